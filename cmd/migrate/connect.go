@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/dustin/go-humanize"
+
+	"migrate/importer"
+	"migrate/internal/milvus"
+	"migrate/sinks"
+)
+
+func connectSource(ctx context.Context, c config) (*milvus.Server, error) {
+	if err := require("source.address", c.Source.Address); err != nil {
+		return nil, err
+	}
+	return milvus.Connect(ctx, c.Source.milvus())
+}
+
+func connectTarget(ctx context.Context, c config) (*milvus.Server, error) {
+	if err := require("target.address", c.Target.Address); err != nil {
+		return nil, err
+	}
+	return milvus.Connect(ctx, c.Target.milvus())
+}
+
+func openSink(ctx context.Context, c config) (sinks.Sink, error) {
+	return sinks.Open(ctx, c.Sink.URL, c.Sink.s3())
+}
+
+// openStaging opens the cluster's own bucket; anything else is nothing that bulk insert can read.
+func openStaging(ctx context.Context, c config) (importer.Staging, error) {
+	s := c.stagingStore()
+	sink, err := sinks.Open(ctx, s.URL, s.s3())
+	if err != nil {
+		return nil, fmt.Errorf("opening the staging store: %w", err)
+	}
+	staging, ok := sink.(importer.Staging)
+	if !ok {
+		return nil, usageError{fmt.Errorf("staging.url %q: bulk insert reads from the cluster's bucket only, so it has to be s3://bucket/prefix", s.URL)}
+	}
+	return staging, nil
+}
+
+// partBytes reads part-size.
+func (c config) partBytes() (int64, error) {
+	n, err := humanize.ParseBytes(c.PartSize)
+	if err != nil || n < 1<<20 || n > 16<<30 {
+		return 0, usageError{fmt.Errorf("part-size %q: a size from 1MiB to 16GiB, such as 256MiB", c.PartSize)}
+	}
+	return int64(n), nil
+}
+
+// job is the export's name on the sink.
+func (c config) job() (string, error) {
+	if c.Job == "" && c.Collection == "" {
+		return "", require("collection", "")
+	}
+	if c.Job == "" {
+		return c.Collection, nil
+	}
+	return c.Job, nil
+}

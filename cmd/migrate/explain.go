@@ -1,0 +1,41 @@
+package main
+
+import (
+	"errors"
+
+	"migrate/exporter"
+	"migrate/internal/manifest"
+	"migrate/internal/milvus"
+	"migrate/internal/source"
+	"migrate/internal/verify"
+	"migrate/sinks"
+)
+
+// hints say what to do next about errors that an operator can mend. The first that matches is given.
+var hints = []struct {
+	err  error
+	hint string
+}{
+	{exporter.ErrExists, "import it, export under another name with --job, or replace it with --overwrite"},
+	{exporter.ErrUnsupported, "leave those fields out of the source, or wait for a version that carries them"},
+	{source.ErrIncomplete, "look at these rows on the source; --allow-unreadable exports all others and names these"},
+	{milvus.ErrNotLoaded, "load it on the source, or let --load do so and release it afterwards"},
+	{milvus.ErrLogin, "check user, password or token"},
+	{milvus.ErrUnreachable, "check the address, the port, TLS, and that the server runs"},
+	{manifest.ErrNone, "export first; an export that was interrupted has no manifest, and does not count"},
+	{manifest.ErrDamaged, "export again with --overwrite"},
+	{sinks.ErrNoBucket, "create the bucket, or name another in the URL"},
+	{sinks.ErrAccess, "check the access key and the secret key, and what they allow"},
+	{sinks.ErrNoSpace, "free some space, or choose another sink"},
+	{verify.ErrDiffers, "see above"},
+}
+
+// explain is an error with what to do next.
+func explain(err error) string {
+	for _, h := range hints {
+		if errors.Is(err, h.err) {
+			return err.Error() + "\n  next: " + h.hint
+		}
+	}
+	return err.Error()
+}

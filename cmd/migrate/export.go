@@ -1,0 +1,112 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"migrate/exporter"
+	"migrate/internal/checksum"
+	"migrate/internal/manifest"
+	"migrate/internal/progress"
+	"migrate/internal/source"
+)
+
+func newExport() *cobra.Command {
+	return command("export", "Stream a collection into Parquet",
+		`Streams a collection into Parquet objects, in a folder or a bucket, from several ranges of the primary key at once. Each
+page is proved complete by the server's own count(*). The manifest, written last, makes the export complete; without it
+nothing counts as exported.`,
+		`  migrate export --source-address standalone:19530 --collection rag_documents
+  migrate export --source-address standalone:19530 --collection rag_documents \
+      --sink-url s3://exports/milvus --sink-endpoint minio:9000   # MIGRATE_SINK_ACCESS_KEY, MIGRATE_SINK_SECRET_KEY`,
+		slices.Concat(sourceSettings, sinkSettings, []setting{collection, jobSetting, workers, partSize, loadSetting, overwrite, allowUnreadable}),
+		runExport)
+}
+
+// exportResult is what --json prints.
+type exportResult struct {
+	Job      string          `json:"job"`
+	URL      string          `json:"url"`
+	Content  checksum.Sum    `json:"content"`
+	Bytes    int64           `json:"bytes"`
+	Parts    int             `json:"parts"`
+	Findings source.Findings `json:"findings"`
+	usage
+}
+
+func runExport(cmd *cobra.Command, c config) error {
+	ctx, started := cmd.Context(), time.Now()
+	opts, err := exportOptions(c)
+	if err != nil {
+		return err
+	}
+	server, err := connectSource(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer server.Close()
+	sink, err := openSink(ctx, c)
+	if err != nil {
+		return err
+	}
+	var m *progress.Meter
+	opts.Planned = func(p *exporter.Plan) { m = meter("export "+c.Collection, p.Rows) }
+	opts.Progress = func(rows, bytes int64) { m.Add(rows, bytes) }
+	done, err := exporter.Export(ctx, server, c.Collection, sink, opts)
+	if m != nil {
+		m.Stop()
+	}
+	if err != nil {
+		return err
+	}
+	r := exportResult{
+		Job: done.Job, URL: sink.URL(done.Job), Content: done.Total, Bytes: done.Bytes, Parts: objects(done),
+		Findings: done.Findings, usage: usageSince(started),
+	}
+	return c.print(cmd.OutOrStdout(), r, r.text)
+}
+
+func exportOptions(c config) (exporter.Options, error) {
+	if err := require("collection", c.Collection); err != nil {
+		return exporter.Options{}, err
+	}
+	job, err := c.job()
+	if err != nil {
+		return exporter.Options{}, err
+	}
+	bytes, err := c.partBytes()
+	return exporter.Options{
+		Job: job, Workers: c.Workers, PartBytes: bytes, Load: c.Load, Overwrite: c.Overwrite, AllowUnreadable: c.AllowUnreadable,
+	}, err
+}
+
+func objects(m *manifest.Manifest) int {
+	n := 0
+	for _, p := range m.Parts {
+		if p.Object != "" {
+			n++
+		}
+	}
+	return n
+}
+
+func (r exportResult) text(w io.Writer) {
+	fmt.Fprintf(w, "exported %s (%s in %d parts) to %s, %s\n", rows(r.Content.Rows), size(r.Bytes), r.Parts, r.URL, r.usage)
+	fmt.Fprintf(w, "checksum %016x\n", uint64(r.Content.Hash))
+	printFindings(w, "source", r.Findings)
+}
+
+// printFindings says what was found and not passed over.
+func printFindings(w io.Writer, side string, f source.Findings) {
+	if n := len(f.Doubled); n > 0 {
+		fmt.Fprintf(w, "the %s holds %d keys more than once, such as %s (%d copies): one copy of each was read\n",
+			side, n, f.Doubled[0].Key, f.Doubled[0].Copies)
+	}
+	for _, u := range f.Unreadable {
+		fmt.Fprintf(w, "the %s counts %d rows with keys in %s that no query returns\n", side, u.Rows, u.Range)
+	}
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"migrate/importer"
+	"migrate/internal/manifest"
+)
+
+func newImport() *cobra.Command {
+	return command("import", "Bulk-insert an export into a cluster",
+		`Creates the collection that an export describes, stages the parts in the cluster's own bucket, bulk-inserts them with a
+bounded number of jobs in flight, builds the indexes, loads, and counts. Every part is checked against the manifest before
+the target is changed.`,
+		`  migrate import --target-address cluster:19530 --collection rag_documents \
+      --staging-url s3://a-bucket/staging --staging-endpoint minio:9000   # MIGRATE_STAGING_ACCESS_KEY, …_SECRET_KEY`,
+		slices.Concat(targetSettings, sinkSettings, stagingSettings, []setting{collection, jobSetting, asSetting, jobs, intoExisting, keepIDs, force}),
+		runImport)
+}
+
+// importResult is what --json prints.
+type importResult struct {
+	*importer.Result
+	usage
+}
+
+func runImport(cmd *cobra.Command, c config) error {
+	ctx, started := cmd.Context(), time.Now()
+	job, err := c.job()
+	if err != nil {
+		return err
+	}
+	server, err := connectTarget(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer server.Close()
+	sink, err := openSink(ctx, c)
+	if err != nil {
+		return err
+	}
+	m, err := manifest.Read(ctx, sink, job)
+	if err != nil {
+		return err
+	}
+	staging, err := openStaging(ctx, c)
+	if err != nil {
+		return err
+	}
+	bar := meter("import "+m.Collection.Name, m.Total.Rows)
+	defer bar.Stop()
+	done, err := importer.Import(ctx, server, sink, m, staging, importer.Options{
+		As: c.As, Jobs: c.Jobs, IntoExisting: c.IntoExisting, KeepIDs: c.KeepIDs, Force: c.Force, Progress: bar.Add,
+	})
+	bar.Stop()
+	if err != nil {
+		return err
+	}
+	r := importResult{done, usageSince(started)}
+	return c.print(cmd.OutOrStdout(), r, r.text)
+}
+
+func (r importResult) text(w io.Writer) {
+	fmt.Fprintf(w, "imported %s (%s) into %s, %s\n", rows(r.Rows), size(r.Bytes), r.Collection, r.usage)
+	if r.Keys != "" {
+		fmt.Fprintln(w, r.Keys)
+	}
+	if len(r.Unindexed) > 0 {
+		fmt.Fprintf(w, "the server has not finished these indexes, and may never: %s\n", strings.Join(r.Unindexed, ", "))
+	}
+	if len(r.Aliases) > 0 {
+		fmt.Fprintf(w, "aliases still to be made on the target: %s\n", strings.Join(r.Aliases, ", "))
+	}
+}

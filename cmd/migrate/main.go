@@ -1,0 +1,62 @@
+// Command migrate moves Milvus collections from a standalone to a cluster.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"migrate/internal/verify"
+)
+
+// Exit codes. Each means one thing, so that a script can decide.
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitDiffers     = 3
+	exitInterrupted = 130
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := newRoot().ExecuteContext(ctx)
+	if ctx.Err() != nil && err != nil {
+		err = interrupted{err}
+	}
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "migrate:", explain(err))
+	}
+	os.Exit(exitCode(err))
+}
+
+func exitCode(err error) int {
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, new(interrupted)):
+		return exitInterrupted
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.Is(err, verify.ErrDiffers):
+		return exitDiffers
+	}
+	return exitFailed
+}
+
+// usageError is a mistake in how migrate was called.
+type usageError struct{ err error }
+
+func (e usageError) Error() string { return e.err.Error() }
+func (e usageError) Unwrap() error { return e.err }
+
+// interrupted is an end by a signal.
+type interrupted struct{ err error }
+
+func (e interrupted) Error() string { return "interrupted: " + e.err.Error() }
+func (e interrupted) Unwrap() error { return e.err }

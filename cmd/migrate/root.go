@@ -1,0 +1,100 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+const longHelp = `migrate moves Milvus collections from a standalone to a distributed cluster: completely, and provably.
+
+  migrate plan     says what would be moved, and what stands in the way
+  migrate export   streams a collection into Parquet, in a folder or in a bucket
+  migrate import   bulk-inserts an export into a cluster
+  migrate verify   proves that both hold the same rows, or names those that differ`
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "migrate",
+		Short: "Move Milvus collections from a standalone to a cluster",
+		Long:  longHelp,
+		Example: `  migrate export --source-address standalone:19530 --collection rag_documents
+  migrate import --target-address cluster:19530 --job rag_documents --staging-url s3://a-bucket/staging --staging-endpoint minio:9000
+  migrate verify --source-address standalone:19530 --target-address cluster:19530 --collection rag_documents`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())}
+	})
+	root.PersistentFlags().String("config", "", "configuration file (default ./migrate.yaml, where there is one)")
+	addFlags(root.PersistentFlags(), globalSettings...)
+	root.AddCommand(newPlan(), newExport(), newImport(), newVerify(), newConfigHelp())
+	return root
+}
+
+// newConfigHelp is the help topic that lists every setting.
+func newConfigHelp() *cobra.Command {
+	var b strings.Builder
+	b.WriteString(`Each setting is a flag, an environment variable and a key of migrate.yaml; the first that is given counts, in that
+order. Unknown ones are refused. Secrets are best given by the environment.
+
+`)
+	for _, s := range allSettings() {
+		fmt.Fprintf(&b, "  %-22s --%-22s %-32s %s\n", s.key, flagName(s.key), envName(s.key), s.usage)
+	}
+	return &cobra.Command{Use: "config", Short: "Settings by flag, environment and file", Long: b.String()}
+}
+
+// command makes a command that reads its configuration before it runs.
+func command(use, short, long, example string, settings []setting, run func(*cobra.Command, config) error) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short, Long: long, Example: example,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usageError{fmt.Errorf("unexpected argument %q; see `%s --help`", args[0], cmd.CommandPath())}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := loadConfig(cmd.Flags())
+			if err != nil {
+				return err
+			}
+			if err := setLogger(c); err != nil {
+				return err
+			}
+			return run(cmd, c)
+		},
+	}
+	addFlags(cmd.Flags(), settings...)
+	return cmd
+}
+
+func setLogger(c config) error {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
+		return usageError{fmt.Errorf("log-level %q: debug, info, warn or error", c.LogLevel)}
+	}
+	opts := &slog.HandlerOptions{Level: level}
+	switch c.LogFormat {
+	case "text":
+		slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, opts)))
+	case "json":
+		slog.SetDefault(slog.New(slog.NewJSONHandler(os.Stderr, opts)))
+	default:
+		return usageError{fmt.Errorf("log-format %q: text or json", c.LogFormat)}
+	}
+	return nil
+}
+
+// require refuses a setting that is empty, and says how to give it.
+func require(key, value string) error {
+	if value != "" {
+		return nil
+	}
+	return usageError{fmt.Errorf("%s is needed: --%s, %s, or %s in migrate.yaml", key, flagName(key), envName(key), key)}
+}

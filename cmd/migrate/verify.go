@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"migrate/internal/columns"
+	"migrate/internal/manifest"
+	"migrate/internal/milvus"
+	"migrate/internal/source"
+	"migrate/internal/verify"
+)
+
+func newVerify() *cobra.Command {
+	return command("verify", "Prove that source or export and target hold the same rows",
+		`Compares counts, partitions, primary keys and a checksum over all columns (vectors by their bits), streamed from both
+sides. Exits with 3 where they differ, and names the first keys that are missing, extra or different.`,
+		`  migrate verify --source-address standalone:19530 --target-address cluster:19530 --collection rag_documents
+  migrate verify --from export --target-address cluster:19530 --collection rag_documents`,
+		slices.Concat(sourceSettings, targetSettings, sinkSettings, []setting{from, collection, jobSetting, asSetting, workers, loadSetting}),
+		runVerify)
+}
+
+// verifyResult is what --json prints.
+type verifyResult struct {
+	*verify.Report
+	usage
+}
+
+func runVerify(cmd *cobra.Command, c config) error {
+	ctx, started := cmd.Context(), time.Now()
+	left, rows, err := c.leftSide(ctx)
+	if err != nil {
+		return err
+	}
+	target, err := connectTarget(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer target.Close()
+	right, err := openSide(ctx, target, c.targetName(left))
+	if err != nil {
+		return err
+	}
+	m := meter("verify "+right.Collection.Name, rows)
+	defer m.Stop()
+	report, err := verify.Compare(ctx, left, right, verify.Options{
+		Workers: c.Workers, WithoutKeys: milvus.AutoID(right.Schema()), Progress: m.Add,
+	})
+	m.Stop()
+	if err != nil {
+		return err
+	}
+	r := verifyResult{report, usageSince(started)}
+	if err := c.print(cmd.OutOrStdout(), r, r.text); err != nil || report.Equal {
+		return err
+	}
+	return verify.ErrDiffers
+}
+
+// leftSide opens what the target is held against, and says how many rows to expect.
+func (c config) leftSide(ctx context.Context) (verify.Side, int64, error) {
+	switch c.From {
+	case "source":
+		return c.sourceSide(ctx)
+	case "export":
+		return c.exportSide(ctx)
+	}
+	return nil, 0, usageError{fmt.Errorf("from %q: source or export", c.From)}
+}
+
+func (c config) sourceSide(ctx context.Context) (verify.Side, int64, error) {
+	if err := require("collection", c.Collection); err != nil {
+		return nil, 0, err
+	}
+	server, err := connectSource(ctx, c)
+	if err != nil {
+		return nil, 0, err
+	}
+	side, err := openSide(ctx, server, c.Collection)
+	if err != nil {
+		return nil, 0, err
+	}
+	rows, err := side.Count(ctx, source.AllPartitions, columns.Range{})
+	return side, rows, err
+}
+
+func (c config) exportSide(ctx context.Context) (verify.Side, int64, error) {
+	job, err := c.job()
+	if err != nil {
+		return nil, 0, err
+	}
+	sink, err := openSink(ctx, c)
+	if err != nil {
+		return nil, 0, err
+	}
+	m, err := manifest.Read(ctx, sink, job)
+	if err != nil {
+		return nil, 0, err
+	}
+	return verify.Export{Sink: sink, Manifest: m}, m.Total.Rows, nil
+}
+
+func openSide(ctx context.Context, server *milvus.Server, collection string) (verify.Server, error) {
+	coll, err := server.Describe(ctx, collection)
+	if err != nil {
+		return verify.Server{}, err
+	}
+	reader, err := source.Open(ctx, server, coll)
+	return verify.Server{Reader: reader}, err
+}
+
+// targetName is what the collection is called on the target.
+func (c config) targetName(left verify.Side) string {
+	switch {
+	case c.As != "":
+		return c.As
+	case c.Collection != "":
+		return c.Collection
+	}
+	return left.Schema().GetName()
+}
+
+func (r verifyResult) text(w io.Writer) {
+	for _, p := range r.Partitions {
+		fmt.Fprintf(w, "partition %-20s %s on the left, %s on the right, checksums %016x and %016x\n",
+			p.Name, rows(p.Left.Rows), rows(p.Right.Rows), uint64(p.Left.Hash), uint64(p.Right.Hash))
+	}
+	for _, d := range r.Schema {
+		fmt.Fprintln(w, "schema:", d)
+	}
+	r.printRows(w, "missing on the target", r.Rows.Missing, r.Rows.MissingKeys)
+	r.printRows(w, "on the target only", r.Rows.Extra, r.Rows.ExtraKeys)
+	r.printRows(w, "different", r.Rows.Differing, r.Rows.DifferingKeys)
+	printFindings(w, "left side", r.LeftFound)
+	printFindings(w, "target", r.RightFound)
+	verdict := "equal"
+	if !r.Equal {
+		verdict = "DIFFERENT"
+	}
+	fmt.Fprintf(w, "%s: %s, %s\n", verdict, rows(r.Right.Rows), r.usage)
+}
+
+func (verifyResult) printRows(w io.Writer, what string, n int64, keys []columns.Key) {
+	if n == 0 {
+		return
+	}
+	names := make([]string, len(keys))
+	for i, k := range keys {
+		names[i] = k.String()
+	}
+	fmt.Fprintf(w, "%s %s: keys %s\n", rows(n), what, strings.Join(names, ", "))
+}

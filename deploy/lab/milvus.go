@@ -1,0 +1,213 @@
+package lab
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// settings override keys of milvus.yaml by environment: the key in capitals, with _ for the dot.
+type settings map[string]string
+
+// merged puts settings together; a later one wins.
+func merged(all ...settings) settings {
+	s := settings{}
+	for _, some := range all {
+		maps.Copy(s, some)
+	}
+	return s
+}
+
+// environment is the settings as a process takes them, in a fixed order.
+func (s settings) environment() []string {
+	var lines []string
+	for _, key := range slices.Sorted(maps.Keys(s)) {
+		lines = append(lines, key+"="+s[key])
+	}
+	return lines
+}
+
+// milvusSettings are what every Milvus of the lab shares.
+func milvusSettings() settings {
+	s := settings{
+		"COMMON_GRACEFULSTOPTIMEOUT":    "3", // seconds; half an hour unless told
+		"QUERYNODE_GRACEFULSTOPTIMEOUT": "3",
+		"COMMON_SESSION_TTL":            "15", // seconds until the others see that a role was killed; 30 unless told
+	}
+	roles := []string{"ROOTCOORD", "DATACOORD", "QUERYCOORD", "INDEXCOORD", "DATANODE", "QUERYNODE", "INDEXNODE", "PROXY"}
+	for _, role := range roles {
+		s[role+"_IP"] = "127.0.0.1"
+	}
+	return s
+}
+
+// clusterSettings are what the roles of the cluster share.
+func clusterSettings() settings {
+	return settings{
+		"ETCD_USE_EMBED":     "false",
+		"ETCD_ENDPOINTS":     Etcd,
+		"MQ_TYPE":            "pulsar",
+		"PULSAR_ADDRESS":     "127.0.0.1",
+		"PULSAR_PORT":        strconv.Itoa(portOf(Pulsar)),
+		"PULSAR_WEBPORT":     strconv.Itoa(pulsarWebPort),
+		"COMMON_STORAGETYPE": "remote",
+		"MINIO_ADDRESS":      "127.0.0.1",
+		"MINIO_PORT":         strconv.Itoa(portOf(MinIO)),
+		"MINIO_BUCKETNAME":   ClusterBucket,
+		"MINIO_ROOTPATH":     ClusterRoot,
+	}
+}
+
+// milvusCommand starts Milvus in the role for the named part, with the settings on top of the shared ones.
+func (l *Lab) milvusCommand(role, name string, s settings) (command, error) {
+	if err := l.renderConfig(); err != nil {
+		return command{}, err
+	}
+	storage := l.path("data", name, "storage")
+	for _, dir := range []string{storage, l.path("work", name, "logs")} { // Milvus' glog writes to logs/ or complains
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return command{}, fmt.Errorf("making a folder of %s: %w", name, err)
+		}
+	}
+	s = merged(milvusSettings(), s, settings{
+		"MILVUSCONF":        l.path("config", "milvus"),
+		"LD_LIBRARY_PATH":   l.installed(milvusPack, "bin"),
+		"LOCALSTORAGE_PATH": storage,
+	})
+	return command{
+		path: l.installed(milvusPack, "bin", "milvus"),
+		args: []string{"run", role, "-alias", name},
+		env:  append(plainEnvironment(), s.environment()...),
+	}, nil
+}
+
+func healthz(port int) check { return answers("http://"+loopback(port)+"/healthz", nil) }
+
+func (l *Lab) standalone() part {
+	return l.aStandalone("standalone", Standalone, 20500, settings{})
+}
+
+func (l *Lab) secureStandalone() part {
+	p := l.aStandalone("standalone-secure", SecureStandalone, 20600, settings{
+		"COMMON_SECURITY_AUTHORIZATIONENABLED": "true",
+		"COMMON_SECURITY_TLSMODE":              "1",
+		"TLS_SERVERPEMPATH":                    l.path("certs", "server.pem"),
+		"TLS_SERVERKEYPATH":                    l.path("certs", "server.key"),
+		"TLS_CAPEMPATH":                        l.path("certs", "ca.pem"),
+	})
+	start := p.command
+	p.optional = true
+	p.settle = serves(SecureStandalone, SecureUser, SecurePassword, l.Trust)
+	p.command = func() (command, error) {
+		if err := l.certificates(); err != nil {
+			return command{}, err
+		}
+		return start()
+	}
+	return p
+}
+
+// aStandalone is a Milvus standalone that clients reach at the address, and whose other ports count up from base.
+func (l *Lab) aStandalone(name, address string, base int, s settings) part {
+	ports, portSettings := standalonePorts(address, base)
+	return part{
+		name:     name,
+		software: milvusPack,
+		ports:    ports,
+		health:   healthz(base),
+		settle:   serves(address, "", "", nil),
+		command: func() (command, error) {
+			etcd, err := l.embeddedEtcd(name, base+9, base+10)
+			if err != nil {
+				return command{}, err
+			}
+			return l.milvusCommand("standalone", name, merged(s, portSettings, settings{
+				"ETCD_CONFIG_PATH": etcd,
+				"ETCD_DATA_DIR":    l.path("data", name, "etcd"),
+				"ROCKSMQ_PATH":     l.path("data", name, "rocksmq"),
+			}))
+		},
+	}
+}
+
+// standalonePorts are a standalone's ports, and the settings that make it listen there: each of its roles has one, and
+// would take its default unless told.
+func standalonePorts(address string, base int) ([]port, settings) {
+	ports, s := []port{{portOf(address), "client"}}, settings{"PROXY_PORT": strconv.Itoa(portOf(address))}
+	add := func(key, use string) {
+		s[key] = strconv.Itoa(base)
+		ports = append(ports, port{base, use})
+		base++
+	}
+	add("METRICS_PORT", "metrics")
+	add("PROXY_INTERNALPORT", "internal proxy")
+	for _, role := range []string{"rootcoord", "datacoord", "querycoord", "indexcoord", "datanode", "querynode", "indexnode"} {
+		add(strings.ToUpper(role)+"_PORT", role)
+	}
+	return append(ports, port{base, "etcd client"}, port{base + 1, "etcd peer"}), s
+}
+
+// embeddedEtcd writes the configuration of the etcd inside a standalone, which would else take the cluster's ports, and
+// returns its path.
+func (l *Lab) embeddedEtcd(name string, clientPort, peerPort int) (string, error) {
+	client, peer := "http://"+loopback(clientPort), "http://"+loopback(peerPort)
+	text := fmt.Sprintf("name: %[1]s\ndata-dir: %[2]q\nlisten-client-urls: %[3]s\nadvertise-client-urls: %[3]s\n"+
+		"listen-peer-urls: %[4]s\ninitial-advertise-peer-urls: %[4]s\ninitial-cluster: %[1]s=%[4]s\nunsafe-no-fsync: true\n",
+		name, l.path("data", name, "etcd"), client, peer)
+	path := l.path("config", name+"-etcd.yaml")
+	if err := writeFile(path, text); err != nil {
+		return "", fmt.Errorf("writing the etcd configuration of %s: %w", name, err)
+	}
+	return path, nil
+}
+
+// cluster lists the roles of the distributed Milvus, each a process of its own.
+func (l *Lab) cluster() []part {
+	return []part{
+		l.role("rootcoord", "rootcoord", 20100),
+		l.role("datacoord", "datacoord", 20110),
+		l.role("querycoord", "querycoord", 20120),
+		l.role("indexcoord", "indexcoord", 20130),
+		l.role("datanode", "datanode-1", 20140),
+		l.role("datanode", "datanode-2", 20150),
+		l.role("querynode", "querynode-1", 20160),
+		l.role("querynode", "querynode-2", 20170),
+		l.role("indexnode", "indexnode", 20180),
+		l.proxy("proxy-1", Proxy1, 20190),
+		l.proxy("proxy-2", Proxy2, 20200),
+	}
+}
+
+// role is a part of the cluster that serves the others at one port, with its metrics at the next.
+func (l *Lab) role(role, name string, number int) part {
+	return l.clusterPart(role, name, number+1, []port{{number, "internal"}, {number + 1, "metrics"}}, settings{
+		strings.ToUpper(role) + "_PORT": strconv.Itoa(number),
+	})
+}
+
+// proxy is a part of the cluster that serves clients at the address, and the other roles at a port of their own.
+func (l *Lab) proxy(name, address string, internal int) part {
+	ports := []port{{portOf(address), "client"}, {internal, "internal"}, {internal + 1, "metrics"}}
+	p := l.clusterPart("proxy", name, internal+1, ports, settings{
+		"PROXY_PORT":         strconv.Itoa(portOf(address)),
+		"PROXY_INTERNALPORT": strconv.Itoa(internal),
+	})
+	p.settle = serves(address, "", "", nil)
+	return p
+}
+
+func (l *Lab) clusterPart(role, name string, metrics int, ports []port, s settings) part {
+	return part{
+		name:     name,
+		needs:    []string{"etcd", "minio", "pulsar"},
+		software: milvusPack,
+		ports:    ports,
+		health:   healthz(metrics),
+		command: func() (command, error) {
+			return l.milvusCommand(role, name, merged(clusterSettings(), s, settings{"METRICS_PORT": strconv.Itoa(metrics)}))
+		},
+	}
+}

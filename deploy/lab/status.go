@@ -1,0 +1,69 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"sync"
+)
+
+// A State is what a part is up to.
+type State string
+
+// The states of a part.
+const (
+	StateRunning   State = "running"   // its process runs and is healthy
+	StateUnhealthy State = "unhealthy" // its process runs and does not answer as it should
+	StateStopped   State = "stopped"   // it does not run
+)
+
+var (
+	errNotStarted = errors.New("it was not started, or was stopped")
+	errEnded      = errors.New("it was started, and ended by itself")
+)
+
+// PartStatus is the state of a part at one instant.
+type PartStatus struct {
+	Name     string
+	State    State
+	Optional bool   // Up leaves it alone
+	PID      int    // 0 where it does not run
+	Port     int    // the one that clients use
+	Memory   int64  // resident, in bytes
+	Log      string // the path of its log
+	Problem  error  // why it is not running
+}
+
+// Wrong tells whether the part is not running though it should be. An optional one should once it was started.
+func (s PartStatus) Wrong() bool {
+	return s.State != StateRunning && !(s.Optional && errors.Is(s.Problem, errNotStarted))
+}
+
+// Status looks at every part, in the order of their start.
+func (l *Lab) Status(ctx context.Context) []PartStatus {
+	statuses := make([]PartStatus, len(l.parts))
+	var looking sync.WaitGroup
+	for i, p := range l.parts {
+		looking.Go(func() { statuses[i] = l.statusOf(ctx, p) })
+	}
+	looking.Wait()
+	return statuses
+}
+
+func (l *Lab) statusOf(ctx context.Context, p part) PartStatus {
+	s := PartStatus{Name: p.name, Optional: p.optional, Port: p.ports[0].number, Log: l.logPath(p)}
+	as, err := l.recorded(p)
+	switch {
+	case err != nil:
+		s.State, s.Problem = StateStopped, err
+	case as == (process{}):
+		s.State, s.Problem = StateStopped, errNotStarted
+	case !as.alive():
+		s.State, s.Problem = StateStopped, errEnded
+	default:
+		s.State, s.Problem, s.PID, s.Memory = StateRunning, p.health(ctx), as.PID, as.memory()
+	}
+	if s.State == StateRunning && s.Problem != nil {
+		s.State = StateUnhealthy
+	}
+	return s
+}

@@ -1,0 +1,61 @@
+package exporter
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"migrate/internal/checksum"
+	"migrate/internal/columns"
+	"migrate/internal/manifest"
+	"migrate/internal/part"
+	"migrate/internal/source"
+)
+
+// partWriter reads one range into one object, and keeps what the manifest says of it.
+type partWriter struct {
+	export *export
+	rng    Range
+	part   manifest.Part
+	found  source.Findings
+}
+
+// write is what sinks.Sink.Put calls.
+func (w *partWriter) write(ctx context.Context) func(io.Writer) error {
+	return func(out io.Writer) error {
+		file, err := part.NewWriter(out, w.export.reader.Layout.Arrow)
+		if err != nil {
+			return err
+		}
+		w.found, err = w.export.reader.Read(ctx, w.rng.Partition, w.rng.Range, func(rec arrow.Record) error {
+			return w.add(file, rec)
+		})
+		if err != nil {
+			return err
+		}
+		if w.part.Rows.Rows == 0 {
+			return errEmpty
+		}
+		if err := file.Close(); err != nil {
+			return err
+		}
+		w.part.Bytes, w.part.SHA256 = file.Bytes(), file.SHA256()
+		return nil
+	}
+}
+
+func (w *partWriter) add(file *part.Writer, rec arrow.Record) error {
+	hashes, err := checksum.Rows(rec)
+	if err != nil {
+		return err
+	}
+	if err := file.Write(rec); err != nil {
+		return fmt.Errorf("writing a batch of %d rows: %w", rec.NumRows(), err)
+	}
+	w.part.Rows.AddRows(hashes)
+	lowHigh(&w.part, w.export.reader.Layout.Keys(rec))
+	w.export.opts.Progress(rec.NumRows(), columns.Bytes(rec))
+	return nil
+}

@@ -1,0 +1,117 @@
+package importer
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
+	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
+
+	"migrate/internal/clock"
+	"migrate/internal/manifest"
+	"migrate/internal/milvus"
+)
+
+// bulkInserter is one dialect of bulk insert. A job takes one file.
+type bulkInserter interface {
+	// submit starts a job and returns its id. It is never repeated by itself: a second call would import twice.
+	submit(ctx context.Context, collection, partition, file string) (id int64, err error)
+	// state asks how far a job is.
+	state(ctx context.Context, id int64) (jobState, error)
+}
+
+// jobState is how far a bulk-insert job is.
+type jobState struct {
+	name      string // as the server calls it
+	completed bool
+	failed    string // why, where it failed
+	percent   string
+	rows      int64
+}
+
+// dialect chooses how a server is told to bulk-insert.
+func dialect(server *milvus.Server) (bulkInserter, error) {
+	if server.Capabilities.GRPCImport {
+		return grpcImport{server}, nil
+	}
+	return nil, fmt.Errorf("%w: this migrate bulk-inserts into Milvus 2.3, and %s is %s", ErrTarget, server.Address, server.Version)
+}
+
+const pollEvery = 250 * time.Millisecond
+
+// follow submits a job for a staged file and follows it to its end. A job that stands still for too long is an error
+// that names it.
+func (im *importing) follow(ctx context.Context, p manifest.Part, file string) (rows int64, err error) {
+	id, err := im.bulk.submit(ctx, im.target.Name, p.Partition, file)
+	if err != nil {
+		return 0, fmt.Errorf("starting a bulk-insert job for %s: %w", file, err)
+	}
+	var last jobState
+	moved := time.Now()
+	for {
+		state, err := im.bulk.state(ctx, id)
+		if err != nil {
+			return 0, fmt.Errorf("following bulk-insert job %d (%s, last %s): %w", id, file, last.name, err)
+		}
+		if state.failed != "" {
+			return 0, fmt.Errorf("bulk-insert job %d (%s) failed: %s", id, file, state.failed)
+		}
+		if state.completed {
+			return state.rows, nil
+		}
+		if state != last {
+			last, moved = state, time.Now()
+		}
+		if time.Since(moved) > im.opts.StallAfter {
+			return 0, fmt.Errorf("bulk-insert job %d (%s) is %s at %s%% since %s: %w",
+				id, file, last.name, last.percent, moved.Format(time.TimeOnly), ErrStalled)
+		}
+		if err := clock.Sleep(ctx, pollEvery); err != nil {
+			return 0, fmt.Errorf("following bulk-insert job %d (%s, %s): %w", id, file, last.name, err)
+		}
+	}
+}
+
+// grpcImport is the dialect of Milvus 2.3: the Import and GetImportState calls.
+type grpcImport struct{ server *milvus.Server }
+
+func (g grpcImport) submit(ctx context.Context, collection, partition, file string) (int64, error) {
+	resp, err := g.server.Service().Import(ctx, &milvuspb.ImportRequest{
+		DbName: g.server.Database(), CollectionName: collection, PartitionName: partition, Files: []string{file},
+	})
+	if err != nil {
+		return 0, err
+	}
+	if len(resp.GetTasks()) != 1 {
+		return 0, fmt.Errorf("the server made %d tasks of one file", len(resp.GetTasks()))
+	}
+	return resp.GetTasks()[0], nil
+}
+
+func (g grpcImport) state(ctx context.Context, id int64) (jobState, error) {
+	resp, err := g.server.Service().GetImportState(ctx, &milvuspb.GetImportStateRequest{Task: id})
+	if err != nil {
+		return jobState{}, err
+	}
+	s := jobState{name: resp.GetState().String(), rows: resp.GetRowCount(), percent: info(resp, "progress_percent")}
+	switch resp.GetState() {
+	case commonpb.ImportState_ImportCompleted:
+		s.completed = true
+	case commonpb.ImportState_ImportFailed, commonpb.ImportState_ImportFailedAndCleaned:
+		s.failed = "the server gives no reason"
+		if reason := info(resp, "failed_reason"); reason != "" {
+			s.failed = reason
+		}
+	}
+	return s, nil
+}
+
+func info(resp *milvuspb.GetImportStateResponse, key string) string {
+	for _, kv := range resp.GetInfos() {
+		if kv.GetKey() == key {
+			return kv.GetValue()
+		}
+	}
+	return ""
+}

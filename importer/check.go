@@ -1,0 +1,168 @@
+package importer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"golang.org/x/sync/errgroup"
+
+	"migrate/internal/columns"
+	"migrate/internal/manifest"
+	"migrate/internal/milvus"
+	"migrate/internal/part"
+	"migrate/internal/source"
+	"migrate/sinks"
+)
+
+// check refuses what can be refused: nothing has been changed yet.
+func (im *importing) check(ctx context.Context) error {
+	var err error
+	if im.bulk, err = dialect(im.server); err != nil {
+		return err
+	}
+	if im.server.Capabilities.ImportLosesStats && !im.opts.Force {
+		return fmt.Errorf("%w: Milvus %s loses the statistics of imported segments (milvus-io/milvus#33476); upgrade it to 2.4.4 or later, or go on with --force",
+			ErrTarget, im.server.Version)
+	}
+	if fields := im.server.Capabilities.Unsupported(im.target.Schema); len(fields) > 0 {
+		return fmt.Errorf("%w: Milvus %s does not take the types of %s", ErrTarget, im.server.Version, strings.Join(fields, ", "))
+	}
+	if err := im.checkTarget(ctx); err != nil {
+		return err
+	}
+	return im.checkParts(ctx)
+}
+
+// checkParts reads every part once, so that a damaged one is found before the target is changed.
+func (im *importing) checkParts(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(im.opts.Jobs)
+	for _, p := range im.manifest.Parts {
+		if p.Object == "" {
+			continue
+		}
+		g.Go(func() error {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			return im.checkPart(ctx, p)
+		})
+	}
+	return g.Wait()
+}
+
+func (im *importing) checkPart(ctx context.Context, p manifest.Part) (err error) {
+	obj, err := im.export.Open(ctx, im.manifest.ObjectName(p))
+	if errors.Is(err, sinks.ErrNotExist) {
+		return fmt.Errorf("%w: part %s is missing; export again with --overwrite", ErrDamaged, im.export.URL(im.manifest.ObjectName(p)))
+	}
+	if err != nil {
+		return fmt.Errorf("opening part %s: %w", p.Object, err)
+	}
+	defer func() { err = errors.Join(err, obj.Close()) }()
+	if obj.Size() != p.Bytes {
+		return im.damaged(p, fmt.Sprintf("has %d bytes instead of %d", obj.Size(), p.Bytes))
+	}
+	sum, _, err := part.Digest(obj)
+	if err != nil {
+		return fmt.Errorf("reading part %s: %w", p.Object, err)
+	}
+	if sum != p.SHA256 {
+		return im.damaged(p, "was altered: its SHA-256 is not the manifest's")
+	}
+	return nil
+}
+
+func (im *importing) damaged(p manifest.Part, how string) error {
+	return fmt.Errorf("%w: part %s %s; export again with --overwrite", ErrDamaged, im.export.URL(im.manifest.ObjectName(p)), how)
+}
+
+// checkTarget looks at a collection that is there already.
+func (im *importing) checkTarget(ctx context.Context) error {
+	have, err := im.server.Describe(ctx, im.target.Name)
+	if errors.Is(err, milvus.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if diffs := milvus.SchemaDifferences(im.target.Schema, have.Schema); len(diffs) > 0 {
+		return fmt.Errorf("collection %q on %s: %w: %s; drop it, or import under another name with --as",
+			im.target.Name, im.server.Address, ErrSchema, strings.Join(diffs, "; "))
+	}
+	if im.before, err = im.server.RowCount(ctx, im.target.Name); err != nil || im.before == 0 {
+		return err
+	}
+	if !im.opts.IntoExisting {
+		return fmt.Errorf("collection %q on %s: %w (%d rows); drop it, import under another name with --as, or add to it with --into-existing",
+			im.target.Name, im.server.Address, ErrNotEmpty, im.before)
+	}
+	return im.checkDoubles(ctx, have)
+}
+
+// checkDoubles refuses to add rows whose keys are there: bulk insert would keep both.
+func (im *importing) checkDoubles(ctx context.Context, have *milvus.Collection) error {
+	if !have.Loaded {
+		if err := im.server.Load(ctx, have.Name); err != nil {
+			return fmt.Errorf("looking for keys that are there already: %w", err)
+		}
+		have.Loaded = true
+	}
+	reader, err := source.Open(ctx, im.server, have)
+	if err != nil {
+		return err
+	}
+	if im.before, err = countAll(ctx, reader); err != nil || im.newKeys() {
+		return err
+	}
+	for _, p := range im.manifest.Parts {
+		if p.Object == "" {
+			continue
+		}
+		if err := im.checkOverlap(ctx, reader.KeysOnly(), p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkOverlap compares the keys of one part with those that the target has between the part's lowest and highest.
+func (im *importing) checkOverlap(ctx context.Context, target *source.Reader, p manifest.Part) error {
+	rng := columns.Range{After: p.After, UpTo: p.Highest}
+	n, err := target.Count(ctx, source.AllPartitions, rng)
+	if n == 0 || err != nil {
+		return err
+	}
+	theirs, err := im.partKeys(ctx, p)
+	if err != nil {
+		return err
+	}
+	_, err = target.Read(ctx, source.AllPartitions, rng, func(rec arrow.Record) error {
+		for _, k := range target.Layout.Keys(rec) {
+			if theirs[k] {
+				return fmt.Errorf("adding to %q on %s: %w, %s among them; nothing was imported", im.target.Name, im.server.Address, ErrDoubles, k)
+			}
+		}
+		return nil
+	})
+	return err
+}
+
+func (im *importing) partKeys(ctx context.Context, p manifest.Part) (keys map[columns.Key]bool, err error) {
+	keys = map[columns.Key]bool{}
+	pk := milvus.PrimaryKey(im.target.Schema).GetName()
+	err = im.manifest.ReadPart(ctx, im.export, p, func(rec arrow.Record) error {
+		for _, k := range columns.KeysOf(rec, pk) {
+			keys[k.Clone()] = true
+		}
+		return nil
+	})
+	return keys, err
+}
+
+func countAll(ctx context.Context, reader *source.Reader) (int64, error) {
+	return reader.Count(ctx, source.AllPartitions, columns.Range{})
+}

@@ -1,0 +1,84 @@
+package importer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"migrate/internal/columns"
+	"migrate/internal/manifest"
+	"migrate/internal/milvus"
+	"migrate/internal/part"
+	"migrate/sinks"
+)
+
+// stagedName names a part in the cluster's bucket by its job and content, so that it can be told what the server lists.
+func stagedName(job string, p manifest.Part) string {
+	return fmt.Sprintf("%s/%s-%s.parquet", job, strings.TrimSuffix(strings.ReplaceAll(p.Object, "/", "-"), ".parquet"), p.SHA256[:16])
+}
+
+// stage puts a part where bulk insert reads it: copied by the store itself where it is the same one, and without its key
+// column where the target gives new keys, since bulk insert refuses one then.
+func (im *importing) stage(ctx context.Context, name string, p manifest.Part) error {
+	if im.newKeys() {
+		return im.stageWithoutKeys(ctx, name, p)
+	}
+	if copier, ok := im.staging.(sinks.Copier); ok {
+		done, err := copier.CopyFrom(ctx, name, im.export, im.manifest.ObjectName(p))
+		if err != nil {
+			return fmt.Errorf("staging part %s by a copy in the store: %w", p.Object, err)
+		}
+		if done {
+			return nil
+		}
+	}
+	return im.stageBytes(ctx, name, p)
+}
+
+// stageBytes streams a part, and lets nothing stand that is not what the manifest says.
+func (im *importing) stageBytes(ctx context.Context, name string, p manifest.Part) (err error) {
+	obj, err := im.export.Open(ctx, im.manifest.ObjectName(p))
+	if err != nil {
+		return fmt.Errorf("opening part %s: %w", p.Object, err)
+	}
+	defer func() { err = errors.Join(err, obj.Close()) }()
+	_, err = im.staging.Put(ctx, name, func(w io.Writer) error {
+		sum, _, err := part.Digest(io.TeeReader(obj, w))
+		if err == nil && sum != p.SHA256 {
+			err = im.damaged(p, "was altered while it was read")
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("staging part %s: %w", p.Object, err)
+	}
+	return nil
+}
+
+func (im *importing) stageWithoutKeys(ctx context.Context, name string, p manifest.Part) error {
+	layout, err := columns.NewLayout(im.target.Schema)
+	if err != nil {
+		return err
+	}
+	pk := milvus.PrimaryKey(im.target.Schema).GetName()
+	keyless := layout.Only(func(column string) bool { return column != pk })
+	_, err = im.staging.Put(ctx, name, func(w io.Writer) error {
+		out, err := part.NewWriter(w, keyless.Arrow)
+		if err != nil {
+			return err
+		}
+		err = im.manifest.ReadPart(ctx, im.export, p, func(rec arrow.Record) error { return out.Write(keyless.Pick(rec)) })
+		if err != nil {
+			return err
+		}
+		return out.Close()
+	})
+	if err != nil {
+		return fmt.Errorf("staging part %s without its keys: %w", p.Object, err)
+	}
+	return nil
+}

@@ -1,0 +1,185 @@
+// Package columns turns Milvus' columns into Arrow's and names the Parquet layout that bulk insert reads: a column a
+// field, in the schema's order, `$meta` last. Columns stay columns: nothing passes through rows or interface{}, and a
+// vector column is one copy of one slice.
+//
+// The layout follows Milvus' "Prepare data import" (Parquet): BOOL, INT8..INT64, FLOAT and DOUBLE as themselves;
+// VARCHAR, JSON and `$meta` as strings; ARRAY as a list of its element; FLOAT_VECTOR as list<float32> of dim values;
+// BINARY_VECTOR as list<uint8> of dim/8 values.
+package columns
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+
+	"migrate/internal/milvus"
+)
+
+// Meta is the name of the dynamic field's column.
+const Meta = "$meta"
+
+// ErrType is a field whose type has no column here.
+var ErrType = errors.New("type can't be carried")
+
+// Layout is a collection's columns: the order of its fields, and their Arrow types.
+type Layout struct {
+	Arrow  *arrow.Schema
+	Key    int // index of the primary key's column
+	fields []field
+}
+
+// field is what the conversion of one column needs to know.
+type field struct {
+	name    string
+	kind    schemapb.DataType
+	element schemapb.DataType // of an ARRAY
+	width   int               // values a row, of a vector
+}
+
+// NewLayout lays out a schema's columns. ErrType names the first field that has none.
+func NewLayout(schema *schemapb.CollectionSchema) (*Layout, error) {
+	l := &Layout{Key: -1}
+	var arrowFields []arrow.Field
+	for _, f := range withMeta(schema) {
+		col, typ, err := describe(f)
+		if err != nil {
+			return nil, err
+		}
+		if f.GetIsPrimaryKey() {
+			l.Key = len(l.fields)
+		}
+		l.fields = append(l.fields, col)
+		arrowFields = append(arrowFields, arrow.Field{Name: col.name, Type: typ})
+	}
+	if l.Key < 0 {
+		return nil, fmt.Errorf("collection %q has no primary key", schema.GetName())
+	}
+	l.Arrow = arrow.NewSchema(arrowFields, nil)
+	return l, nil
+}
+
+// withMeta gives the fields with the dynamic one last, which servers before 2.4 leave out of the schema.
+func withMeta(schema *schemapb.CollectionSchema) []*schemapb.FieldSchema {
+	fields := slices.DeleteFunc(slices.Clone(schema.GetFields()), (*schemapb.FieldSchema).GetIsDynamic)
+	if schema.GetEnableDynamicField() {
+		fields = append(fields, &schemapb.FieldSchema{Name: Meta, DataType: schemapb.DataType_JSON, IsDynamic: true})
+	}
+	return fields
+}
+
+// Only is the layout of some of the columns. Its Key is -1 where the primary key is not among them.
+func (l *Layout) Only(keep func(name string) bool) *Layout {
+	some := &Layout{Key: -1}
+	var arrowFields []arrow.Field
+	for i, f := range l.fields {
+		if !keep(f.name) {
+			continue
+		}
+		if i == l.Key {
+			some.Key = len(some.fields)
+		}
+		some.fields = append(some.fields, f)
+		arrowFields = append(arrowFields, l.Arrow.Field(i))
+	}
+	some.Arrow = arrow.NewSchema(arrowFields, nil)
+	return some
+}
+
+// Pick takes the layout's columns out of a record batch that has them and others.
+func (l *Layout) Pick(rec arrow.Record) arrow.Record {
+	cols := make([]arrow.Array, len(l.fields))
+	for i, f := range l.fields {
+		cols[i] = rec.Column(rec.Schema().FieldIndices(f.name)[0])
+	}
+	return array.NewRecord(l.Arrow, cols, rec.NumRows())
+}
+
+// Names are the columns' names, in order.
+func (l *Layout) Names() []string {
+	names := make([]string, len(l.fields))
+	for i, f := range l.fields {
+		names[i] = f.name
+	}
+	return names
+}
+
+// KeyName is the primary key's name.
+func (l *Layout) KeyName() string { return l.fields[l.Key].name }
+
+// IntKey reports whether the primary key is an INT64; otherwise it is a VARCHAR.
+func (l *Layout) IntKey() bool { return l.fields[l.Key].kind == schemapb.DataType_Int64 }
+
+// FixedRowBytes is the size of the columns of fixed width, per row.
+func (l *Layout) FixedRowBytes() int {
+	n := 0
+	for _, f := range l.fields {
+		switch f.kind {
+		case schemapb.DataType_FloatVector:
+			n += 4 * f.width
+		case schemapb.DataType_BinaryVector:
+			n += f.width
+		default:
+			n += 8
+		}
+	}
+	return n
+}
+
+func describe(f *schemapb.FieldSchema) (field, arrow.DataType, error) {
+	col := field{name: f.GetName(), kind: f.GetDataType(), element: f.GetElementType()}
+	switch col.kind {
+	case schemapb.DataType_FloatVector, schemapb.DataType_BinaryVector:
+		return vector(col, f)
+	case schemapb.DataType_Array:
+		element, ok := scalar(col.element)
+		if !ok || col.element == schemapb.DataType_JSON {
+			return col, nil, fmt.Errorf("field %q (Array of %s): %w", col.name, col.element, ErrType)
+		}
+		return col, arrow.ListOf(element), nil
+	}
+	typ, ok := scalar(col.kind)
+	if !ok {
+		return col, nil, fmt.Errorf("field %q (%s): %w", col.name, col.kind, ErrType)
+	}
+	return col, typ, nil
+}
+
+func scalar(t schemapb.DataType) (arrow.DataType, bool) {
+	switch t {
+	case schemapb.DataType_Bool:
+		return arrow.FixedWidthTypes.Boolean, true
+	case schemapb.DataType_Int8:
+		return arrow.PrimitiveTypes.Int8, true
+	case schemapb.DataType_Int16:
+		return arrow.PrimitiveTypes.Int16, true
+	case schemapb.DataType_Int32:
+		return arrow.PrimitiveTypes.Int32, true
+	case schemapb.DataType_Int64:
+		return arrow.PrimitiveTypes.Int64, true
+	case schemapb.DataType_Float:
+		return arrow.PrimitiveTypes.Float32, true
+	case schemapb.DataType_Double:
+		return arrow.PrimitiveTypes.Float64, true
+	case schemapb.DataType_VarChar, schemapb.DataType_JSON:
+		return arrow.BinaryTypes.String, true
+	}
+	return nil, false
+}
+
+func vector(col field, f *schemapb.FieldSchema) (field, arrow.DataType, error) {
+	dim, err := strconv.Atoi(milvus.TypeParam(f, "dim"))
+	if err != nil || dim <= 0 {
+		return col, nil, fmt.Errorf("field %q has no dimension: %w", col.name, ErrType)
+	}
+	if col.kind == schemapb.DataType_BinaryVector {
+		col.width = dim / 8
+		return col, arrow.ListOf(arrow.PrimitiveTypes.Uint8), nil
+	}
+	col.width = dim
+	return col, arrow.ListOf(arrow.PrimitiveTypes.Float32), nil
+}

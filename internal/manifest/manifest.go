@@ -1,0 +1,230 @@
+// Package manifest is the description of a finished export: what the collection was, and the parts that hold its rows.
+// It is written last, so that a manifest means a complete export; it is all that an import or a verification knows of
+// the source.
+//
+//	<job>/manifest.json
+//	<job>/<partition>/part-00000.parquet
+package manifest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"path"
+	"slices"
+	"time"
+
+	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/protoadapt"
+
+	"migrate/internal/checksum"
+	"migrate/internal/columns"
+	"migrate/internal/milvus"
+	"migrate/internal/source"
+	"migrate/sinks"
+)
+
+// Version is the newest manifest format that this program reads, and the one that it writes.
+const Version = 1
+
+// Errors that a caller decides on.
+var (
+	// ErrNone: there is no complete export of that name.
+	ErrNone = errors.New("no complete export")
+	// ErrVersion: the manifest was written by a newer migrate.
+	ErrVersion = errors.New("manifest of a newer format")
+	// ErrDamaged: the manifest can't be read.
+	ErrDamaged = errors.New("manifest damaged")
+)
+
+// Manifest describes one export.
+type Manifest struct {
+	Format     int             `json:"format"`
+	Job        string          `json:"job"`
+	Source     Server          `json:"source"`
+	Started    time.Time       `json:"started"`
+	Finished   time.Time       `json:"finished"`
+	Collection Collection      `json:"collection"`
+	Total      checksum.Sum    `json:"total"` // over all columns of all rows
+	Bytes      int64           `json:"bytes"` // of all parts
+	Parts      []Part          `json:"parts"` // by partition, then by range; together they cover every key
+	Findings   source.Findings `json:"findings"`
+}
+
+// Server is where an export came from.
+type Server struct {
+	Address string `json:"address"`
+	Version string `json:"version"`
+}
+
+// Part is one range of one partition. A range without rows has no object.
+type Part struct {
+	Partition string `json:"partition"`
+	columns.Range
+	Object  string       `json:"object,omitempty"` // relative to the job's folder
+	Rows    checksum.Sum `json:"content"`
+	Bytes   int64        `json:"bytes,omitempty"`
+	SHA256  string       `json:"sha256,omitempty"`
+	Lowest  *columns.Key `json:"lowest,omitempty"` // smallest and largest key that is there
+	Highest *columns.Key `json:"highest,omitempty"`
+}
+
+// Collection is a milvus.Collection in JSON; the schema is protojson.
+type Collection struct {
+	Name             string            `json:"name"`
+	Database         string            `json:"database,omitempty"`
+	Schema           Schema            `json:"schema"`
+	Shards           int32             `json:"shards"`
+	ConsistencyLevel string            `json:"consistency_level"`
+	Properties       map[string]string `json:"properties,omitempty"`
+	Partitions       []string          `json:"partitions"`
+	Indexes          []Index           `json:"indexes,omitempty"`
+	Aliases          []string          `json:"aliases,omitempty"`
+	Loaded           bool              `json:"loaded"`
+}
+
+// Index is one index.
+type Index struct {
+	Name   string            `json:"name"`
+	Field  string            `json:"field"`
+	Params map[string]string `json:"params"`
+}
+
+// Schema is a collection's schema as Milvus gives it, written as protojson.
+type Schema struct{ *schemapb.CollectionSchema }
+
+// MarshalJSON writes protojson.
+func (s Schema) MarshalJSON() ([]byte, error) {
+	return protojson.Marshal(protoadapt.MessageV2Of(s.CollectionSchema))
+}
+
+// UnmarshalJSON reads protojson.
+func (s *Schema) UnmarshalJSON(b []byte) error {
+	s.CollectionSchema = &schemapb.CollectionSchema{}
+	return protojson.Unmarshal(b, protoadapt.MessageV2Of(s.CollectionSchema))
+}
+
+// Describe puts a collection into a manifest's terms.
+func Describe(c *milvus.Collection) Collection {
+	d := Collection{
+		Name: c.Name, Database: c.Database, Schema: Schema{c.Schema}, Shards: c.Shards,
+		ConsistencyLevel: c.ConsistencyLevel.String(), Properties: toMap(c.Properties),
+		Partitions: c.Partitions, Aliases: c.Aliases, Loaded: c.Loaded,
+	}
+	for _, x := range c.Indexes {
+		d.Indexes = append(d.Indexes, Index{x.Name, x.Field, toMap(x.Params)})
+	}
+	return d
+}
+
+// Milvus is the collection as it was described.
+func (d Collection) Milvus() *milvus.Collection {
+	c := &milvus.Collection{
+		Name: d.Name, Database: d.Database, Schema: milvus.CloneSchema(d.Schema.CollectionSchema),
+		Shards: d.Shards, ConsistencyLevel: commonpb.ConsistencyLevel(commonpb.ConsistencyLevel_value[d.ConsistencyLevel]),
+		Properties: toPairs(d.Properties), Partitions: d.Partitions, Aliases: d.Aliases, Loaded: d.Loaded,
+	}
+	for _, x := range d.Indexes {
+		c.Indexes = append(c.Indexes, milvus.Index{Name: x.Name, Field: x.Field, Params: toPairs(x.Params)})
+	}
+	return c
+}
+
+// ObjectName is where a part's object is on the sink.
+func (m *Manifest) ObjectName(p Part) string { return path.Join(m.Job, p.Object) }
+
+// PartName names the n-th part of a partition, relative to the job's folder.
+func PartName(partition string, n int) string {
+	if partition == source.AllPartitions {
+		partition = "all"
+	}
+	return fmt.Sprintf("%s/part-%05d.parquet", partition, n)
+}
+
+func name(job string) string { return path.Join(job, "manifest.json") }
+
+// Write makes the export complete.
+func Write(ctx context.Context, sink sinks.Sink, m *Manifest) error {
+	text, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encoding the manifest of %q: %w", m.Job, err)
+	}
+	_, err = sink.Put(ctx, name(m.Job), func(w io.Writer) error {
+		_, err := w.Write(append(text, '\n'))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("writing the manifest of %q: %w", m.Job, err)
+	}
+	return nil
+}
+
+// Remove makes an export incomplete, so that its parts can be replaced.
+func Remove(ctx context.Context, sink sinks.Sink, job string) error {
+	if err := sink.Delete(ctx, name(job)); err != nil {
+		return fmt.Errorf("removing the manifest of %q: %w", job, err)
+	}
+	return nil
+}
+
+// Read reads the manifest of a job. ErrNone where the export is absent or was not finished.
+func Read(ctx context.Context, sink sinks.Sink, job string) (*Manifest, error) {
+	obj, err := sink.Open(ctx, name(job))
+	if errors.Is(err, sinks.ErrNotExist) {
+		return nil, fmt.Errorf("%s: %w", sink.URL(job), ErrNone)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening the manifest of %q: %w", job, err)
+	}
+	defer obj.Close()
+	text, err := io.ReadAll(obj)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", sink.URL(name(job)), err)
+	}
+	m, err := parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", sink.URL(name(job)), err)
+	}
+	m.Job = job
+	return m, nil
+}
+
+// parse looks at the format first: a newer one may hold anything else.
+func parse(text []byte) (*Manifest, error) {
+	var head struct{ Format int }
+	if err := json.Unmarshal(text, &head); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	if head.Format > Version {
+		return nil, fmt.Errorf("%w: %d, and this migrate reads up to %d; use the migrate that exported it, or a newer one", ErrVersion, head.Format, Version)
+	}
+	m := &Manifest{}
+	if err := json.Unmarshal(text, m); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	if head.Format < 1 || m.Collection.Schema.CollectionSchema == nil || milvus.PrimaryKey(m.Collection.Schema.CollectionSchema) == nil {
+		return nil, fmt.Errorf("%w: it describes no collection", ErrDamaged)
+	}
+	return m, nil
+}
+
+func toMap(pairs []*commonpb.KeyValuePair) map[string]string {
+	m := make(map[string]string, len(pairs))
+	for _, p := range pairs {
+		m[p.GetKey()] = p.GetValue()
+	}
+	return m
+}
+
+func toPairs(m map[string]string) []*commonpb.KeyValuePair {
+	var pairs []*commonpb.KeyValuePair
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		pairs = append(pairs, &commonpb.KeyValuePair{Key: k, Value: m[k]})
+	}
+	return pairs
+}

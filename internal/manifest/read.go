@@ -1,0 +1,30 @@
+package manifest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"migrate/internal/columns"
+	"migrate/internal/part"
+	"migrate/sinks"
+)
+
+// ReadPart hands on the rows of one part of the export, in batches that are released after emit returns.
+func (m *Manifest) ReadPart(ctx context.Context, sink sinks.Sink, p Part, emit func(arrow.Record) error) (err error) {
+	layout, err := columns.NewLayout(m.Collection.Schema.CollectionSchema)
+	if err != nil {
+		return err
+	}
+	obj, err := sink.Open(ctx, m.ObjectName(p))
+	if err != nil {
+		return fmt.Errorf("opening part %s: %w", p.Object, err)
+	}
+	defer func() { err = errors.Join(err, obj.Close()) }()
+	if err := part.Read(ctx, obj, layout.Arrow, emit); err != nil {
+		return fmt.Errorf("reading part %s: %w", p.Object, err)
+	}
+	return nil
+}

@@ -1,0 +1,157 @@
+package milvus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
+	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+)
+
+// Collection is everything about a collection but its rows.
+type Collection struct {
+	Name             string
+	Database         string
+	Schema           *schemapb.CollectionSchema // as the server gives it
+	Shards           int32
+	ConsistencyLevel commonpb.ConsistencyLevel
+	Properties       []*commonpb.KeyValuePair
+	Partitions       []string // names, sorted; those a partition key made included
+	Indexes          []Index
+	Aliases          []string
+	Loaded           bool
+}
+
+// Index is one index of a collection.
+type Index struct {
+	Name   string
+	Field  string
+	Params []*commonpb.KeyValuePair // index_type, metric_type, params, …
+}
+
+// DefaultPartition is the partition that every collection has.
+const DefaultPartition = "_default"
+
+// PrimaryKey returns the schema's primary key field.
+func PrimaryKey(schema *schemapb.CollectionSchema) *schemapb.FieldSchema {
+	for _, f := range schema.GetFields() {
+		if f.GetIsPrimaryKey() {
+			return f
+		}
+	}
+	return nil
+}
+
+// AutoID reports whether the server gives the keys.
+func AutoID(schema *schemapb.CollectionSchema) bool {
+	return schema.GetAutoID() || PrimaryKey(schema).GetAutoID()
+}
+
+// PartitionKey reports whether the server spreads rows over its partitions by a field, so that a request may name none.
+func PartitionKey(schema *schemapb.CollectionSchema) bool {
+	return slices.ContainsFunc(schema.GetFields(), (*schemapb.FieldSchema).GetIsPartitionKey)
+}
+
+// Describe asks for everything about a collection but its rows. ErrNotFound where there is none of that name.
+func (s *Server) Describe(ctx context.Context, name string) (*Collection, error) {
+	resp, err := s.svc.DescribeCollection(ctx, &milvuspb.DescribeCollectionRequest{DbName: s.database, CollectionName: name})
+	if errors.Is(err, ErrNotFound) {
+		return nil, fmt.Errorf("collection %q on %s: %w", name, s.Address, ErrNotFound)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("describing collection %q on %s: %w", name, s.Address, err)
+	}
+	c := &Collection{
+		Name: name, Database: s.database, Schema: resp.GetSchema(), Shards: resp.GetShardsNum(),
+		ConsistencyLevel: resp.GetConsistencyLevel(), Properties: resp.GetProperties(), Aliases: resp.GetAliases(),
+	}
+	if c.Partitions, err = s.partitions(ctx, name); err != nil {
+		return nil, err
+	}
+	if c.Indexes, err = s.indexes(ctx, name); err != nil {
+		return nil, err
+	}
+	c.Loaded, err = s.loaded(ctx, name)
+	return c, err
+}
+
+func (s *Server) partitions(ctx context.Context, name string) ([]string, error) {
+	resp, err := s.svc.ShowPartitions(ctx, &milvuspb.ShowPartitionsRequest{DbName: s.database, CollectionName: name})
+	if err != nil {
+		return nil, fmt.Errorf("listing the partitions of %q on %s: %w", name, s.Address, err)
+	}
+	return slices.Sorted(slices.Values(resp.GetPartitionNames())), nil
+}
+
+func (s *Server) indexes(ctx context.Context, name string) ([]Index, error) {
+	descriptions, err := s.describeIndexes(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	indexes := make([]Index, len(descriptions))
+	for i, d := range descriptions {
+		indexes[i] = Index{Name: d.GetIndexName(), Field: d.GetFieldName(), Params: d.GetParams()}
+	}
+	return indexes, nil
+}
+
+func (s *Server) describeIndexes(ctx context.Context, name string) ([]*milvuspb.IndexDescription, error) {
+	resp, err := s.svc.DescribeIndex(ctx, &milvuspb.DescribeIndexRequest{DbName: s.database, CollectionName: name})
+	if noIndex(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("describing the indexes of %q on %s: %w", name, s.Address, err)
+	}
+	return resp.GetIndexDescriptions(), nil
+}
+
+const codeIndexNotFound = 700
+
+func noIndex(err error) bool {
+	var st *StatusError
+	return errors.As(err, &st) && (st.Code == codeIndexNotFound || st.legacy == commonpb.ErrorCode_IndexNotExist)
+}
+
+// Exists reports whether there is a collection of that name.
+func (s *Server) Exists(ctx context.Context, name string) (bool, error) {
+	_, err := s.svc.DescribeCollection(ctx, &milvuspb.DescribeCollectionRequest{DbName: s.database, CollectionName: name})
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("looking for collection %q on %s: %w", name, s.Address, err)
+	}
+	return true, nil
+}
+
+// RowCount is how many rows a collection's segments hold, loaded or not, once what was written is flushed. Rows that were
+// deleted may still count.
+func (s *Server) RowCount(ctx context.Context, name string) (int64, error) {
+	if _, err := s.svc.Flush(ctx, &milvuspb.FlushRequest{DbName: s.database, CollectionNames: []string{name}}); err != nil {
+		return 0, fmt.Errorf("flushing %q on %s: %w", name, s.Address, err)
+	}
+	resp, err := s.svc.GetCollectionStatistics(ctx, &milvuspb.GetCollectionStatisticsRequest{DbName: s.database, CollectionName: name})
+	if err != nil {
+		return 0, fmt.Errorf("counting the rows of %q on %s: %w", name, s.Address, err)
+	}
+	for _, kv := range resp.GetStats() {
+		if kv.GetKey() == "row_count" {
+			return strconv.ParseInt(kv.GetValue(), 10, 64)
+		}
+	}
+	return 0, fmt.Errorf("counting the rows of %q on %s: the server answered no row_count", name, s.Address)
+}
+
+// Drop removes a collection. It is no error if there is none.
+func (s *Server) Drop(ctx context.Context, name string) error {
+	_, err := s.svc.DropCollection(ctx, &milvuspb.DropCollectionRequest{DbName: s.database, CollectionName: name})
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("dropping collection %q on %s: %w", name, s.Address, err)
+	}
+	return nil
+}

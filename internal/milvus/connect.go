@@ -1,0 +1,144 @@
+// Package milvus is the connection to a Milvus server: login and TLS, typed errors, retries of what can pass, what the
+// server can do, and the collections on it. It speaks the raw protocol through milvus-sdk-go's client, because the SDK
+// builds results row by row and hides request fields that paging needs.
+package milvus
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"os"
+	"time"
+
+	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
+	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
+	"github.com/milvus-io/milvus-sdk-go/v2/client"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
+)
+
+// Config says how to reach a server. The zero value of everything but Address is a plain, unauthenticated connection
+// to the default database.
+type Config struct {
+	Address  string // host:port
+	Username string
+	Password string
+	Token    string // an API key, instead of Username and Password
+	Database string
+	TLS      bool
+	CAFile   string // PEM of the authority that signed the server's certificate; the system's where empty
+	// RetryFor bounds how long one call is tried again while the server is away or overloaded; 2 minutes where zero.
+	RetryFor time.Duration
+}
+
+// LogValue keeps the secrets out of logs.
+func (c Config) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("address", c.Address), slog.String("database", c.Database),
+		slog.Bool("tls", c.TLS), slog.Bool("login", c.Username != "" || c.Token != ""))
+}
+
+// Server is a connection to one Milvus server, safe for use by several goroutines.
+type Server struct {
+	Address      string
+	Version      string // as the server gives it, e.g. "v2.3.5-lite"
+	Capabilities Capabilities
+
+	svc      milvuspb.MilvusServiceClient
+	sdk      *client.GrpcClient
+	database string
+}
+
+// loginTimeout bounds the first contact, so that a wrong address is an error and not a wait.
+const loginTimeout = 10 * time.Second
+
+// Connect logs in and asks the server what it is. An unreachable server, a refused login and an unknown database are
+// told apart: ErrUnreachable, ErrLogin, ErrNotFound.
+func Connect(ctx context.Context, cfg Config) (*Server, error) {
+	creds, err := transport(cfg)
+	if err != nil {
+		return nil, err
+	}
+	c, err := client.NewClient(ctx, client.Config{
+		Address:        cfg.Address,
+		Username:       cfg.Username,
+		Password:       cfg.Password,
+		APIKey:         cfg.Token,
+		DBName:         cfg.Database,
+		DisableConn:    true, // asked below, with this package's own retries and errors
+		RetryRateLimit: &client.RetryRateLimitOption{},
+		DialOptions: []grpc.DialOption{
+			grpc.WithTransportCredentials(creds),
+			grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 20 * time.Second}),
+			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(math.MaxInt32)),
+			grpc.WithChainUnaryInterceptor(retrier{total: cfg.RetryFor}.intercept, checkStatus),
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("connecting to milvus at %s: %w", cfg.Address, err)
+	}
+	sdk := c.(*client.GrpcClient)
+	s := &Server{Address: cfg.Address, svc: sdk.Service, sdk: sdk, database: cfg.Database}
+	if err := s.hello(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("connecting to milvus at %s: %w", cfg.Address, err), sdk.Close())
+	}
+	return s, nil
+}
+
+// Close ends the connection.
+func (s *Server) Close() error { return s.sdk.Close() }
+
+// Database is the database that was connected to; "" is the default one.
+func (s *Server) Database() string { return s.database }
+
+// Service is the raw protocol client, with this package's retries and typed errors.
+func (s *Server) Service() milvuspb.MilvusServiceClient { return s.svc }
+
+func (s *Server) hello(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(withoutRetry(ctx), loginTimeout)
+	defer cancel()
+	resp, err := s.svc.Connect(ctx, &milvuspb.ConnectRequest{
+		ClientInfo: &commonpb.ClientInfo{SdkType: "Golang", SdkVersion: "migrate"},
+	})
+	if err != nil {
+		return err
+	}
+	s.Version = resp.GetServerInfo().GetBuildTags()
+	s.Capabilities = capabilitiesOf(s.Version)
+	// Connect answers before the login is checked; this does not.
+	_, err = s.svc.ShowCollections(ctx, &milvuspb.ShowCollectionsRequest{DbName: s.database})
+	return err
+}
+
+func transport(cfg Config) (credentials.TransportCredentials, error) {
+	if !cfg.TLS {
+		return insecure.NewCredentials(), nil
+	}
+	if cfg.CAFile == "" {
+		return credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS12}), nil
+	}
+	pem, err := os.ReadFile(cfg.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("reading the milvus CA certificate: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("reading the milvus CA certificate: %s holds no PEM certificate", cfg.CAFile)
+	}
+	return credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}), nil
+}
+
+// Now returns the server's present timestamp: as a read's guarantee timestamp it makes the read see every write that
+// was acknowledged before this call.
+func (s *Server) Now(ctx context.Context) (uint64, error) {
+	resp, err := s.svc.AllocTimestamp(ctx, &milvuspb.AllocTimestampRequest{})
+	if err != nil {
+		return 0, fmt.Errorf("asking for the server's timestamp: %w", err)
+	}
+	return resp.GetTimestamp(), nil
+}

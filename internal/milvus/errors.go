@@ -1,0 +1,146 @@
+package milvus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// Errors that a caller decides on.
+var (
+	// ErrUnreachable: nobody answered at the address, or the connection broke.
+	ErrUnreachable = errors.New("server unreachable")
+	// ErrLogin: the server refused the user, password or token, or they lack a privilege.
+	ErrLogin = errors.New("login refused")
+	// ErrNotFound: the collection or database does not exist.
+	ErrNotFound = errors.New("not found")
+	// ErrNotLoaded: the collection has to be loaded before it can be queried.
+	ErrNotLoaded = errors.New("collection not loaded")
+	// ErrTooLarge: the answer exceeded what the server may send; ask for fewer rows.
+	ErrTooLarge = errors.New("answer too large")
+)
+
+// StatusError is a refusal that a server put into its answer.
+type StatusError struct {
+	Method string // of the protocol, e.g. "Query"
+	Code   int32  // Milvus' error code
+	Reason string
+	legacy commonpb.ErrorCode
+	passes bool // the server says that it can pass
+}
+
+func (e *StatusError) Error() string {
+	return fmt.Sprintf("%s: %s (code %d)", e.Method, e.Reason, e.Code)
+}
+
+// Codes of internal/util merr in Milvus 2.3 and later.
+const (
+	codeNotReady           = 1
+	codeUnavailable        = 2
+	codeRateLimit          = 8
+	codeCollectionNotFound = 100
+	codeNotLoaded          = 101
+	codeDatabaseNotFound   = 800
+)
+
+// Is matches the sentinels of this package.
+func (e *StatusError) Is(target error) bool {
+	switch target {
+	case ErrNotFound:
+		return e.Code == codeCollectionNotFound || e.Code == codeDatabaseNotFound ||
+			e.legacy == commonpb.ErrorCode_CollectionNotExists || strings.Contains(e.Reason, "can't find collection")
+	case ErrNotLoaded:
+		return e.Code == codeNotLoaded || strings.Contains(e.Reason, "collection not loaded")
+	case ErrLogin:
+		return e.legacy == commonpb.ErrorCode_PermissionDenied
+	case ErrTooLarge:
+		return tooLarge(e.Reason)
+	}
+	return false
+}
+
+func (e *StatusError) canPass() bool {
+	if tooLarge(e.Reason) || e.Is(ErrNotFound) || e.Is(ErrNotLoaded) {
+		return false
+	}
+	switch e.legacy {
+	case commonpb.ErrorCode_RateLimit, commonpb.ErrorCode_NotReadyServe, commonpb.ErrorCode_NotReadyCoordActivating,
+		commonpb.ErrorCode_NotShardLeader, commonpb.ErrorCode_NoReplicaAvailable, commonpb.ErrorCode_DataCoordNA,
+		commonpb.ErrorCode_TimeTickLongDelay, commonpb.ErrorCode_NodeIDNotMatch:
+		return true
+	}
+	return e.passes || e.Code == codeNotReady || e.Code == codeUnavailable || e.Code == codeRateLimit
+}
+
+// tooLarge recognizes gRPC's message limit and Milvus' maxOutputSize, which come as text only.
+func tooLarge(reason string) bool {
+	return strings.Contains(reason, "larger than max") || strings.Contains(reason, "maxOutputSize")
+}
+
+// callError is a call that got no answer.
+type callError struct {
+	code codes.Code
+	msg  string
+	err  error
+}
+
+func (e *callError) Error() string { return e.msg }
+func (e *callError) Unwrap() error { return e.err }
+
+func (e *callError) Is(target error) bool {
+	switch target {
+	case ErrUnreachable:
+		return e.code == codes.Unavailable || e.code == codes.DeadlineExceeded
+	case ErrLogin:
+		return e.code == codes.Unauthenticated || e.code == codes.PermissionDenied
+	case ErrTooLarge:
+		return e.code == codes.ResourceExhausted && tooLarge(e.msg)
+	case context.Canceled:
+		return e.code == codes.Canceled
+	case context.DeadlineExceeded:
+		return e.code == codes.DeadlineExceeded
+	}
+	return false
+}
+
+func (e *callError) canPass() bool {
+	switch e.code {
+	case codes.Unavailable, codes.Aborted:
+		return true
+	case codes.ResourceExhausted:
+		return !tooLarge(e.msg)
+	}
+	return false
+}
+
+// checkStatus turns the refusals that Milvus puts into its answers into errors.
+func checkStatus(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, call grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	if err := call(ctx, method, req, reply, cc, opts...); err != nil {
+		s := status.Convert(err)
+		return &callError{code: s.Code(), msg: s.Message(), err: err}
+	}
+	st := statusOf(reply)
+	if st.GetErrorCode() == commonpb.ErrorCode_Success && st.GetCode() == 0 {
+		return nil
+	}
+	return &StatusError{
+		Method: method[strings.LastIndexByte(method, '/')+1:],
+		Code:   st.GetCode(), Reason: st.GetReason(), legacy: st.GetErrorCode(), passes: st.GetRetriable(),
+	}
+}
+
+func statusOf(reply any) *commonpb.Status {
+	switch r := reply.(type) {
+	case *commonpb.Status:
+		return r
+	case interface{ GetStatus() *commonpb.Status }:
+		return r.GetStatus()
+	}
+	return nil
+}

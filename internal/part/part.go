@@ -1,0 +1,165 @@
+// Package part is the Parquet of one exported range: written as bulk insert wants it, and read back.
+//
+// Rows come in row groups of about 32 MB, since Milvus buffers a whole column of a row group. Text is compressed with
+// zstd; vectors and numbers are not, because random floats do not shrink.
+package part
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"io"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/memory"
+	"github.com/apache/arrow/go/v15/parquet"
+	"github.com/apache/arrow/go/v15/parquet/compress"
+	"github.com/apache/arrow/go/v15/parquet/file"
+	"github.com/apache/arrow/go/v15/parquet/pqarrow"
+)
+
+// rowGroupBytes is how large a row group grows.
+const rowGroupBytes = 32 << 20
+
+// Writer writes one part.
+type Writer struct {
+	out     *digester
+	parquet *pqarrow.FileWriter
+}
+
+// NewWriter begins a part of these columns on w.
+func NewWriter(w io.Writer, schema *arrow.Schema) (*Writer, error) {
+	out := &digester{w: w, hash: sha256.New()}
+	fw, err := pqarrow.NewFileWriter(schema, out, properties(schema), pqarrow.DefaultWriterProps())
+	if err != nil {
+		return nil, fmt.Errorf("beginning a parquet file: %w", err)
+	}
+	return &Writer{out: out, parquet: fw}, nil
+}
+
+// properties compresses text, and leaves dictionaries to it: a vector's values hardly repeat.
+func properties(schema *arrow.Schema) *parquet.WriterProperties {
+	opts := []parquet.WriterProperty{
+		parquet.WithCompression(compress.Codecs.Uncompressed),
+		parquet.WithDictionaryDefault(false),
+		parquet.WithStats(true),
+		parquet.WithCreatedBy("migrate"),
+	}
+	for _, f := range schema.Fields() {
+		if f.Type.ID() == arrow.STRING {
+			opts = append(opts, parquet.WithCompressionFor(f.Name, compress.Codecs.Zstd), parquet.WithCompressionLevelFor(f.Name, 1))
+		}
+		if f.Type.ID() == arrow.LIST {
+			opts = append(opts, parquet.WithStatsFor(f.Name+".list.element", false))
+		}
+	}
+	return parquet.NewWriterProperties(opts...)
+}
+
+// Write appends a batch, and ends the row group when it is full.
+func (w *Writer) Write(rec arrow.Record) error {
+	if err := w.parquet.WriteBuffered(rec); err != nil {
+		return fmt.Errorf("writing a parquet row group: %w", err)
+	}
+	if w.parquet.RowGroupTotalBytesWritten() >= rowGroupBytes {
+		w.parquet.NewBufferedRowGroup()
+	}
+	return nil
+}
+
+// Close ends the file; what it is written to stays open.
+func (w *Writer) Close() error {
+	if err := w.parquet.Close(); err != nil {
+		return fmt.Errorf("ending a parquet file: %w", err)
+	}
+	return nil
+}
+
+// SHA256 is the checksum of the file's bytes, in hexadecimal, and Bytes its size; right after Close.
+func (w *Writer) SHA256() string { return hex.EncodeToString(w.out.hash.Sum(nil)) }
+func (w *Writer) Bytes() int64   { return w.out.n }
+
+// digester hashes and counts what passes through.
+type digester struct {
+	w    io.Writer
+	hash hash.Hash
+	n    int64
+}
+
+func (d *digester) Write(b []byte) (int, error) {
+	n, err := d.w.Write(b)
+	d.hash.Write(b[:n])
+	d.n += int64(n)
+	return n, err
+}
+
+// Digest reads r to its end, and gives the checksum and size that a Writer would have given.
+func Digest(r io.Reader) (sum string, n int64, err error) {
+	d := &digester{w: io.Discard, hash: sha256.New()}
+	if _, err := io.Copy(d, r); err != nil {
+		return "", 0, err
+	}
+	return hex.EncodeToString(d.hash.Sum(nil)), d.n, nil
+}
+
+// File is what a part is read from; sinks.Object is one.
+type File interface {
+	io.ReaderAt
+	io.Seeker
+}
+
+const readBatch = 4096
+
+// Read hands on a part's rows in batches of up to 4096, in the columns of schema. A batch is released after emit
+// returns. Memory is that of one row group.
+func Read(ctx context.Context, f File, schema *arrow.Schema, emit func(arrow.Record) error) error {
+	pf, err := file.NewParquetReader(f)
+	if err != nil {
+		return fmt.Errorf("opening parquet: %w", err)
+	}
+	defer pf.Close()
+	fr, err := pqarrow.NewFileReader(pf, pqarrow.ArrowReadProperties{BatchSize: readBatch}, memory.DefaultAllocator)
+	if err != nil {
+		return fmt.Errorf("opening parquet: %w", err)
+	}
+	for g := range pf.NumRowGroups() {
+		if err := readGroup(ctx, fr, g, schema, emit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func readGroup(ctx context.Context, fr *pqarrow.FileReader, group int, schema *arrow.Schema, emit func(arrow.Record) error) error {
+	rr, err := fr.GetRecordReader(ctx, nil, []int{group})
+	if err != nil {
+		return fmt.Errorf("reading parquet row group %d: %w", group, err)
+	}
+	defer rr.Release()
+	if !sameColumns(rr.Schema(), schema) {
+		return fmt.Errorf("reading parquet row group %d: its columns are %v, the collection's %v", group, rr.Schema(), schema)
+	}
+	for rr.Next() {
+		if err := emit(rr.Record()); err != nil {
+			return err
+		}
+	}
+	if err := rr.Err(); err != nil && err != io.EOF {
+		return fmt.Errorf("reading parquet row group %d: %w", group, err)
+	}
+	return nil
+}
+
+func sameColumns(a, b *arrow.Schema) bool {
+	if a.NumFields() != b.NumFields() {
+		return false
+	}
+	for i, f := range a.Fields() {
+		if f.Name != b.Field(i).Name || !arrow.TypeEqual(f.Type, b.Field(i).Type) {
+			return false
+		}
+	}
+	return true
+}

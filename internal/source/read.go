@@ -1,0 +1,275 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+
+	"migrate/internal/clock"
+	"migrate/internal/columns"
+	"migrate/internal/milvus"
+)
+
+// ErrIncomplete: the server counts rows in a range that it does not return, and nothing explains them.
+var ErrIncomplete = errors.New("the server does not return every row that it counts")
+
+// Findings are what a read explains instead of passing over.
+type Findings struct {
+	Doubled    []Doubled    `json:"doubled,omitempty"`    // keys inserted more than once: one copy was read
+	Unreadable []Unreadable `json:"unreadable,omitempty"` // rows that the server counts and never returns
+}
+
+// Doubled is a key that the server keeps several rows of. A query returns an arbitrary one.
+type Doubled struct {
+	Key    columns.Key `json:"key"`
+	Copies int64       `json:"copies"`
+}
+
+// Unreadable is a range in which the server counts rows that no query returns, such as the key 2^63-1 on Milvus 2.3.
+type Unreadable struct {
+	columns.Range
+	Rows int64 `json:"rows"`
+}
+
+// Add adds another read's findings.
+func (f *Findings) Add(other Findings) {
+	f.Doubled = append(f.Doubled, other.Doubled...)
+	f.Unreadable = append(f.Unreadable, other.Unreadable...)
+}
+
+// mostFindings bounds the search for explanations: a collection that was loaded twice has a doubled key in every row.
+const mostFindings = 1000
+
+// Read reads every row of a range and hands the batches on as they come; a batch is released after emit returns. Each
+// batch is proved by a count(*) of its own key range: where the two differ it is read again, and then cut down to the
+// rows that explain it. An error of emit ends the read and is returned as it is.
+func (r *Reader) Read(ctx context.Context, partition string, rng columns.Range, emit func(arrow.Record) error) (Findings, error) {
+	p := &reading{Reader: r, partition: partition, emit: emit}
+	if r.Layout.IntKey() {
+		return p.found, p.readInts(ctx, rng)
+	}
+	return p.found, p.readTexts(ctx, rng)
+}
+
+// reading is one Read under way.
+type reading struct {
+	*Reader
+	partition string
+	emit      func(arrow.Record) error
+	found     Findings
+}
+
+// readInts counts first, and reads ranges of known size without a limit, which costs the server half of what a limit
+// does.
+func (p *reading) readInts(ctx context.Context, rng columns.Range) error {
+	total, err := p.Count(ctx, p.partition, rng)
+	if err != nil {
+		return err
+	}
+	ranges, err := p.splitInts(ctx, p.partition, Counted{rng, total}, p.pageRows.Load())
+	if err != nil {
+		return err
+	}
+	for _, page := range ranges {
+		if err := p.prove(ctx, page); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readTexts goes forward by the last key seen, and counts afterwards. A short page is not the end: only an empty one is,
+// where the count agrees.
+func (p *reading) readTexts(ctx context.Context, rng columns.Range) error {
+	for {
+		rec, err := p.fetch(ctx, p.partition, p.Layout.Expr(rng), limited(p.pageRows.Load()))
+		if errors.Is(err, milvus.ErrTooLarge) && p.halvePages() {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		keys := p.Layout.Keys(rec)
+		if len(keys) == 0 {
+			return p.proveCounted(ctx, rng)
+		}
+		last := slices.MaxFunc(keys, columns.Key.Compare)
+		page := columns.Range{After: rng.After, UpTo: &last}
+		if err := p.checkPage(ctx, page, rec); err != nil {
+			return err
+		}
+		rng.After = &last
+	}
+}
+
+// checkPage hands a page on if the count of its range agrees, and reads the range again if not.
+func (p *reading) checkPage(ctx context.Context, page columns.Range, rec arrow.Record) error {
+	n, err := p.Count(ctx, p.partition, page)
+	if err != nil {
+		return err
+	}
+	if n == rec.NumRows() && distinct(p.Layout.Keys(rec)) {
+		return p.emit(rec)
+	}
+	return p.prove(ctx, Counted{page, n})
+}
+
+func (p *reading) proveCounted(ctx context.Context, rng columns.Range) error {
+	n, err := p.Count(ctx, p.partition, rng)
+	if err != nil {
+		return err
+	}
+	return p.prove(ctx, Counted{rng, n})
+}
+
+// pauses are the waits before a range is read again.
+var pauses = []time.Duration{0, 50 * time.Millisecond, 250 * time.Millisecond}
+
+// prove reads a range until its rows are as many as were counted, and hands them on. Rows that were written between the
+// two make them differ, so both are asked again; after that the range is narrowed down.
+func (p *reading) prove(ctx context.Context, page Counted) error {
+	if page.Rows == 0 {
+		return nil
+	}
+	var keys []columns.Key
+	for _, pause := range pauses {
+		if err := clock.Sleep(ctx, pause); err != nil {
+			return err
+		}
+		rec, err := p.fetch(ctx, p.partition, p.Layout.Expr(page.Range), nil)
+		if errors.Is(err, milvus.ErrTooLarge) {
+			return p.readSmaller(ctx, page, err)
+		}
+		if err != nil {
+			return err
+		}
+		keys = p.Layout.Keys(rec)
+		if rec.NumRows() == page.Rows && distinct(keys) {
+			return p.emit(rec)
+		}
+		if page.Rows, err = p.Count(ctx, p.partition, page.Range); err != nil {
+			return err
+		}
+		if rec.NumRows() == page.Rows && distinct(keys) {
+			return p.emit(rec)
+		}
+	}
+	return p.narrow(ctx, page, keys)
+}
+
+// narrow reads the two halves of a range whose rows and count differ each for itself, down to a single row.
+func (p *reading) narrow(ctx context.Context, page Counted, keys []columns.Key) error {
+	slices.SortFunc(keys, columns.Key.Compare)
+	keys = slices.Compact(keys)
+	if len(keys) > 1 {
+		mid := keys[(len(keys)-1)/2].Clone()
+		if err := p.proveCounted(ctx, columns.Range{After: page.After, UpTo: &mid}); err != nil {
+			return err
+		}
+		return p.proveCounted(ctx, columns.Range{After: &mid, UpTo: page.UpTo})
+	}
+	if len(keys) == 1 {
+		return p.explainKey(ctx, page, keys[0].Clone())
+	}
+	if page.Rows == 0 {
+		return nil
+	}
+	p.found.Unreadable = append(p.found.Unreadable, Unreadable{page.Range, page.Rows})
+	return p.bounded()
+}
+
+// explainKey takes a range in which only one key was seen: either that key is doubled, or others are there unseen.
+func (p *reading) explainKey(ctx context.Context, page Counted, key columns.Key) error {
+	copies, err := p.count(ctx, p.partition, p.Layout.Equals(key))
+	if err != nil {
+		return err
+	}
+	rec, err := p.fetch(ctx, p.partition, p.Layout.Equals(key), nil)
+	if err != nil {
+		return err
+	}
+	if copies > 1 && rec.NumRows() >= 1 {
+		p.found.Doubled = append(p.found.Doubled, Doubled{key, copies})
+		rec = rec.NewSlice(0, 1)
+	}
+	if unseen := page.Rows - copies; unseen > 0 {
+		p.found.Unreadable = append(p.found.Unreadable, Unreadable{page.Range, unseen})
+	}
+	if err := p.bounded(); err != nil || rec.NumRows() == 0 {
+		return err
+	}
+	return p.emit(rec)
+}
+
+func (p *reading) bounded() error {
+	if len(p.found.Doubled)+len(p.found.Unreadable) <= mostFindings {
+		return nil
+	}
+	return fmt.Errorf("reading %q: more than %d keys are doubled or unreadable; was the collection loaded twice?: %w",
+		p.Collection.Name, mostFindings, ErrIncomplete)
+}
+
+// readSmaller reads a range in pieces of half the page size, since the answer to the whole was too large to send.
+func (p *reading) readSmaller(ctx context.Context, page Counted, tooLarge error) error {
+	if page.Rows <= 1 {
+		return tooLarge
+	}
+	p.halvePages()
+	half := page.Rows / 2
+	if !p.Layout.IntKey() {
+		return p.readTexts(ctx, page.Range)
+	}
+	ranges, err := p.splitInts(ctx, p.partition, page, half)
+	if err != nil {
+		return err
+	}
+	for _, smaller := range ranges {
+		if len(ranges) == 1 {
+			return tooLarge
+		}
+		if err := p.prove(ctx, smaller); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// halvePages makes pages smaller; false where they can't be.
+func (r *Reader) halvePages() bool {
+	n := r.pageRows.Load()
+	return n > 1 && (r.pageRows.CompareAndSwap(n, n/2) || true)
+}
+
+func (r *Reader) keys(data []*schemapb.FieldData) []columns.Key {
+	var keys []columns.Key
+	for _, d := range data {
+		if d.GetFieldName() != r.Layout.KeyName() {
+			continue
+		}
+		for _, v := range d.GetScalars().GetLongData().GetData() {
+			keys = append(keys, columns.IntKey(v))
+		}
+		for _, v := range d.GetScalars().GetStringData().GetData() {
+			keys = append(keys, columns.TextKey(v))
+		}
+	}
+	return keys
+}
+
+// distinct reports whether no key comes twice. Most servers answer in ascending order, which spares the sorting.
+func distinct(keys []columns.Key) bool {
+	if !slices.IsSortedFunc(keys, columns.Key.Compare) {
+		keys = slices.SortedFunc(slices.Values(keys), columns.Key.Compare)
+	}
+	for i := 1; i < len(keys); i++ {
+		if keys[i] == keys[i-1] {
+			return false
+		}
+	}
+	return true
+}

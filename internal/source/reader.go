@@ -1,0 +1,149 @@
+// Package source reads a collection by ranges of its primary key, and proves each range complete by the server's own
+// count(*). The query API is the one way to read that it knows; a second one, from the server's storage, would have the
+// same shape: describe, split into ranges, read a range.
+package source
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
+	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/protoadapt"
+
+	"migrate/internal/columns"
+	"migrate/internal/milvus"
+)
+
+// AllPartitions is the partition to name where a partition key spreads the rows: such a collection is read as one.
+const AllPartitions = ""
+
+// Reader reads one collection. It is safe for use by several goroutines: each read holds one page of about pageBytes in
+// memory (as the protocol has it, and as Arrow, which shares its numbers and vectors).
+type Reader struct {
+	Collection *milvus.Collection
+	Layout     *columns.Layout
+	RowBytes   float64 // of a row on the wire, from a sample of the first rows
+
+	server   *milvus.Server
+	asOf     uint64       // every read sees at least what was written before this
+	pageRows atomic.Int64 // rows aimed at for a page; halved when an answer was too large
+}
+
+const (
+	pageBytes   = 8 << 20
+	mostPage    = 50_000
+	sampleLimit = 100
+)
+
+// Open prepares to read a loaded collection as it stands now. ErrNotLoaded where it is not loaded as a whole.
+func Open(ctx context.Context, server *milvus.Server, coll *milvus.Collection) (*Reader, error) {
+	layout, err := columns.NewLayout(coll.Schema)
+	if err != nil {
+		return nil, fmt.Errorf("collection %q: %w", coll.Name, err)
+	}
+	if !coll.Loaded {
+		return nil, fmt.Errorf("reading %q on %s: %w as a whole", coll.Name, server.Address, milvus.ErrNotLoaded)
+	}
+	r := &Reader{Collection: coll, Layout: layout, server: server}
+	if r.asOf, err = server.Now(ctx); err != nil {
+		return nil, err
+	}
+	return r, r.sample(ctx)
+}
+
+// KeysOnly reads the same rows, and of each only the primary key.
+func (r *Reader) KeysOnly() *Reader {
+	keys := &Reader{
+		Collection: r.Collection, RowBytes: min(r.RowBytes, 16), server: r.server, asOf: r.asOf,
+		Layout: r.Layout.Only(func(name string) bool { return name == r.Layout.KeyName() }),
+	}
+	keys.pageRows.Store(mostPage)
+	return keys
+}
+
+// Partitions are the partitions to read one by one.
+func (r *Reader) Partitions() []string {
+	if milvus.PartitionKey(r.Collection.Schema) {
+		return []string{AllPartitions}
+	}
+	return r.Collection.Partitions
+}
+
+// sample sizes the pages by the first rows.
+func (r *Reader) sample(ctx context.Context) error {
+	data, err := r.query(ctx, AllPartitions, r.Layout.Expr(columns.Range{}), r.Layout.Names(), limited(sampleLimit))
+	if err != nil {
+		return fmt.Errorf("sampling %q: %w", r.Collection.Name, err)
+	}
+	rows, bytes := 0, 0
+	for _, d := range data {
+		bytes += proto.Size(protoadapt.MessageV2Of(d))
+		rows = max(rows, len(d.GetScalars().GetLongData().GetData()), len(d.GetScalars().GetStringData().GetData()))
+	}
+	r.RowBytes = float64(r.Layout.FixedRowBytes())
+	if rows > 0 {
+		r.RowBytes = float64(bytes) / float64(rows)
+	}
+	r.pageRows.Store(int64(min(max(pageBytes/r.RowBytes, 1), mostPage)))
+	return nil
+}
+
+// Count counts the live rows of a range, each copy of a doubled key included.
+func (r *Reader) Count(ctx context.Context, partition string, rng columns.Range) (int64, error) {
+	return r.count(ctx, partition, r.Layout.Expr(rng))
+}
+
+func (r *Reader) count(ctx context.Context, partition, expr string) (int64, error) {
+	const field = "count(*)"
+	data, err := r.query(ctx, partition, expr, []string{field}, nil)
+	if err != nil {
+		return 0, fmt.Errorf("counting the rows of %q where %s: %w", r.Collection.Name, expr, err)
+	}
+	for _, d := range data {
+		if n := d.GetScalars().GetLongData().GetData(); len(n) == 1 {
+			return n[0], nil
+		}
+	}
+	return 0, fmt.Errorf("counting the rows of %q where %s: the server answered no count", r.Collection.Name, expr)
+}
+
+// fetch reads all rows of a filter as one record batch.
+func (r *Reader) fetch(ctx context.Context, partition, expr string, params []*commonpb.KeyValuePair) (arrow.Record, error) {
+	data, err := r.query(ctx, partition, expr, r.Layout.Names(), params)
+	if err != nil {
+		return nil, fmt.Errorf("reading %q where %s: %w", r.Collection.Name, expr, err)
+	}
+	rec, err := r.Layout.Record(data)
+	if err != nil {
+		return nil, fmt.Errorf("reading %q where %s: %w", r.Collection.Name, expr, err)
+	}
+	return rec, nil
+}
+
+func (r *Reader) query(ctx context.Context, partition, expr string, fields []string, params []*commonpb.KeyValuePair) ([]*schemapb.FieldData, error) {
+	req := &milvuspb.QueryRequest{
+		DbName: r.Collection.Database, CollectionName: r.Collection.Name, Expr: expr, OutputFields: fields,
+		GuaranteeTimestamp: r.asOf, QueryParams: params,
+	}
+	if partition != AllPartitions {
+		req.PartitionNames = []string{partition}
+	}
+	resp, err := r.server.Service().Query(ctx, req)
+	return resp.GetFieldsData(), err
+}
+
+// limited asks for the rows with the smallest keys, about n of them: the iterator's parameters make the server keep
+// that order, and a short answer is not the end.
+func limited(n int64) []*commonpb.KeyValuePair {
+	return []*commonpb.KeyValuePair{
+		{Key: "limit", Value: strconv.FormatInt(n, 10)},
+		{Key: "iterator", Value: "True"},
+		{Key: "reduce_stop_for_best", Value: "True"},
+	}
+}

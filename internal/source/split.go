@@ -1,0 +1,201 @@
+package source
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"migrate/internal/columns"
+)
+
+// Counted is a range and the rows in it.
+type Counted struct {
+	columns.Range
+	Rows int64
+}
+
+// Split cuts all keys of a partition into ranges of at most about most rows, in order and without gaps: the first is
+// open below, the last above. A range of one key may hold more rows, where that key is doubled.
+func (r *Reader) Split(ctx context.Context, partition string, most int64) ([]Counted, error) {
+	total, err := r.Count(ctx, partition, columns.Range{})
+	if err != nil {
+		return nil, err
+	}
+	if total <= most {
+		return []Counted{{Rows: total}}, nil
+	}
+	if r.Layout.IntKey() {
+		return r.splitInts(ctx, partition, Counted{Rows: total}, most)
+	}
+	return r.splitTexts(ctx, partition, most)
+}
+
+// splitInts cuts a range into equal widths, counts each, cuts those again that hold too much, and joins neighbours that
+// hold little.
+func (r *Reader) splitInts(ctx context.Context, partition string, whole Counted, most int64) ([]Counted, error) {
+	lo, hi, err := r.extent(ctx, partition, whole.Range)
+	if err != nil {
+		return nil, err
+	}
+	if whole.Rows <= most || lo >= hi {
+		return []Counted{whole}, nil
+	}
+	var pieces []Counted
+	for _, rng := range cut(whole.Range, lo, hi, whole.Rows, most) {
+		n, err := r.Count(ctx, partition, rng)
+		if err != nil {
+			return nil, err
+		}
+		finer, err := r.splitInts(ctx, partition, Counted{rng, n}, most)
+		if err != nil {
+			return nil, err
+		}
+		pieces = append(pieces, finer...)
+	}
+	return join(pieces, most), nil
+}
+
+const mostCuts = 64
+
+// cut cuts a range whose keys lie in [lo, hi] into pieces of equal width, at least two and about twice as many as would
+// do if the keys were spread evenly.
+func cut(whole columns.Range, lo, hi, rows, most int64) []columns.Range {
+	width := uint64(hi) - uint64(lo) // right even where hi-lo overflows
+	step := width/min(max(uint64(2*rows/most), 2), mostCuts) + 1
+	var pieces []columns.Range
+	after := whole.After
+	for d := step - 1; d < width; d += step {
+		key := columns.IntKey(int64(uint64(lo) + d))
+		pieces = append(pieces, columns.Range{After: after, UpTo: &key})
+		after = &key
+		if d > math.MaxUint64-step {
+			break
+		}
+	}
+	return append(pieces, columns.Range{After: after, UpTo: whole.UpTo})
+}
+
+func join(pieces []Counted, most int64) []Counted {
+	var joined []Counted
+	for _, p := range pieces {
+		if last := len(joined) - 1; last >= 0 && joined[last].Rows+p.Rows <= most {
+			joined[last] = Counted{columns.Range{After: joined[last].After, UpTo: p.UpTo}, joined[last].Rows + p.Rows}
+			continue
+		}
+		joined = append(joined, p)
+	}
+	return joined
+}
+
+// extent bounds the keys in a range: the bounds that the range has itself, and where it is open, close outer bounds of
+// the keys that are there.
+func (r *Reader) extent(ctx context.Context, partition string, rng columns.Range) (lo, hi int64, err error) {
+	lo, hi = math.MinInt64, math.MaxInt64
+	if rng.After != nil {
+		lo = rng.After.Int + 1
+	} else if lo, err = r.lowest(ctx, partition, rng); err != nil {
+		return 0, 0, err
+	}
+	if rng.UpTo != nil {
+		return lo, rng.UpTo.Int, nil
+	}
+	hi, err = r.highest(ctx, partition, lo)
+	return lo, hi, err
+}
+
+// lowest is the smallest key of a range if the server gives it, and the smallest of all if not.
+func (r *Reader) lowest(ctx context.Context, partition string, rng columns.Range) (int64, error) {
+	data, err := r.query(ctx, partition, r.Layout.Expr(rng), []string{r.Layout.KeyName()}, limited(1))
+	if err != nil {
+		return 0, fmt.Errorf("looking for the lowest key of %q: %w", r.Collection.Name, err)
+	}
+	keys := r.keys(data)
+	if len(keys) == 0 {
+		return math.MinInt64, nil
+	}
+	lowest := slices.MinFunc(keys, columns.Key.Compare)
+	if lowest.Int == math.MinInt64 {
+		return lowest.Int, nil
+	}
+	below := columns.IntKey(lowest.Int - 1)
+	n, err := r.Count(ctx, partition, columns.Range{UpTo: &below})
+	if n > 0 || err != nil {
+		return math.MinInt64, err
+	}
+	return lowest.Int, nil
+}
+
+// highest is a bound above all keys, at most twice as far from lo as the highest key is.
+func (r *Reader) highest(ctx context.Context, partition string, lo int64) (int64, error) {
+	none, some := 64, -1 // no key lies above lo+2^none-1; some key above lo+2^some-1, or some is -1
+	for none-some > 1 {
+		mid := (none + some) / 2
+		bound, ok := above(lo, mid)
+		if !ok {
+			none = mid
+			continue
+		}
+		n, err := r.Count(ctx, partition, columns.Range{After: &bound})
+		if err != nil {
+			return 0, err
+		}
+		if n == 0 {
+			none = mid
+		} else {
+			some = mid
+		}
+	}
+	bound, ok := above(lo, none)
+	if !ok {
+		return math.MaxInt64, nil
+	}
+	return bound.Int, nil
+}
+
+// above is lo+2^exp-1, unless that is not an int64.
+func above(lo int64, exp int) (columns.Key, bool) {
+	if exp > 63 {
+		return columns.Key{}, false
+	}
+	step := uint64(1)<<exp - 1
+	if step > uint64(math.MaxInt64)-uint64(lo) {
+		return columns.Key{}, false
+	}
+	return columns.IntKey(int64(uint64(lo) + step)), true
+}
+
+// keyPage is how many keys one page of a key-only pass asks for: the most that a server allows.
+const keyPage = 16_384
+
+// splitTexts goes through the keys in order, and cuts after each most keys.
+func (r *Reader) splitTexts(ctx context.Context, partition string, most int64) ([]Counted, error) {
+	var ranges []Counted
+	var open Counted // the range being filled
+	after := (*columns.Key)(nil)
+	for {
+		keys, err := r.nextKeys(ctx, partition, after, min(most-open.Rows, keyPage))
+		if err != nil {
+			return nil, err
+		}
+		if len(keys) == 0 {
+			return append(ranges, open), nil
+		}
+		after = &keys[len(keys)-1]
+		if open.Rows += int64(len(keys)); open.Rows >= most {
+			open.UpTo = after
+			ranges, open = append(ranges, open), Counted{Range: columns.Range{After: after}}
+		}
+	}
+}
+
+// nextKeys reads about n keys that follow after, in ascending order.
+func (r *Reader) nextKeys(ctx context.Context, partition string, after *columns.Key, n int64) ([]columns.Key, error) {
+	data, err := r.query(ctx, partition, r.Layout.Expr(columns.Range{After: after}), []string{r.Layout.KeyName()}, limited(n))
+	if err != nil {
+		return nil, fmt.Errorf("reading the keys of %q: %w", r.Collection.Name, err)
+	}
+	keys := r.keys(data)
+	slices.SortFunc(keys, columns.Key.Compare)
+	return keys, nil
+}

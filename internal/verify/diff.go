@@ -1,0 +1,133 @@
+package verify
+
+import (
+	"context"
+	"slices"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+
+	"migrate/internal/checksum"
+	"migrate/internal/columns"
+	"migrate/internal/milvus"
+	"migrate/internal/source"
+)
+
+// rowHashes are the rows of one range of one side: a hash for each key.
+type rowHashes map[columns.Key]uint64
+
+// diffRange holds the rows of a range against each other.
+func (c *comparison) diffRange(ctx context.Context, partition string, rng columns.Range) (d Differences, left, right checksum.Sum, err error) {
+	leftRows, left, err := c.rows(ctx, c.left, partition, rng)
+	if err != nil {
+		return d, left, right, err
+	}
+	rightRows, right, err := c.rows(ctx, c.right, partition, rng)
+	if err != nil {
+		return d, left, right, err
+	}
+	for key, hash := range leftRows {
+		other, there := rightRows[key]
+		switch {
+		case !there:
+			d.Missing++
+			d.MissingKeys = append(d.MissingKeys, key)
+		case other != hash:
+			d.Differing++
+			d.DifferingKeys = append(d.DifferingKeys, key)
+		}
+	}
+	for key := range rightRows {
+		if _, there := leftRows[key]; !there {
+			d.Extra++
+			d.ExtraKeys = append(d.ExtraKeys, key)
+		}
+	}
+	d.trim()
+	return d, left, right, nil
+}
+
+func (c *comparison) rows(ctx context.Context, side Side, partition string, rng columns.Range) (rowHashes, checksum.Sum, error) {
+	rows, sum := rowHashes{}, checksum.Sum{}
+	if !slices.Contains(side.Partitions(), partition) {
+		return rows, sum, nil
+	}
+	key := keyName(side.Schema())
+	_, err := side.Read(ctx, partition, rng, func(rec arrow.Record) error {
+		hashes, err := checksum.Rows(rec)
+		if err != nil {
+			return err
+		}
+		sum.AddRows(hashes)
+		for i, k := range columns.KeysOf(rec, key) {
+			rows[k.Clone()] = hashes[i]
+		}
+		return nil
+	})
+	return rows, sum, err
+}
+
+func (d *Differences) add(other Differences) {
+	d.Missing += other.Missing
+	d.Extra += other.Extra
+	d.Differing += other.Differing
+	d.MissingKeys = append(d.MissingKeys, other.MissingKeys...)
+	d.ExtraKeys = append(d.ExtraKeys, other.ExtraKeys...)
+	d.DifferingKeys = append(d.DifferingKeys, other.DifferingKeys...)
+	d.trim()
+}
+
+// trim keeps the first keys of each kind.
+func (d *Differences) trim() {
+	for _, keys := range []*[]columns.Key{&d.MissingKeys, &d.ExtraKeys, &d.DifferingKeys} {
+		slices.SortFunc(*keys, columns.Key.Compare)
+		if len(*keys) > namedKeys {
+			*keys = slices.Clone((*keys)[:namedKeys])
+		}
+	}
+}
+
+// settle counts what the servers' findings mean, and decides.
+func (r *Report) settle() {
+	for _, d := range r.RightFound.Doubled {
+		r.Rows.Extra += d.Copies - 1
+		r.Rows.ExtraKeys = append(r.Rows.ExtraKeys, d.Key)
+	}
+	for _, u := range slices.Concat(r.LeftFound.Unreadable, r.RightFound.Unreadable) {
+		r.Rows.Uncheckable += u.Rows
+	}
+	r.Rows.trim()
+	d := r.Rows
+	r.Equal = len(r.Schema) == 0 && r.Left == r.Right && d.Missing+d.Extra+d.Differing+d.Uncheckable == 0
+}
+
+func schemaDifferences(left, right Side) []string {
+	return milvus.SchemaDifferences(left.Schema(), right.Schema())
+}
+
+func keyName(schema *schemapb.CollectionSchema) string { return milvus.PrimaryKey(schema).GetName() }
+
+func partitionsOf(left, right Side) []string {
+	names := slices.Concat(left.Partitions(), right.Partitions())
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// Server is the side of a collection on a server.
+type Server struct{ *source.Reader }
+
+// rangeRows is how many rows of a server's collection are compared at once.
+const rangeRows = 1 << 16
+
+// Schema is the collection's.
+func (s Server) Schema() *schemapb.CollectionSchema { return s.Collection.Schema }
+
+// Ranges cuts a partition into ranges of about 65,536 rows.
+func (s Server) Ranges(ctx context.Context, partition string) ([]columns.Range, error) {
+	counted, err := s.Split(ctx, partition, rangeRows)
+	ranges := make([]columns.Range, len(counted))
+	for i, c := range counted {
+		ranges[i] = c.Range
+	}
+	return ranges, err
+}

@@ -1,0 +1,168 @@
+package contract_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"migrate/sinks"
+	"migrate/sinks/contract"
+)
+
+// A contract is worth what it finds: each of these sinks breaks one promise.
+func TestBreachesAreFound(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		breaking func(sinks.Sink) sinks.Sink
+		found    string // the check that has to find it
+	}{
+		{"puts what was written before an error", func(s sinks.Sink) sinks.Sink { return hasty{s} }, "a put that write fails leaves nothing"},
+		{"goes on after its context's end", func(s sinks.Sink) sinks.Sink { return deaf{s} }, "a put whose context ends leaves nothing"},
+		{"drops the last byte", func(s sinks.Sink) sinks.Sink { return short{s} }, "what was put is what is opened"},
+		{"keeps the old object", func(s sinks.Sink) sinks.Sink { return once{s} }, "a put replaces"},
+		{"shows an object too early", func(s sinks.Sink) sinks.Sink { return early{s} }, "an object is not seen while it is being put"},
+		{"lists without order", func(s sinks.Sink) sinks.Sink { return backward{s} }, "a list is in order and keeps to its prefix"},
+		{"lists too much", func(s sinks.Sink) sinks.Sink { return wide{s} }, "a list is in order and keeps to its prefix"},
+		{"says missing in words of its own", func(s sinks.Sink) sinks.Sink { return mute{s} }, "a missing object is said to be missing"},
+		{"forgets to delete", func(s sinks.Sink) sinks.Sink { return keeping{s} }, "what was put is there at once"},
+		{"moves Read by ReadAt", func(s sinks.Sink) sinks.Sink { return moving{s} }, "an object is read from any place, by many at once"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			sink, err := sinks.NewLocal(t.TempDir())
+			if err != nil {
+				t.Fatal(err)
+			}
+			checks := contract.Checks()
+			i := slices.IndexFunc(checks, func(c contract.Check) bool { return c.Name == test.found })
+			if i < 0 {
+				t.Fatalf("no check %q", test.found)
+			}
+			err = checks[i].Run(t.Context(), test.breaking(sink))
+			if err == nil {
+				t.Errorf("%q does not find it", test.found)
+			}
+		})
+	}
+}
+
+type hasty struct{ sinks.Sink }
+
+func (s hasty) Put(ctx context.Context, name string, write func(io.Writer) error) (sinks.Info, error) {
+	var failed error
+	info, err := s.Sink.Put(ctx, name, func(w io.Writer) error {
+		failed = write(w)
+		return nil
+	})
+	return info, errors.Join(err, failed)
+}
+
+type deaf struct{ sinks.Sink }
+
+func (s deaf) Put(ctx context.Context, name string, write func(io.Writer) error) (sinks.Info, error) {
+	return s.Sink.Put(context.WithoutCancel(ctx), name, write)
+}
+
+type short struct{ sinks.Sink }
+
+func (s short) Put(ctx context.Context, name string, write func(io.Writer) error) (sinks.Info, error) {
+	var data bytes.Buffer
+	if err := write(&data); err != nil {
+		return sinks.Info{}, err
+	}
+	info, err := s.Sink.Put(ctx, name, func(w io.Writer) error {
+		_, err := w.Write(data.Bytes()[:max(0, data.Len()-1)])
+		return err
+	})
+	info.Size = int64(data.Len())
+	return info, err
+}
+
+type once struct{ sinks.Sink }
+
+func (s once) Put(ctx context.Context, name string, write func(io.Writer) error) (sinks.Info, error) {
+	if info, err := s.Stat(ctx, name); err == nil {
+		return info, nil
+	}
+	return s.Sink.Put(ctx, name, write)
+}
+
+type early struct{ sinks.Sink }
+
+func (s early) Put(ctx context.Context, name string, write func(io.Writer) error) (sinks.Info, error) {
+	if _, err := s.Sink.Put(ctx, name, func(io.Writer) error { return nil }); err != nil {
+		return sinks.Info{}, err
+	}
+	return s.Sink.Put(ctx, name, write)
+}
+
+type backward struct{ sinks.Sink }
+
+func (s backward) List(ctx context.Context, prefix string) iter.Seq2[sinks.Info, error] {
+	listed := maps.Collect(s.Sink.List(ctx, prefix))
+	infos := slices.SortedFunc(maps.Keys(listed), func(a, b sinks.Info) int { return -strings.Compare(a.Name, b.Name) })
+	return func(yield func(sinks.Info, error) bool) {
+		for _, info := range infos {
+			if !yield(info, listed[info]) {
+				return
+			}
+		}
+	}
+}
+
+type wide struct{ sinks.Sink }
+
+func (s wide) List(ctx context.Context, prefix string) iter.Seq2[sinks.Info, error] {
+	return s.Sink.List(ctx, prefix[:strings.LastIndexByte(prefix, '/')+1])
+}
+
+type mute struct{ sinks.Sink }
+
+func (s mute) Stat(ctx context.Context, name string) (sinks.Info, error) {
+	info, err := s.Sink.Stat(ctx, name)
+	if err != nil {
+		return info, errors.New("not there")
+	}
+	return info, nil
+}
+
+type keeping struct{ sinks.Sink }
+
+func (s keeping) Delete(context.Context, string) error { return nil }
+
+type moving struct{ sinks.Sink }
+
+func (s moving) Open(ctx context.Context, name string) (sinks.Object, error) {
+	object, err := s.Sink.Open(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return &movingObject{Object: object}, nil
+}
+
+// movingObject has one place for Read and ReadAt, as some clients do.
+type movingObject struct {
+	sinks.Object
+	mu sync.Mutex
+}
+
+func (o *movingObject) Read(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.Object.Read(p)
+}
+
+func (o *movingObject) ReadAt(p []byte, offset int64) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if _, err := o.Seek(offset, io.SeekStart); err != nil {
+		return 0, err
+	}
+	return io.ReadFull(o.Object, p)
+}

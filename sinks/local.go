@@ -1,0 +1,362 @@
+package sinks
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// Local stores objects as files of a folder. Symbolic links to files are followed, and links to folders are not
+// listed.
+//
+// A Put takes as long after its context's end as the filesystem takes for an fsync that is under way.
+type Local struct {
+	root   string // absolute
+	create func(path string) (*os.File, error)
+}
+
+var (
+	_ Sink    = (*Local)(nil)
+	_ Sweeper = (*Local)(nil)
+)
+
+// NewLocal returns a sink in the folder root, which the first Put makes where it does not exist.
+func NewLocal(root string) (*Local, error) {
+	if root == "" {
+		return nil, errors.New("opening local sink: the folder's path is empty")
+	}
+	absolute, err := filepath.Abs(root)
+	if err != nil {
+		return nil, fmt.Errorf("opening local sink %s: %w", root, err)
+	}
+	info, err := os.Stat(absolute)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, fmt.Errorf("opening local sink: %w", err)
+	case !info.IsDir():
+		return nil, fmt.Errorf("opening local sink %s: it is a file; give a folder", absolute)
+	}
+	return &Local{root: absolute, create: createNew}, nil
+}
+
+func createNew(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+}
+
+// Put implements Sink: a partial file beside the object is written, synced, and renamed.
+func (l *Local) Put(ctx context.Context, name string, write func(io.Writer) error) (Info, error) {
+	if err := begin(ctx, name); err != nil {
+		return Info{}, fmt.Errorf("putting into %s: %w", l.root, err)
+	}
+	target := l.path(name)
+	size, err := l.put(ctx, target, write)
+	if err != nil {
+		l.prune(filepath.Dir(target))
+		return Info{}, fmt.Errorf("putting %s: %w", target, err)
+	}
+	return Info{Name: name, Size: size}, nil
+}
+
+func (l *Local) put(ctx context.Context, target string, write func(io.Writer) error) (int64, error) {
+	known := existing(l.root)
+	file, err := l.createBeside(ctx, target)
+	if err != nil {
+		return 0, err
+	}
+	size, err := store(ctx, file, write)
+	if err == nil {
+		err = os.Rename(file.Name(), target)
+	}
+	if err != nil {
+		return 0, errors.Join(err, os.Remove(file.Name()))
+	}
+	return size, syncFolders(filepath.Dir(target), known)
+}
+
+// createBeside creates a partial file in target's folder. It makes the folder again where a Delete has just removed
+// it for being empty, which it no longer is once the file is there.
+func (l *Local) createBeside(ctx context.Context, target string) (file *os.File, err error) {
+	const attempts = 1000
+	folder, base := filepath.Split(target)
+	for range attempts {
+		if err = os.MkdirAll(folder, 0o777); err == nil {
+			file, err = l.create(filepath.Join(folder, newPartial(base)))
+		}
+		if !errors.Is(err, fs.ErrNotExist) || ctx.Err() != nil {
+			break
+		}
+	}
+	return file, nameFull(err)
+}
+
+// store fills file and makes it durable. It closes it in any case.
+func store(ctx context.Context, file *os.File, write func(io.Writer) error) (int64, error) {
+	w := &writer{ctx: ctx, to: disk{file}}
+	err := w.fill(write)
+	if err == nil {
+		err = nameFull(file.Sync())
+	}
+	if closeErr := file.Close(); err == nil {
+		err = nameFull(closeErr)
+	}
+	if err == nil {
+		err = ctx.Err()
+	}
+	return w.size, err
+}
+
+// disk is a file whose errors tell of a full disk, before whatever writes to it has wrapped them.
+type disk struct{ file *os.File }
+
+func (d disk) Write(p []byte) (int, error) {
+	n, err := d.file.Write(p)
+	return n, nameFull(err)
+}
+
+func nameFull(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return fmt.Errorf("%w: %w; make room there and start again", ErrNoSpace, err)
+	}
+	return err
+}
+
+// existing is folder, or the nearest one above it that exists.
+func existing(folder string) string {
+	for {
+		_, err := os.Stat(folder)
+		if err == nil || folder == filepath.Dir(folder) {
+			return folder
+		}
+		folder = filepath.Dir(folder)
+	}
+}
+
+// syncFolders makes the entries of folder and of those above it durable, up to top. Those in between may have been
+// made by a Put that has not synced them yet.
+func syncFolders(folder, top string) error {
+	for {
+		if err := syncFolder(folder); err != nil {
+			return err
+		}
+		if folder == top || folder == filepath.Dir(folder) {
+			return nil
+		}
+		folder = filepath.Dir(folder)
+	}
+}
+
+// syncFolder passes over a folder that somebody has removed, with what was in it, and filesystems that have no such
+// call.
+func syncFolder(folder string) error {
+	file, err := os.Open(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	err = file.Sync()
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
+		err = nil
+	}
+	return errors.Join(err, file.Close())
+}
+
+// Open implements Sink.
+func (l *Local) Open(ctx context.Context, name string) (Object, error) {
+	if _, err := l.Stat(ctx, name); err != nil {
+		return nil, err
+	}
+	object, err := openLocal(ctx, l.path(name))
+	if err != nil {
+		return nil, fmt.Errorf("opening %s: %w", l.path(name), nameMissing(err))
+	}
+	return object, nil
+}
+
+// Stat implements Sink.
+func (l *Local) Stat(ctx context.Context, name string) (Info, error) {
+	if err := begin(ctx, name); err != nil {
+		return Info{}, fmt.Errorf("looking at %s: %w", l.root, err)
+	}
+	info, err := os.Stat(l.path(name))
+	if err == nil && !info.Mode().IsRegular() {
+		err = fs.ErrNotExist // a folder is no object
+	}
+	if err != nil {
+		return Info{}, fmt.Errorf("looking at %s: %w", l.path(name), nameMissing(err))
+	}
+	return Info{Name: name, Size: info.Size(), ModTime: info.ModTime()}, nil
+}
+
+func nameMissing(err error) error {
+	if isMissing(err) {
+		return ErrNotExist
+	}
+	return err
+}
+
+// isMissing is also true where an element of the path is a file.
+func isMissing(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
+}
+
+// List implements Sink.
+func (l *Local) List(ctx context.Context, prefix string) iter.Seq2[Info, error] {
+	return func(yield func(Info, error) bool) {
+		if err := checkPrefix(prefix); err != nil {
+			yield(Info{}, fmt.Errorf("listing %s: %w", l.root, err))
+			return
+		}
+		l.walk(ctx, folderOf(prefix), prefix, yield)
+	}
+}
+
+// walk yields the objects of folder, which is empty or ends in a slash, that begin with prefix. It reports whether
+// to go on.
+func (l *Local) walk(ctx context.Context, folder, prefix string, yield func(Info, error) bool) bool {
+	entries, err := os.ReadDir(l.path(folder))
+	if err != nil && !isMissing(err) {
+		yield(Info{}, fmt.Errorf("listing %s: %w", l.path(folder), err))
+		return false
+	}
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return cmp.Compare(sortKey(a), sortKey(b)) })
+	for _, entry := range entries {
+		if !strings.HasPrefix(folder+sortKey(entry), prefix) {
+			continue
+		}
+		if !l.visit(ctx, folder, entry, prefix, yield) {
+			return false
+		}
+	}
+	return true
+}
+
+// sortKey is what an entry's place among the full names is decided by: "a-b" comes before "a/b".
+func sortKey(entry fs.DirEntry) string {
+	if entry.IsDir() {
+		return entry.Name() + "/"
+	}
+	return entry.Name()
+}
+
+func (l *Local) visit(ctx context.Context, folder string, entry fs.DirEntry, prefix string, yield func(Info, error) bool) bool {
+	if err := ctx.Err(); err != nil {
+		yield(Info{}, fmt.Errorf("listing %s: %w", l.path(folder), err))
+		return false
+	}
+	if entry.IsDir() {
+		return l.walk(ctx, folder+entry.Name()+"/", prefix, yield)
+	}
+	name := folder + entry.Name()
+	if CheckName(name) != nil {
+		return true // a partial file, or none of ours
+	}
+	info, err := l.Stat(ctx, name)
+	if errors.Is(err, ErrNotExist) {
+		return true // deleted since, or no file
+	}
+	return yield(info, err) && err == nil
+}
+
+// Delete implements Sink. It also removes the folders that become empty, below the root.
+func (l *Local) Delete(ctx context.Context, name string) error {
+	if err := begin(ctx, name); err != nil {
+		return fmt.Errorf("deleting from %s: %w", l.root, err)
+	}
+	target := l.path(name)
+	if info, err := os.Lstat(target); err == nil && info.IsDir() {
+		return nil // a folder is no object
+	}
+	if err := os.Remove(target); err != nil && !isMissing(err) {
+		return fmt.Errorf("deleting %s: %w", target, err)
+	}
+	l.prune(filepath.Dir(target))
+	return nil
+}
+
+// prune removes folder and those above it, below the root, as far as they are empty.
+func (l *Local) prune(folder string) {
+	for len(folder) > len(l.root) {
+		if err := syscall.Rmdir(folder); err != nil && !isMissing(err) {
+			return
+		}
+		folder = filepath.Dir(folder)
+	}
+}
+
+// Sweep implements Sweeper.
+func (l *Local) Sweep(ctx context.Context, name string) error {
+	if err := begin(ctx, name); err != nil {
+		return fmt.Errorf("sweeping %s: %w", l.root, err)
+	}
+	folder, base := filepath.Split(l.path(name))
+	entries, err := os.ReadDir(folder)
+	if err != nil && !isMissing(err) {
+		return fmt.Errorf("sweeping %s: %w", folder, err)
+	}
+	for _, entry := range entries {
+		if !isPartialOf(base, entry.Name()) {
+			continue
+		}
+		if err := os.Remove(filepath.Join(folder, entry.Name())); err != nil && !isMissing(err) {
+			return fmt.Errorf("sweeping %s: %w", folder, err)
+		}
+	}
+	l.prune(filepath.Clean(folder))
+	return nil
+}
+
+// URL implements Sink.
+func (l *Local) URL(name string) string {
+	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(l.path(name))}).String()
+}
+
+// path is where an object or a folder is.
+func (l *Local) path(name string) string {
+	return filepath.Join(l.root, filepath.FromSlash(name))
+}
+
+// localObject reads the file that had the object's name when it was opened, also after it has been replaced.
+type localObject struct {
+	*io.SectionReader
+	file *os.File
+}
+
+func openLocal(ctx context.Context, path string) (*localObject, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return &localObject{io.NewSectionReader(readerAt{ctx, file}, 0, info.Size()), file}, nil
+}
+
+func (o *localObject) Close() error { return o.file.Close() }
+
+// readerAt reads a file until ctx ends.
+type readerAt struct {
+	ctx  context.Context
+	file *os.File
+}
+
+func (r readerAt) ReadAt(p []byte, offset int64) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.file.ReadAt(p, offset)
+}

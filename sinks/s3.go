@@ -1,0 +1,292 @@
+package sinks
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+)
+
+// S3Config says where a bucket is and who opens it. However it is printed, it keeps its secrets.
+type S3Config struct {
+	Endpoint     string // host or host:port
+	Bucket       string
+	Prefix       string // of all keys, without slashes at its ends; may be empty
+	AccessKey    string // empty for a bucket that is open to everyone
+	SecretKey    string
+	SessionToken string // only with temporary keys
+	Region       string // empty where the store need not be told
+	TLS          bool
+	CAFile       string // PEM, trusted beside the system's authorities; may be empty
+}
+
+// String shows all but the secrets.
+func (c S3Config) String() string {
+	return fmt.Sprintf("{endpoint:%s bucket:%s prefix:%s access key:%s secret key:%s session token:%s region:%s tls:%t ca file:%s}",
+		c.Endpoint, c.Bucket, c.Prefix, c.AccessKey, redact(c.SecretKey), redact(c.SessionToken), c.Region, c.TLS, c.CAFile)
+}
+
+// GoString is what %#v shows.
+func (c S3Config) GoString() string { return c.String() }
+
+// LogValue implements slog.LogValuer.
+func (c S3Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
+func redact(secret string) string {
+	if secret == "" {
+		return ""
+	}
+	return "redacted"
+}
+
+const (
+	partSize     = 16 << 20  // bytes of an object's parts, and the memory that a Put takes
+	copyPartSize = 128 << 20 // bytes that are copied within the store by one request
+	dialTimeout  = 10 * time.Second
+	maxTries     = 10 // of one request, over some 5 s, where it met with what can pass
+)
+
+// S3 stores objects in a bucket of MinIO or another S3 store.
+//
+// A Put holds 16 MiB of memory while it runs. An object of up to 16 MiB is one request, a larger one a multipart
+// upload of at most 10,000 parts (156 GiB), which is aborted on an error. Requests that met with what can pass (a lost
+// connection, an overloaded store) are repeated for some 5 s; wrong keys, a missing bucket and a full store fail at
+// once.
+type S3 struct {
+	config  S3Config
+	core    minio.Core
+	buffers sync.Pool // of *[]byte of partSize
+
+	copyPartSize int64
+}
+
+var (
+	_ Sink    = (*S3)(nil)
+	_ Copier  = (*S3)(nil)
+	_ Sweeper = (*S3)(nil)
+)
+
+// NewS3 returns a sink in a bucket that exists and that the keys open: otherwise its error is ErrNoBucket or
+// ErrAccess, or tells that the endpoint can't be reached.
+func NewS3(ctx context.Context, config S3Config) (*S3, error) {
+	config.Prefix = strings.Trim(config.Prefix, "/")
+	s := &S3{config: config, copyPartSize: copyPartSize}
+	s.buffers.New = func() any {
+		buffer := make([]byte, 0, partSize)
+		return &buffer
+	}
+	if err := s.connect(ctx); err != nil {
+		return nil, fmt.Errorf("opening %s: %w", s.URL(""), err)
+	}
+	return s, nil
+}
+
+func (s *S3) connect(ctx context.Context) error {
+	if err := s.config.check(); err != nil {
+		return err
+	}
+	transport, err := s.config.transport()
+	if err != nil {
+		return err
+	}
+	probe, err := s.config.client(transport, 1)
+	if err != nil {
+		return err
+	}
+	found, err := probe.BucketExists(ctx, s.config.Bucket)
+	if err != nil {
+		return s.explain(ctx, err)
+	}
+	if !found {
+		return s.noBucket()
+	}
+	client, err := s.config.client(transport, maxTries)
+	s.core = minio.Core{Client: client}
+	return err
+}
+
+func (c S3Config) check() error {
+	if c.Endpoint == "" || strings.ContainsAny(c.Endpoint, "/@") {
+		return errors.New("the endpoint of the store must be host:port, without scheme, user or path; TLS is a setting of its own")
+	}
+	if c.Prefix == "" {
+		return nil
+	}
+	return CheckName(c.Prefix)
+}
+
+func (c S3Config) client(transport http.RoundTripper, tries int) (*minio.Client, error) {
+	return minio.New(c.Endpoint, &minio.Options{
+		Creds:      credentials.NewStaticV4(c.AccessKey, c.SecretKey, c.SessionToken),
+		Secure:     c.TLS,
+		Region:     c.Region,
+		Transport:  transport,
+		MaxRetries: tries,
+	})
+}
+
+func (c S3Config) transport() (*http.Transport, error) {
+	transport, err := minio.DefaultTransport(c.TLS)
+	if err != nil {
+		return nil, err
+	}
+	transport.DialContext = (&net.Dialer{Timeout: dialTimeout}).DialContext
+	if c.CAFile == "" || !c.TLS {
+		return transport, nil
+	}
+	pem, err := os.ReadFile(c.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("reading the CA file: %w", err)
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool()
+	}
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("CA file %s holds no certificate in PEM form", c.CAFile)
+	}
+	transport.TLSClientConfig.RootCAs = roots
+	return transport, nil
+}
+
+// Put implements Sink.
+func (s *S3) Put(ctx context.Context, name string, write func(io.Writer) error) (Info, error) {
+	if err := begin(ctx, name); err != nil {
+		return Info{}, fmt.Errorf("putting into %s: %w", s.URL(""), err)
+	}
+	size, err := s.put(ctx, s.key(name), write)
+	if err != nil {
+		return Info{}, fmt.Errorf("putting %s: %w", s.URL(name), err)
+	}
+	return Info{Name: name, Size: size}, nil
+}
+
+func (s *S3) put(ctx context.Context, key string, write func(io.Writer) error) (int64, error) {
+	buffer := s.buffers.Get().(*[]byte)
+	defer s.buffers.Put(buffer)
+	parts := &partWriter{upload: upload{s: s, ctx: ctx, key: key}, buffer: (*buffer)[:0]}
+	w := &writer{ctx: ctx, to: parts}
+	err := w.fill(write)
+	if err == nil {
+		err = parts.finish()
+	}
+	if err != nil {
+		return 0, errors.Join(err, parts.abort())
+	}
+	return w.size, nil
+}
+
+// Open implements Sink.
+func (s *S3) Open(ctx context.Context, name string) (Object, error) {
+	if err := begin(ctx, name); err != nil {
+		return nil, fmt.Errorf("opening in %s: %w", s.URL(""), err)
+	}
+	info, err := s.stat(ctx, s.key(name))
+	if err != nil {
+		return nil, fmt.Errorf("opening %s: %w", s.URL(name), err)
+	}
+	return newS3Object(ctx, s, name, info), nil
+}
+
+// Stat implements Sink.
+func (s *S3) Stat(ctx context.Context, name string) (Info, error) {
+	if err := begin(ctx, name); err != nil {
+		return Info{}, fmt.Errorf("looking at %s: %w", s.URL(""), err)
+	}
+	info, err := s.stat(ctx, s.key(name))
+	if err != nil {
+		return Info{}, fmt.Errorf("looking at %s: %w", s.URL(name), err)
+	}
+	return Info{Name: name, Size: info.Size, ModTime: info.LastModified}, nil
+}
+
+func (s *S3) stat(ctx context.Context, key string) (minio.ObjectInfo, error) {
+	info, err := s.core.StatObject(ctx, s.config.Bucket, key, minio.StatObjectOptions{})
+	return info, s.explain(ctx, err)
+}
+
+// List implements Sink.
+func (s *S3) List(ctx context.Context, prefix string) iter.Seq2[Info, error] {
+	return func(yield func(Info, error) bool) {
+		err := checkPrefix(prefix)
+		if err == nil {
+			err = s.list(ctx, prefix, yield)
+		}
+		if err != nil {
+			yield(Info{}, fmt.Errorf("listing %s: %w", s.URL(prefix), err))
+		}
+	}
+}
+
+// list yields what is there, passing over keys that are no names: marks of folders, which consoles make.
+func (s *S3) list(ctx context.Context, prefix string, yield func(Info, error) bool) error {
+	root := s.root()
+	options := minio.ListObjectsOptions{Prefix: root + prefix, Recursive: true}
+	for object := range s.core.ListObjectsIter(ctx, s.config.Bucket, options) {
+		if object.Err != nil {
+			return s.explain(ctx, object.Err)
+		}
+		name := strings.TrimPrefix(object.Key, root)
+		if CheckName(name) != nil {
+			continue
+		}
+		if !yield(Info{Name: name, Size: object.Size, ModTime: object.LastModified}, nil) {
+			return nil
+		}
+	}
+	return ctx.Err() // the client ends a list silently when its context has ended
+}
+
+// Delete implements Sink.
+func (s *S3) Delete(ctx context.Context, name string) error {
+	if err := begin(ctx, name); err != nil {
+		return fmt.Errorf("deleting from %s: %w", s.URL(""), err)
+	}
+	err := s.core.RemoveObject(ctx, s.config.Bucket, s.key(name), minio.RemoveObjectOptions{})
+	if err = s.explain(ctx, err); err != nil && !errors.Is(err, ErrNotExist) {
+		return fmt.Errorf("deleting %s: %w", s.URL(name), err)
+	}
+	return nil
+}
+
+// Sweep implements Sweeper.
+func (s *S3) Sweep(ctx context.Context, name string) error {
+	if err := begin(ctx, name); err != nil {
+		return fmt.Errorf("sweeping %s: %w", s.URL(""), err)
+	}
+	err := s.core.RemoveIncompleteUpload(ctx, s.config.Bucket, s.key(name))
+	if err = s.explain(ctx, err); err != nil {
+		return fmt.Errorf("sweeping %s: %w", s.URL(name), err)
+	}
+	return nil
+}
+
+// URL implements Sink.
+func (s *S3) URL(name string) string {
+	return (&url.URL{Scheme: "s3", Host: s.config.Bucket, Path: "/" + s.key(name)}).String()
+}
+
+// key is an object's key in the bucket.
+func (s *S3) key(name string) string { return path.Join(s.config.Prefix, name) }
+
+// root is what the keys of all objects begin with.
+func (s *S3) root() string {
+	if s.config.Prefix == "" {
+		return ""
+	}
+	return s.config.Prefix + "/"
+}

@@ -1,0 +1,78 @@
+package sinks
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/minio/minio-go/v7"
+)
+
+// explain gives what the client reports one of the package's errors, and a hint where an operator can mend it.
+func (s *S3) explain(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	var answer minio.ErrorResponse
+	if errors.As(err, &answer) {
+		return s.explainAnswer(answer)
+	}
+	var failed *url.Error
+	if errors.As(err, &failed) {
+		return s.explainFailure(failed.Err)
+	}
+	var broken net.Error
+	if errors.As(err, &broken) {
+		return s.explainFailure(err)
+	}
+	return err
+}
+
+// explainAnswer explains what the store answered.
+func (s *S3) explainAnswer(answer minio.ErrorResponse) error {
+	err := fmt.Errorf("%w (%s)", answer, answer.Code)
+	switch {
+	case answer.Code == minio.NoSuchBucket:
+		return s.noBucket()
+	case answer.Code == minio.NoSuchKey:
+		return ErrNotExist
+	case strings.Contains(answer.Message, "HTTP request to an HTTPS server"):
+		return fmt.Errorf("%w; the store at %s speaks TLS: turn TLS on", err, s.config.Endpoint)
+	case answer.Code == minio.PreconditionFailed:
+		return fmt.Errorf("the object was replaced meanwhile: %w", err)
+	case answer.StatusCode == http.StatusInsufficientStorage || strings.Contains(answer.Code, "QuotaExceeded"):
+		return fmt.Errorf("%w: %w; make room in the store or raise the bucket's quota, and start again", ErrNoSpace, err)
+	case answer.Code == "ExpiredToken":
+		return fmt.Errorf("%w: %w; get new temporary keys", ErrAccess, err)
+	case answer.Code == "RequestTimeTooSkewed":
+		return fmt.Errorf("%w: %w; set this machine's clock", ErrAccess, err)
+	case answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden:
+		return fmt.Errorf("%w: %w; check the access key, its secret, and what it may do with bucket %s", ErrAccess, err, s.config.Bucket)
+	}
+	return err
+}
+
+// explainFailure explains why no answer came.
+func (s *S3) explainFailure(err error) error {
+	err = fmt.Errorf("reaching the store at %s: %w", s.config.Endpoint, err)
+	var untrusted *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &untrusted):
+		return fmt.Errorf("%w; name the file of the authority that signed the store's certificate", err)
+	case strings.Contains(err.Error(), "HTTP response to HTTPS client"):
+		return fmt.Errorf("%w; it does not speak TLS there: turn TLS off or correct the port", err)
+	}
+	return fmt.Errorf("%w; check that it runs there", err)
+}
+
+func (s *S3) noBucket() error {
+	return fmt.Errorf("%w: %s at %s; create it or correct the name", ErrNoBucket, s.config.Bucket, s.config.Endpoint)
+}

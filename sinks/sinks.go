@@ -1,0 +1,75 @@
+// Package sinks is where exported objects live: a folder of the local filesystem, or a bucket of MinIO or any
+// other S3 store. A Sink is five methods; what they promise stands on the interface and is checked for every
+// implementation by the contract in sinks/contract.
+package sinks
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"time"
+)
+
+// Errors that a caller decides on. Implementations wrap them with what was being done and to which object.
+var (
+	// ErrNotExist: no object has that name.
+	ErrNotExist = errors.New("object does not exist")
+	// ErrNoBucket: the bucket of an S3 sink does not exist.
+	ErrNoBucket = errors.New("bucket does not exist")
+	// ErrAccess: the store refused the credentials, or they do not allow the operation.
+	ErrAccess = errors.New("access denied")
+	// ErrNoSpace: the store or the filesystem is full.
+	ErrNoSpace = errors.New("no space left")
+)
+
+// Info describes one stored object.
+type Info struct {
+	Name    string    // slash-separated, relative to the sink's root
+	Size    int64     // bytes
+	ModTime time.Time // as the store's clock has it
+}
+
+// Object is an open object. ReadAt may be called from several goroutines; Read and Seek may not.
+type Object interface {
+	io.ReadSeekCloser
+	io.ReaderAt
+	Size() int64 // bytes
+}
+
+// Sink stores whole objects under slash-separated names.
+//
+// Names are relative to the sink's root, without "." or ".." elements, and not empty. A sink is safe for use by
+// several goroutines. Every method returns within a second of its context's end.
+type Sink interface {
+	// Put stores what write writes, under name, replacing what was there. It is atomic: until Put has returned
+	// nil no reader sees the new object, and after an error from write, from the store or from the context no
+	// reader ever will. After nil the object is durable and seen by every Open, Stat and List that starts later.
+	Put(ctx context.Context, name string, write func(w io.Writer) error) (Info, error)
+	// Open opens an object for reading. ErrNotExist where there is none.
+	Open(ctx context.Context, name string) (Object, error)
+	// Stat describes an object. ErrNotExist where there is none.
+	Stat(ctx context.Context, name string) (Info, error)
+	// List yields the objects whose names begin with prefix, in ascending order of name. An object that is
+	// being put is not listed.
+	List(ctx context.Context, prefix string) iter.Seq2[Info, error]
+	// Delete removes an object. It is no error if there is none.
+	Delete(ctx context.Context, name string) error
+	// URL names the sink, or with a name an object in it, for people and documents. It holds no credentials.
+	URL(name string) string
+}
+
+// Copier is a sink that can copy an object out of another sink without moving its bytes through this process.
+type Copier interface {
+	// CopyFrom stores src's object srcName as name, as atomically as Put does. It reports false, and has done
+	// nothing, where the two sinks do not share a store.
+	CopyFrom(ctx context.Context, name string, src Sink, srcName string) (bool, error)
+}
+
+// Sweeper is a sink in which a Put that was killed leaves behind something that takes up space, though no reader ever
+// sees it.
+type Sweeper interface {
+	// Sweep removes what killed Puts of name have left behind. It is for the one who alone puts under that name,
+	// between two Puts: one that is under way would fail.
+	Sweep(ctx context.Context, name string) error
+}
