@@ -38,6 +38,7 @@ func (im *importing) check(ctx context.Context) error {
 
 // checkParts reads every part once, so that a damaged one is found before the target is changed.
 func (im *importing) checkParts(ctx context.Context) error {
+	im.opts.Step("check parts", im.manifest.Total.Rows)
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(im.opts.Jobs)
 	for _, p := range im.manifest.Parts {
@@ -73,6 +74,7 @@ func (im *importing) checkPart(ctx context.Context, p manifest.Part) (err error)
 	if sum != p.SHA256 {
 		return im.damaged(p, "was altered: its SHA-256 is not the manifest's")
 	}
+	im.opts.Progress(p.Rows.Rows, p.Bytes)
 	return nil
 }
 

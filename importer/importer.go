@@ -48,10 +48,10 @@ type Options struct {
 	KeepIDs      bool          // make an auto-id collection's keys explicit ones, and keep them
 	Force        bool          // import into a server that is known to lose statistics of imported segments
 	StallAfter   time.Duration // a job without progress for so long has failed; 15 minutes where zero
-	// Progress is told of every part imported; calls come from several goroutines.
+	// Step is told what begins, and how many rows it has to do.
+	Step func(name string, rows int64)
+	// Progress is told what of the present step was done; calls come from several goroutines.
 	Progress func(rows, bytes int64)
-	// Step is told, in words, what begins.
-	Step func(string)
 }
 
 func (o Options) withDefaults(m *manifest.Manifest) Options {
@@ -68,7 +68,7 @@ func (o Options) withDefaults(m *manifest.Manifest) Options {
 		o.Progress = func(int64, int64) {}
 	}
 	if o.Step == nil {
-		o.Step = func(string) {}
+		o.Step = func(string, int64) {}
 	}
 	return o
 }
@@ -89,7 +89,6 @@ type Result struct {
 func Import(ctx context.Context, server *milvus.Server, export sinks.Sink, m *manifest.Manifest, staging Staging, opts Options) (*Result, error) {
 	opts = opts.withDefaults(m)
 	im := &importing{server: server, export: export, manifest: m, staging: staging, opts: opts, target: targetOf(m, opts)}
-	opts.Step("checking the export and the target")
 	if err := im.check(ctx); err != nil {
 		return nil, err
 	}
@@ -97,7 +96,6 @@ func Import(ctx context.Context, server *milvus.Server, export sinks.Sink, m *ma
 	if err != nil {
 		return nil, im.undo(ctx, created, err)
 	}
-	opts.Step("bulk insert")
 	if err := im.insertParts(ctx); err != nil {
 		return nil, im.undo(ctx, created, err)
 	}
@@ -153,6 +151,7 @@ func (im *importing) undo(ctx context.Context, created bool, cause error) error 
 
 // insertParts imports all parts, several at once; the first error ends the others.
 func (im *importing) insertParts(ctx context.Context) error {
+	im.opts.Step("bulk insert", im.manifest.Total.Rows)
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(im.opts.Jobs)
 	for _, p := range im.manifest.Parts {
@@ -199,13 +198,12 @@ func (im *importing) unstage(ctx context.Context, name string) error {
 // finish builds the indexes, loads where the source was loaded or the rows can be counted, and counts.
 func (im *importing) finish(ctx context.Context) (*Result, error) {
 	name := im.target.Name
-	im.opts.Step("building the indexes")
 	for _, idx := range im.target.Indexes {
 		if err := im.server.CreateIndex(ctx, name, idx); err != nil {
 			return nil, err
 		}
 	}
-	built, err := im.server.WaitIndexes(ctx, name, im.opts.StallAfter, func(milvus.IndexProgress) {})
+	built, err := im.waitIndexes(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -213,8 +211,23 @@ func (im *importing) finish(ctx context.Context) (*Result, error) {
 		Collection: name, Rows: im.manifest.Total.Rows, Bytes: im.manifest.Bytes, Parts: len(im.manifest.Parts),
 		Unindexed: built.Unfinished, Aliases: im.target.Aliases, Keys: im.keysInWords(),
 	}
-	im.opts.Step("loading")
+	im.opts.Step("load", im.manifest.Total.Rows)
 	return r, im.loadAndCount(ctx)
+}
+
+// waitIndexes tells of the rows as they are indexed.
+func (im *importing) waitIndexes(ctx context.Context) (milvus.IndexProgress, error) {
+	im.opts.Step("index", im.manifest.Total.Rows*int64(len(im.target.Indexes)))
+	var told int64
+	tell := func(p milvus.IndexProgress) {
+		if p.Indexed > told {
+			im.opts.Progress(p.Indexed-told, 0)
+			told = p.Indexed
+		}
+	}
+	built, err := im.server.WaitIndexes(ctx, im.target.Name, im.opts.StallAfter, tell)
+	tell(built)
+	return built, err
 }
 
 func (im *importing) keysInWords() string {
@@ -247,6 +260,9 @@ func (im *importing) loadAndCount(ctx context.Context) error {
 			return err
 		}
 		have, err := countAll(ctx, reader)
+		if have == want {
+			im.opts.Progress(im.manifest.Total.Rows, 0)
+		}
 		if err != nil || have == want {
 			return err
 		}

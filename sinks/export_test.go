@@ -12,9 +12,6 @@ func CopyPartsOf(s *S3, size int64) { s.copyPartSize = size }
 // Core is the client of s, and its bucket.
 func Core(s *S3) (minio.Core, string) { return s.core, s.config.Bucket }
 
-// Key is an object's key in the bucket of s.
-func Key(s *S3, name string) string { return s.key(name) }
-
 // CreateWith has l create its partial files with create.
 func CreateWith(l *Local, create func(path string) (*os.File, error)) { l.create = create }
 

@@ -19,8 +19,6 @@ import (
 	"migrate/sinks"
 )
 
-var minioEndpoint = lab.MinIO
-
 // labConfig is a folder of its own in the lab's bucket for exports.
 func labConfig(t *testing.T) sinks.S3Config {
 	t.Helper()
@@ -32,7 +30,7 @@ func labConfig(t *testing.T) sinks.S3Config {
 
 // labKeys opens the lab's MinIO.
 func labKeys() sinks.S3Config {
-	return sinks.S3Config{Endpoint: minioEndpoint, AccessKey: lab.MinIOUser, SecretKey: lab.MinIOPassword}
+	return sinks.S3Config{Endpoint: lab.MinIO, AccessKey: lab.MinIOUser, SecretKey: lab.MinIOPassword}
 }
 
 func openS3(t *testing.T, config sinks.S3Config) *sinks.S3 {
@@ -122,7 +120,7 @@ type proxy struct {
 func newProxy(t *testing.T, start func(http.Handler) *httptest.Server) *proxy {
 	t.Helper()
 	p := &proxy{}
-	forward := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: minioEndpoint})
+	forward := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: lab.MinIO})
 	forward.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }
 	p.Server = start(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		request := describe(r)

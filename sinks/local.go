@@ -1,18 +1,14 @@
 package sinks
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"iter"
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"syscall"
 )
 
@@ -173,103 +169,6 @@ func syncFolder(folder string) error {
 	return errors.Join(err, file.Close())
 }
 
-// Open implements Sink.
-func (l *Local) Open(ctx context.Context, name string) (Object, error) {
-	if _, err := l.Stat(ctx, name); err != nil {
-		return nil, err
-	}
-	object, err := openLocal(ctx, l.path(name))
-	if err != nil {
-		return nil, fmt.Errorf("opening %s: %w", l.path(name), nameMissing(err))
-	}
-	return object, nil
-}
-
-// Stat implements Sink.
-func (l *Local) Stat(ctx context.Context, name string) (Info, error) {
-	if err := begin(ctx, name); err != nil {
-		return Info{}, fmt.Errorf("looking at %s: %w", l.root, err)
-	}
-	info, err := os.Stat(l.path(name))
-	if err == nil && !info.Mode().IsRegular() {
-		err = fs.ErrNotExist // a folder is no object
-	}
-	if err != nil {
-		return Info{}, fmt.Errorf("looking at %s: %w", l.path(name), nameMissing(err))
-	}
-	return Info{Name: name, Size: info.Size(), ModTime: info.ModTime()}, nil
-}
-
-func nameMissing(err error) error {
-	if isMissing(err) {
-		return ErrNotExist
-	}
-	return err
-}
-
-// isMissing is also true where an element of the path is a file.
-func isMissing(err error) bool {
-	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
-}
-
-// List implements Sink.
-func (l *Local) List(ctx context.Context, prefix string) iter.Seq2[Info, error] {
-	return func(yield func(Info, error) bool) {
-		if err := checkPrefix(prefix); err != nil {
-			yield(Info{}, fmt.Errorf("listing %s: %w", l.root, err))
-			return
-		}
-		l.walk(ctx, folderOf(prefix), prefix, yield)
-	}
-}
-
-// walk yields the objects of folder, which is empty or ends in a slash, that begin with prefix. It reports whether
-// to go on.
-func (l *Local) walk(ctx context.Context, folder, prefix string, yield func(Info, error) bool) bool {
-	entries, err := os.ReadDir(l.path(folder))
-	if err != nil && !isMissing(err) {
-		yield(Info{}, fmt.Errorf("listing %s: %w", l.path(folder), err))
-		return false
-	}
-	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return cmp.Compare(sortKey(a), sortKey(b)) })
-	for _, entry := range entries {
-		if !strings.HasPrefix(folder+sortKey(entry), prefix) {
-			continue
-		}
-		if !l.visit(ctx, folder, entry, prefix, yield) {
-			return false
-		}
-	}
-	return true
-}
-
-// sortKey is what an entry's place among the full names is decided by: "a-b" comes before "a/b".
-func sortKey(entry fs.DirEntry) string {
-	if entry.IsDir() {
-		return entry.Name() + "/"
-	}
-	return entry.Name()
-}
-
-func (l *Local) visit(ctx context.Context, folder string, entry fs.DirEntry, prefix string, yield func(Info, error) bool) bool {
-	if err := ctx.Err(); err != nil {
-		yield(Info{}, fmt.Errorf("listing %s: %w", l.path(folder), err))
-		return false
-	}
-	if entry.IsDir() {
-		return l.walk(ctx, folder+entry.Name()+"/", prefix, yield)
-	}
-	name := folder + entry.Name()
-	if CheckName(name) != nil {
-		return true // a partial file, or none of ours
-	}
-	info, err := l.Stat(ctx, name)
-	if errors.Is(err, ErrNotExist) {
-		return true // deleted since, or no file
-	}
-	return yield(info, err) && err == nil
-}
-
 // Delete implements Sink. It also removes the folders that become empty, below the root.
 func (l *Local) Delete(ctx context.Context, name string) error {
 	if err := begin(ctx, name); err != nil {
@@ -326,37 +225,4 @@ func (l *Local) URL(name string) string {
 // path is where an object or a folder is.
 func (l *Local) path(name string) string {
 	return filepath.Join(l.root, filepath.FromSlash(name))
-}
-
-// localObject reads the file that had the object's name when it was opened, also after it has been replaced.
-type localObject struct {
-	*io.SectionReader
-	file *os.File
-}
-
-func openLocal(ctx context.Context, path string) (*localObject, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	info, err := file.Stat()
-	if err != nil {
-		return nil, errors.Join(err, file.Close())
-	}
-	return &localObject{io.NewSectionReader(readerAt{ctx, file}, 0, info.Size()), file}, nil
-}
-
-func (o *localObject) Close() error { return o.file.Close() }
-
-// readerAt reads a file until ctx ends.
-type readerAt struct {
-	ctx  context.Context
-	file *os.File
-}
-
-func (r readerAt) ReadAt(p []byte, offset int64) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.file.ReadAt(p, offset)
 }

@@ -3,6 +3,7 @@ package sinks_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -58,7 +59,7 @@ func TestAPutIsAsManyRequestsAsItHasParts(t *testing.T) {
 func uploads(t *testing.T, sink *sinks.S3, name string) int {
 	t.Helper()
 	core, bucket := sinks.Core(sink)
-	list, err := core.ListMultipartUploads(context.WithoutCancel(t.Context()), bucket, sinks.Key(sink, name), "", "", "", 1000)
+	list, err := core.ListMultipartUploads(context.WithoutCancel(t.Context()), bucket, sink.Key(name), "", "", "", 1000)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -518,7 +519,7 @@ func TestMarksOfFoldersAreNoObjects(t *testing.T) {
 	sink := openS3(t, labConfig(t))
 	put(t, sink, "folder/object", nil)
 	core, bucket := sinks.Core(sink)
-	mark := sinks.Key(sink, "folder") + "/"
+	mark := sink.Key("folder") + "/"
 	if _, err := core.Client.PutObject(t.Context(), bucket, mark, strings.NewReader(""), 0, minio.PutObjectOptions{}); err != nil {
 		t.Fatal(err)
 	}
@@ -534,9 +535,13 @@ func TestConfigKeepsItsSecrets(t *testing.T) {
 	config := sinks.S3Config{Endpoint: "host:9000", Bucket: "bucket", AccessKey: "someone", SecretKey: "hush-key", SessionToken: "hush-token"}
 	var log bytes.Buffer
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("opening", "sink", config, "pointer", &config)
+	asJSON, err := json.Marshal(config)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, shown := range []string{
 		fmt.Sprint(config), fmt.Sprintf("%+v", config), fmt.Sprintf("%#v", config), fmt.Sprintf("%v", &config),
-		fmt.Sprintf("%+v", []sinks.S3Config{config}), fmt.Sprintf("%s", config), log.String(),
+		fmt.Sprintf("%+v", []sinks.S3Config{config}), fmt.Sprintf("%q", config), log.String(), string(asJSON),
 	} {
 		if strings.Contains(shown, "hush") || !strings.Contains(shown, "someone") {
 			t.Errorf("shown as %s", shown)

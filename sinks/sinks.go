@@ -27,7 +27,7 @@ var (
 type Info struct {
 	Name    string    // slash-separated, relative to the sink's root
 	Size    int64     // bytes
-	ModTime time.Time // as the store's clock has it
+	ModTime time.Time // as the store's clock has it; zero in what Put returns
 }
 
 // Object is an open object. ReadAt may be called from several goroutines; Read and Seek may not.
@@ -39,14 +39,22 @@ type Object interface {
 
 // Sink stores whole objects under slash-separated names.
 //
-// Names are relative to the sink's root, without "." or ".." elements, and not empty. A sink is safe for use by
-// several goroutines. Every method returns within a second of its context's end.
+// Names are relative to the sink's root, without "." or ".." elements, and not empty; CheckName is the whole rule. No
+// name may be that of a folder of another. A sink is safe for use by several goroutines. Every method returns within a
+// second of its context's end.
 type Sink interface {
 	// Put stores what write writes, under name, replacing what was there. It is atomic: until Put has returned
 	// nil no reader sees the new object, and after an error from write, from the store or from the context no
 	// reader ever will. After nil the object is durable and seen by every Open, Stat and List that starts later.
+	// There is one thing that nobody can promise: where the store's answer to the last request was lost, the new
+	// object is there, whole, or it is not. Putting it again is safe.
+	//
+	// write is called once, by the goroutine that calls Put, which waits for it to return. Its writes fail from the
+	// context's end on. What write returns is in Put's error by errors.Is, and so is what the store said, if write
+	// hides it.
 	Put(ctx context.Context, name string, write func(w io.Writer) error) (Info, error)
-	// Open opens an object for reading. ErrNotExist where there is none.
+	// Open opens an object for reading, for as long as its context lasts. ErrNotExist where there is none. What is
+	// read is that which was there when it was opened; a read fails where the store no longer has it.
 	Open(ctx context.Context, name string) (Object, error)
 	// Stat describes an object. ErrNotExist where there is none.
 	Stat(ctx context.Context, name string) (Info, error)

@@ -34,10 +34,11 @@ var dir string
 
 func root() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:           "lab",
-		Short:         "Run the servers that migrate is tested against, without Docker or root",
-		SilenceUsage:  true,
-		SilenceErrors: true,
+		Use:              "lab",
+		Short:            "Run the servers that migrate is tested against, without Docker or root",
+		SilenceUsage:     true,
+		SilenceErrors:    true,
+		TraverseChildren: true, // so that --dir can stand before python, which passes on every flag after it
 	}
 	cmd.PersistentFlags().StringVar(&dir, "dir", os.Getenv(lab.DirVariable),
 		"folder of the lab's data, logs and records (default $"+lab.DirVariable+", or .lab in the module's root)")
@@ -234,13 +235,16 @@ func install() *cobra.Command {
 
 func python() *cobra.Command {
 	return &cobra.Command{
-		Use:                "python [ARG...]",
+		Use:                "python [--] [ARG...]",
 		Short:              "Run Python with pymilvus, pyarrow, numpy and duckdb, in the place of this process",
 		DisableFlagParsing: true,
 		RunE: withLab(func(cmd *cobra.Command, l *lab.Lab, args []string) error {
 			interpreter, err := l.Python(cmd.Context())
 			if err != nil {
 				return err
+			}
+			if len(args) > 0 && args[0] == "--" {
+				args = args[1:]
 			}
 			return syscall.Exec(interpreter, append([]string{interpreter}, args...), os.Environ())
 		}),

@@ -11,7 +11,6 @@ import (
 	"migrate/exporter"
 	"migrate/internal/checksum"
 	"migrate/internal/manifest"
-	"migrate/internal/progress"
 	"migrate/internal/source"
 )
 
@@ -53,13 +52,11 @@ func runExport(cmd *cobra.Command, c config) error {
 	if err != nil {
 		return err
 	}
-	var m *progress.Meter
-	opts.Planned = func(p *exporter.Plan) { m = meter("export "+c.Collection, p.Rows) }
-	opts.Progress = func(rows, bytes int64) { m.Add(rows, bytes) }
+	var bar steps
+	opts.Planned = func(p *exporter.Plan) { bar.next("export "+c.Collection, p.Rows) }
+	opts.Progress = bar.add
 	done, err := exporter.Export(ctx, server, c.Collection, sink, opts)
-	if m != nil {
-		m.Stop()
-	}
+	bar.stop()
 	if err != nil {
 		return err
 	}

@@ -53,12 +53,12 @@ func runImport(cmd *cobra.Command, c config) error {
 	if err != nil {
 		return err
 	}
-	bar := meter("import "+m.Collection.Name, m.Total.Rows)
-	defer bar.Stop()
+	var bar steps
 	done, err := importer.Import(ctx, server, sink, m, staging, importer.Options{
-		As: c.As, Jobs: c.Jobs, IntoExisting: c.IntoExisting, KeepIDs: c.KeepIDs, Force: c.Force, Progress: bar.Add,
+		As: c.As, Jobs: c.Jobs, IntoExisting: c.IntoExisting, KeepIDs: c.KeepIDs, Force: c.Force,
+		Step: bar.next, Progress: bar.add,
 	})
-	bar.Stop()
+	bar.stop()
 	if err != nil {
 		return err
 	}

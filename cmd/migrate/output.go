@@ -14,12 +14,23 @@ import (
 	"migrate/internal/progress"
 )
 
-// meter shows a step on standard error, so that standard output holds the result only.
-func meter(label string, total int64) *progress.Meter {
-	return progress.Start(os.Stderr, term.IsTerminal(int(os.Stderr.Fd())), label, total)
+// steps shows one step after another on standard error, so that standard output holds the result only. The zero value
+// shows none.
+type steps struct{ meter *progress.Meter }
+
+// next ends the step under way and begins another, of so many rows.
+func (s *steps) next(label string, rows int64) {
+	s.stop()
+	s.meter = progress.Start(os.Stderr, term.IsTerminal(int(os.Stderr.Fd())), label, rows)
 }
 
-func step(text string) { fmt.Fprintln(os.Stderr, text) }
+func (s *steps) add(rows, bytes int64) { s.meter.Add(rows, bytes) }
+
+func (s *steps) stop() {
+	if s.meter != nil {
+		s.meter.Stop()
+	}
+}
 
 // usage is what a run took.
 type usage struct {

@@ -48,12 +48,12 @@ func runVerify(cmd *cobra.Command, c config) error {
 	if err != nil {
 		return err
 	}
-	m := meter("verify "+right.Collection.Name, rows)
-	defer m.Stop()
+	var bar steps
+	bar.next("verify "+right.Collection.Name, rows)
 	report, err := verify.Compare(ctx, left, right, verify.Options{
-		Workers: c.Workers, WithoutKeys: milvus.AutoID(right.Schema()), Progress: m.Add,
+		Workers: c.Workers, WithoutKeys: milvus.AutoID(right.Schema()), Progress: bar.add,
 	})
-	m.Stop()
+	bar.stop()
 	if err != nil {
 		return err
 	}

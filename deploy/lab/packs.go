@@ -149,6 +149,6 @@ func (b *build) writeInterpreter() error {
 	if err := os.Mkdir(b.path("bin"), 0o755); err != nil {
 		return err
 	}
-	script := "#!/bin/sh\nPYTHONPATH=\"$(dirname \"$0\")/../site\" exec " + python + " \"$@\"\n"
+	script := "#!/bin/sh\nPYTHONPATH=\"$(dirname \"$0\")/../site\" exec '" + python + "' \"$@\"\n"
 	return os.WriteFile(b.path("bin", "python"), []byte(script), 0o755)
 }

@@ -1,10 +1,12 @@
 package lab
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -14,16 +16,21 @@ type port struct {
 	use    string // what it is for, in a word or two
 }
 
-// checkPorts is an error when another program listens on a port of the part.
+// checkPorts is an error when another program listens on ports of the part.
 func checkPorts(p part) error {
-	var taken []error
+	var first int
+	var taken []string
 	for _, port := range p.ports {
 		if portTaken(port.number) {
-			taken = append(taken, fmt.Errorf("port %d, the %s port of %s, is taken by another program: find it with "+
-				"`ss -ltnp 'sport = :%d'` and stop it", port.number, port.use, p.name, port.number))
+			taken = append(taken, fmt.Sprintf("%d (%s)", port.number, port.use))
+			first = cmp.Or(first, port.number)
 		}
 	}
-	return errors.Join(taken...)
+	if len(taken) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s needs port %s, taken by another program: find it with `ss -ltnp 'sport = :%d'` and stop it, "+
+		"or, where it is another folder's lab, run `lab --dir FOLDER down`", p.name, strings.Join(taken, " and "), first)
 }
 
 // portTaken tells whether anyone listens on the port, on the loopback or on every address.

@@ -69,6 +69,7 @@ func (l *Lab) javaFlags() []string {
 	flags := []string{
 		"-Xms256m", "-Xmx768m", "-XX:MaxDirectMemorySize=768m", "-XX:+UseG1GC", "-XX:+ExitOnOutOfMemoryError",
 		"-Dio.netty.leakDetectionLevel=disabled", "-Djava.io.tmpdir=" + l.path("work", "pulsar", "tmp"),
+		"-Dzookeeper.forceSync=no", // as for etcd: a slow disk must not cost sessions
 		"-Dlog4j2.formatMsgNoLookups=true", "-Dlog4j.configurationFile=" + l.path("config", "pulsar", "log4j2.xml"),
 	}
 	for _, name := range opened {

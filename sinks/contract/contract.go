@@ -1,6 +1,6 @@
 // Package contract checks that a sink keeps what the interface sinks.Sink promises. The checks work on any sink, in a
-// test as on an operator's own bucket: each writes under a random name and removes what it wrote. Together they move
-// some 100 MiB.
+// test as on an operator's own bucket: each writes under a random name and removes what it wrote. Together they put
+// some 170 MiB.
 package contract
 
 import (

@@ -33,13 +33,11 @@ func keepsTheContract(t *testing.T, sink sinks.Sink) {
 	}
 }
 
-var minioEndpoint = lab.MinIO
-
 // labS3 opens the lab's bucket for exports.
 func labS3(t *testing.T, prefix string) *sinks.S3 {
 	t.Helper()
 	sink, err := sinks.NewS3(t.Context(), sinks.S3Config{
-		Endpoint: minioEndpoint, AccessKey: lab.MinIOUser, SecretKey: lab.MinIOPassword,
+		Endpoint: lab.MinIO, AccessKey: lab.MinIOUser, SecretKey: lab.MinIOPassword,
 		Bucket: lab.ExportBucket, Prefix: prefix,
 	})
 	if err != nil {

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+
+	"migrate/deploy/lab"
+)
+
+//go:embed query_iterator.py
+var queryIterator string
+
+// pymilvusDefault is the batch size of pymilvus' iterator where a user gives none, and pymilvusOthers are what one would
+// try, up to the most that a server allows.
+const pymilvusDefault = 1000
+
+var pymilvusOthers = []int{4000, 8000, 16384}
+
+// newPymilvus is pymilvus' iterator over all fields, with its default batch size and with that of the others that is the
+// fastest here, each tried once.
+func newPymilvus(ctx context.Context, l *lab.Lab) ([]*reader, error) {
+	python, err := l.Python(ctx)
+	if err != nil {
+		return nil, err
+	}
+	version, err := exec.CommandContext(ctx, python, "-c", "import pymilvus; print(pymilvus.__version__)").Output()
+	if err != nil {
+		return nil, fmt.Errorf("asking pymilvus for its version: %w", err)
+	}
+	var fastest *reader
+	var least time.Duration
+	for _, size := range pymilvusOthers {
+		r := pymilvus(python, strings.TrimSpace(string(version)), size)
+		took, err := r.measure(ctx)
+		if err != nil {
+			return nil, err
+		}
+		fmt.Printf("trying   %s: %.3f s\n", r.name, took.Seconds())
+		if fastest == nil || took < least {
+			fastest, least = r, took
+		}
+	}
+	return []*reader{pymilvus(python, strings.TrimSpace(string(version)), pymilvusDefault), fastest}, nil
+}
+
+// pymilvus reads from connecting to the last row, only counting them; Python's start and imports don't count.
+func pymilvus(python, version string, batchSize int) *reader {
+	name := fmt.Sprintf("pymilvus %s query_iterator, batches of %d", version, batchSize)
+	return &reader{name: name, goal: pymilvusGoal, read: func(ctx context.Context) (int64, time.Duration, error) {
+		args := append([]string{"-", lab.Standalone, collection, strconv.Itoa(batchSize)}, fields...)
+		cmd := exec.CommandContext(ctx, python, args...)
+		cmd.Stdin = strings.NewReader(queryIterator)
+		var done struct {
+			Rows    int64
+			Seconds float64
+		}
+		_, err := runJSON(cmd, &done)
+		return done.Rows, time.Duration(done.Seconds * float64(time.Second)), err
+	}}
+}

@@ -1,0 +1,27 @@
+"""Reads a collection with pymilvus' query_iterator, and counts its rows: query_iterator.py ADDRESS COLLECTION BATCH FIELD...
+
+Prints as JSON the rows, and the seconds from connecting to the last row.
+"""
+import json
+import sys
+import time
+
+import pymilvus
+
+address, name, batch_size, *fields = sys.argv[1:]
+host, port = address.split(":")
+began = time.perf_counter()
+pymilvus.connections.connect(host=host, port=port)
+iterator = pymilvus.Collection(name).query_iterator(batch_size=int(batch_size), output_fields=["*"])
+rows = 0
+while True:
+    page = iterator.next()
+    if not page:
+        break
+    rows += len(page)
+    lacking = set(fields) - set(page[0])
+    if lacking:
+        sys.exit(f"rows lack {sorted(lacking)}")
+iterator.close()
+seconds = time.perf_counter() - began
+print(json.dumps({"rows": rows, "seconds": seconds}))

@@ -1,0 +1,237 @@
+// Package labtest is what tests on the real lab start from: its servers, stores of their own on its MinIO, and
+// collections that are dropped when the test ends.
+package labtest
+
+import (
+	"context"
+	"crypto/rand"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
+	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+
+	"migrate/deploy/lab"
+	"migrate/internal/milvus"
+	"migrate/sinks"
+)
+
+// Source is the lab's standalone.
+func Source(t testing.TB) *milvus.Server { return connect(t, lab.Standalone) }
+
+// Target is the lab's cluster, through its first proxy.
+func Target(t testing.TB) *milvus.Server { return connect(t, lab.Proxy1) }
+
+// SecondProxy is the lab's cluster, through its other proxy.
+func SecondProxy(t testing.TB) *milvus.Server { return connect(t, lab.Proxy2) }
+
+func connect(t testing.TB, address string) *milvus.Server {
+	t.Helper()
+	server, err := milvus.Connect(context.WithoutCancel(t.Context()), milvus.Config{Address: address})
+	if err != nil {
+		t.Fatalf("the lab is needed, start it with make lab-up: %v", err)
+	}
+	t.Cleanup(func() { server.Close() })
+	return server
+}
+
+// Name is a collection's name that nobody else has.
+func Name() string { return "t_" + strings.ToLower(rand.Text()) }
+
+// Sink is a folder of its own in the lab's bucket for exports, emptied when the test ends.
+func Sink(t testing.TB) *sinks.S3 { return bucket(t, lab.ExportBucket) }
+
+// Staging is a folder of its own in the cluster's bucket. A test that leaves something in it fails.
+func Staging(t testing.TB) *sinks.S3 {
+	t.Helper()
+	s := bucket(t, lab.ClusterBucket)
+	t.Cleanup(func() {
+		for info := range s.List(context.WithoutCancel(t.Context()), "") {
+			t.Errorf("left in the staging folder: %s", info.Name)
+		}
+	})
+	return s
+}
+
+func bucket(t testing.TB, name string) *sinks.S3 {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	s, err := sinks.NewS3(ctx, sinks.S3Config{
+		Endpoint: lab.MinIO, AccessKey: lab.MinIOUser, SecretKey: lab.MinIOPassword,
+		Bucket: name, Prefix: "test-" + strings.ToLower(rand.Text()),
+	})
+	if err != nil {
+		t.Fatalf("the lab is needed, start it with make lab-up: %v", err)
+	}
+	t.Cleanup(func() { empty(t, s) })
+	return s
+}
+
+func empty(t testing.TB, s sinks.Sink) {
+	ctx := context.WithoutCancel(t.Context())
+	for info, err := range s.List(ctx, "") {
+		if err != nil {
+			t.Errorf("emptying %s: %v", s.URL(""), err)
+			return
+		}
+		if err := s.Delete(ctx, info.Name); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Local is a folder that goes with the test.
+func Local(t testing.TB) *sinks.Local {
+	t.Helper()
+	s, err := sinks.NewLocal(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// DropLater drops a collection when the test ends.
+func DropLater(t testing.TB, server *milvus.Server, name string) {
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
+		defer cancel()
+		if err := server.Drop(ctx, name); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Collection describes a collection of a test: an index FLAT on each vector field, two shards, and consistency level
+// bounded, so that nothing here leans on strong reads.
+func Collection(schema *schemapb.CollectionSchema, partitions ...string) *milvus.Collection {
+	c := &milvus.Collection{
+		Name: Name(), Schema: schema, Shards: 2, ConsistencyLevel: commonpb.ConsistencyLevel_Bounded, Partitions: partitions,
+	}
+	for _, f := range schema.Fields {
+		if metric, ok := metrics[f.DataType]; ok {
+			c.Indexes = append(c.Indexes, milvus.Index{Name: f.Name, Field: f.Name, Params: metric})
+		}
+	}
+	return c
+}
+
+var metrics = map[schemapb.DataType][]*commonpb.KeyValuePair{
+	schemapb.DataType_FloatVector:  {{Key: "index_type", Value: "FLAT"}, {Key: "metric_type", Value: "L2"}},
+	schemapb.DataType_BinaryVector: {{Key: "index_type", Value: "BIN_FLAT"}, {Key: "metric_type", Value: "HAMMING"}},
+}
+
+// Create makes, indexes and loads a collection, and drops it when the test ends.
+func Create(t testing.TB, server *milvus.Server, c *milvus.Collection) {
+	t.Helper()
+	ctx := t.Context()
+	DropLater(t, server, c.Name)
+	if err := server.Create(ctx, c); err != nil {
+		t.Fatal(err)
+	}
+	for _, idx := range c.Indexes {
+		if err := server.CreateIndex(ctx, c.Name, idx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := server.Load(ctx, c.Name); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Insert inserts rows, in batches that a server accepts.
+func Insert(t testing.TB, server *milvus.Server, collection, partition string, rows Rows) {
+	t.Helper()
+	for _, batch := range rows.batches() {
+		_, err := server.Service().Insert(t.Context(), &milvuspb.InsertRequest{
+			CollectionName: collection, PartitionName: partition, FieldsData: batch.Columns, NumRows: uint32(batch.N),
+		})
+		if err != nil {
+			t.Fatalf("inserting into %s: %v", collection, err)
+		}
+	}
+}
+
+// Upsert inserts rows, in place of those with the same keys.
+func Upsert(t testing.TB, server *milvus.Server, collection string, rows Rows) {
+	t.Helper()
+	_, err := server.Service().Upsert(t.Context(), &milvuspb.UpsertRequest{
+		CollectionName: collection, FieldsData: rows.Columns, NumRows: uint32(rows.N),
+	})
+	if err != nil {
+		t.Fatalf("upserting into %s: %v", collection, err)
+	}
+}
+
+// Delete deletes the rows of a filter, which has to be one on primary keys.
+func Delete(t testing.TB, server *milvus.Server, collection, expr string) {
+	t.Helper()
+	_, err := server.Service().Delete(t.Context(), &milvuspb.DeleteRequest{CollectionName: collection, Expr: expr})
+	if err != nil {
+		t.Fatalf("deleting from %s: %v", collection, err)
+	}
+}
+
+// Flush seals what was inserted.
+func Flush(t testing.TB, server *milvus.Server, collection string) {
+	t.Helper()
+	if _, err := server.RowCount(t.Context(), collection); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Describe describes a collection.
+func Describe(t testing.TB, server *milvus.Server, name string) *milvus.Collection {
+	t.Helper()
+	c, err := server.Describe(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// Schema makes a schema of fields.
+func Schema(fields ...*schemapb.FieldSchema) *schemapb.CollectionSchema {
+	return &schemapb.CollectionSchema{Fields: fields}
+}
+
+// Field makes a field; IntKey and TextKey make primary keys, and Vector and Array what they are called.
+func Field(name string, t schemapb.DataType) *schemapb.FieldSchema {
+	f := &schemapb.FieldSchema{Name: name, DataType: t}
+	if t == schemapb.DataType_VarChar {
+		f.TypeParams = param("max_length", 65535)
+	}
+	return f
+}
+
+// IntKey is an INT64 primary key.
+func IntKey(name string) *schemapb.FieldSchema {
+	return &schemapb.FieldSchema{Name: name, DataType: schemapb.DataType_Int64, IsPrimaryKey: true}
+}
+
+// TextKey is a VARCHAR primary key.
+func TextKey(name string) *schemapb.FieldSchema {
+	f := Field(name, schemapb.DataType_VarChar)
+	f.IsPrimaryKey = true
+	return f
+}
+
+// Vector is a FLOAT_VECTOR or BINARY_VECTOR of dim dimensions.
+func Vector(name string, t schemapb.DataType, dim int) *schemapb.FieldSchema {
+	return &schemapb.FieldSchema{Name: name, DataType: t, TypeParams: param("dim", dim)}
+}
+
+// Array is an ARRAY of up to 100 elements.
+func Array(name string, element schemapb.DataType) *schemapb.FieldSchema {
+	f := &schemapb.FieldSchema{Name: name, DataType: schemapb.DataType_Array, ElementType: element, TypeParams: param("max_capacity", 100)}
+	if element == schemapb.DataType_VarChar {
+		f.TypeParams = append(f.TypeParams, param("max_length", 1000)...)
+	}
+	return f
+}
+
+func param(key string, value int) []*commonpb.KeyValuePair {
+	return []*commonpb.KeyValuePair{{Key: key, Value: strconv.Itoa(value)}}
+}
