@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help lab-up lab-down lab-status
+.PHONY: help lab-up lab-down lab-status bench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -12,3 +12,8 @@ lab-down: ## stop the lab; `go run ./cmd/lab down --wipe` removes its data too
 
 lab-status: ## show the lab's parts; fails where one that should run does not
 	go run ./cmd/lab status
+
+bench: ## compare the export's speed with pymilvus' and the Go SDK's iterators, on the lab's standalone
+	go build -o bin/migrate ./cmd/migrate
+	go build -o bin/bench ./deploy/bench
+	bin/bench --migrate bin/migrate

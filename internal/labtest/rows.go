@@ -13,8 +13,8 @@ type Rows struct {
 	Columns []*schemapb.FieldData
 }
 
-// batchRows is what one insert takes: 65,535-byte strings of so many rows fit into a message.
-const batchRows = 2_000
+// batchRows is what one insert takes: so many 65,535-byte strings fit into a message.
+const batchRows = 500
 
 func (r Rows) batches() []Rows {
 	var batches []Rows

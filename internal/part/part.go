@@ -117,7 +117,8 @@ const readBatch = 4096
 // Read hands on a part's rows in batches of up to 4096, in the columns of schema. A batch is released after emit
 // returns. Memory is that of one row group.
 func Read(ctx context.Context, f File, schema *arrow.Schema, emit func(arrow.Record) error) error {
-	pf, err := file.NewParquetReader(f)
+	// Its Close would close f too, which is the caller's.
+	pf, err := file.NewParquetReader(struct{ File }{f})
 	if err != nil {
 		return fmt.Errorf("opening parquet: %w", err)
 	}

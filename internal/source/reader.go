@@ -138,11 +138,14 @@ func (r *Reader) query(ctx context.Context, partition, expr string, fields []str
 	return resp.GetFieldsData(), err
 }
 
+// mostLimit is the largest limit that a server takes.
+const mostLimit = 16_384
+
 // limited asks for the rows with the smallest keys, about n of them: the iterator's parameters make the server keep
 // that order, and a short answer is not the end.
 func limited(n int64) []*commonpb.KeyValuePair {
 	return []*commonpb.KeyValuePair{
-		{Key: "limit", Value: strconv.FormatInt(n, 10)},
+		{Key: "limit", Value: strconv.FormatInt(min(n, mostLimit), 10)},
 		{Key: "iterator", Value: "True"},
 		{Key: "reduce_stop_for_best", Value: "True"},
 	}

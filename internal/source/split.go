@@ -165,16 +165,13 @@ func above(lo int64, exp int) (columns.Key, bool) {
 	return columns.IntKey(int64(uint64(lo) + step)), true
 }
 
-// keyPage is how many keys one page of a key-only pass asks for: the most that a server allows.
-const keyPage = 16_384
-
 // splitTexts goes through the keys in order, and cuts after each most keys.
 func (r *Reader) splitTexts(ctx context.Context, partition string, most int64) ([]Counted, error) {
 	var ranges []Counted
 	var open Counted // the range being filled
 	after := (*columns.Key)(nil)
 	for {
-		keys, err := r.nextKeys(ctx, partition, after, min(most-open.Rows, keyPage))
+		keys, err := r.nextKeys(ctx, partition, after, most-open.Rows)
 		if err != nil {
 			return nil, err
 		}
