@@ -8,7 +8,6 @@ import (
 	"migrate/internal/milvus"
 	"migrate/internal/source"
 	"migrate/internal/verify"
-	"migrate/sinks"
 )
 
 // hints say what to do next about errors that an operator can mend. The first that matches is given.
@@ -24,9 +23,6 @@ var hints = []struct {
 	{milvus.ErrUnreachable, "check the address, the port, TLS, and that the server runs"},
 	{manifest.ErrNone, "export first; an export that was interrupted has no manifest, and does not count"},
 	{manifest.ErrDamaged, "export again with --overwrite"},
-	{sinks.ErrNoBucket, "create the bucket, or name another in the URL"},
-	{sinks.ErrAccess, "check the access key and the secret key, and what they allow"},
-	{sinks.ErrNoSpace, "free some space, or choose another sink"},
 	{verify.ErrDiffers, "see above"},
 }
 

@@ -26,7 +26,19 @@ func newRoot() *cobra.Command {
   migrate verify --source-address standalone:19530 --target-address cluster:19530 --collection rag_documents`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		suggestion := ""
+		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+			suggestion = fmt.Sprintf("; did you mean %s?", strings.Join(near, " or "))
+		}
+		return usageError{fmt.Errorf("unknown command %q%s", args[0], suggestion)}
+	}
+	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())}
 	})

@@ -22,34 +22,39 @@ const (
 // fields are the collection's columns; any other key of a row is dynamic.
 var fields = []string{"id", "text", "embedding", "source", "metadata", "pages"}
 
-func describe() string {
-	return fmt.Sprintf("%d rows x (%s and dynamic keys; embedding of %d dimensions)", documents, strings.Join(fields, ", "), dim)
+func describe(shards int) string {
+	return fmt.Sprintf("%d rows x (%s and dynamic keys; embedding of %d dimensions) in %d shards",
+		documents, strings.Join(fields, ", "), dim, shards)
 }
 
 // prepare makes sure that the collection is there, whole, indexed and loaded, and returns the server's version. The
 // documents are the same each time.
-func prepare(ctx context.Context, address string) (version string, err error) {
+func prepare(ctx context.Context, address string, shards int) (version string, err error) {
 	c, err := client.NewClient(ctx, client.Config{Address: address})
 	if err != nil {
 		return "", fmt.Errorf("connecting to %s: %w", address, err)
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
-	whole, err := isWhole(ctx, c)
+	whole, err := isWhole(ctx, c, shards)
 	if err != nil {
 		return "", err
 	}
 	if !whole {
 		fmt.Printf("filling %s on %s\n", collection, address)
-		if err := remake(ctx, c); err != nil {
+		if err := remake(ctx, c, shards); err != nil {
 			return "", fmt.Errorf("filling %s: %w", collection, err)
 		}
 	}
 	return c.GetVersion(ctx)
 }
 
-func isWhole(ctx context.Context, c client.Client) (bool, error) {
+func isWhole(ctx context.Context, c client.Client, shards int) (bool, error) {
 	there, err := c.HasCollection(ctx, collection)
 	if err != nil || !there {
+		return false, err
+	}
+	have, err := c.DescribeCollection(ctx, collection)
+	if err != nil || have.ShardNum != int32(shards) {
 		return false, err
 	}
 	indexes, err := c.DescribeIndex(ctx, collection, "embedding")
@@ -73,8 +78,8 @@ func count(ctx context.Context, c client.Client) (int64, error) {
 
 // remake drops the collection and makes it again, with the SDK's default consistency: strong reads would hold the peers
 // up at each page.
-func remake(ctx context.Context, c client.Client) error {
-	if err := recreate(ctx, c); err != nil {
+func remake(ctx context.Context, c client.Client, shards int) error {
+	if err := recreate(ctx, c, shards); err != nil {
 		return err
 	}
 	random := rand.New(rand.NewPCG(20_260_101, 1))
@@ -96,7 +101,7 @@ func remake(ctx context.Context, c client.Client) error {
 	return c.LoadCollection(ctx, collection, false)
 }
 
-func recreate(ctx context.Context, c client.Client) error {
+func recreate(ctx context.Context, c client.Client, shards int) error {
 	there, err := c.HasCollection(ctx, collection)
 	if err != nil {
 		return err
@@ -114,7 +119,7 @@ func recreate(ctx context.Context, c client.Client) error {
 		WithField(entity.NewField().WithName("metadata").WithDataType(entity.FieldTypeJSON)).
 		WithField(entity.NewField().WithName("pages").WithDataType(entity.FieldTypeArray).
 			WithElementType(entity.FieldTypeInt32).WithMaxCapacity(16))
-	return c.CreateCollection(ctx, schema, 1)
+	return c.CreateCollection(ctx, schema, int32(shards))
 }
 
 // columns are one batch of documents; the last two columns are dynamic.

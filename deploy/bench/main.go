@@ -2,7 +2,7 @@
 // query_iterator and milvus-sdk-go's QueryIterator. All of them read the same collection from the lab's standalone, in
 // turns, in one run; the medians count. It fails where migrate misses a goal.
 //
-//	bench [--migrate BINARY] [--rounds N] [--quiet WAIT]
+//	bench [--migrate BINARY] [--rounds N] [--shards N] [--quiet WAIT]
 package main
 
 import (
@@ -20,6 +20,7 @@ import (
 type settings struct {
 	binary string
 	rounds int
+	shards int
 	quiet  time.Duration
 }
 
@@ -27,6 +28,7 @@ func main() {
 	var s settings
 	flag.StringVar(&s.binary, "migrate", "bin/migrate", "the binary to measure")
 	flag.IntVar(&s.rounds, "rounds", 5, "measured runs of each reader")
+	flag.IntVar(&s.shards, "shards", 2, "shards of the collection; each answers a limited query with a share of its own")
 	flag.DurationVar(&s.quiet, "quiet", 2*time.Minute, "how long to wait for the machine to be quiet")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -43,7 +45,7 @@ func run(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
-	server, err := prepare(ctx, lab.Standalone)
+	server, err := prepare(ctx, lab.Standalone, s.shards)
 	if err != nil {
 		return err
 	}
@@ -59,7 +61,7 @@ func run(ctx context.Context, s settings) error {
 		return err
 	}
 	fmt.Printf("\n%s of Milvus %s on one machine with it, medians of %d rounds, load average %s before\n\n",
-		describe(), server, s.rounds, before)
+		describe(s.shards), server, s.rounds, before)
 	return report(os.Stdout, readers)
 }
 

@@ -28,9 +28,38 @@ func Target(t testing.TB) *milvus.Server { return connect(t, lab.Proxy1) }
 // SecondProxy is the lab's cluster, through its other proxy.
 func SecondProxy(t testing.TB) *milvus.Server { return connect(t, lab.Proxy2) }
 
+// Secure starts the lab's servers that want TLS and a login, until the test ends. It returns a connection to that
+// standalone, and the file of the authority that signed the certificates.
+func Secure(t testing.TB) (server *milvus.Server, caFile string) {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	l, err := lab.Running(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{"standalone-secure", "minio-secure"} {
+		if err := l.Start(ctx, part); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := l.Stop(ctx, part); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	return connectTo(t, milvus.Config{
+		Address: lab.SecureStandalone, Username: lab.SecureUser, Password: lab.SecurePassword, TLS: true, CAFile: l.CAFile(),
+	}), l.CAFile()
+}
+
 func connect(t testing.TB, address string) *milvus.Server {
 	t.Helper()
-	server, err := milvus.Connect(context.WithoutCancel(t.Context()), milvus.Config{Address: address})
+	return connectTo(t, milvus.Config{Address: address})
+}
+
+func connectTo(t testing.TB, cfg milvus.Config) *milvus.Server {
+	t.Helper()
+	server, err := milvus.Connect(context.WithoutCancel(t.Context()), cfg)
 	if err != nil {
 		t.Fatalf("the lab is needed, start it with make lab-up: %v", err)
 	}

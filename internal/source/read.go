@@ -166,25 +166,67 @@ func (p *reading) prove(ctx context.Context, page Counted) error {
 func (p *reading) narrow(ctx context.Context, page Counted, keys []columns.Key) error {
 	slices.SortFunc(keys, columns.Key.Compare)
 	keys = slices.Compact(keys)
-	if len(keys) > 1 {
-		mid := keys[(len(keys)-1)/2].Clone()
-		if err := p.proveCounted(ctx, columns.Range{After: page.After, UpTo: &mid}); err != nil {
-			return err
-		}
-		return p.proveCounted(ctx, columns.Range{After: &mid, UpTo: page.UpTo})
+	switch len(keys) {
+	case 0:
+		return p.explainNone(ctx, page.Range)
+	case 1:
+		return p.explainKey(ctx, page.Range, keys[0].Clone())
 	}
-	if len(keys) == 1 {
-		return p.explainKey(ctx, page, keys[0].Clone())
+	mid := keys[(len(keys)-1)/2].Clone()
+	if err := p.proveHalf(ctx, columns.Range{After: page.After, UpTo: &mid}); err != nil {
+		return err
 	}
-	if page.Rows == 0 {
-		return nil
+	return p.proveHalf(ctx, columns.Range{After: &mid, UpTo: page.UpTo})
+}
+
+// proveHalf is prove without its patience, which the whole range has had.
+func (p *reading) proveHalf(ctx context.Context, rng columns.Range) error {
+	n, err := p.Count(ctx, p.partition, rng)
+	if n == 0 || err != nil {
+		return err
 	}
-	p.found.Unreadable = append(p.found.Unreadable, Unreadable{page.Range, page.Rows})
-	return p.bounded()
+	rec, err := p.fetch(ctx, p.partition, p.Layout.Expr(rng), nil)
+	if err != nil {
+		return err
+	}
+	keys := p.Layout.Keys(rec)
+	if rec.NumRows() == n && distinct(keys) {
+		return p.emit(rec)
+	}
+	return p.narrow(ctx, Counted{rng, n}, keys)
+}
+
+// secondLook is the wait before a single row is explained: what was a write under way has passed by then.
+const secondLook = 50 * time.Millisecond
+
+// explainNone takes a range in which rows were counted and none was seen.
+func (p *reading) explainNone(ctx context.Context, rng columns.Range) error {
+	if err := clock.Sleep(ctx, secondLook); err != nil {
+		return err
+	}
+	n, err := p.Count(ctx, p.partition, rng)
+	if err != nil {
+		return err
+	}
+	rec, err := p.fetch(ctx, p.partition, p.Layout.Expr(rng), nil)
+	if err != nil {
+		return err
+	}
+	if unseen := n - rec.NumRows(); unseen > 0 {
+		p.found.Unreadable = append(p.found.Unreadable, Unreadable{rng, unseen})
+	}
+	return p.emitFound(rec)
 }
 
 // explainKey takes a range in which only one key was seen: either that key is doubled, or others are there unseen.
-func (p *reading) explainKey(ctx context.Context, page Counted, key columns.Key) error {
+func (p *reading) explainKey(ctx context.Context, rng columns.Range, key columns.Key) error {
+	if err := clock.Sleep(ctx, secondLook); err != nil {
+		return err
+	}
+	n, err := p.Count(ctx, p.partition, rng)
+	if err != nil {
+		return err
+	}
 	copies, err := p.count(ctx, p.partition, p.Layout.Equals(key))
 	if err != nil {
 		return err
@@ -193,13 +235,18 @@ func (p *reading) explainKey(ctx context.Context, page Counted, key columns.Key)
 	if err != nil {
 		return err
 	}
-	if copies > 1 && rec.NumRows() >= 1 {
+	if copies > 1 && rec.NumRows() > 0 {
 		p.found.Doubled = append(p.found.Doubled, Doubled{key, copies})
 		rec = rec.NewSlice(0, 1)
 	}
-	if unseen := page.Rows - copies; unseen > 0 {
-		p.found.Unreadable = append(p.found.Unreadable, Unreadable{page.Range, unseen})
+	if unseen := n - copies; unseen > 0 {
+		p.found.Unreadable = append(p.found.Unreadable, Unreadable{rng, unseen})
 	}
+	return p.emitFound(rec)
+}
+
+// emitFound hands on the rows of a range that was explained, unless there is too much to explain.
+func (p *reading) emitFound(rec arrow.Record) error {
 	if err := p.bounded(); err != nil || rec.NumRows() == 0 {
 		return err
 	}
