@@ -88,10 +88,14 @@ func Export(ctx context.Context, server *milvus.Server, collection string, sink 
 		Source: manifest.Server{Address: server.Address, Version: server.Version},
 	}
 	e := &export{reader: plan.reader, sink: sink, opts: opts, manifest: m}
-	if err := e.run(ctx, plan.Ranges); err != nil {
+	err = e.run(ctx, plan.Ranges)
+	if err == nil {
+		err = e.finish(ctx)
+	}
+	if err != nil {
 		return nil, errors.Join(err, e.discard(ctx))
 	}
-	return m, e.finish(ctx)
+	return m, nil
 }
 
 // describe refuses what can't be carried before any work.

@@ -95,7 +95,7 @@ func (im *importing) checkTarget(ctx context.Context) error {
 		return fmt.Errorf("collection %q on %s: %w: %s; drop it, or import under another name with --as",
 			im.target.Name, im.server.Address, ErrSchema, strings.Join(diffs, "; "))
 	}
-	if im.before, err = im.server.RowCount(ctx, im.target.Name); err != nil || im.before == 0 {
+	if im.before, err = im.rowsThere(ctx, have); err != nil || im.before == 0 {
 		return err
 	}
 	if !im.opts.IntoExisting {
@@ -103,6 +103,18 @@ func (im *importing) checkTarget(ctx context.Context) error {
 			im.target.Name, im.server.Address, ErrNotEmpty, im.before)
 	}
 	return im.checkDoubles(ctx, have)
+}
+
+// rowsThere counts the live rows of a loaded collection, and those of the segments of one that is not.
+func (im *importing) rowsThere(ctx context.Context, have *milvus.Collection) (int64, error) {
+	if !have.Loaded {
+		return im.server.RowCount(ctx, have.Name)
+	}
+	reader, err := source.Open(ctx, im.server, have)
+	if err != nil {
+		return 0, err
+	}
+	return countAll(ctx, reader)
 }
 
 // checkDoubles refuses to add rows whose keys are there: bulk insert would keep both.

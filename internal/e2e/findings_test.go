@@ -96,7 +96,7 @@ func TestVerifyCountsDoubledTargetRows(t *testing.T) {
 	t.Parallel()
 	from, to := labtest.Source(t), labtest.Target(t)
 	c := labtest.Collection(narrow())
-	rows := narrowRows(labtest.Each(500, func(i int) int64 { return int64(i) }))
+	rows := narrowRows(labtest.Each(50, func(i int) int64 { return int64(i) }))
 	labtest.Create(t, from, c)
 	labtest.Create(t, to, c)
 	labtest.Insert(t, from, c.Name, "", rows)
@@ -105,8 +105,8 @@ func TestVerifyCountsDoubledTargetRows(t *testing.T) {
 	labtest.Insert(t, to, c.Name, "", rows)
 	labtest.Flush(t, to, c.Name)
 	r := compare(t, side(t, from, c.Name), side(t, to, c.Name), verify.Options{})
-	if r.Equal || r.Rows.Extra != 500 {
-		t.Errorf("equal %t, %d extra rows, want 500", r.Equal, r.Rows.Extra)
+	if r.Equal || r.Rows.Extra != 50 {
+		t.Errorf("equal %t, %d extra rows, want 50", r.Equal, r.Rows.Extra)
 	}
 }
 

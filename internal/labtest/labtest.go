@@ -206,7 +206,7 @@ func Delete(t testing.TB, server *milvus.Server, collection, expr string) {
 // Flush seals what was inserted.
 func Flush(t testing.TB, server *milvus.Server, collection string) {
 	t.Helper()
-	if _, err := server.RowCount(t.Context(), collection); err != nil {
+	if err := server.Flush(t.Context(), collection); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+
+	"migrate/internal/clock"
 )
 
 // Collection is everything about a collection but its rows.
@@ -132,7 +134,7 @@ func (s *Server) Exists(ctx context.Context, name string) (bool, error) {
 // RowCount is how many rows a collection's segments hold, loaded or not, once what was written is flushed. Rows that were
 // deleted may still count.
 func (s *Server) RowCount(ctx context.Context, name string) (int64, error) {
-	if _, err := s.svc.Flush(ctx, &milvuspb.FlushRequest{DbName: s.database, CollectionNames: []string{name}}); err != nil {
+	if err := s.Flush(ctx, name); err != nil {
 		return 0, fmt.Errorf("flushing %q on %s: %w", name, s.Address, err)
 	}
 	resp, err := s.svc.GetCollectionStatistics(ctx, &milvuspb.GetCollectionStatisticsRequest{DbName: s.database, CollectionName: name})
@@ -145,6 +147,27 @@ func (s *Server) RowCount(ctx context.Context, name string) (int64, error) {
 		}
 	}
 	return 0, fmt.Errorf("counting the rows of %q on %s: the server answered no row_count", name, s.Address)
+}
+
+// Flush seals the rows that were written to a collection, and waits until they are stored.
+func (s *Server) Flush(ctx context.Context, name string) error {
+	resp, err := s.svc.Flush(ctx, &milvuspb.FlushRequest{DbName: s.database, CollectionNames: []string{name}})
+	if err != nil {
+		return err
+	}
+	req := &milvuspb.GetFlushStateRequest{
+		DbName: s.database, CollectionName: name,
+		SegmentIDs: resp.GetCollSegIDs()[name].GetData(), FlushTs: resp.GetCollFlushTs()[name],
+	}
+	for {
+		state, err := s.svc.GetFlushState(ctx, req)
+		if err != nil || state.GetFlushed() {
+			return err
+		}
+		if err := clock.Sleep(ctx, pollEvery); err != nil {
+			return err
+		}
+	}
 }
 
 // Drop removes a collection. It is no error if there is none.

@@ -8,6 +8,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -19,6 +20,9 @@ import (
 	"github.com/apache/arrow/go/v15/parquet/file"
 	"github.com/apache/arrow/go/v15/parquet/pqarrow"
 )
+
+// ErrDamaged: a file is not the Parquet that it should be.
+var ErrDamaged = errors.New("parquet damaged")
 
 // rowGroupBytes is how large a row group grows.
 const rowGroupBytes = 32 << 20
@@ -62,7 +66,7 @@ func properties(schema *arrow.Schema) *parquet.WriterProperties {
 
 // Write appends a batch, and ends the row group when it is full.
 func (w *Writer) Write(rec arrow.Record) error {
-	if err := w.parquet.WriteBuffered(rec); err != nil {
+	if err := errors.Join(w.parquet.WriteBuffered(rec), w.out.err); err != nil {
 		return fmt.Errorf("writing a parquet row group: %w", err)
 	}
 	if w.parquet.RowGroupTotalBytesWritten() >= rowGroupBytes {
@@ -73,7 +77,7 @@ func (w *Writer) Write(rec arrow.Record) error {
 
 // Close ends the file; what it is written to stays open.
 func (w *Writer) Close() error {
-	if err := w.parquet.Close(); err != nil {
+	if err := errors.Join(w.parquet.Close(), w.out.err); err != nil {
 		return fmt.Errorf("ending a parquet file: %w", err)
 	}
 	return nil
@@ -83,18 +87,24 @@ func (w *Writer) Close() error {
 func (w *Writer) SHA256() string { return hex.EncodeToString(w.out.hash.Sum(nil)) }
 func (w *Writer) Bytes() int64   { return w.out.n }
 
-// digester hashes and counts what passes through.
+// digester hashes and counts what passes through. It keeps the first error to itself, and passes nothing on from then:
+// the parquet writer panics where its first write fails.
 type digester struct {
 	w    io.Writer
 	hash hash.Hash
 	n    int64
+	err  error
 }
 
 func (d *digester) Write(b []byte) (int, error) {
-	n, err := d.w.Write(b)
+	if d.err != nil {
+		return len(b), nil
+	}
+	var n int
+	n, d.err = d.w.Write(b)
 	d.hash.Write(b[:n])
 	d.n += int64(n)
-	return n, err
+	return len(b), nil
 }
 
 // Digest reads r to its end, and gives the checksum and size that a Writer would have given.
@@ -116,11 +126,16 @@ const readBatch = 4096
 
 // Read hands on a part's rows in batches of up to 4096, in the columns of schema. A batch is released after emit
 // returns. Memory is that of one row group.
-func Read(ctx context.Context, f File, schema *arrow.Schema, emit func(arrow.Record) error) error {
+func Read(ctx context.Context, f File, schema *arrow.Schema, emit func(arrow.Record) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil { // the parquet reader panics on some damaged files
+			err = fmt.Errorf("%w: %v", ErrDamaged, p)
+		}
+	}()
 	// Its Close would close f too, which is the caller's.
 	pf, err := file.NewParquetReader(struct{ File }{f})
 	if err != nil {
-		return fmt.Errorf("opening parquet: %w", err)
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	defer pf.Close()
 	fr, err := pqarrow.NewFileReader(pf, pqarrow.ArrowReadProperties{BatchSize: readBatch}, memory.DefaultAllocator)

@@ -1,0 +1,251 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"path"
+	"strings"
+	"testing"
+
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+
+	"migrate/exporter"
+	"migrate/importer"
+	"migrate/internal/labtest"
+	"migrate/internal/manifest"
+	"migrate/internal/milvus"
+	"migrate/internal/verify"
+	"migrate/sinks"
+	"migrate/sinks/faults"
+)
+
+// exported is a small collection on the standalone, and its export.
+func exported(t *testing.T, sink sinks.Sink, rows int) (*milvus.Collection, *manifest.Manifest) {
+	t.Helper()
+	from := labtest.Source(t)
+	c := labtest.Collection(narrow())
+	labtest.Create(t, from, c)
+	labtest.Insert(t, from, c.Name, "", narrowRows(labtest.Each(rows, func(i int) int64 { return int64(i) })))
+	m, err := exporter.Export(t.Context(), from, c.Name, sink, exporter.Options{Job: c.Name, PartBytes: 50_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, m
+}
+
+func importInto(t *testing.T, sink sinks.Sink, m *manifest.Manifest, staging importer.Staging, opts importer.Options) error {
+	t.Helper()
+	_, err := importer.Import(t.Context(), labtest.Target(t), sink, m, staging, opts)
+	return err
+}
+
+// TestDamagedExport is refused before the target is changed.
+func TestDamagedExport(t *testing.T) {
+	t.Parallel()
+	sink := labtest.Local(t)
+	c, m := exported(t, sink, 2000)
+	partName := m.ObjectName(m.Parts[0])
+	whole := read(t, sink, partName)
+	for title, damaged := range map[string][]byte{
+		"truncated": whole[:len(whole)-1],
+		"altered":   append([]byte{whole[0], whole[1] ^ 1}, whole[2:]...),
+		"longer":    append(bytes.Clone(whole), 0),
+		"missing":   nil,
+	} {
+		t.Run(title, func(t *testing.T) {
+			replace(t, sink, partName, damaged)
+			if err := importInto(t, sink, m, labtest.Staging(t), importer.Options{}); !errors.Is(err, importer.ErrDamaged) || !strings.Contains(err.Error(), "part-00000") {
+				t.Errorf("import of a damaged export: %v", err)
+			}
+			wantAbsent(t, c.Name)
+		})
+	}
+}
+
+// TestManifestOfAnotherKind is refused with the reason.
+func TestManifestOfAnotherKind(t *testing.T) {
+	t.Parallel()
+	sink := labtest.Local(t)
+	for title, c := range map[string]struct {
+		text string
+		want error
+	}{
+		"newer":            {`{"format": 2, "collection": "something else"}`, manifest.ErrVersion},
+		"cut off":          {`{"format": 1, "job": "x", "coll`, manifest.ErrDamaged},
+		"empty":            {``, manifest.ErrDamaged},
+		"nothing in it":    {`{}`, manifest.ErrDamaged},
+		"not one of these": {`[1, 2]`, manifest.ErrDamaged},
+	} {
+		t.Run(title, func(t *testing.T) {
+			replace(t, sink, "job/manifest.json", []byte(c.text))
+			if _, err := manifest.Read(t.Context(), sink, "job"); !errors.Is(err, c.want) {
+				t.Errorf("reading it: %v, want %v", err, c.want)
+			}
+		})
+	}
+	if _, err := manifest.Read(t.Context(), sink, "other"); !errors.Is(err, manifest.ErrNone) {
+		t.Errorf("reading none: %v", err)
+	}
+}
+
+// TestOtherSchema is refused, even where adding was asked for.
+func TestOtherSchema(t *testing.T) {
+	t.Parallel()
+	sink, to := labtest.Local(t), labtest.Target(t)
+	c, m := exported(t, sink, 10)
+	other := labtest.Collection(narrow())
+	other.Name = c.Name
+	other.Schema.Fields = append(other.Schema.Fields, labtest.Field("more", schemapb.DataType_Int8))
+	labtest.Create(t, to, other)
+	err := importInto(t, sink, m, labtest.Staging(t), importer.Options{IntoExisting: true})
+	if !errors.Is(err, importer.ErrSchema) || !strings.Contains(err.Error(), `"more" is extra`) {
+		t.Errorf("import into another schema: %v", err)
+	}
+}
+
+// TestIntoExisting adds rows to rows, and doubles none.
+func TestIntoExisting(t *testing.T) {
+	t.Parallel()
+	sink, to := labtest.Local(t), labtest.Target(t)
+	c, m := exported(t, sink, 2000)
+	labtest.Create(t, to, c)
+	labtest.Insert(t, to, c.Name, "", narrowRows([]int64{-1, 5000}))
+	labtest.Flush(t, to, c.Name)
+	if err := importInto(t, sink, m, labtest.Staging(t), importer.Options{}); !errors.Is(err, importer.ErrNotEmpty) {
+		t.Errorf("import into a collection with rows: %v", err)
+	}
+	if err := importInto(t, sink, m, labtest.Staging(t), importer.Options{IntoExisting: true}); err != nil {
+		t.Fatal(err)
+	}
+	r := compare(t, verify.Export{Sink: sink, Manifest: m}, side(t, to, c.Name), verify.Options{})
+	if r.Rows.Missing+r.Rows.Differing != 0 || r.Rows.Extra != 2 || r.Right.Rows != 2002 {
+		t.Errorf("after adding 2,000 rows to 2: %+v", r)
+	}
+	err := importInto(t, sink, m, labtest.Staging(t), importer.Options{IntoExisting: true})
+	if !errors.Is(err, importer.ErrDoubles) {
+		t.Errorf("adding the same rows again: %v", err)
+	}
+}
+
+// TestExportFaults leaves nothing behind, whichever write of an export fails.
+func TestExportFaults(t *testing.T) {
+	t.Parallel()
+	from := labtest.Source(t)
+	c := labtest.Collection(narrow())
+	labtest.Create(t, from, c)
+	labtest.Insert(t, from, c.Name, "", narrowRows(labtest.Each(3000, func(i int) int64 { return int64(i) })))
+	broken := errors.New("broken on purpose")
+	for title, f := range map[string]struct {
+		method faults.Method
+		fault  faults.Fault
+	}{
+		"part refused":          {faults.Put, faults.Error(broken).On("part-00001")},
+		"part cut off":          {faults.Put, faults.ErrorAfter(5000, broken).On("part-00002")},
+		"full":                  {faults.Put, faults.ErrorAfter(100, sinks.ErrNoSpace).On("part-00000")},
+		"manifest refused":      {faults.Put, faults.Error(broken).On("manifest.json")},
+		"manifest cut off":      {faults.Put, faults.ErrorAfter(10, broken).On("manifest.json")},
+		"orphans can't be seen": {faults.List, faults.Error(broken)},
+	} {
+		t.Run(title, func(t *testing.T) {
+			sink := faults.Watch(t, labtest.Local(t))
+			sink.Queue(f.method, f.fault)
+			_, err := exporter.Export(t.Context(), from, c.Name, sink, exporter.Options{Job: "j", PartBytes: 50_000})
+			if !errors.Is(err, broken) && !errors.Is(err, sinks.ErrNoSpace) {
+				t.Fatalf("the fault is not in the error: %v", err)
+			}
+			wantNothing(t, sink.Unwrap())
+		})
+	}
+}
+
+// stagingOf makes a faulty sink a staging store.
+type stagingOf struct {
+	*faults.Faults
+	store *sinks.S3
+}
+
+func (s stagingOf) Key(name string) string { return s.store.Key(name) }
+
+// TestImportFaults leaves neither a collection nor a staged object behind, whatever fails.
+func TestImportFaults(t *testing.T) {
+	t.Parallel()
+	local := labtest.Local(t)
+	c, m := exported(t, local, 2000)
+	remote := labtest.Sink(t)
+	copyAll(t, local, remote)
+	broken := errors.New("broken on purpose")
+	for title, f := range map[string]struct {
+		sink   sinks.Sink
+		method faults.Method
+		fault  faults.Fault
+		want   string
+	}{
+		"staging refused":    {local, faults.Put, faults.Error(broken).On("part-00001"), "broken"},
+		"staging cut off":    {local, faults.Put, faults.ErrorAfter(1000, broken).On("part-00000"), "broken"},
+		"copy refused":       {remote, faults.Copy, faults.Error(broken).On("part-00001"), "broken"},
+		"staged and damaged": {local, faults.Put, faults.Truncate(1000).On("part-00000"), "bulk-insert job"},
+	} {
+		t.Run(title, func(t *testing.T) {
+			store := labtest.Staging(t)
+			staging := stagingOf{faults.Watch(t, store), store}
+			staging.Queue(f.method, f.fault)
+			err := importInto(t, f.sink, m, staging, importer.Options{})
+			if err == nil || !strings.Contains(err.Error(), f.want) {
+				t.Errorf("import over a fault: %v", err)
+			}
+			wantAbsent(t, c.Name)
+		})
+	}
+}
+
+func wantAbsent(t *testing.T, collection string) {
+	t.Helper()
+	there, err := labtest.Target(t).Exists(t.Context(), collection)
+	if err != nil || there {
+		t.Errorf("the target has the collection: %t, %v", there, err)
+	}
+}
+
+func read(t *testing.T, sink sinks.Sink, name string) []byte {
+	t.Helper()
+	obj, err := sink.Open(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer obj.Close()
+	b, err := io.ReadAll(obj)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// replace puts text in the place of an object, or nothing.
+func replace(t *testing.T, sink sinks.Sink, name string, text []byte) {
+	t.Helper()
+	if text == nil {
+		if err := sink.Delete(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	_, err := sink.Put(t.Context(), name, func(w io.Writer) error {
+		_, err := w.Write(text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func copyAll(t *testing.T, from, to sinks.Sink) {
+	t.Helper()
+	for info, err := range from.List(context.Background(), "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		replace(t, to, path.Clean(info.Name), read(t, from, info.Name))
+	}
+}
