@@ -42,7 +42,7 @@ func root() *cobra.Command {
 	}
 	cmd.PersistentFlags().StringVar(&dir, "dir", os.Getenv(lab.DirVariable),
 		"folder of the lab's data, logs and records (default $"+lab.DirVariable+", or .lab in the module's root)")
-	cmd.AddCommand(up(), down(), restart(), status(), start(), stop(), kill(), logs(), install(), python())
+	cmd.AddCommand(up(), down(), restart(), status(), start(), stop(), kill(), logs(), install(), python(), run())
 	return cmd
 }
 

@@ -1,6 +1,7 @@
 // Command demo fills a standalone with documents, and asks both sides the same questions.
 //
-//	demo seed   --address HOST:PORT [--rows N]     makes rag_documents anew
+//	demo seed   --address HOST:PORT [--rows N]      makes rag_documents anew
+//	demo clear  --address HOST:PORT                 drops it
 //	demo search --left HOST:PORT --right HOST:PORT  searches both, and compares the ten nearest
 package main
 
@@ -20,7 +21,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	root := &cobra.Command{Use: "demo", Short: "Fill a standalone, and compare searches", SilenceUsage: true}
-	root.AddCommand(newSeed(), newSearch())
+	root.AddCommand(newSeed(), newClear(), newSearch())
 	if err := root.ExecuteContext(ctx); err != nil {
 		os.Exit(1)
 	}
@@ -33,6 +34,14 @@ func newSeed() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return seed(cmd.Context(), address, rows) }}
 	cmd.Flags().StringVar(&address, "address", "127.0.0.1:19531", "Milvus server")
 	cmd.Flags().IntVar(&rows, "rows", 100_000, "documents")
+	return cmd
+}
+
+func newClear() *cobra.Command {
+	var address string
+	cmd := &cobra.Command{Use: "clear", Short: "Drop " + collection, Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return clear(cmd.Context(), address) }}
+	cmd.Flags().StringVar(&address, "address", "127.0.0.1:19530", "Milvus server")
 	return cmd
 }
 

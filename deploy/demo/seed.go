@@ -25,7 +25,10 @@ func seed(ctx context.Context, address string, rows int) error {
 		return err
 	}
 	defer c.Close()
-	if err := recreate(ctx, c); err != nil {
+	if err := drop(ctx, c); err != nil {
+		return err
+	}
+	if err := create(ctx, c); err != nil {
 		return err
 	}
 	gen := newGenerator()
@@ -44,16 +47,25 @@ func seed(ctx context.Context, address string, rows int) error {
 	return nil
 }
 
-func recreate(ctx context.Context, c client.Client) error {
-	there, err := c.HasCollection(ctx, collection)
+// clear drops the collection.
+func clear(ctx context.Context, address string) error {
+	c, err := client.NewClient(ctx, client.Config{Address: address})
 	if err != nil {
 		return err
 	}
-	if there {
-		if err := c.DropCollection(ctx, collection); err != nil {
-			return err
-		}
+	defer c.Close()
+	return drop(ctx, c)
+}
+
+func drop(ctx context.Context, c client.Client) error {
+	there, err := c.HasCollection(ctx, collection)
+	if err != nil || !there {
+		return err
 	}
+	return c.DropCollection(ctx, collection)
+}
+
+func create(ctx context.Context, c client.Client) error {
 	schema := entity.NewSchema().WithName(collection).WithDynamicFieldEnabled(true).
 		WithField(entity.NewField().WithName("id").WithDataType(entity.FieldTypeInt64).WithIsPrimaryKey(true)).
 		WithField(entity.NewField().WithName("text").WithDataType(entity.FieldTypeVarChar).WithMaxLength(4096)).

@@ -39,7 +39,7 @@ const (
 var Proxies = [2]string{Proxy1, Proxy2}
 
 // DirVariable names the environment variable that tells Running where the lab is.
-const DirVariable = "MIGRATE_LAB_DIR"
+const DirVariable = "LAB_DIR"
 
 // startTimeout bounds how long one part may take from its start to its health.
 const startTimeout = 3 * time.Minute
@@ -78,7 +78,7 @@ func Open(dir string) (*Lab, error) {
 	return l, nil
 }
 
-// Running returns the lab that is up: the one in $MIGRATE_LAB_DIR, or else in the module's .lab folder. It is an error when
+// Running returns the lab that is up: the one in $LAB_DIR, or else in the module's .lab folder. It is an error when
 // the standalone, a proxy of the cluster, or MinIO is not healthy.
 func Running(ctx context.Context) (*Lab, error) {
 	l, err := Open(os.Getenv(DirVariable))
@@ -122,14 +122,14 @@ func moduleRoot() (string, error) {
 	}
 }
 
-// cacheDir is where downloads are kept: $MIGRATE_CACHE, or else a folder of the user's cache.
+// cacheDir is where downloads are kept: $LAB_CACHE, or else a folder of the user's cache.
 func cacheDir() (string, error) {
-	if dir := os.Getenv("MIGRATE_CACHE"); dir != "" {
+	if dir := os.Getenv("LAB_CACHE"); dir != "" {
 		return filepath.Abs(dir)
 	}
 	dir, err := os.UserCacheDir()
 	if err != nil {
-		return "", fmt.Errorf("finding the cache folder (set MIGRATE_CACHE): %w", err)
+		return "", fmt.Errorf("finding the cache folder (set LAB_CACHE): %w", err)
 	}
 	return filepath.Join(dir, "migrate"), nil
 }

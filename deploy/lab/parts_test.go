@@ -10,7 +10,7 @@ import (
 // aLab is a lab in a temporary folder, with a cache of its own.
 func aLab(t *testing.T) *Lab {
 	t.Helper()
-	t.Setenv("MIGRATE_CACHE", filepath.Join(t.TempDir(), "cache"))
+	t.Setenv("LAB_CACHE", filepath.Join(t.TempDir(), "cache"))
 	l, err := Open(filepath.Join(t.TempDir(), "lab"))
 	if err != nil {
 		t.Fatal(err)

@@ -50,7 +50,7 @@ func PrimaryKey(schema *schemapb.CollectionSchema) *schemapb.FieldSchema {
 
 // AutoID reports whether the server gives the keys.
 func AutoID(schema *schemapb.CollectionSchema) bool {
-	return schema.GetAutoID() || PrimaryKey(schema).GetAutoID()
+	return PrimaryKey(schema).GetAutoID()
 }
 
 // PartitionKey reports whether the server spreads rows over its partitions by a field, so that a request may name none.

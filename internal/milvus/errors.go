@@ -126,12 +126,14 @@ func checkStatus(ctx context.Context, method string, req, reply any, cc *grpc.Cl
 		return &callError{code: s.Code(), msg: s.Message(), err: err}
 	}
 	st := statusOf(reply)
-	if st.GetErrorCode() == commonpb.ErrorCode_Success && st.GetCode() == 0 {
+	//lint:ignore SA1019 older servers give no other code
+	legacy := st.GetErrorCode()
+	if legacy == commonpb.ErrorCode_Success && st.GetCode() == 0 {
 		return nil
 	}
 	return &StatusError{
 		Method: method[strings.LastIndexByte(method, '/')+1:],
-		Code:   st.GetCode(), Reason: st.GetReason(), legacy: st.GetErrorCode(), passes: st.GetRetriable(),
+		Code:   st.GetCode(), Reason: st.GetReason(), legacy: legacy, passes: st.GetRetriable(),
 	}
 }
 
