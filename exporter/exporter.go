@@ -10,12 +10,13 @@ import (
 	"log/slog"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"migrate/checkpoint"
 	"migrate/internal/columns"
 	"migrate/internal/manifest"
 	"migrate/internal/milvus"
@@ -61,11 +62,11 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Export exports one collection and returns the manifest that it wrote. Where it fails no manifest is there, and no
-// part that is not whole.
+// Export exports one collection and returns the manifest that it wrote. A job of the same name that was interrupted is
+// gone on with: parts that are finished are not read again. Where it fails no manifest is there, and no part that is not
+// whole; a *checkpoint.ResumableError says that the same call goes on.
 func Export(ctx context.Context, server *milvus.Server, collection string, sink sinks.Sink, opts Options) (*manifest.Manifest, error) {
 	opts = opts.withDefaults()
-	started := time.Now().UTC()
 	coll, err := describe(ctx, server, collection)
 	if err != nil {
 		return nil, err
@@ -78,24 +79,25 @@ func Export(ctx context.Context, server *milvus.Server, collection string, sink 
 		return nil, err
 	}
 	defer release()
-	plan, err := newPlan(ctx, server, coll, opts)
+	reader, err := source.Open(ctx, server, coll)
 	if err != nil {
 		return nil, err
 	}
-	opts.Planned(plan)
-	m := &manifest.Manifest{
-		Format: manifest.Version, Job: opts.Job, Started: started, Collection: manifest.Describe(coll),
-		Source: manifest.Server{Address: server.Address, Version: server.Version},
-	}
-	e := &export{reader: plan.reader, sink: sink, opts: opts, manifest: m}
-	err = e.run(ctx, plan.Ranges)
-	if err == nil {
-		err = e.finish(ctx)
-	}
+	jobCtx, job, err := checkpoint.Acquire(ctx, sink, checkpoint.Name(checkpoint.Export, opts.Job, ""), newJob(server, coll, opts))
 	if err != nil {
-		return nil, errors.Join(err, e.discard(ctx))
+		return nil, err
 	}
-	return m, nil
+	e := &export{server: server, reader: reader, sink: sink, opts: opts, job: job}
+	m, err := e.run(jobCtx)
+	return m, e.end(ctx, err)
+}
+
+// newJob is an export that has not begun, bound to what it is to read.
+func newJob(server *milvus.Server, coll *milvus.Collection, opts Options) checkpoint.Job {
+	return checkpoint.Job{Kind: checkpoint.Export, Name: opts.Job, Params: map[string]string{
+		"source": server.Address, "database": coll.Database, "collection": coll.Name,
+		"collection id": strconv.FormatInt(coll.ID, 10), "part size": strconv.FormatInt(opts.PartBytes, 10),
+	}}
 }
 
 // describe refuses what can't be carried before any work.
@@ -126,7 +128,10 @@ func begin(ctx context.Context, sink sinks.Sink, opts Options) error {
 		}
 		return fmt.Errorf("exporting to %s: %w", sink.URL(opts.Job), ErrExists)
 	}
-	return manifest.Remove(ctx, sink, opts.Job)
+	if err := manifest.Remove(ctx, sink, opts.Job); err != nil {
+		return err
+	}
+	return sink.Delete(ctx, checkpoint.Name(checkpoint.Export, opts.Job, ""))
 }
 
 // ensureLoaded loads a collection where it is asked to, and returns what undoes it.
@@ -149,45 +154,114 @@ func ensureLoaded(ctx context.Context, server *milvus.Server, coll *milvus.Colle
 
 // export is one export under way.
 type export struct {
+	server *milvus.Server
 	reader *source.Reader
 	sink   sinks.Sink
 	opts   Options
-
-	mu       sync.Mutex
-	manifest *manifest.Manifest
+	job    *checkpoint.Holder
 }
 
-// run exports all ranges, several at once; the first error ends the others.
-func (e *export) run(ctx context.Context, ranges []Range) error {
-	e.manifest.Parts = make([]manifest.Part, len(ranges))
+// run exports all parts that are not finished, and makes the export complete.
+func (e *export) run(ctx context.Context) (*manifest.Manifest, error) {
+	if err := e.plan(ctx); err != nil {
+		return nil, err
+	}
+	if err := e.exportParts(ctx); err != nil {
+		return nil, err
+	}
+	return e.complete(ctx)
+}
+
+// plan cuts the keys into ranges, once in the life of a job: a part that is finished stands for its range.
+func (e *export) plan(ctx context.Context) error {
+	if len(e.job.Job().Parts) > 0 {
+		e.opts.Planned(planOf(e.reader, e.job.Job().Parts))
+		return e.sweep(ctx)
+	}
+	plan, err := planRanges(ctx, e.reader, e.opts)
+	if err != nil {
+		return err
+	}
+	e.opts.Planned(plan)
+	return e.job.Update(ctx, func(j *checkpoint.Job) { j.Rows, j.Parts = plan.Rows, plan.parts() })
+}
+
+// sweep removes what a killed process left of the parts that it had in flight.
+func (e *export) sweep(ctx context.Context) error {
+	sweeper, ok := sinks.As[sinks.Sweeper](e.sink)
+	if !ok {
+		return nil
+	}
+	for _, p := range e.job.Job().Parts {
+		if p.State == checkpoint.Finished {
+			e.opts.Progress(p.Rows.Rows, p.Bytes)
+			continue
+		}
+		if err := sweeper.Sweep(ctx, e.objectName(p)); err != nil {
+			return fmt.Errorf("removing what an interrupted export left: %w", err)
+		}
+	}
+	return nil
+}
+
+func (e *export) objectName(p checkpoint.Part) string {
+	return path.Join(e.opts.Job, manifest.PartName(p.Partition, p.Number))
+}
+
+// exportParts exports several parts at once; the first error ends the others.
+func (e *export) exportParts(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(e.opts.Workers)
-	for i, rng := range ranges {
+	for i, p := range e.job.Job().Parts {
+		if p.State == checkpoint.Finished {
+			continue
+		}
 		g.Go(func() error {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			part, findings, err := e.exportPart(ctx, rng)
+			done, err := e.exportPart(ctx, p)
 			if err != nil {
 				return err
 			}
-			return e.done(i, part, findings)
+			return e.job.Update(ctx, func(j *checkpoint.Job) { j.Parts[i] = done })
 		})
 	}
 	return g.Wait()
 }
 
-func (e *export) done(i int, part manifest.Part, found source.Findings) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.manifest.Parts[i] = part
-	e.manifest.Total.Add(part.Rows)
-	e.manifest.Bytes += part.Bytes
-	e.manifest.Findings.Add(found)
-	if len(found.Unreadable) > 0 && !e.opts.AllowUnreadable {
-		return &UnreadableError{e.manifest.Collection.Name, found.Unreadable}
+// complete removes parts that are not of this export, and writes the manifest.
+func (e *export) complete(ctx context.Context) (*manifest.Manifest, error) {
+	job := e.job.Job()
+	m := &manifest.Manifest{
+		Format: manifest.Version, Job: job.Name, Started: job.Started, Collection: manifest.Describe(e.reader.Collection),
+		Source: manifest.Server{Address: e.server.Address, Version: e.server.Version},
 	}
-	return nil
+	for _, p := range job.Parts {
+		m.Add(p.Part, p.Findings)
+	}
+	keep := func(object string) bool {
+		return slices.ContainsFunc(m.Parts, func(p manifest.Part) bool { return p.Object == object })
+	}
+	if err := e.remove(ctx, keep); err != nil {
+		return nil, err
+	}
+	m.Finished = time.Now().UTC()
+	return m, manifest.Write(ctx, e.sink, m)
+}
+
+// end leaves the job in order. One that has finished nothing leaves nothing behind.
+func (e *export) end(ctx context.Context, cause error) error {
+	if cause == nil {
+		return e.job.Release(ctx, checkpoint.Done, nil)
+	}
+	job := e.job.Job()
+	if parts, _ := job.Finished(); parts > 0 || errors.Is(cause, checkpoint.ErrLost) {
+		return e.job.Suspend(ctx, cause)
+	}
+	clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	return errors.Join(cause, e.remove(clean, func(string) bool { return false }), e.job.Remove(clean))
 }
 
 // UnreadableError is the refusal of an export that would leave rows out.
@@ -209,41 +283,22 @@ func (e *UnreadableError) Is(target error) bool { return target == source.ErrInc
 var errEmpty = errors.New("range is empty")
 
 // exportPart writes one range into one object.
-func (e *export) exportPart(ctx context.Context, rng Range) (manifest.Part, source.Findings, error) {
-	part := manifest.Part{Partition: rng.Partition, Range: rng.Range}
-	if rng.Rows == 0 {
-		return part, source.Findings{}, nil
+func (e *export) exportPart(ctx context.Context, p checkpoint.Part) (checkpoint.Part, error) {
+	w := &partWriter{export: e, part: p}
+	if p.Planned > 0 {
+		_, err := e.sink.Put(ctx, e.objectName(p), w.write(ctx))
+		if err != nil && !errors.Is(err, errEmpty) {
+			return p, fmt.Errorf("exporting keys %s of partition %q: %w", p.Range, p.Partition, err)
+		}
+		if err == nil {
+			w.part.Object = manifest.PartName(p.Partition, p.Number)
+		}
 	}
-	w := &partWriter{export: e, rng: rng, part: part}
-	object := manifest.PartName(rng.Partition, rng.Number)
-	_, err := e.sink.Put(ctx, path.Join(e.opts.Job, object), w.write(ctx))
-	if errors.Is(err, errEmpty) {
-		return part, w.found, nil
+	if len(w.part.Findings.Unreadable) > 0 && !e.opts.AllowUnreadable {
+		return p, &UnreadableError{e.reader.Collection.Name, w.part.Findings.Unreadable}
 	}
-	if err != nil {
-		return part, w.found, fmt.Errorf("exporting keys %s of partition %q: %w", rng.Range, rng.Partition, err)
-	}
-	w.part.Object = object
-	return w.part, w.found, nil
-}
-
-// finish removes what an earlier, interrupted export left in the job's folder, and writes the manifest.
-func (e *export) finish(ctx context.Context) error {
-	keep := func(object string) bool {
-		return slices.ContainsFunc(e.manifest.Parts, func(p manifest.Part) bool { return p.Object == object })
-	}
-	if err := e.remove(ctx, keep); err != nil {
-		return err
-	}
-	e.manifest.Finished = time.Now().UTC()
-	return manifest.Write(ctx, e.sink, e.manifest)
-}
-
-// discard removes the parts of an export that failed.
-func (e *export) discard(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
-	defer cancel()
-	return e.remove(ctx, func(string) bool { return false })
+	w.part.State = checkpoint.Finished
+	return w.part, nil
 }
 
 func (e *export) remove(ctx context.Context, keep func(object string) bool) error {
@@ -252,7 +307,7 @@ func (e *export) remove(ctx context.Context, keep func(object string) bool) erro
 		if err != nil {
 			return fmt.Errorf("listing the parts of %q: %w", e.opts.Job, err)
 		}
-		if keep(strings.TrimPrefix(info.Name, folder)) {
+		if object := strings.TrimPrefix(info.Name, folder); keep(object) || !manifest.IsPart(object) {
 			continue
 		}
 		if err := e.sink.Delete(ctx, info.Name); err != nil {
@@ -263,7 +318,7 @@ func (e *export) remove(ctx context.Context, keep func(object string) bool) erro
 }
 
 // lowHigh widens the key bounds of a part by a batch.
-func lowHigh(part *manifest.Part, keys []columns.Key) {
+func lowHigh(part *checkpoint.Part, keys []columns.Key) {
 	low, high := slices.MinFunc(keys, columns.Key.Compare), slices.MaxFunc(keys, columns.Key.Compare)
 	if part.Lowest == nil || low.Compare(*part.Lowest) < 0 {
 		low = low.Clone()

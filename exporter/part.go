@@ -7,19 +7,16 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 
+	"migrate/checkpoint"
 	"migrate/internal/checksum"
 	"migrate/internal/columns"
-	"migrate/internal/manifest"
 	"migrate/internal/part"
-	"migrate/internal/source"
 )
 
 // partWriter reads one range into one object, and keeps what the manifest says of it.
 type partWriter struct {
 	export *export
-	rng    Range
-	part   manifest.Part
-	found  source.Findings
+	part   checkpoint.Part
 }
 
 // write is what sinks.Sink.Put calls.
@@ -29,7 +26,7 @@ func (w *partWriter) write(ctx context.Context) func(io.Writer) error {
 		if err != nil {
 			return err
 		}
-		w.found, err = w.export.reader.Read(ctx, w.rng.Partition, w.rng.Range, func(rec arrow.Record) error {
+		w.part.Findings, err = w.export.reader.Read(ctx, w.part.Partition, w.part.Range, func(rec arrow.Record) error {
 			return w.add(file, rec)
 		})
 		if err != nil {

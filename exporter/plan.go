@@ -3,7 +3,9 @@ package exporter
 import (
 	"context"
 
+	"migrate/checkpoint"
 	"migrate/internal/columns"
+	"migrate/internal/manifest"
 	"migrate/internal/milvus"
 	"migrate/internal/source"
 )
@@ -14,8 +16,6 @@ type Plan struct {
 	Rows       int64
 	Bytes      int64 // estimated from the size of the first rows
 	Ranges     []Range
-
-	reader *source.Reader
 }
 
 // Range is one range of keys of one partition, and becomes one part.
@@ -32,38 +32,57 @@ func PlanExport(ctx context.Context, server *milvus.Server, collection string, o
 	if err != nil {
 		return nil, err
 	}
-	return newPlan(ctx, server, coll, opts.withDefaults())
-}
-
-func newPlan(ctx context.Context, server *milvus.Server, coll *milvus.Collection, opts Options) (*Plan, error) {
 	reader, err := source.Open(ctx, server, coll)
 	if err != nil {
 		return nil, err
 	}
-	plan := &Plan{Collection: coll, reader: reader}
+	return planRanges(ctx, reader, opts.withDefaults())
+}
+
+func planRanges(ctx context.Context, reader *source.Reader, opts Options) (*Plan, error) {
+	plan := &Plan{Collection: reader.Collection}
 	for _, partition := range reader.Partitions() {
-		if err := plan.add(ctx, partition, opts); err != nil {
+		total, err := reader.Count(ctx, partition, columns.Range{})
+		if err != nil {
 			return nil, err
 		}
+		ranges, err := reader.Split(ctx, partition, partRows(total, reader.RowBytes, opts))
+		if err != nil {
+			return nil, err
+		}
+		plan.add(partition, ranges)
 	}
 	plan.Bytes = int64(float64(plan.Rows) * reader.RowBytes)
 	return plan, nil
 }
 
-func (p *Plan) add(ctx context.Context, partition string, opts Options) error {
-	total, err := p.reader.Count(ctx, partition, columns.Range{})
-	if err != nil {
-		return err
-	}
-	ranges, err := p.reader.Split(ctx, partition, partRows(total, p.reader.RowBytes, opts))
-	if err != nil {
-		return err
-	}
+func (p *Plan) add(partition string, ranges []source.Counted) {
 	for i, rng := range ranges {
 		p.Ranges = append(p.Ranges, Range{Partition: partition, Number: i, Range: rng.Range, Rows: rng.Rows})
 		p.Rows += rng.Rows
 	}
-	return nil
+}
+
+// parts are the plan's ranges as a job records them.
+func (p *Plan) parts() []checkpoint.Part {
+	parts := make([]checkpoint.Part, len(p.Ranges))
+	for i, r := range p.Ranges {
+		parts[i] = checkpoint.Part{
+			Part: manifest.Part{Partition: r.Partition, Range: r.Range}, Number: r.Number, Planned: r.Rows,
+		}
+	}
+	return parts
+}
+
+// planOf is the plan that a job was begun with.
+func planOf(reader *source.Reader, parts []checkpoint.Part) *Plan {
+	plan := &Plan{Collection: reader.Collection}
+	for _, p := range parts {
+		plan.Ranges = append(plan.Ranges, Range{Partition: p.Partition, Number: p.Number, Range: p.Range, Rows: p.Planned})
+		plan.Rows += p.Planned
+	}
+	plan.Bytes = int64(float64(plan.Rows) * reader.RowBytes)
+	return plan
 }
 
 const (

@@ -2,14 +2,15 @@ package importer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
 
+	"migrate/checkpoint"
 	"migrate/internal/clock"
-	"migrate/internal/manifest"
 	"migrate/internal/milvus"
 )
 
@@ -19,6 +20,8 @@ type bulkInserter interface {
 	submit(ctx context.Context, collection, partition, file string) (id int64, err error)
 	// state asks how far a job is.
 	state(ctx context.Context, id int64) (jobState, error)
+	// find looks for the job that imports a file, among those that the server still knows.
+	find(ctx context.Context, collection, file string) (id int64, found bool, err error)
 }
 
 // jobState is how far a bulk-insert job is.
@@ -40,22 +43,21 @@ func dialect(server *milvus.Server) (bulkInserter, error) {
 
 const pollEvery = 250 * time.Millisecond
 
-// follow submits a job for a staged file and follows it to its end. A job that stands still for too long is an error
-// that names it.
-func (im *importing) follow(ctx context.Context, p manifest.Part, file string) (rows int64, err error) {
-	id, err := im.bulk.submit(ctx, im.target.Name, p.Partition, file)
-	if err != nil {
-		return 0, fmt.Errorf("starting a bulk-insert job for %s: %w", file, err)
-	}
+// errJobFailed is a bulk-insert job that the server has given up: none of its rows is there.
+var errJobFailed = errors.New("bulk-insert job failed")
+
+// follow follows a job to its end. One that stands still for too long is an error that names it.
+func (im *importing) follow(ctx context.Context, p checkpoint.Part) (rows int64, err error) {
+	job := fmt.Sprintf("bulk-insert job %d (%s)", p.Task, im.staging.Key(p.Staged))
 	var last jobState
 	moved := time.Now()
 	for {
-		state, err := im.bulk.state(ctx, id)
+		state, err := im.bulk.state(ctx, p.Task)
 		if err != nil {
-			return 0, fmt.Errorf("following bulk-insert job %d (%s, last %s): %w", id, file, last.name, err)
+			return 0, fmt.Errorf("following %s, last %s: %w", job, last.name, err)
 		}
 		if state.failed != "" {
-			return 0, fmt.Errorf("bulk-insert job %d (%s) failed: %s", id, file, state.failed)
+			return 0, fmt.Errorf("%s: %w: %s", job, errJobFailed, state.failed)
 		}
 		if state.completed {
 			return state.rows, nil
@@ -64,11 +66,10 @@ func (im *importing) follow(ctx context.Context, p manifest.Part, file string) (
 			last, moved = state, time.Now()
 		}
 		if time.Since(moved) > im.opts.StallAfter {
-			return 0, fmt.Errorf("bulk-insert job %d (%s) is %s at %s%% since %s: %w",
-				id, file, last.name, last.percent, moved.Format(time.TimeOnly), ErrStalled)
+			return 0, fmt.Errorf("%s is %s at %s%% since %s: %w", job, last.name, last.percent, moved.Format(time.TimeOnly), ErrStalled)
 		}
 		if err := clock.Sleep(ctx, pollEvery); err != nil {
-			return 0, fmt.Errorf("following bulk-insert job %d (%s, %s): %w", id, file, last.name, err)
+			return 0, fmt.Errorf("following %s, %s: %w", job, last.name, err)
 		}
 	}
 }
@@ -105,6 +106,27 @@ func (g grpcImport) state(ctx context.Context, id int64) (jobState, error) {
 		}
 	}
 	return s, nil
+}
+
+// find goes by the file's path, which the 2.3 task list holds for 24 hours. Of several jobs for one file, one that has
+// not failed counts.
+func (g grpcImport) find(ctx context.Context, collection, file string) (int64, bool, error) {
+	resp, err := g.server.Service().ListImportTasks(ctx, &milvuspb.ListImportTasksRequest{DbName: g.server.Database(), CollectionName: collection})
+	if err != nil {
+		return 0, false, fmt.Errorf("listing the bulk-insert jobs of %q: %w", collection, err)
+	}
+	var id int64
+	found := false
+	for _, task := range resp.GetTasks() {
+		if info(task, "files") != file {
+			continue
+		}
+		failed := task.GetState() == commonpb.ImportState_ImportFailed || task.GetState() == commonpb.ImportState_ImportFailedAndCleaned
+		if !found || !failed {
+			id, found = task.GetId(), true
+		}
+	}
+	return id, found, nil
 }
 
 func info(resp *milvuspb.GetImportStateResponse, key string) string {

@@ -17,9 +17,8 @@ import (
 	"migrate/sinks"
 )
 
-// check refuses what can be refused: nothing has been changed yet.
-func (im *importing) check(ctx context.Context) error {
-	var err error
+// checkServer refuses a server that can't take the import at all.
+func (im *importing) checkServer() (err error) {
 	if im.bulk, err = dialect(im.server); err != nil {
 		return err
 	}
@@ -30,10 +29,7 @@ func (im *importing) check(ctx context.Context) error {
 	if fields := im.server.Capabilities.Unsupported(im.target.Schema); len(fields) > 0 {
 		return fmt.Errorf("%w: Milvus %s does not take the types of %s", ErrTarget, im.server.Version, strings.Join(fields, ", "))
 	}
-	if err := im.checkTarget(ctx); err != nil {
-		return err
-	}
-	return im.checkParts(ctx)
+	return nil
 }
 
 // checkParts reads every part once, so that a damaged one is found before the target is changed.

@@ -6,10 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"migrate/checkpoint"
 	"migrate/internal/clock"
 	"migrate/internal/manifest"
 	"migrate/internal/milvus"
@@ -29,6 +32,8 @@ var (
 	ErrDamaged = errors.New("export is damaged")
 	// ErrTarget: the target can't take this import.
 	ErrTarget = errors.New("target unfit")
+	// ErrUncertain: nothing tells whether a part was imported, and to import it again might double its rows.
+	ErrUncertain = errors.New("can't tell what was imported")
 	// ErrStalled: a bulk-insert job or an index made no progress for too long.
 	ErrStalled = errors.New("no progress")
 )
@@ -84,22 +89,114 @@ type Result struct {
 	Aliases    []string `json:"aliases_left,omitempty"`       // of the source; not moved by an import
 }
 
-// Import imports one complete export. Everything that can be refused is refused before the target is changed; where it
-// fails later, what it staged and the collection that it created are removed.
+// Import imports one complete export. Everything that can be refused is refused before the target is changed. A job
+// that was interrupted is gone on with: what the server has, or is doing, is not submitted again. A
+// *checkpoint.ResumableError says that the same call goes on.
 func Import(ctx context.Context, server *milvus.Server, export sinks.Sink, m *manifest.Manifest, staging Staging, opts Options) (*Result, error) {
 	opts = opts.withDefaults(m)
 	im := &importing{server: server, export: export, manifest: m, staging: staging, opts: opts, target: targetOf(m, opts)}
-	if err := im.check(ctx); err != nil {
+	if err := im.checkServer(); err != nil {
 		return nil, err
 	}
-	created, err := im.create(ctx)
+	jobCtx, job, err := checkpoint.Acquire(ctx, staging, checkpoint.Name(checkpoint.Import, m.Job, opts.As), newJob(m, opts))
 	if err != nil {
-		return nil, im.undo(ctx, created, err)
+		return nil, err
+	}
+	im.job = job
+	result, err := im.run(jobCtx)
+	return result, im.end(ctx, err)
+}
+
+// newJob is an import that has not begun, bound to what it brings where.
+func newJob(m *manifest.Manifest, opts Options) checkpoint.Job {
+	return checkpoint.Job{Kind: checkpoint.Import, Name: m.Job, Rows: m.Total.Rows, Params: map[string]string{
+		"collection": opts.As, "export of": m.Started.Format(time.RFC3339Nano),
+		"export checksum": fmt.Sprintf("%016x", uint64(m.Total.Hash)), "keep ids": strconv.FormatBool(opts.KeepIDs),
+	}}
+}
+
+func (im *importing) run(ctx context.Context) (*Result, error) {
+	if err := im.begin(ctx); err != nil {
+		return nil, err
 	}
 	if err := im.insertParts(ctx); err != nil {
-		return nil, im.undo(ctx, created, err)
+		return nil, err
 	}
 	return im.finish(ctx)
+}
+
+// begin checks and creates, or goes on with what is there.
+func (im *importing) begin(ctx context.Context) error {
+	if len(im.job.Job().Parts) > 0 {
+		return im.goOn(ctx)
+	}
+	if err := im.checkTarget(ctx); err != nil {
+		return err
+	}
+	if err := im.checkParts(ctx); err != nil {
+		return err
+	}
+	if err := im.create(ctx); err != nil {
+		return err
+	}
+	coll, err := im.server.Describe(ctx, im.target.Name)
+	if err != nil {
+		return err
+	}
+	return im.job.Update(ctx, func(j *checkpoint.Job) {
+		j.Target, j.RowsBefore = coll.ID, im.before
+		for _, p := range im.manifest.Parts {
+			if p.Object != "" {
+				j.Parts = append(j.Parts, checkpoint.Part{Part: p})
+			}
+		}
+	})
+}
+
+// goOn makes sure that the target is still the one that the job began with, and removes what a killed process staged
+// and did not come to use.
+func (im *importing) goOn(ctx context.Context) error {
+	job := im.job.Job()
+	im.before = job.RowsBefore
+	coll, err := im.server.Describe(ctx, im.target.Name)
+	if err != nil {
+		return err
+	}
+	if coll.ID != job.Target {
+		return fmt.Errorf("collection %q on %s: %w: it is not the one that this import began with", coll.Name, im.server.Address, checkpoint.ErrOther)
+	}
+	inUse := map[string]bool{}
+	for _, p := range job.Parts {
+		inUse[p.Staged] = p.State != checkpoint.Finished
+	}
+	for info, err := range im.staging.List(ctx, stagedFolder(job.Name, im.opts.As)) {
+		if err != nil {
+			return fmt.Errorf("looking for what was staged: %w", err)
+		}
+		if !inUse[info.Name] {
+			if err := im.unstage(ctx, info.Name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// end leaves the job in order. One that submitted nothing leaves nothing behind.
+func (im *importing) end(ctx context.Context, cause error) error {
+	if cause == nil {
+		return im.job.Release(ctx, checkpoint.Done, nil)
+	}
+	begun := func(p checkpoint.Part) bool { return p.State != checkpoint.Todo }
+	if slices.ContainsFunc(im.job.Job().Parts, begun) || im.job.Resumed || errors.Is(cause, checkpoint.ErrLost) {
+		return im.job.Suspend(ctx, cause)
+	}
+	clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
+	if im.created {
+		cause = errors.Join(cause, im.server.Drop(clean, im.target.Name))
+	}
+	return errors.Join(cause, im.job.Remove(clean))
 }
 
 // targetOf is the collection as the target is to have it.
@@ -122,68 +219,49 @@ type importing struct {
 	opts     Options
 	target   *milvus.Collection
 	before   int64 // rows that the target had
+	created  bool  // the collection, by this run
 	bulk     bulkInserter
+	job      *checkpoint.Holder
 }
 
 // newKeys reports whether the target gives the rows keys of its own.
 func (im *importing) newKeys() bool { return milvus.AutoID(im.target.Schema) }
 
-// create makes the collection unless it is there, and reports whether it did.
-func (im *importing) create(ctx context.Context) (created bool, err error) {
+// create makes the collection unless it is there.
+func (im *importing) create(ctx context.Context) error {
 	exists, err := im.server.Exists(ctx, im.target.Name)
 	if err != nil {
-		return false, err
+		return err
 	}
 	if exists {
-		return false, im.server.CreatePartitions(ctx, im.target)
+		return im.server.CreatePartitions(ctx, im.target)
 	}
-	return true, im.server.Create(ctx, im.target)
+	im.created = true
+	return im.server.Create(ctx, im.target)
 }
 
-func (im *importing) undo(ctx context.Context, created bool, cause error) error {
-	if !created {
-		return cause
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
-	defer cancel()
-	return errors.Join(cause, im.server.Drop(ctx, im.target.Name))
-}
-
-// insertParts imports all parts, several at once; the first error ends the others.
+// insertParts imports all parts that are not finished, several at once; the first error ends the others.
 func (im *importing) insertParts(ctx context.Context) error {
 	im.opts.Step("bulk insert", im.manifest.Total.Rows)
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(im.opts.Jobs)
-	for _, p := range im.manifest.Parts {
-		if p.Object == "" {
+	for i, p := range im.job.Job().Parts {
+		if p.State == checkpoint.Finished {
+			im.opts.Progress(p.Rows.Rows, p.Bytes)
 			continue
 		}
 		g.Go(func() error {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			return im.insertPart(ctx, p)
+			if err := im.insertPart(ctx, i); err != nil {
+				return fmt.Errorf("importing part %s: %w", p.Object, err)
+			}
+			im.opts.Progress(p.Rows.Rows, p.Bytes)
+			return nil
 		})
 	}
 	return g.Wait()
-}
-
-// insertPart stages one part, has it bulk-inserted, and removes what was staged.
-func (im *importing) insertPart(ctx context.Context, p manifest.Part) (err error) {
-	name := stagedName(im.manifest.Job, p)
-	defer func() { err = errors.Join(err, im.unstage(ctx, name)) }()
-	if err := im.stage(ctx, name, p); err != nil {
-		return err
-	}
-	rows, err := im.follow(ctx, p, im.staging.Key(name))
-	if err != nil {
-		return fmt.Errorf("importing part %s: %w", p.Object, err)
-	}
-	if rows != p.Rows.Rows {
-		return fmt.Errorf("importing part %s: the server imported %d rows of %d", p.Object, rows, p.Rows.Rows)
-	}
-	im.opts.Progress(p.Rows.Rows, p.Bytes)
-	return nil
 }
 
 func (im *importing) unstage(ctx context.Context, name string) error {
@@ -198,10 +276,8 @@ func (im *importing) unstage(ctx context.Context, name string) error {
 // finish builds the indexes, loads where the source was loaded or the rows can be counted, and counts.
 func (im *importing) finish(ctx context.Context) (*Result, error) {
 	name := im.target.Name
-	for _, idx := range im.target.Indexes {
-		if err := im.server.CreateIndex(ctx, name, idx); err != nil {
-			return nil, err
-		}
+	if err := im.createIndexes(ctx); err != nil {
+		return nil, err
 	}
 	built, err := im.waitIndexes(ctx)
 	if err != nil {
@@ -213,6 +289,26 @@ func (im *importing) finish(ctx context.Context) (*Result, error) {
 	}
 	im.opts.Step("load", im.manifest.Total.Rows)
 	return r, im.loadAndCount(ctx)
+}
+
+func (im *importing) createIndexes(ctx context.Context) error {
+	for _, idx := range im.target.Indexes {
+		if err := im.server.CreateIndex(ctx, im.target.Name, idx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// loaded is the target's collection, indexed and loaded, so that its rows can be counted.
+func (im *importing) loaded(ctx context.Context) (*milvus.Collection, error) {
+	if err := im.createIndexes(ctx); err != nil {
+		return nil, err
+	}
+	if err := im.load(ctx); err != nil {
+		return nil, err
+	}
+	return im.server.Describe(ctx, im.target.Name)
 }
 
 // waitIndexes tells of the rows as they are indexed.
@@ -246,10 +342,7 @@ const appearWithin = 2 * time.Minute
 
 // loadAndCount loads the collection, and waits until it counts what was there and what was imported.
 func (im *importing) loadAndCount(ctx context.Context) error {
-	if err := im.load(ctx); err != nil {
-		return err
-	}
-	coll, err := im.server.Describe(ctx, im.target.Name)
+	coll, err := im.loaded(ctx)
 	if err != nil {
 		return err
 	}

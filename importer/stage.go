@@ -16,9 +16,15 @@ import (
 	"migrate/sinks"
 )
 
-// stagedName names a part in the cluster's bucket by its job and content, so that it can be told what the server lists.
-func stagedName(job string, p manifest.Part) string {
-	return fmt.Sprintf("%s/%s-%s.parquet", job, strings.TrimSuffix(strings.ReplaceAll(p.Object, "/", "-"), ".parquet"), p.SHA256[:16])
+// stagedFolder is where the objects of an import are staged.
+func stagedFolder(job, collection string) string { return job + "/" + collection + "/" }
+
+// stagedName names a part in the cluster's bucket by its job, its content and the owner of the job. By the name it is
+// found in what the server lists; and when a new owner removes the object, an owner that wakes late can't have it
+// imported any more.
+func (im *importing) stagedName(p manifest.Part) string {
+	object := strings.TrimSuffix(strings.ReplaceAll(p.Object, "/", "-"), ".parquet")
+	return fmt.Sprintf("%s%s-%s-%d.parquet", stagedFolder(im.manifest.Job, im.opts.As), object, p.SHA256[:16], im.job.Epoch())
 }
 
 // stage puts a part where bulk insert reads it: copied by the store itself where it is the same one, and without its key

@@ -81,3 +81,19 @@ type Sweeper interface {
 	// between two Puts: one that is under way would fail.
 	Sweep(ctx context.Context, name string) error
 }
+
+// Version names the content of an object at one time; it is opaque. The zero Version stands for no object.
+type Version string
+
+// ErrChanged: an object is not, or no longer, the version that a Swap was to replace.
+var ErrChanged = errors.New("object was changed by another")
+
+// Swapper is a sink whose small objects can be replaced by compare and swap, so that of two writers one finds out.
+// Local and S3 are Swappers.
+type Swapper interface {
+	// Load reads a whole object, and tells its version. ErrNotExist where there is none.
+	Load(ctx context.Context, name string) ([]byte, Version, error)
+	// Swap stores data as name, as atomically and durably as Put does, if the object still has version old, and
+	// returns the new version. ErrChanged where it has another; then nothing was stored.
+	Swap(ctx context.Context, name string, old Version, data []byte) (Version, error)
+}

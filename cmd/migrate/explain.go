@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 
+	"migrate/checkpoint"
 	"migrate/exporter"
 	"migrate/internal/manifest"
 	"migrate/internal/milvus"
@@ -23,15 +24,22 @@ var hints = []struct {
 	{milvus.ErrUnreachable, "check the address, the port, TLS, and that the server runs"},
 	{manifest.ErrNone, "export first; an export that was interrupted has no manifest, and does not count"},
 	{manifest.ErrDamaged, "export again with --overwrite"},
+	{checkpoint.ErrHeld, "let it finish, or stop it; a lease that is not renewed runs out by itself"},
+	{checkpoint.ErrLost, "nothing: the other process goes on with the job"},
+	{checkpoint.ErrOther, "give the parameters that it was begun with, or begin another with --job"},
 	{verify.ErrDiffers, "see above"},
 }
 
 // explain is an error with what to do next.
 func explain(err error) string {
+	hint := ""
+	if errors.As(err, new(*checkpoint.ResumableError)) && !errors.Is(err, checkpoint.ErrLost) {
+		hint = "\n  next: give the same command again to go on"
+	}
 	for _, h := range hints {
 		if errors.Is(err, h.err) {
-			return err.Error() + "\n  next: " + h.hint
+			return err.Error() + "\n  next: " + h.hint + hint
 		}
 	}
-	return err.Error()
+	return err.Error() + hint
 }

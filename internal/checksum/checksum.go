@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -29,9 +30,11 @@ func (d Digest) MarshalText() ([]byte, error) { return fmt.Appendf(nil, "%016x",
 
 // UnmarshalText reads hexadecimal digits.
 func (d *Digest) UnmarshalText(b []byte) error {
-	if _, err := fmt.Sscanf(string(b), "%x", (*uint64)(d)); err != nil {
+	v, err := strconv.ParseUint(string(b), 16, 64)
+	if err != nil {
 		return fmt.Errorf("checksum %q: %w", b, err)
 	}
+	*d = Digest(v)
 	return nil
 }
 

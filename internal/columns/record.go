@@ -9,6 +9,8 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/bitutil"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/protoadapt"
 )
 
 // Record makes a record batch of a server's columns, which come in any order: they are matched by name. Numbers and
@@ -152,6 +154,9 @@ func list(values arrow.Array, offsets []int32) arrow.Array {
 	return array.NewListData(array.NewData(t, len(offsets)-1, buffers, []arrow.ArrayData{values.Data()}, 0, 0))
 }
 
+// emptyRow is the most bytes that the protocol takes for a row without elements, with or without an element type.
+const emptyRow = 2
+
 // lists makes a list array of an ARRAY column: the rows' elements are joined into one scalar column. An empty row comes
 // without an element type, so the schema's decides.
 func lists(rows []*schemapb.ScalarField, element schemapb.DataType) (arrow.Array, error) {
@@ -161,7 +166,11 @@ func lists(rows []*schemapb.ScalarField, element schemapb.DataType) (arrow.Array
 		return nil, fmt.Errorf("array of %s: %w", element, ErrType)
 	}
 	for i, row := range rows {
-		offsets[i+1] = offsets[i] + int32(join(row))
+		n := join(row)
+		if n == 0 && proto.Size(protoadapt.MessageV2Of(row)) > emptyRow {
+			return nil, fmt.Errorf("row %d: its elements are not %s", i, element)
+		}
+		offsets[i+1] = offsets[i] + int32(n)
 	}
 	values, err := scalars(joined, element)
 	if err != nil {

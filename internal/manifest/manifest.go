@@ -135,6 +135,17 @@ func (d Collection) Milvus() *milvus.Collection {
 	return c
 }
 
+// Add adds a part, and what was found while it was read.
+func (m *Manifest) Add(p Part, found source.Findings) {
+	m.Parts = append(m.Parts, p)
+	m.Total.Add(p.Rows)
+	m.Bytes += p.Bytes
+	m.Findings.Add(found)
+}
+
+// IsPart reports whether an object of a job's folder, named relative to it, is a part.
+func IsPart(object string) bool { return path.Ext(object) == ".parquet" }
+
 // ObjectName is where a part's object is on the sink.
 func (m *Manifest) ObjectName(p Part) string { return path.Join(m.Job, p.Object) }
 

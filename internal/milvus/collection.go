@@ -16,6 +16,7 @@ import (
 
 // Collection is everything about a collection but its rows.
 type Collection struct {
+	ID               int64  // given by the server; a collection that is dropped and made anew has another
 	Name             string
 	Database         string
 	Schema           *schemapb.CollectionSchema // as the server gives it
@@ -68,7 +69,7 @@ func (s *Server) Describe(ctx context.Context, name string) (*Collection, error)
 		return nil, fmt.Errorf("describing collection %q on %s: %w", name, s.Address, err)
 	}
 	c := &Collection{
-		Name: name, Database: s.database, Schema: resp.GetSchema(), Shards: resp.GetShardsNum(),
+		ID: resp.GetCollectionID(), Name: name, Database: s.database, Schema: resp.GetSchema(), Shards: resp.GetShardsNum(),
 		ConsistencyLevel: resp.GetConsistencyLevel(), Properties: resp.GetProperties(), Aliases: resp.GetAliases(),
 	}
 	if c.Partitions, err = s.partitions(ctx, name); err != nil {

@@ -1,0 +1,258 @@
+package checkpoint
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path"
+	"slices"
+	"sync"
+	"time"
+
+	"migrate/internal/clock"
+	"migrate/sinks"
+)
+
+// Name is the object that holds a job's document. An import's is told by the collection that it fills.
+func Name(kind Kind, job, collection string) string {
+	if kind == Import {
+		return path.Join(job, fmt.Sprintf("import-%s.checkpoint.json", collection))
+	}
+	return path.Join(job, "export.checkpoint.json")
+}
+
+// Read reads a job's document. sinks.ErrNotExist where there is none.
+func Read(ctx context.Context, sink sinks.Sink, name string) (*Job, error) {
+	store, err := swapper(sink)
+	if err != nil {
+		return nil, err
+	}
+	job, _, err := load(ctx, store, name)
+	return job, err
+}
+
+func swapper(sink sinks.Sink) (sinks.Swapper, error) {
+	store, ok := sinks.As[sinks.Swapper](sink)
+	if !ok {
+		return nil, fmt.Errorf("%s can't hold a checkpoint: it has no compare and swap", sink.URL(""))
+	}
+	return store, nil
+}
+
+func load(ctx context.Context, store sinks.Swapper, name string) (*Job, sinks.Version, error) {
+	text, version, err := store.Load(ctx, name)
+	if err != nil {
+		return nil, "", fmt.Errorf("reading the checkpoint %s: %w", name, err)
+	}
+	job, err := parse(text)
+	if err != nil {
+		return nil, version, fmt.Errorf("%s: %w", name, err)
+	}
+	return job, version, nil
+}
+
+// Holder is a job that this process owns: while it does, nobody else writes the document.
+type Holder struct {
+	Resumed  bool      // the document was there, so some of the work may be done
+	LastSeen time.Time // when an earlier owner last wrote it; now where there was none
+
+	store sinks.Swapper
+	sink  sinks.Sink
+	name  string
+	lost  context.CancelCauseFunc
+	stop  func() // ends the renewing
+
+	mu      sync.Mutex
+	job     Job
+	version sinks.Version
+}
+
+// Acquire takes the job that fresh begins, or goes on with it where its document is there and not done. The context
+// that it returns ends, with ErrLost as its cause, when another process takes the job over. ErrHeld where another owns
+// it, ErrOther where the document was begun with other parameters.
+func Acquire(ctx context.Context, sink sinks.Sink, name string, fresh Job) (context.Context, *Holder, error) {
+	store, err := swapper(sink)
+	if err != nil {
+		return nil, nil, err
+	}
+	h := &Holder{LastSeen: time.Now(), store: store, sink: sink, name: name, job: fresh}
+	there, version, err := load(ctx, store, name)
+	switch {
+	case errors.Is(err, sinks.ErrNotExist):
+	case err != nil:
+		return nil, nil, err
+	default:
+		if err := h.takeOver(there, version, fresh); err != nil {
+			return nil, nil, err
+		}
+	}
+	h.job.Format, h.job.State, h.job.Error = Version, Running, ""
+	h.job.Lease.Owner = self()
+	h.job.Lease.Epoch++
+	if h.job.Started.IsZero() {
+		h.job.Started = time.Now().UTC()
+	}
+	if err := h.Update(ctx, func(*Job) {}); err != nil {
+		return nil, nil, err
+	}
+	ctx, h.lost = context.WithCancelCause(ctx)
+	h.renew(ctx)
+	return ctx, h, nil
+}
+
+// takeOver goes on with a document that is there, unless it is held or bound otherwise.
+func (h *Holder) takeOver(there *Job, version sinks.Version, fresh Job) error {
+	lease := there.Lease
+	live := there.State == Running && time.Now().Before(lease.Expires) && !lease.Owner.gone()
+	if live {
+		return fmt.Errorf("%s %q: %w: %s, until %s unless it renews", there.Kind, there.Name, ErrHeld,
+			lease.Owner, lease.Expires.Local().Format(time.TimeOnly))
+	}
+	h.version = version
+	if there.State == Done {
+		h.job.Lease.Epoch = lease.Epoch
+		return nil
+	}
+	if err := there.bound(fresh.Params); err != nil {
+		return err
+	}
+	if there.State == Running {
+		slog.Warn("taking over a job whose owner is gone", "job", there.Name, "owner", lease.Owner.String())
+	}
+	h.job, h.Resumed, h.LastSeen = *there, true, there.Updated
+	return nil
+}
+
+// Job is the document as it stands; the caller must not change it.
+func (h *Holder) Job() Job {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.job
+}
+
+// Epoch is the number of this ownership: no two owners of a job have the same.
+func (h *Holder) Epoch() int64 { return h.Job().Lease.Epoch }
+
+// Update changes the document and makes the change durable before it returns. ErrLost where another process has taken
+// the job over: then nothing was written. After any error the document is as it was.
+func (h *Holder) Update(ctx context.Context, change func(*Job)) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	next := h.job
+	next.Parts = slices.Clone(h.job.Parts) // a change that can't be stored leaves no trace
+	change(&next)
+	next.Updated = time.Now().UTC()
+	next.Lease.Expires = next.Updated.Add(leaseTime)
+	text, err := json.Marshal(next)
+	if err != nil {
+		return fmt.Errorf("encoding the checkpoint of %q: %w", next.Name, err)
+	}
+	version, err := h.store.Swap(ctx, h.name, h.version, text)
+	if errors.Is(err, sinks.ErrChanged) {
+		err = fmt.Errorf("%s %q: %w", next.Kind, next.Name, ErrLost)
+		h.lose(err)
+		return err
+	}
+	if err != nil {
+		return fmt.Errorf("writing the checkpoint of %q: %w", next.Name, err)
+	}
+	h.job, h.version = next, version
+	return nil
+}
+
+func (h *Holder) lose(err error) {
+	if h.lost != nil {
+		h.lost(err)
+	}
+}
+
+// StillOwner refuses to go on where the lease has run out without being renewed, as after a long pause of the whole
+// process: another may own the job by now.
+func (h *Holder) StillOwner() error {
+	job := h.Job()
+	if time.Now().Before(job.Lease.Expires) {
+		return nil
+	}
+	return fmt.Errorf("%s %q: the lease ran out at %s: %w", job.Kind, job.Name, job.Lease.Expires.Local().Format(time.TimeOnly), ErrLost)
+}
+
+// renew keeps the lease until Release, and ends the job's context where that can't be done in time.
+func (h *Holder) renew(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	h.stop = sync.OnceFunc(func() { cancel(); <-done })
+	go func() {
+		defer close(done)
+		for clock.Sleep(ctx, renewEvery) == nil {
+			err := h.Update(ctx, func(*Job) {})
+			if err != nil && ctx.Err() == nil {
+				slog.WarnContext(ctx, "the job's lease can't be renewed", "error", err)
+			}
+			if err := h.StillOwner(); err != nil {
+				h.lose(err)
+				return
+			}
+		}
+	}()
+}
+
+// Release ends the ownership, with the state that the job is left in. It goes on for a few seconds after ctx has ended,
+// so that an interrupted job is left in order.
+func (h *Holder) Release(ctx context.Context, state State, cause error) error {
+	h.stop()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+	defer cancel()
+	defer h.lost(nil)
+	if errors.Is(cause, ErrLost) {
+		return nil // the document is another's
+	}
+	return h.Update(ctx, func(j *Job) {
+		j.State, j.Error = state, ""
+		if cause != nil {
+			j.Error = cause.Error()
+		}
+	})
+}
+
+// Remove ends the ownership and removes the document, since there is nothing to go on from.
+func (h *Holder) Remove(ctx context.Context) error {
+	h.stop()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+	defer cancel()
+	defer h.lost(nil)
+	if err := h.sink.Delete(ctx, h.name); err != nil {
+		return fmt.Errorf("removing the checkpoint of %q: %w", h.job.Name, err)
+	}
+	return nil
+}
+
+// Suspend ends the ownership of a job that failed or was interrupted, and says so in the error.
+func (h *Holder) Suspend(ctx context.Context, cause error) error {
+	state := Failed
+	if ctx.Err() != nil {
+		state = Interrupted
+	}
+	job := h.Job()
+	done, rows := job.Finished()
+	return &ResumableError{
+		Kind: job.Kind, Job: job.Name, Done: done, Parts: len(job.Parts), Rows: rows,
+		Err: errors.Join(cause, h.Release(ctx, state, cause)),
+	}
+}
+
+// ResumableError is the end of a job with which the same command goes on.
+type ResumableError struct {
+	Kind        Kind
+	Job         string
+	Done, Parts int   // finished, and in all
+	Rows        int64 // in the finished ones
+	Err         error
+}
+
+func (e *ResumableError) Error() string {
+	return fmt.Sprintf("%v\n  %s %q is kept: %d of %d parts (%d rows) are done", e.Err, e.Kind, e.Job, e.Done, e.Parts, e.Rows)
+}
+
+func (e *ResumableError) Unwrap() error { return e.Err }

@@ -1,0 +1,139 @@
+// Package checkpoint is what is done of a job, durably: one document a job, replaced atomically by the one process that
+// owns it. It lies on the store that the job writes to (an export's beside its parts, an import's beside what it
+// staged), so that there is one copy, and another machine can go on from it. This package is the only place that knows
+// the document's format.
+package checkpoint
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"migrate/internal/manifest"
+	"migrate/internal/source"
+)
+
+// Version is the newest format of the document that this program reads, and the one that it writes.
+const Version = 1
+
+// Errors that a caller decides on.
+var (
+	// ErrHeld: another process owns the job.
+	ErrHeld = errors.New("job is held by another process")
+	// ErrLost: another process has taken the job over; this one may write nothing more.
+	ErrLost = errors.New("job was taken over by another process")
+	// ErrOther: the document belongs to a job with other parameters.
+	ErrOther = errors.New("job has other parameters")
+	// ErrDamaged: the document can't be read.
+	ErrDamaged = errors.New("checkpoint damaged")
+	// ErrVersion: the document was written by a newer migrate.
+	ErrVersion = errors.New("checkpoint of a newer format")
+)
+
+// Kind is what a job does.
+type Kind string
+
+// The kinds of jobs.
+const (
+	Export Kind = "export"
+	Import Kind = "import"
+)
+
+// State is how a job stands.
+type State string
+
+// The states of a job. A running one whose owner is gone was interrupted.
+const (
+	Running     State = "running"
+	Interrupted State = "interrupted"
+	Failed      State = "failed"
+	Done        State = "done"
+)
+
+// Job is the document.
+type Job struct {
+	Format  int               `json:"format"`
+	Kind    Kind              `json:"kind"`
+	Name    string            `json:"name"`   // of the export, which is also its folder
+	Params  map[string]string `json:"params"` // what the job is bound to
+	State   State             `json:"state"`
+	Error   string            `json:"error,omitempty"` // the last one
+	Lease   Lease             `json:"lease"`
+	Started time.Time         `json:"started"`
+	Updated time.Time         `json:"updated"`
+	Rows    int64             `json:"rows"` // expected in all
+	Parts   []Part            `json:"parts,omitempty"`
+
+	Target     int64 `json:"target_collection,omitempty"` // of an import: the id of the collection that it fills
+	RowsBefore int64 `json:"rows_before,omitempty"`       // that the target had before it
+}
+
+// Part is the unit of a job: a range of keys, and the object that holds its rows.
+type Part struct {
+	manifest.Part
+	Number   int             `json:"number"`            // within its partition
+	Planned  int64           `json:"planned,omitempty"` // rows expected by an export
+	State    PartState       `json:"state,omitempty"`
+	Findings source.Findings `json:"findings"`
+	Staged   string          `json:"staged,omitempty"` // name of the object that an import staged
+	Task     int64           `json:"task,omitempty"`   // bulk-insert job
+}
+
+// PartState is how far a part is.
+type PartState string
+
+// The states of a part; a part of an export is only ever Todo or Finished.
+const (
+	Todo      PartState = ""
+	Intended  PartState = "intended"  // a bulk-insert job is about to be submitted, or was
+	Submitted PartState = "submitted" // its id is known
+	Finished  PartState = "finished"
+)
+
+// Finished counts the parts and rows that are done.
+func (j *Job) Finished() (parts int, rows int64) {
+	for _, p := range j.Parts {
+		if p.State == Finished {
+			parts++
+			rows += p.Rows.Rows
+		}
+	}
+	return parts, rows
+}
+
+// parse looks at the format first: a newer one may hold anything else.
+func parse(text []byte) (*Job, error) {
+	var head struct{ Format int }
+	if err := json.Unmarshal(text, &head); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	if head.Format > Version {
+		return nil, fmt.Errorf("%w: %d, and this migrate reads up to %d", ErrVersion, head.Format, Version)
+	}
+	j := &Job{}
+	if err := json.Unmarshal(text, j); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	if head.Format < 1 || j.Name == "" || j.Kind == "" {
+		return nil, fmt.Errorf("%w: it describes no job", ErrDamaged)
+	}
+	return j, nil
+}
+
+// bound refuses parameters that are not those that the job was begun with, and says which differ.
+func (j *Job) bound(params map[string]string) error {
+	var diffs []string
+	for _, key := range slices.Sorted(maps.Keys(params)) {
+		if was, is := j.Params[key], params[key]; was != is {
+			diffs = append(diffs, fmt.Sprintf("%s was %q and is %q", key, was, is))
+		}
+	}
+	if len(diffs) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s %q: %w: %s", j.Kind, j.Name, ErrOther, strings.Join(diffs, "; "))
+}

@@ -1,0 +1,179 @@
+package columns_test
+
+import (
+	"cmp"
+	"encoding/json"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+	"pgregory.net/rapid"
+
+	"migrate/internal/columns"
+	"migrate/internal/labtest"
+)
+
+func intKeys() *rapid.Generator[columns.Key]  { return rapid.Map(ints(), columns.IntKey) }
+func textKeys() *rapid.Generator[columns.Key] { return rapid.Map(rapid.String(), columns.TextKey) }
+
+// ints are any integers, extremes and neighbours among them.
+func ints() *rapid.Generator[int64] {
+	return rapid.OneOf(rapid.Int64(), rapid.Int64Range(-3, 3),
+		rapid.SampledFrom([]int64{math.MinInt64, math.MinInt64 + 1, math.MaxInt64 - 1, math.MaxInt64}))
+}
+
+func TestKeyInJSON(t *testing.T) {
+	for text, key := range map[string]columns.Key{
+		`9223372036854775807`:  columns.IntKey(math.MaxInt64),
+		`-9223372036854775808`: columns.IntKey(math.MinInt64),
+		`0`:                    columns.IntKey(0),
+		`""`:                   columns.TextKey(""),
+		`"0"`:                  columns.TextKey("0"),
+		`"\"a\\\n"`:            columns.TextKey("\"a\\\n"),
+	} {
+		got, err := json.Marshal(key)
+		if err != nil || string(got) != text {
+			t.Errorf("key %v: %s, %v; want %s", key, got, err, text)
+		}
+	}
+}
+
+// Keys are what they were after JSON: also an empty text, which is not the integer 0.
+func TestKeyComesBackFromJSON(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		keys := rapid.SliceOf(rapid.OneOf(intKeys(), textKeys())).Draw(t, "keys")
+		text, err := json.Marshal(keys)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []columns.Key
+		if err := json.Unmarshal(text, &got); err != nil || !slices.Equal(got, keys) {
+			t.Errorf("%s: %v, %v; want %v", text, got, err, keys)
+		}
+	})
+}
+
+func TestKeyRefusesOtherJSON(t *testing.T) {
+	for _, text := range []string{`null`, `true`, `1.5`, `1e3`, `9223372036854775808`, `-9223372036854775809`, `[1]`, `{}`, `"\ud8`} {
+		var k columns.Key
+		if err := json.Unmarshal([]byte(text), &k); err == nil {
+			t.Errorf("%s became %v", text, k)
+		}
+	}
+}
+
+// Integers are ordered by value, and texts by their bytes.
+func TestKeyCompare(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := ints().Draw(t, "a"), ints().Draw(t, "b")
+		if got := columns.IntKey(a).Compare(columns.IntKey(b)); got != cmp.Compare(a, b) {
+			t.Errorf("%d with %d: %d", a, b, got)
+		}
+		s, u := rapid.String().Draw(t, "s"), rapid.String().Draw(t, "u")
+		if got := columns.TextKey(s).Compare(columns.TextKey(u)); got != strings.Compare(s, u) {
+			t.Errorf("%q with %q: %d", s, u, got)
+		}
+		if columns.TextKey(s).Clone() != columns.TextKey(s) {
+			t.Errorf("the clone of %q is another key", s)
+		}
+	})
+}
+
+func TestExpr(t *testing.T) {
+	id := layoutOf(t, labtest.Schema(labtest.IntKey("id")))
+	name := layoutOf(t, labtest.Schema(labtest.TextKey("name")))
+	ints := func(after, upTo int64) columns.Range { return between(columns.IntKey(after), columns.IntKey(upTo)) }
+	texts := func(after, upTo string) columns.Range { return between(columns.TextKey(after), columns.TextKey(upTo)) }
+	for _, test := range []struct {
+		layout *columns.Layout
+		rng    columns.Range
+		want   string
+	}{
+		{id, columns.Range{}, `id <= 9223372036854775807`},
+		{id, ints(-1, 7), `id > -1 and id <= 7`},
+		{id, columns.Range{After: ints(7, 7).After}, `id > 7`},
+		{id, columns.Range{UpTo: ints(7, 7).UpTo}, `id <= 7`},
+		{id, ints(math.MinInt64, math.MaxInt64), `id > (-9223372036854775807 - 1) and id <= 9223372036854775807`},
+		{id, ints(math.MinInt64+1, 0), `id > -9223372036854775807 and id <= 0`},
+		{name, columns.Range{}, `name >= ""`},
+		{name, texts("", "b"), `name > "" and name <= "b"`},
+		{name, columns.Range{After: texts("ä", "").After}, `name > "ä"`},
+		{name, columns.Range{UpTo: texts("", `a"b\c`).UpTo}, `name <= "a\"b\\c"`},
+		{name, texts("a\nb\r", "a\tb' or true"), `name > "a\nb\r" and name <= "a\tb' or true"`},
+		{name, texts(`\`, `\n`), `name > "\\" and name <= "\\n"`},
+	} {
+		if got := test.layout.Expr(test.rng); got != test.want {
+			t.Errorf("%v: %s, want %s", test.rng, got, test.want)
+		}
+	}
+}
+
+func between(after, upTo columns.Key) columns.Range { return columns.Range{After: &after, UpTo: &upTo} }
+
+// A text in a filter is one literal, whatever it holds: Milvus reads it as Go reads its own.
+func TestEqualsQuotes(t *testing.T) {
+	layout := layoutOf(t, labtest.Schema(labtest.TextKey("name")))
+	rapid.Check(t, func(t *rapid.T) {
+		s := rapid.OneOf(rapid.String(), rapid.StringMatching(`[\\"'\n\r\ta-c]*`)).Draw(t, "s")
+		literal, ok := strings.CutPrefix(layout.Equals(columns.TextKey(s)), "name == ")
+		if got, err := strconv.Unquote(literal); !ok || err != nil || got != s {
+			t.Errorf("%q became %s, which reads %q, %v", s, literal, got, err)
+		}
+	})
+}
+
+func TestRange(t *testing.T) {
+	one, seven := columns.IntKey(1), columns.IntKey(7)
+	ranges := []struct {
+		rng  columns.Range
+		name string
+		json string
+	}{
+		{columns.Range{}, "(-∞, +∞)", `{}`},
+		{columns.Range{After: &one}, "(1, +∞)", `{"after":1}`},
+		{columns.Range{UpTo: &one}, "(-∞, 1]", `{"up_to":1}`},
+		{between(one, seven), "(1, 7]", `{"after":1,"up_to":7}`},
+		{between(columns.TextKey(""), columns.TextKey(`"`)), `("", "\""]`, `{"after":"","up_to":"\""}`},
+	}
+	for i, a := range ranges {
+		if got := a.rng.String(); got != a.name {
+			t.Errorf("%s is called %s", a.name, got)
+		}
+		var back columns.Range
+		if text, err := json.Marshal(a.rng); err != nil || string(text) != a.json || json.Unmarshal(text, &back) != nil || !back.Equal(a.rng) {
+			t.Errorf("%s in JSON: %s, %v, and back %v", a.name, text, err, back)
+		}
+		for j, b := range ranges {
+			if got := a.rng.Equal(b.rng); got != (i == j) {
+				t.Errorf("%s equals %s: %t", a.name, b.name, got)
+			}
+		}
+	}
+}
+
+func TestKeys(t *testing.T) {
+	id, name := labtest.IntKey("id"), labtest.TextKey("name")
+	for want, d := range map[columns.Key]*schemapb.FieldData{
+		columns.IntKey(math.MinInt64): labtest.Column(id, []int64{math.MinInt64, 0}),
+		columns.TextKey("0"):          labtest.Column(name, []string{"0", ""}),
+	} {
+		key := id
+		if d.FieldName == name.Name {
+			key = name
+		}
+		layout := layoutOf(t, labtest.Schema(key))
+		rec, err := layout.Record([]*schemapb.FieldData{d})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := layout.Keys(rec); len(got) != 2 || got[0] != want || !slices.Equal(got, columns.KeysOf(rec, key.Name)) {
+			t.Errorf("keys %v and %v, want %v first", got, columns.KeysOf(rec, key.Name), want)
+		}
+		if got := columns.KeysOf(rec, "other"); got != nil {
+			t.Errorf("keys of a column that is not there: %v", got)
+		}
+	}
+}

@@ -1,0 +1,92 @@
+package columns_test
+
+import (
+	"errors"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+	"pgregory.net/rapid"
+
+	"migrate/internal/columns"
+	"migrate/internal/labtest"
+)
+
+func TestNewLayout(t *testing.T) {
+	floats, octets := arrow.ListOf(arrow.PrimitiveTypes.Float32), arrow.ListOf(arrow.PrimitiveTypes.Uint8)
+	dynamic := &schemapb.FieldSchema{Name: columns.Meta, DataType: schemapb.DataType_JSON, IsDynamic: true}
+	schema := labtest.Schema(
+		labtest.Vector("v", schemapb.DataType_FloatVector, 4), dynamic, labtest.Vector("b", schemapb.DataType_BinaryVector, 16),
+		labtest.TextKey("id"), labtest.Array("tags", schemapb.DataType_VarChar))
+	schema.EnableDynamicField = true
+	layout := layoutOf(t, schema)
+	want := arrow.NewSchema([]arrow.Field{
+		{Name: "v", Type: floats}, {Name: "b", Type: octets}, {Name: "id", Type: arrow.BinaryTypes.String},
+		{Name: "tags", Type: arrow.ListOf(arrow.BinaryTypes.String)}, {Name: "$meta", Type: arrow.BinaryTypes.String},
+	}, nil)
+	if !layout.Arrow.Equal(want) {
+		t.Errorf("columns %v, want %v", layout.Arrow, want)
+	}
+	if layout.KeyName() != "id" || layout.IntKey() {
+		t.Errorf("key %q, an integer: %t; want id, a text", layout.KeyName(), layout.IntKey())
+	}
+	if got, want := layout.FixedRowBytes(), 4*4+2+3*8; got != want {
+		t.Errorf("%d bytes a row, want %d", got, want)
+	}
+}
+
+func TestNewLayoutRefuses(t *testing.T) {
+	id := labtest.IntKey("id")
+	for name, test := range map[string]struct {
+		schema *schemapb.CollectionSchema
+		says   string
+		typ    bool // ErrType
+	}{
+		"no key":                {labtest.Schema(labtest.Field("x", schemapb.DataType_Int64)), "no primary key", false},
+		"no fields":             {labtest.Schema(), "no primary key", false},
+		"sparse vector":         {labtest.Schema(id, labtest.Field("x", schemapb.DataType_SparseFloatVector)), `"x" (SparseFloatVector)`, true},
+		"half vector":           {labtest.Schema(id, labtest.Vector("x", schemapb.DataType_Float16Vector, 4)), `"x" (Float16Vector)`, true},
+		"type of a later proto": {labtest.Schema(id, labtest.Field("x", 12345)), `"x" (12345)`, true},
+		"array of JSON":         {labtest.Schema(id, labtest.Array("x", schemapb.DataType_JSON)), `"x" (Array of JSON)`, true},
+		"array of arrays":       {labtest.Schema(id, labtest.Array("x", schemapb.DataType_Array)), `"x" (Array of Array)`, true},
+		"vector without dim":    {labtest.Schema(id, labtest.Field("x", schemapb.DataType_FloatVector)), `"x" has no dimension`, true},
+		"vector of dim 0":       {labtest.Schema(id, labtest.Vector("x", schemapb.DataType_FloatVector, 0)), `"x" has no dimension`, true},
+		"vector of dim -8":      {labtest.Schema(id, labtest.Vector("x", schemapb.DataType_BinaryVector, -8)), `"x" has no dimension`, true},
+	} {
+		_, err := columns.NewLayout(test.schema)
+		if err == nil || !strings.Contains(err.Error(), test.says) || errors.Is(err, columns.ErrType) != test.typ {
+			t.Errorf("%s: %v, want an error that says %q, ErrType %t", name, err, test.says, test.typ)
+		}
+	}
+}
+
+// Only and Pick give any choice of columns, in their order, and keep track of the key.
+func TestOnlyAndPick(t *testing.T) {
+	schema := everything()
+	layout := layoutOf(t, schema)
+	rapid.Check(t, func(t *rapid.T) {
+		sent, want := drawColumns(t, schema, rapid.IntRange(0, 3).Draw(t, "rows"))
+		rec, err := layout.Record(sent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		chosen := rapid.SliceOfDistinct(rapid.SampledFrom(layout.Names()), rapid.ID).Draw(t, "chosen")
+		some := layout.Only(func(name string) bool { return slices.Contains(chosen, name) })
+		names := slices.DeleteFunc(layout.Names(), func(name string) bool { return !slices.Contains(chosen, name) })
+		if !slices.Equal(some.Names(), names) || some.Key != slices.Index(names, "id") {
+			t.Errorf("chose %q: got %q with the key at %d", chosen, some.Names(), some.Key)
+		}
+		picked := some.Pick(rec)
+		if !picked.Schema().Equal(some.Arrow) || picked.NumRows() != rec.NumRows() {
+			t.Errorf("picked %d rows of %v, want %d of %v", picked.NumRows(), picked.Schema(), rec.NumRows(), some.Arrow)
+		}
+		for i, name := range names {
+			if got := values(picked.Column(i)); !reflect.DeepEqual(got, want[name]) {
+				t.Errorf("column %q holds %v, want %v", name, got, want[name])
+			}
+		}
+	})
+}
