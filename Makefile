@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help build demo test bench lab-up lab-down lab-status
+.PHONY: help build demo test test-faults bench lab-up lab-down lab-status
 
 # The race detector needs a C compiler; a machine without one runs the same tests without it.
 RACE := $(if $(shell command -v gcc),-race,)
@@ -27,6 +27,10 @@ test: ## check the code, and run every test on the lab, which it starts and stop
 	go tool staticcheck ./...
 	@test -n '$(RACE)' || echo 'no gcc here: the tests run without the race detector'
 	go run ./cmd/lab run -- go test $(RACE) -timeout 40m -parallel 8 ./...
+
+test-faults: export KILLS := 30
+test-faults: ## the tests that take minutes: kill -9 at 30 random instants each, servers restarted under load
+	go run ./cmd/lab run -- go test -timeout 80m -count 1 -v -run 'Killed|Process|Restarted|Proxied' ./cmd/migrate ./internal/e2e
 
 lab-up: ## install and start the lab: a Milvus standalone and a cluster, without Docker or root
 	go run ./cmd/lab up

@@ -18,9 +18,9 @@ import (
 // Name is the object that holds a job's document. An import's is told by the collection that it fills.
 func Name(kind Kind, job, collection string) string {
 	if kind == Import {
-		return path.Join(job, fmt.Sprintf("import-%s.checkpoint.json", collection))
+		return path.Join(job, "import-"+collection+suffix)
 	}
-	return path.Join(job, "export.checkpoint.json")
+	return path.Join(job, "export"+suffix)
 }
 
 // Read reads a job's document. sinks.ErrNotExist where there is none.
@@ -105,8 +105,7 @@ func Acquire(ctx context.Context, sink sinks.Sink, name string, fresh Job) (cont
 // takeOver goes on with a document that is there, unless it is held or bound otherwise.
 func (h *Holder) takeOver(there *Job, version sinks.Version, fresh Job) error {
 	lease := there.Lease
-	live := there.State == Running && time.Now().Before(lease.Expires) && !lease.Owner.gone()
-	if live {
+	if there.live() {
 		return fmt.Errorf("%s %q: %w: %s, until %s unless it renews", there.Kind, there.Name, ErrHeld,
 			lease.Owner, lease.Expires.Local().Format(time.TimeOnly))
 	}

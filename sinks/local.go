@@ -24,6 +24,7 @@ type Local struct {
 var (
 	_ Sink    = (*Local)(nil)
 	_ Sweeper = (*Local)(nil)
+	_ Swapper = (*Local)(nil)
 )
 
 // NewLocal returns a sink in the folder root, which the first Put makes where it does not exist.
@@ -56,7 +57,7 @@ func (l *Local) Put(ctx context.Context, name string, write func(io.Writer) erro
 		return Info{}, fmt.Errorf("putting into %s: %w", l.root, err)
 	}
 	target := l.path(name)
-	size, err := l.put(ctx, target, write)
+	size, err := l.put(ctx, target, existing(l.root), write)
 	if err != nil {
 		l.prune(filepath.Dir(target))
 		return Info{}, fmt.Errorf("putting %s: %w", target, err)
@@ -64,8 +65,8 @@ func (l *Local) Put(ctx context.Context, name string, write func(io.Writer) erro
 	return Info{Name: name, Size: size}, nil
 }
 
-func (l *Local) put(ctx context.Context, target string, write func(io.Writer) error) (int64, error) {
-	known := existing(l.root)
+// put makes target, and durable every folder down from known, which was there before any was made for it.
+func (l *Local) put(ctx context.Context, target, known string, write func(io.Writer) error) (int64, error) {
 	file, err := l.createBeside(ctx, target)
 	if err != nil {
 		return 0, err
@@ -80,14 +81,19 @@ func (l *Local) put(ctx context.Context, target string, write func(io.Writer) er
 	return size, syncFolders(filepath.Dir(target), known)
 }
 
-// createBeside creates a partial file in target's folder. It makes the folder again where a Delete has just removed
-// it for being empty, which it no longer is once the file is there.
-func (l *Local) createBeside(ctx context.Context, target string) (file *os.File, err error) {
-	const attempts = 1000
+// createBeside creates a partial file in target's folder.
+func (l *Local) createBeside(ctx context.Context, target string) (*os.File, error) {
 	folder, base := filepath.Split(target)
+	return createIn(ctx, folder, func() (*os.File, error) { return l.create(filepath.Join(folder, newPartial(base))) })
+}
+
+// createIn has create make a file in folder. It makes the folder again where a Delete has just removed it for being
+// empty, which it no longer is once the file is there.
+func createIn(ctx context.Context, folder string, create func() (*os.File, error)) (file *os.File, err error) {
+	const attempts = 1000
 	for range attempts {
 		if err = os.MkdirAll(folder, 0o777); err == nil {
-			file, err = l.create(filepath.Join(folder, newPartial(base)))
+			file, err = create()
 		}
 		if !errors.Is(err, fs.ErrNotExist) || ctx.Err() != nil {
 			break
@@ -169,7 +175,8 @@ func syncFolder(folder string) error {
 	return errors.Join(err, file.Close())
 }
 
-// Delete implements Sink. It also removes the folders that become empty, below the root.
+// Delete implements Sink. It also removes the folders that become empty, below the root, and what Swaps have left
+// beside the object.
 func (l *Local) Delete(ctx context.Context, name string) error {
 	if err := begin(ctx, name); err != nil {
 		return fmt.Errorf("deleting from %s: %w", l.root, err)
@@ -178,11 +185,27 @@ func (l *Local) Delete(ctx context.Context, name string) error {
 	if info, err := os.Lstat(target); err == nil && info.IsDir() {
 		return nil // a folder is no object
 	}
-	if err := os.Remove(target); err != nil && !isMissing(err) {
+	if err := remove(ctx, target); err != nil {
 		return fmt.Errorf("deleting %s: %w", target, err)
 	}
 	l.prune(filepath.Dir(target))
 	return nil
+}
+
+// remove removes the object at target, between two Swaps of it.
+func remove(ctx context.Context, target string) error {
+	lock, err := lockSwapped(ctx, target)
+	if err != nil {
+		return err
+	}
+	defer lock.release()
+	if err := os.Remove(target); err != nil && !isMissing(err) {
+		return err
+	}
+	if lock == nil {
+		return nil // there were no Swaps, but perhaps a Put is under way
+	}
+	return removePartials(target)
 }
 
 // prune removes folder and those above it, below the root, as far as they are empty.
@@ -195,25 +218,39 @@ func (l *Local) prune(folder string) {
 	}
 }
 
-// Sweep implements Sweeper.
+// Sweep implements Sweeper. It waits for a Swap that is under way.
 func (l *Local) Sweep(ctx context.Context, name string) error {
 	if err := begin(ctx, name); err != nil {
 		return fmt.Errorf("sweeping %s: %w", l.root, err)
 	}
-	folder, base := filepath.Split(l.path(name))
+	target := l.path(name)
+	lock, err := lockSwapped(ctx, target)
+	if err == nil {
+		err = removePartials(target)
+		lock.release()
+	}
+	if err != nil {
+		return fmt.Errorf("sweeping %s: %w", filepath.Dir(target), err)
+	}
+	l.prune(filepath.Dir(target))
+	return nil
+}
+
+// removePartials removes the partial files of the object at target.
+func removePartials(target string) error {
+	folder, base := filepath.Split(target)
 	entries, err := os.ReadDir(folder)
 	if err != nil && !isMissing(err) {
-		return fmt.Errorf("sweeping %s: %w", folder, err)
+		return err
 	}
 	for _, entry := range entries {
 		if !isPartialOf(base, entry.Name()) {
 			continue
 		}
 		if err := os.Remove(filepath.Join(folder, entry.Name())); err != nil && !isMissing(err) {
-			return fmt.Errorf("sweeping %s: %w", folder, err)
+			return err
 		}
 	}
-	l.prune(filepath.Clean(folder))
 	return nil
 }
 

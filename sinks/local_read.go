@@ -105,7 +105,7 @@ func (w *walk) entry(name string, isFolder bool) bool {
 		return w.folder(name + "/")
 	}
 	if CheckName(name) != nil {
-		return true // a partial file, or none of ours
+		return true // a partial or lock file, or none of ours
 	}
 	info, err := w.l.Stat(w.ctx, name)
 	if errors.Is(err, ErrNotExist) {

@@ -57,7 +57,8 @@ func folderOf(s string) string {
 }
 
 // A partial file is what a Put to the local filesystem writes before it gives it the object's name. It stands in the
-// object's folder and is called ".<name>.<random>.partial".
+// object's folder and is called ".<name>.<random>.partial". A lock file, by which Swaps wait for each other, has
+// "lock" in the place of the random letters, which are capitals and digits.
 const (
 	partialSuffix = ".partial"
 	maxStem       = 200 // bytes of an object's file name that fit into a partial file's
@@ -73,9 +74,13 @@ func newPartial(base string) string {
 func isPartialOf(base, file string) bool {
 	stem := partialStem(base)
 	return strings.HasPrefix(file, stem) && strings.HasSuffix(file, partialSuffix) &&
-		len(file) == len(stem)+randomLength+len(partialSuffix)
+		len(file) == len(stem)+randomLength+len(partialSuffix) && !strings.HasSuffix(file, ".lock"+partialSuffix)
 }
 
+// lockName is the lock file of the object that is called base in the same folder.
+func lockName(base string) string { return partialStem(base) + "lock" + partialSuffix }
+
+// isPartial is also true for lock files.
 func isPartial(file string) bool {
 	return strings.HasPrefix(file, ".") && strings.HasSuffix(file, partialSuffix)
 }

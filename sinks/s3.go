@@ -40,6 +40,7 @@ var (
 	_ Sink    = (*S3)(nil)
 	_ Copier  = (*S3)(nil)
 	_ Sweeper = (*S3)(nil)
+	_ Swapper = (*S3)(nil)
 )
 
 // NewS3 returns a sink in a bucket that exists and that the keys open: otherwise its error is ErrNoBucket or

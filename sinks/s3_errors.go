@@ -46,6 +46,8 @@ func (s *S3) explainAnswer(answer minio.ErrorResponse) error {
 		return ErrNotExist
 	case strings.Contains(answer.Message, "HTTP request to an HTTPS server"):
 		return fmt.Errorf("%w; the store at %s speaks TLS: turn TLS on", err, s.config.Endpoint)
+	case answer.StatusCode == http.StatusNotImplemented:
+		return fmt.Errorf("%w; the store at %s is too old or too plain for this: use another", err, s.config.Endpoint)
 	case answer.Code == minio.PreconditionFailed:
 		return fmt.Errorf("the object was replaced meanwhile: %w", err)
 	case answer.StatusCode == http.StatusInsufficientStorage || strings.Contains(answer.Code, "QuotaExceeded"):

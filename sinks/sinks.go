@@ -89,11 +89,15 @@ type Version string
 var ErrChanged = errors.New("object was changed by another")
 
 // Swapper is a sink whose small objects can be replaced by compare and swap, so that of two writers one finds out.
-// Local and S3 are Swappers.
+// Local and S3 are Swappers. An object that is swapped must not be Put as well: a Put asks for no version.
 type Swapper interface {
 	// Load reads a whole object, and tells its version. ErrNotExist where there is none.
 	Load(ctx context.Context, name string) ([]byte, Version, error)
 	// Swap stores data as name, as atomically and durably as Put does, if the object still has version old, and
 	// returns the new version. ErrChanged where it has another; then nothing was stored.
+	//
+	// After any other error nobody knows whether data was stored. The same Swap can then be made again: an object
+	// that is exactly data is taken for this one's, whatever old is. So writers that compete must put something
+	// into data that tells one from the other, and one of their writes from the next.
 	Swap(ctx context.Context, name string, old Version, data []byte) (Version, error)
 }

@@ -37,6 +37,7 @@ type config struct {
 	IntoExisting    bool `mapstructure:"into-existing"`
 	KeepIDs         bool `mapstructure:"keep-ids"`
 	Force           bool
+	Watch           bool
 
 	JSON      bool
 	LogLevel  string `mapstructure:"log-level"`
@@ -137,6 +138,7 @@ var (
 	intoExisting    = setting{"into-existing", false, "add to a collection that has rows; refused where a key is there already"}
 	keepIDs         = setting{"keep-ids", false, "keep the keys of an auto-id collection, by making them explicit ones on the target"}
 	force           = setting{"force", false, "go on against a warning that the message names"}
+	watch           = setting{"watch", false, "show it again every 2 seconds, until interrupted"}
 	from            = setting{"from", "source", "what to hold the target against: source or export"}
 
 	jsonOut   = setting{"json", false, "print the result as JSON on standard output"}
@@ -148,7 +150,7 @@ var globalSettings = []setting{jsonOut, logLevel, logFormat}
 
 func allSettings() []setting {
 	return slices.Concat(sourceSettings, targetSettings, sinkSettings, stagingSettings, globalSettings, []setting{
-		collection, jobSetting, asSetting, workers, loadSetting, partSize, overwrite, allowUnreadable, jobs, intoExisting, keepIDs, force, from,
+		collection, jobSetting, asSetting, workers, loadSetting, partSize, overwrite, allowUnreadable, jobs, intoExisting, keepIDs, force, from, watch,
 	})
 }
 

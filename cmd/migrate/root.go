@@ -11,10 +11,12 @@ import (
 
 const longHelp = `migrate moves Milvus collections from a standalone to a distributed cluster: completely, and provably.
 
+  migrate doctor   tries servers and stores for real, before a move
   migrate plan     says what would be moved, and what stands in the way
   migrate export   streams a collection into Parquet, in a folder or in a bucket
   migrate import   bulk-inserts an export into a cluster
-  migrate verify   proves that both hold the same rows, or names those that differ`
+  migrate verify   proves that both hold the same rows, or names those that differ
+  migrate status   shows the jobs and how they stand`
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
@@ -44,7 +46,7 @@ func newRoot() *cobra.Command {
 	})
 	root.PersistentFlags().String("config", "", "configuration file (default ./migrate.yaml, where there is one)")
 	addFlags(root.PersistentFlags(), globalSettings...)
-	root.AddCommand(newPlan(), newExport(), newImport(), newVerify(), newConfigHelp())
+	root.AddCommand(newPlan(), newExport(), newImport(), newVerify(), newDoctor(), newStatus(), newJobs(), newConfigHelp())
 	return root
 }
 

@@ -18,7 +18,6 @@ import (
 	"migrate/internal/milvus"
 	"migrate/internal/verify"
 	"migrate/sinks"
-	"migrate/sinks/faults"
 )
 
 // exported is a small collection on the standalone, and its export.
@@ -126,77 +125,6 @@ func TestIntoExisting(t *testing.T) {
 	err := importInto(t, sink, m, labtest.Staging(t), importer.Options{IntoExisting: true})
 	if !errors.Is(err, importer.ErrDoubles) {
 		t.Errorf("adding the same rows again: %v", err)
-	}
-}
-
-// TestExportFaults leaves nothing behind, whichever write of an export fails.
-func TestExportFaults(t *testing.T) {
-	t.Parallel()
-	from := labtest.Source(t)
-	c := labtest.Collection(narrow())
-	labtest.Create(t, from, c)
-	labtest.Insert(t, from, c.Name, "", narrowRows(labtest.Each(3000, func(i int) int64 { return int64(i) })))
-	broken := errors.New("broken on purpose")
-	for title, f := range map[string]struct {
-		method faults.Method
-		fault  faults.Fault
-	}{
-		"part refused":          {faults.Put, faults.Error(broken).On("part-00001")},
-		"part cut off":          {faults.Put, faults.ErrorAfter(5000, broken).On("part-00002")},
-		"full":                  {faults.Put, faults.ErrorAfter(100, sinks.ErrNoSpace).On("part-00000")},
-		"manifest refused":      {faults.Put, faults.Error(broken).On("manifest.json")},
-		"manifest cut off":      {faults.Put, faults.ErrorAfter(10, broken).On("manifest.json")},
-		"orphans can't be seen": {faults.List, faults.Error(broken)},
-	} {
-		t.Run(title, func(t *testing.T) {
-			sink := faults.Watch(t, labtest.Local(t))
-			sink.Queue(f.method, f.fault)
-			_, err := exporter.Export(t.Context(), from, c.Name, sink, exporter.Options{Job: "j", PartBytes: 50_000})
-			if !errors.Is(err, broken) && !errors.Is(err, sinks.ErrNoSpace) {
-				t.Fatalf("the fault is not in the error: %v", err)
-			}
-			wantNothing(t, sink.Unwrap())
-		})
-	}
-}
-
-// stagingOf makes a faulty sink a staging store.
-type stagingOf struct {
-	*faults.Faults
-	store *sinks.S3
-}
-
-func (s stagingOf) Key(name string) string { return s.store.Key(name) }
-
-// TestImportFaults leaves neither a collection nor a staged object behind, whatever fails.
-func TestImportFaults(t *testing.T) {
-	t.Parallel()
-	local := labtest.Local(t)
-	c, m := exported(t, local, 2000)
-	remote := labtest.Sink(t)
-	copyAll(t, local, remote)
-	broken := errors.New("broken on purpose")
-	for title, f := range map[string]struct {
-		sink   sinks.Sink
-		method faults.Method
-		fault  faults.Fault
-		want   string
-	}{
-		"staging refused":    {local, faults.Put, faults.Error(broken).On("part-00001"), "broken"},
-		"staging cut off":    {local, faults.Put, faults.ErrorAfter(1000, broken).On("part-00000"), "broken"},
-		"copy refused":       {remote, faults.Copy, faults.Error(broken).On("part-00001"), "broken"},
-		"staged and damaged": {local, faults.Put, faults.Truncate(1000).On("part-00000"), "bulk-insert job"},
-	} {
-		t.Run(title, func(t *testing.T) {
-			store := labtest.Staging(t)
-			staging := stagingOf{faults.Watch(t, store), store}
-			staging.Queue(f.method, f.fault)
-			err := importInto(t, f.sink, m, staging, importer.Options{})
-			if err == nil || !strings.Contains(err.Error(), f.want) {
-				t.Errorf("import over a fault: %v", err)
-			}
-			wantAbsent(t, c.Name)
-		})
 	}
 }
 

@@ -142,3 +142,6 @@ func (s *Server) Now(ctx context.Context) (uint64, error) {
 	}
 	return resp.GetTimestamp(), nil
 }
+
+// Time is the wall clock of a timestamp: its upper 46 bits are milliseconds since 1970 (Milvus' hybrid timestamps).
+func Time(ts uint64) time.Time { return time.UnixMilli(int64(ts >> 18)) }

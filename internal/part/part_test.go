@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"math/rand/v2"
@@ -72,25 +73,34 @@ func appendRandom(b array.Builder, longest int, random *rand.Rand) {
 	}
 }
 
-// small is a part with a few rows of every type.
-func small(t testing.TB) []byte {
-	t.Helper()
-	var out bytes.Buffer
-	write(t, &out, batch(everything(), 5, 40, rand.New(rand.NewPCG(1, 1))))
-	return out.Bytes()
+// few has the columns of a small part, quick to write and to read.
+func few() *arrow.Schema {
+	return arrow.NewSchema([]arrow.Field{
+		{Name: "id", Type: arrow.PrimitiveTypes.Int64}, {Name: "text", Type: arrow.BinaryTypes.String},
+		{Name: "v", Type: arrow.ListOf(arrow.PrimitiveTypes.Float32)}, {Name: "flags", Type: arrow.ListOf(arrow.FixedWidthTypes.Boolean)},
+	}, nil)
 }
 
-func write(t rapid.TB, out io.Writer, batches ...arrow.Record) *Writer {
+// small is a part of a few rows, and the batch that is in it.
+func small(t testing.TB, schema *arrow.Schema) ([]byte, arrow.Record) {
 	t.Helper()
-	w, err := writeTo(out, batches...)
+	var out bytes.Buffer
+	rec := batch(schema, 5, 40, rand.New(rand.NewPCG(1, 1)))
+	write(t, &out, schema, rec)
+	return out.Bytes(), rec
+}
+
+func write(t rapid.TB, out io.Writer, schema *arrow.Schema, batches ...arrow.Record) *Writer {
+	t.Helper()
+	w, err := writeTo(out, schema, batches...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return w
 }
 
-func writeTo(out io.Writer, batches ...arrow.Record) (*Writer, error) {
-	w, err := NewWriter(out, everything())
+func writeTo(out io.Writer, schema *arrow.Schema, batches ...arrow.Record) (*Writer, error) {
+	w, err := NewWriter(out, schema)
 	if err != nil {
 		return nil, err
 	}
@@ -103,9 +113,9 @@ func writeTo(out io.Writer, batches ...arrow.Record) (*Writer, error) {
 }
 
 // read sums a part up.
-func read(ctx context.Context, data []byte) (checksum.Sum, error) {
+func read(ctx context.Context, data []byte, schema *arrow.Schema) (checksum.Sum, error) {
 	var sum checksum.Sum
-	err := Read(ctx, bytes.NewReader(data), everything(), func(rec arrow.Record) error { return add(&sum, rec) })
+	err := Read(ctx, bytes.NewReader(data), schema, func(rec arrow.Record) error { return add(&sum, rec) })
 	return sum, err
 }
 
@@ -118,20 +128,20 @@ func add(sum *checksum.Sum, rec arrow.Record) error {
 // What was written is read: the same rows, of every type, from any batches; and the writer knows the bytes' checksum.
 func TestWriteThenRead(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
-		longest := rapid.SampledFrom([]int{4, 40, 70_000}).Draw(t, "longest")
+		schema, random := everything(), rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
+		longest := rapid.SampledFrom([]int{4, 40, 40, 40, 70_000}).Draw(t, "longest")
 		var batches []arrow.Record
 		var want checksum.Sum
-		for _, rows := range rapid.SliceOfN(rapid.IntRange(0, 10), 0, 4).Draw(t, "batches") {
-			rec := batch(everything(), rows, longest, random)
+		for _, rows := range rapid.SliceOfN(rapid.IntRange(0, 10), 0, 3).Draw(t, "batches") {
+			rec := batch(schema, rows, longest, random)
 			if err := add(&want, rec); err != nil {
 				t.Fatal(err)
 			}
 			batches = append(batches, rec)
 		}
 		var out bytes.Buffer
-		w := write(t, &out, batches...)
-		if got, err := read(context.Background(), out.Bytes()); err != nil || got != want {
+		w := write(t, &out, schema, batches...)
+		if got, err := read(context.Background(), out.Bytes(), schema); err != nil || got != want {
 			t.Errorf("read %v, %v; wrote %v", got, err, want)
 		}
 		sum, n, err := Digest(&out)
@@ -143,31 +153,23 @@ func TestWriteThenRead(t *testing.T) {
 
 // Row groups end at about 32 MB, and batches hold up to 4096 rows.
 func TestRowGroups(t *testing.T) {
-	const rows, batches = 6000, 2
-	schema := arrow.NewSchema([]arrow.Field{{Name: "x", Type: arrow.PrimitiveTypes.Int64}, {Name: "text", Type: arrow.BinaryTypes.String}}, nil)
-	b := array.NewRecordBuilder(memory.DefaultAllocator, schema)
-	text := strings.Repeat("x", rowGroupBytes/rows)
+	const columns, rows = 16, rowGroupBytes/16/8 + 1
+	fields, arrays := make([]arrow.Field, columns), make([]arrow.Array, columns)
+	b := array.NewInt64Builder(memory.DefaultAllocator)
 	for i := range rows {
-		b.Field(0).(*array.Int64Builder).Append(int64(i))
-		b.Field(1).(*array.StringBuilder).Append(text)
+		b.Append(int64(i))
 	}
-	rec := b.NewRecord()
+	numbers := b.NewArray()
+	for i := range fields {
+		fields[i], arrays[i] = arrow.Field{Name: fmt.Sprint(i), Type: arrow.PrimitiveTypes.Int64}, numbers
+	}
+	schema := arrow.NewSchema(fields, nil)
+	rec := array.NewRecord(schema, arrays, rows)
 	var out bytes.Buffer
-	w, err := NewWriter(&out, schema)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range batches {
-		if err := w.Write(rec); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	wantRowGroups(t, out.Bytes(), rows, rows)
+	write(t, &out, schema, rec, rec.NewSlice(0, 10))
+	wantRowGroups(t, out.Bytes(), rows, 10)
 	var got int64
-	err = Read(t.Context(), bytes.NewReader(out.Bytes()), schema, func(rec arrow.Record) error {
+	err := Read(t.Context(), bytes.NewReader(out.Bytes()), schema, func(rec arrow.Record) error {
 		for _, x := range rec.Column(0).(*array.Int64).Int64Values() {
 			if x != got%rows {
 				t.Errorf("row %d holds %d", got, x)
@@ -179,8 +181,8 @@ func TestRowGroups(t *testing.T) {
 		}
 		return nil
 	})
-	if err != nil || got != rows*batches {
-		t.Errorf("read %d rows, %v; wrote %d", got, err, rows*batches)
+	if err != nil || got != rows+10 {
+		t.Errorf("read %d rows, %v; wrote %d", got, err, rows+10)
 	}
 }
 
@@ -216,22 +218,21 @@ func (b *breaking) Write(p []byte) (int, error) {
 
 // Wherever in the file the writer's target breaks, its error comes out.
 func TestBrokenTarget(t *testing.T) {
-	rec := batch(everything(), 5, 40, rand.New(rand.NewPCG(1, 1)))
-	size := len(small(t))
-	for at := 0; at < size; at += 1 + at%13 {
-		if _, err := writeTo(&breaking{left: at}, rec, rec.NewSlice(0, 0)); !errors.Is(err, errBroken) {
-			t.Errorf("broken at byte %d of %d: %v", at, size, err)
+	data, rec := small(t, few())
+	for at := 0; at < len(data); at += 3 {
+		if _, err := writeTo(&breaking{left: at}, few(), rec); !errors.Is(err, errBroken) {
+			t.Errorf("broken at byte %d of %d: %v", at, len(data), err)
 		}
 	}
-	if _, err := writeTo(&breaking{left: size}, rec); err != nil {
-		t.Errorf("a target that takes all %d bytes: %v", size, err)
+	if _, err := writeTo(&breaking{left: len(data)}, few(), rec); err != nil {
+		t.Errorf("a target that takes all %d bytes: %v", len(data), err)
 	}
 }
 
 // A target that broke stays broken, however often it is written to.
 func TestWriteAfterABreak(t *testing.T) {
-	rec := batch(everything(), 5, 40, rand.New(rand.NewPCG(1, 1)))
-	w, err := NewWriter(&breaking{}, everything())
+	_, rec := small(t, few())
+	w, err := NewWriter(&breaking{}, few())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,26 +249,28 @@ func TestWriteAfterABreak(t *testing.T) {
 }
 
 func TestWriteRefusesOtherColumns(t *testing.T) {
-	w, err := NewWriter(io.Discard, everything())
+	w, err := NewWriter(io.Discard, few())
 	if err != nil {
 		t.Fatal(err)
 	}
-	other := arrow.NewSchema(everything().Fields()[1:], nil)
-	if err := w.Write(batch(other, 1, 4, rand.New(rand.NewPCG(1, 1)))); err == nil {
+	_, other := small(t, everything())
+	if err := w.Write(other); err == nil {
 		t.Error("a batch of other columns was written")
 	}
 }
 
 func TestReadRefusesOtherColumns(t *testing.T) {
-	fields := everything().Fields()
-	for name, schema := range map[string]*arrow.Schema{
-		"fewer":         arrow.NewSchema(fields[1:], nil),
-		"other order":   arrow.NewSchema(append(fields[1:], fields[0]), nil),
-		"other type":    arrow.NewSchema(append([]arrow.Field{{Name: "$meta", Type: arrow.PrimitiveTypes.Int8}}, fields[1:]...), nil),
-		"other element": arrow.NewSchema(append([]arrow.Field{fields[0], {Name: "bits", Type: arrow.ListOf(arrow.PrimitiveTypes.Int8)}}, fields[2:]...), nil),
-		"other name":    arrow.NewSchema(append([]arrow.Field{{Name: "meta", Type: fields[0].Type}}, fields[1:]...), nil),
+	data, _ := small(t, few())
+	id, text, v, flags := few().Field(0), few().Field(1), few().Field(2), few().Field(3)
+	for name, fields := range map[string][]arrow.Field{
+		"fewer":         {id, text, v},
+		"more":          {id, text, v, flags, {Name: "x", Type: arrow.PrimitiveTypes.Int8}},
+		"other order":   {text, id, v, flags},
+		"other name":    {{Name: "key", Type: id.Type}, text, v, flags},
+		"other type":    {{Name: "id", Type: arrow.PrimitiveTypes.Int32}, text, v, flags},
+		"other element": {id, text, v, {Name: "flags", Type: v.Type}},
 	} {
-		err := Read(t.Context(), bytes.NewReader(small(t)), schema, func(arrow.Record) error {
+		err := Read(t.Context(), bytes.NewReader(data), arrow.NewSchema(fields, nil), func(arrow.Record) error {
 			t.Errorf("%s: rows were read", name)
 			return nil
 		})
@@ -279,16 +282,43 @@ func TestReadRefusesOtherColumns(t *testing.T) {
 
 func TestReadEndsWithEmit(t *testing.T) {
 	calls := 0
-	err := Read(t.Context(), bytes.NewReader(small(t)), everything(), func(arrow.Record) error { calls++; return errBroken })
+	data, _ := small(t, few())
+	err := Read(t.Context(), bytes.NewReader(data), few(), func(arrow.Record) error { calls++; return errBroken })
 	if err != errBroken || calls != 1 {
 		t.Errorf("%d batches, %v; want one, and emit's own error", calls, err)
 	}
 }
 
+// A file that can't be read is not taken for damaged where its end could be read, and its error comes out.
+func TestReadBrokenFile(t *testing.T) {
+	data, _ := small(t, few())
+	f := &fragile{Reader: bytes.NewReader(data), breaksBelow: 100}
+	if _, err := f.ReadAt(make([]byte, 1), f.breaksBelow); err != nil {
+		t.Fatal(err)
+	}
+	if err := Read(t.Context(), f, few(), func(arrow.Record) error { return nil }); !errors.Is(err, errBroken) || errors.Is(err, ErrDamaged) {
+		t.Errorf("%v, want the file's own error", err)
+	}
+}
+
+// fragile is a file whose beginning can't be read.
+type fragile struct {
+	*bytes.Reader
+	breaksBelow int64
+}
+
+func (f *fragile) ReadAt(p []byte, at int64) (int, error) {
+	if at < f.breaksBelow {
+		return 0, errBroken
+	}
+	return f.Reader.ReadAt(p, at)
+}
+
 // Read leaves the file open, which is its caller's.
 func TestReadLeavesTheFileOpen(t *testing.T) {
-	f := &closing{Reader: bytes.NewReader(small(t))}
-	if err := Read(t.Context(), f, everything(), func(arrow.Record) error { return nil }); err != nil || f.closed {
+	data, _ := small(t, few())
+	f := &closing{Reader: bytes.NewReader(data)}
+	if err := Read(t.Context(), f, few(), func(arrow.Record) error { return nil }); err != nil || f.closed {
 		t.Errorf("closed %t, %v", f.closed, err)
 	}
 }
@@ -302,44 +332,47 @@ func (c *closing) Close() error { c.closed = true; return nil }
 
 // A part that was cut off anywhere is no part.
 func TestCutOff(t *testing.T) {
-	data := small(t)
+	data, _ := small(t, few())
 	for n := range data {
-		if _, err := read(t.Context(), data[:n]); !errors.Is(err, ErrDamaged) {
+		if _, err := read(t.Context(), data[:n], few()); !errors.Is(err, ErrDamaged) {
 			t.Errorf("the first %d of %d bytes: %v", n, len(data), err)
 		}
 	}
 }
 
-// A flipped bit, here in every few bytes, is an error or other rows, and never more.
+// A flipped bit is an error or other values: it never panics, and never makes more or fewer rows.
 func TestFlippedBits(t *testing.T) {
-	data := small(t)
-	for i := 0; i < 8*len(data); i += 29 {
+	data, rec := small(t, few())
+	for i := 0; i < 8*len(data); i += 13 {
 		damaged := bytes.Clone(data)
 		damaged[i/8] ^= 1 << (i % 8)
-		readInTime(t, damaged)
+		if sum, err := readInTime(t, damaged, few()); err == nil && sum.Rows != rec.NumRows() {
+			t.Errorf("bit %d of byte %d flipped: %d rows instead of %d", i%8, i/8, sum.Rows, rec.NumRows())
+		}
 	}
 }
 
 // FuzzRead damages a part in any way.
 func FuzzRead(f *testing.F) {
-	data := small(f)
+	data, _ := small(f, everything())
 	f.Add(data)
 	f.Add(data[:len(data)/2])
 	f.Add(append(bytes.Clone(data[:4]), data[len(data)-8:]...))
 	f.Add([]byte("PAR1"))
-	f.Fuzz(func(t *testing.T, data []byte) { readInTime(t, data) })
+	f.Fuzz(func(t *testing.T, data []byte) { readInTime(t, data, everything()) })
 }
 
-// readInTime fails where a read panics or hangs.
-func readInTime(t *testing.T, data []byte) {
+// readInTime fails where a read hangs.
+func readInTime(t *testing.T, data []byte, schema *arrow.Schema) (sum checksum.Sum, err error) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		read(context.Background(), data)
+		sum, err = read(context.Background(), data, schema)
 	}()
 	select {
 	case <-done:
 	case <-time.After(20 * time.Second):
 		t.Fatalf("reading %d bytes of damaged parquet hangs", len(data))
 	}
+	return sum, err
 }

@@ -1,0 +1,69 @@
+package checkpoint
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"migrate/sinks"
+)
+
+const suffix = ".checkpoint.json"
+
+// List reads the documents of all jobs on a sink. One that can't be read is listed with its error and the name of its
+// object.
+func List(ctx context.Context, sink sinks.Sink) ([]Job, error) {
+	var jobs []Job
+	for info, err := range sink.List(ctx, "") {
+		if err != nil {
+			return nil, fmt.Errorf("looking for jobs on %s: %w", sink.URL(""), err)
+		}
+		if !strings.HasSuffix(info.Name, suffix) {
+			continue
+		}
+		job, err := Read(ctx, sink, info.Name)
+		if err != nil {
+			job = &Job{Name: info.Name, State: Failed, Error: err.Error(), Updated: info.ModTime}
+		}
+		jobs = append(jobs, *job)
+	}
+	return jobs, nil
+}
+
+// Standing is the state of a job as it is now: a running one whose owner is gone, or has let its lease run out, was
+// interrupted.
+func (j *Job) Standing() State {
+	if j.State == Running && !j.live() {
+		return Interrupted
+	}
+	return j.State
+}
+
+// live reports whether a process has the job.
+func (j *Job) live() bool {
+	return j.State == Running && time.Now().Before(j.Lease.Expires) && !j.Lease.Owner.gone()
+}
+
+// Remove removes everything in a job's folder on a sink: its documents, parts and manifest. ErrHeld where a process has
+// one of its jobs.
+func Remove(ctx context.Context, sink sinks.Sink, name string) error {
+	jobs, err := List(ctx, sink)
+	if err != nil {
+		return err
+	}
+	for _, j := range jobs {
+		if j.Name == name && j.live() {
+			return fmt.Errorf("removing %q: %w: %s", name, ErrHeld, j.Lease.Owner)
+		}
+	}
+	for info, err := range sink.List(ctx, name+"/") {
+		if err != nil {
+			return fmt.Errorf("removing %q: %w", name, err)
+		}
+		if err := sink.Delete(ctx, info.Name); err != nil {
+			return fmt.Errorf("removing %q: %w", name, err)
+		}
+	}
+	return nil
+}

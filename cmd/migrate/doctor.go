@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"migrate/internal/milvus"
+	"migrate/sinks"
+	"migrate/sinks/contract"
+)
+
+func newDoctor() *cobra.Command {
+	return command("doctor", "Try source, target and stores for real, before a move",
+		`Logs in to the servers that are given, compares their clocks with this machine's, and runs the contract that migrate relies
+on against the sink and the staging store: it writes, reads, lists and deletes about 170 MiB under a name of its own. Says
+what to mend, and fails if anything has to be.`,
+		`  migrate doctor --source-address standalone:19530 --target-address cluster:19530 \
+      --sink-url s3://exports/milvus --sink-endpoint minio:9000 --staging-url s3://a-bucket/staging`,
+		slices.Concat(sourceSettings, targetSettings, sinkSettings, stagingSettings),
+		runDoctor)
+}
+
+// finding is the outcome of one thing that doctor tried.
+type finding struct {
+	What  string `json:"what"`
+	Found string `json:"found"`
+	Bad   bool   `json:"bad"`
+}
+
+func runDoctor(cmd *cobra.Command, c config) error {
+	ctx := cmd.Context()
+	found := slices.Concat(
+		tryServer(ctx, "source", c.Source, func(milvus.Capabilities) error { return nil }),
+		tryServer(ctx, "target", c.Target, fitToImport),
+		tryStore(ctx, "sink", c.Sink),
+	)
+	if s := c.stagingStore(); s.Endpoint != "" {
+		found = append(found, tryStore(ctx, "staging", s)...)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	err := c.print(cmd.OutOrStdout(), found, func(w io.Writer) {
+		for _, f := range found {
+			fmt.Fprintf(w, "%-5s %s: %s\n", map[bool]string{true: "MEND", false: "ok"}[f.Bad], f.What, f.Found)
+		}
+	})
+	if err == nil && slices.ContainsFunc(found, func(f finding) bool { return f.Bad }) {
+		return errUnfit
+	}
+	return err
+}
+
+var errUnfit = fmt.Errorf("not everything is fit for a move; see above")
+
+func fitToImport(can milvus.Capabilities) error {
+	switch {
+	case can.ImportLosesStats:
+		return fmt.Errorf("it loses the statistics of imported segments (milvus-io/milvus#33476): upgrade it to 2.4.4 or later")
+	case !can.GRPCImport:
+		return fmt.Errorf("this migrate bulk-inserts into Milvus 2.3")
+	}
+	return nil
+}
+
+// mostSkew is a difference of clocks that leases bear.
+const mostSkew = 5 * time.Second
+
+func tryServer(ctx context.Context, side string, s server, fit func(milvus.Capabilities) error) []finding {
+	if s.Address == "" {
+		return []finding{{side, "not given, not tried", false}}
+	}
+	conn, err := milvus.Connect(ctx, s.milvus())
+	if err != nil {
+		return []finding{{side, explain(err), true}}
+	}
+	defer conn.Close()
+	found := []finding{{side, fmt.Sprintf("%s answers, Milvus %s", s.Address, conn.Version), false}}
+	if err := fit(conn.Capabilities); err != nil {
+		found = append(found, finding{side + " version", err.Error(), true})
+	}
+	return append(found, tryClock(ctx, side, conn))
+}
+
+func tryClock(ctx context.Context, side string, conn *milvus.Server) finding {
+	ts, err := conn.Now(ctx)
+	if err != nil {
+		return finding{side + " clock", err.Error(), true}
+	}
+	skew := time.Until(milvus.Time(ts)).Round(time.Millisecond)
+	return finding{side + " clock", fmt.Sprintf("%v away from this machine's", skew), skew.Abs() > mostSkew}
+}
+
+// tryStore runs the contract that every sink has to keep.
+func tryStore(ctx context.Context, side string, s store) []finding {
+	sink, err := sinks.Open(ctx, s.URL, s.s3())
+	if err != nil {
+		return []finding{{side, explain(err), true}}
+	}
+	var broken []finding
+	checks := contract.Checks()
+	for _, check := range checks {
+		if err := check.Run(ctx, sink); err != nil {
+			broken = append(broken, finding{side + ": " + check.Name, explain(err), true})
+		}
+	}
+	if len(broken) > 0 {
+		return broken
+	}
+	return []finding{{side, fmt.Sprintf("%s keeps all %d checks of the contract", sink.URL(""), len(checks)), false}}
+}

@@ -1,0 +1,240 @@
+package main
+
+import (
+	"encoding/json"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"migrate/checkpoint"
+	"migrate/internal/labtest"
+	"migrate/internal/manifest"
+	"migrate/sinks"
+)
+
+// kills is how many times each of export and import is killed: a few in `make test`, and 30 in `make test-faults`.
+func kills(t *testing.T) int {
+	n, err := strconv.Atoi(os.Getenv("KILLS"))
+	if err != nil {
+		n = 4
+	}
+	return n
+}
+
+// killer kills a command at random instants, again and again, until it has struck so many times.
+type killer struct {
+	random *rand.Rand
+	within time.Duration // of an undisturbed run
+}
+
+func newKiller(t *testing.T, within time.Duration) killer {
+	seed := uint64(time.Now().UnixNano())
+	if given, err := strconv.ParseUint(os.Getenv("SEED"), 10, 64); err == nil {
+		seed = given
+	}
+	t.Logf("SEED=%d, killing within %v", seed, within)
+	return killer{rand.New(rand.NewPCG(seed, 1)), within}
+}
+
+// run runs a command and kills it with -9 at a random instant; it reports whether the command ended before that.
+func (k killer) run(t *testing.T, args []string) (ended bool) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), binary, args...)
+	cmd.Dir = t.TempDir()
+	timer := time.AfterFunc(time.Hour, func() { cmd.Process.Kill() })
+	defer timer.Stop()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	timer.Reset(time.Duration(k.random.Float64() * float64(k.within)))
+	cmd.Wait()
+	status := cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if !status.Signaled() && cmd.ProcessState.ExitCode() != exitOK {
+		t.Fatalf("a run after a kill ended with %d", cmd.ProcessState.ExitCode())
+	}
+	return !status.Signaled()
+}
+
+// TestExportKilled kills an export again and again; what comes of it is what an undisturbed run makes.
+func TestExportKilled(t *testing.T) {
+	t.Parallel()
+	name := documents(t, labtest.Source(t), 40_000)
+	folder := t.TempDir()
+	export := func(job string, more ...string) []string {
+		return args("export", toSource, "--collection", name, sink, folder, "--job", job, "--part-size", "1MiB", "--workers", "2", more)
+	}
+	started := time.Now()
+	migrate(t, nil, export("undisturbed")...).want(t, exitOK)
+	k := newKiller(t, time.Since(started))
+	for range kills(t) {
+		k.run(t, export("killed"))
+		if _, err := readManifest(t, folder, "killed"); err == nil {
+			wantSameExport(t, folder)
+			removeJob(t, folder, "killed")
+		}
+	}
+	migrate(t, nil, export("killed")...).want(t, exitOK)
+	wantSameExport(t, folder)
+}
+
+// wantSameExport compares what came of the kills with the undisturbed run, object by object.
+func wantSameExport(t *testing.T, folder string) {
+	t.Helper()
+	want, err := readManifest(t, folder, "undisturbed")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := readManifest(t, folder, "killed")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Total != want.Total || len(got.Parts) != len(want.Parts) {
+		t.Fatalf("%v in %d parts after kills, %v in %d undisturbed", got.Total, len(got.Parts), want.Total, len(want.Parts))
+	}
+	for i, p := range want.Parts {
+		if got.Parts[i].SHA256 != p.SHA256 {
+			t.Errorf("part %s is another than that of the undisturbed run", p.Object)
+		}
+	}
+}
+
+func readManifest(t *testing.T, folder, job string) (*manifest.Manifest, error) {
+	t.Helper()
+	local, err := sinks.NewLocal(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return manifest.Read(t.Context(), local, job)
+}
+
+func removeJob(t *testing.T, folder, job string) {
+	t.Helper()
+	local, err := sinks.NewLocal(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for info, err := range local.List(t.Context(), job+"/") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := local.Delete(t.Context(), info.Name); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestImportKilled kills an import again and again; in the end every row is there once.
+func TestImportKilled(t *testing.T) {
+	t.Parallel()
+	name := documents(t, labtest.Source(t), 20_000)
+	folder, to := t.TempDir(), labtest.Target(t)
+	migrate(t, nil, args("export", toSource, "--collection", name, sink, folder, "--part-size", "1MiB")...).want(t, exitOK)
+	target := labtest.Name()
+	labtest.DropLater(t, to, target)
+	imp := args("import", toTarget, toStaging, sink, folder, "--collection", name, "--as", target, "--jobs", "2")
+	k := newKiller(t, 4*time.Second)
+	for killed := 0; killed < kills(t); {
+		if !k.run(t, imp) {
+			killed++
+			continue
+		}
+		verifyTarget(t, folder, name, target)
+		if err := to.Drop(t.Context(), target); err != nil {
+			t.Fatal(err)
+		}
+	}
+	migrate(t, nil, imp...).want(t, exitOK, "imported 20,000 rows")
+	verifyTarget(t, folder, name, target)
+}
+
+func verifyTarget(t *testing.T, folder, name, target string) {
+	t.Helper()
+	migrate(t, nil, args("verify", "--from", "export", toTarget, sink, folder, "--collection", name, "--as", target)...).
+		want(t, exitOK, "equal: 20,000 rows")
+}
+
+// TestTwoProcesses lets only one of two processes have a job.
+func TestTwoProcesses(t *testing.T) {
+	t.Parallel()
+	name := documents(t, labtest.Source(t), 20_000)
+	folder := t.TempDir()
+	export := args("export", toSource, "--collection", name, sink, folder, "--part-size", "1MiB", "--workers", "1")
+	first := exec.CommandContext(t.Context(), binary, export...)
+	first.Dir = t.TempDir()
+	if err := first.Start(); err != nil {
+		t.Fatal(err)
+	}
+	awaitFile(t, folder+"/"+name+"/export.checkpoint.json")
+	if err := first.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	migrate(t, nil, export...).want(t, exitFailed, "held by another process", strconv.Itoa(first.Process.Pid))
+	if err := first.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Wait(); err != nil {
+		t.Errorf("the first process: %v", err)
+	}
+	migrate(t, nil, export...).want(t, exitFailed, "complete already")
+}
+
+// TestLateProcess pauses a process past its lease: another goes on with the job, and the late one, woken, stops with a
+// clear error and has changed nothing.
+func TestLateProcess(t *testing.T) {
+	t.Parallel()
+	name := documents(t, labtest.Source(t), 40_000)
+	folder := t.TempDir()
+	export := args("export", "--json", toSource, "--collection", name, sink, folder, "--part-size", "1MiB", "--workers", "1")
+	late := exec.CommandContext(t.Context(), binary, export...)
+	late.Dir = t.TempDir()
+	woken := make(chan result, 1)
+	go func() { woken <- finish(t, late) }()
+	document := folder + "/" + name + "/export.checkpoint.json"
+	awaitFile(t, document)
+	if err := late.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	expire(t, folder, name)
+	r := migrate(t, nil, export...)
+	r.want(t, exitOK)
+	if err := late.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	(<-woken).want(t, exitFailed, "taken over by another process")
+	var exported exportResult
+	if err := json.Unmarshal([]byte(r.stdout), &exported); err != nil || exported.Content.Rows != 40_000 {
+		t.Errorf("%v, %+v", err, exported)
+	}
+	if m, err := readManifest(t, folder, name); err != nil || m.Total != exported.Content {
+		t.Errorf("the manifest after the late process woke: %v, %v", m, err)
+	}
+}
+
+// expire lets a lease run out, as its time would; the machine's clock stays.
+func expire(t *testing.T, folder, job string) {
+	t.Helper()
+	local, err := sinks.NewLocal(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := checkpoint.Name(checkpoint.Export, job, "")
+	text, version, err := local.Load(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc checkpoint.Job
+	if err := json.Unmarshal(text, &doc); err != nil {
+		t.Fatal(err)
+	}
+	doc.Lease.Expires = time.Now().Add(-time.Second)
+	if text, err = json.Marshal(doc); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := local.Swap(t.Context(), name, version, text); err != nil {
+		t.Fatal(err)
+	}
+}

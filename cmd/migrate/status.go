@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"migrate/checkpoint"
+	"migrate/internal/clock"
+	"migrate/sinks"
+)
+
+func newStatus() *cobra.Command {
+	return command("status", "Show the jobs and how they stand",
+		`Shows the exports on the sink and, where a staging store is given, the imports that go through it: state, progress, rate,
+time left, the last error, and what to do next.`,
+		`  migrate status --sink-url s3://exports/milvus --sink-endpoint minio:9000 --watch`,
+		slices.Concat(sinkSettings, stagingSettings, []setting{jobSetting, watch}),
+		runStatus)
+}
+
+// jobStatus is one job, as it is shown and printed in JSON.
+type jobStatus struct {
+	Job       string           `json:"job"`
+	Kind      checkpoint.Kind  `json:"kind"`
+	State     checkpoint.State `json:"state"`
+	Done      int              `json:"parts_done"`
+	Parts     int              `json:"parts"`
+	RowsDone  int64            `json:"rows_done"`
+	Rows      int64            `json:"rows"`
+	RowsPer   float64          `json:"rows_per_second"` // since the job began
+	Left      float64          `json:"seconds_left"`
+	Updated   time.Time        `json:"updated"`
+	LastError string           `json:"last_error,omitempty"`
+	Next      string           `json:"next"`
+}
+
+func runStatus(cmd *cobra.Command, c config) error {
+	ctx := cmd.Context()
+	stores, err := c.jobStores(ctx)
+	if err != nil {
+		return err
+	}
+	for {
+		jobs, err := statuses(ctx, stores, c.Job)
+		if err != nil {
+			return err
+		}
+		if err := c.print(cmd.OutOrStdout(), jobs, func(w io.Writer) { printJobs(w, jobs) }); err != nil || !c.Watch {
+			return err
+		}
+		if err := clock.Sleep(ctx, 2*time.Second); err != nil {
+			return err
+		}
+	}
+}
+
+// jobStores are the places where jobs keep their documents: exports on the sink, imports on the staging store, if its
+// server is known.
+func (c config) jobStores(ctx context.Context) ([]sinks.Sink, error) {
+	sink, err := openSink(ctx, c)
+	if err != nil || c.stagingStore().Endpoint == "" {
+		return []sinks.Sink{sink}, err
+	}
+	staging, err := openStaging(ctx, c)
+	return []sinks.Sink{sink, staging}, err
+}
+
+func statuses(ctx context.Context, stores []sinks.Sink, name string) ([]jobStatus, error) {
+	shown := []jobStatus{}
+	for _, store := range stores {
+		jobs, err := checkpoint.List(ctx, store)
+		if err != nil {
+			return nil, err
+		}
+		for _, j := range jobs {
+			if name == "" || name == j.Name {
+				shown = append(shown, statusOf(j))
+			}
+		}
+	}
+	return shown, nil
+}
+
+func statusOf(j checkpoint.Job) jobStatus {
+	s := jobStatus{
+		Job: j.Name, Kind: j.Kind, State: j.Standing(), Parts: len(j.Parts), Rows: j.Rows, Updated: j.Updated, LastError: j.Error,
+	}
+	s.Done, s.RowsDone = j.Finished()
+	if took := j.Updated.Sub(j.Started).Seconds(); took > 0 {
+		s.RowsPer = float64(s.RowsDone) / took
+	}
+	if s.RowsPer > 0 {
+		s.Left = float64(s.Rows-s.RowsDone) / s.RowsPer
+	}
+	s.Next = nextOf(s)
+	return s
+}
+
+func nextOf(s jobStatus) string {
+	switch {
+	case s.State == checkpoint.Running:
+		return "wait"
+	case s.State == checkpoint.Done && s.Kind == checkpoint.Export:
+		return "migrate import --job " + s.Job
+	case s.State == checkpoint.Done:
+		return "migrate verify"
+	case s.Kind == "":
+		return "migrate jobs rm, and begin anew"
+	}
+	return fmt.Sprintf("give the same %s command again", s.Kind)
+}
+
+func printJobs(w io.Writer, jobs []jobStatus) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "JOB\tKIND\tSTATE\tPARTS\tROWS\tRATE\tLEFT\tUPDATED\tNEXT")
+	for _, j := range jobs {
+		left := "-"
+		if j.State == checkpoint.Running && j.Left > 0 {
+			left = time.Duration(j.Left * float64(time.Second)).Round(time.Second).String()
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d/%d\t%s/%s\t%s/s\t%s\t%s\t%s\n", j.Job, j.Kind, j.State, j.Done, j.Parts,
+			humanize.Comma(j.RowsDone), humanize.Comma(j.Rows), humanize.Comma(int64(j.RowsPer)), left, humanize.Time(j.Updated), j.Next)
+	}
+	t.Flush()
+	for _, j := range jobs {
+		if j.LastError != "" {
+			fmt.Fprintf(w, "last error of %s %s: %s\n", j.Kind, j.Job, j.LastError)
+		}
+	}
+}
+
+func newJobs() *cobra.Command {
+	jobs := &cobra.Command{Use: "jobs", Short: "Manage the jobs"}
+	rm := command("rm", "Remove a job, with all that it wrote to the sink",
+		`Removes an export from the sink: its checkpoint, its parts, and its manifest; and an import's checkpoint from the staging
+store. A complete export is removed with --force only. What was imported into a target stays.`,
+		`  migrate jobs rm --job rag_documents`,
+		slices.Concat(sinkSettings, stagingSettings, []setting{jobSetting, force}),
+		runRemove)
+	jobs.AddCommand(rm)
+	return jobs
+}
+
+func runRemove(cmd *cobra.Command, c config) error {
+	ctx := cmd.Context()
+	if err := require("job", c.Job); err != nil {
+		return err
+	}
+	stores, err := c.jobStores(ctx)
+	if err != nil {
+		return err
+	}
+	shown, err := statuses(ctx, stores, c.Job)
+	if err != nil {
+		return err
+	}
+	for _, j := range shown {
+		if j.Kind == checkpoint.Export && j.State == checkpoint.Done && !c.Force {
+			return fmt.Errorf("removing %q: it is a complete export; remove it with --force", c.Job)
+		}
+	}
+	for _, store := range stores {
+		if err := checkpoint.Remove(ctx, store, c.Job); err != nil {
+			return err
+		}
+	}
+	return nil
+}

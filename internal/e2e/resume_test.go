@@ -1,0 +1,196 @@
+package e2e
+
+import (
+	"encoding/json"
+	"errors"
+	"path"
+	"strings"
+	"testing"
+	"time"
+
+	"migrate/checkpoint"
+	"migrate/exporter"
+	"migrate/importer"
+	"migrate/internal/labtest"
+	"migrate/internal/verify"
+	"migrate/sinks"
+	"migrate/sinks/faults"
+)
+
+var errBroken = errors.New("broken on purpose")
+
+// TestExportGoesOn breaks an export at each of its writes, and has the same call finish it: parts that were finished are
+// not written again, and the result is that of an undisturbed run.
+func TestExportGoesOn(t *testing.T) {
+	t.Parallel()
+	from := labtest.Source(t)
+	c := labtest.Collection(narrow())
+	labtest.Create(t, from, c)
+	labtest.Insert(t, from, c.Name, "", narrowRows(labtest.Each(3000, func(i int) int64 { return int64(i) })))
+	opts := exporter.Options{Job: "j", PartBytes: 50_000, Workers: 1}
+	undisturbed, err := exporter.Export(t.Context(), from, c.Name, labtest.Local(t), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for title, f := range map[string]struct {
+		method faults.Method
+		fault  faults.Fault
+		done   int // parts finished by then
+	}{
+		"first part refused":     {faults.Put, faults.Error(errBroken).On("part-00000"), 0},
+		"part refused":           {faults.Put, faults.Error(errBroken).On("part-00001"), 1},
+		"part cut off":           {faults.Put, faults.ErrorAfter(5000, errBroken).On("part-00002"), 2},
+		"full":                   {faults.Put, faults.ErrorAfter(100, sinks.ErrNoSpace).On("part-00003"), 3},
+		"answer lost":            {faults.Put, faults.LoseAnswer(errBroken).On("part-00001"), 1},
+		"manifest refused":       {faults.Put, faults.Error(errBroken).On("manifest.json"), len(undisturbed.Parts)},
+		"manifest cut off":       {faults.Put, faults.ErrorAfter(10, errBroken).On("manifest.json"), len(undisturbed.Parts)},
+		"orphans can't be seen":  {faults.List, faults.Error(errBroken), len(undisturbed.Parts)},
+		"checkpoint refused":     {faults.Swap, faults.Error(errBroken).On("export.checkpoint.json"), 0},
+		"checkpoint answer lost": {faults.Swap, faults.LoseAnswer(errBroken).On("export.checkpoint.json"), 0},
+	} {
+		t.Run(title, func(t *testing.T) {
+			sink := faults.Watch(t, labtest.Local(t))
+			sink.Queue(f.method, f.fault)
+			_, err := exporter.Export(t.Context(), from, c.Name, sink, opts)
+			if !errors.Is(err, errBroken) && !errors.Is(err, sinks.ErrNoSpace) {
+				t.Fatalf("the fault is not in the error: %v", err)
+			}
+			var kept *checkpoint.ResumableError
+			if errors.As(err, &kept) != (f.done > 0) || kept != nil && kept.Done != f.done {
+				t.Errorf("kept: %+v, want %d parts", kept, f.done)
+			}
+			before := written(t, sink)
+			m, err := exporter.Export(t.Context(), from, c.Name, sink, opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if m.Total != undisturbed.Total || len(m.Parts) != len(undisturbed.Parts) {
+				t.Errorf("%v in %d parts, undisturbed %v in %d", m.Total, len(m.Parts), undisturbed.Total, len(undisturbed.Parts))
+			}
+			after := written(t, sink)
+			for i := range f.done {
+				if name := m.ObjectName(m.Parts[i]); !before[name].Equal(after[name]) {
+					t.Errorf("%s was written again", name)
+				}
+			}
+			if len(after) != len(m.Parts) {
+				t.Errorf("%d objects for %d parts", len(after), len(m.Parts))
+			}
+		})
+	}
+}
+
+// written is when each part on a sink was written.
+func written(t *testing.T, sink sinks.Sink) map[string]time.Time {
+	t.Helper()
+	times := map[string]time.Time{}
+	for info, err := range sink.List(t.Context(), "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if path.Ext(info.Name) == ".parquet" {
+			times[info.Name] = info.ModTime
+		}
+	}
+	return times
+}
+
+// stagingOf makes a faulty sink a staging store.
+type stagingOf struct {
+	*faults.Faults
+	store *sinks.S3
+}
+
+func (s stagingOf) Key(name string) string { return s.store.Key(name) }
+
+// TestImportGoesOn breaks an import at each of its writes, and has the same call finish it with not one row more.
+func TestImportGoesOn(t *testing.T) {
+	t.Parallel()
+	local := labtest.Local(t)
+	from := labtest.Source(t)
+	c := labtest.Collection(narrow())
+	labtest.Create(t, from, c)
+	labtest.Insert(t, from, c.Name, "", narrowRows(labtest.Each(2000, func(i int) int64 { return int64(i) })))
+	m, err := exporter.Export(t.Context(), from, c.Name, local, exporter.Options{Job: c.Name, PartBytes: 50_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	remote := labtest.Sink(t)
+	copyAll(t, local, remote)
+	doc := "checkpoint.json"
+	for title, f := range map[string]struct {
+		sink   sinks.Sink
+		method faults.Method
+		faults []faults.Fault
+		want   string
+	}{
+		"staging refused":    {local, faults.Put, []faults.Fault{faults.Error(errBroken).On("part-00001")}, "broken"},
+		"staging cut off":    {local, faults.Put, []faults.Fault{faults.ErrorAfter(1000, errBroken).On("part-00000")}, "broken"},
+		"copy refused":       {remote, faults.Copy, []faults.Fault{faults.Error(errBroken).On("part-00001")}, "broken"},
+		"staged and damaged": {local, faults.Put, []faults.Fault{faults.Truncate(1000).On("part-00000")}, "bulk-insert job"},
+		// The document is written when the job is taken (0), when its parts are known (1), and then before and after
+		// each call and at each part's end.
+		"intent not recorded": {local, faults.Swap, []faults.Fault{pass(doc), pass(doc), faults.Error(errBroken).On(doc)}, "broken"},
+		"id not recorded":     {local, faults.Swap, []faults.Fault{pass(doc), pass(doc), pass(doc), faults.Error(errBroken).On(doc)}, "broken"},
+		"end not recorded":    {local, faults.Swap, []faults.Fault{pass(doc), pass(doc), pass(doc), pass(doc), faults.Error(errBroken).On(doc)}, "broken"},
+		"end's answer lost":   {local, faults.Swap, []faults.Fault{pass(doc), pass(doc), pass(doc), pass(doc), faults.LoseAnswer(errBroken).On(doc)}, "broken"},
+	} {
+		t.Run(title, func(t *testing.T) {
+			store, to := labtest.Staging(t), labtest.Target(t)
+			name := labtest.Name()
+			labtest.DropLater(t, to, name)
+			staging := stagingOf{faults.Watch(t, store), store}
+			staging.Queue(f.method, f.faults...)
+			opts := importer.Options{As: name, Jobs: 1}
+			if err := importInto(t, f.sink, m, staging, opts); err == nil || !strings.Contains(err.Error(), f.want) {
+				t.Fatalf("import over a fault: %v", err)
+			}
+			if err := importInto(t, f.sink, m, staging, opts); err != nil {
+				t.Fatal(err)
+			}
+			wantEqual(t, compare(t, verify.Export{Sink: local, Manifest: m}, side(t, to, name), verify.Options{}), 2000)
+		})
+	}
+}
+
+// pass lets a call pass.
+func pass(name string) faults.Fault { return faults.Delay(0).On(name) }
+
+// TestForgottenJob goes on with an import whose jobs the server has forgotten: the target's own rows tell.
+func TestForgottenJob(t *testing.T) {
+	t.Parallel()
+	sink, to := labtest.Local(t), labtest.Target(t)
+	c, m := exported(t, sink, 2000)
+	labtest.DropLater(t, to, c.Name)
+	staging := labtest.Staging(t)
+	if err := importInto(t, sink, m, staging, importer.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	// As if killed two days ago, between the calls and their record, under names that no server knows.
+	name := checkpoint.Name(checkpoint.Import, m.Job, c.Name)
+	rewrite(t, staging, name, func(j *checkpoint.Job) {
+		j.State, j.Updated, j.Lease.Expires = checkpoint.Interrupted, time.Now().Add(-48*time.Hour), time.Time{}
+		for i := range j.Parts {
+			j.Parts[i].State, j.Parts[i].Staged, j.Parts[i].Task = checkpoint.Intended, "forgotten", 0
+		}
+	})
+	if err := importInto(t, sink, m, staging, importer.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	wantEqual(t, compare(t, verify.Export{Sink: sink, Manifest: m}, side(t, to, c.Name), verify.Options{}), 2000)
+}
+
+// rewrite changes a document behind its owner's back.
+func rewrite(t *testing.T, sink sinks.Sink, name string, change func(*checkpoint.Job)) {
+	t.Helper()
+	job, err := checkpoint.Read(t.Context(), sink, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	change(job)
+	text, err := json.Marshal(job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	replace(t, sink, name, text)
+}

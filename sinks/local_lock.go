@@ -1,0 +1,111 @@
+package sinks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// lockPoll is how often one that waits for a lock asks for it.
+const lockPoll = 5 * time.Millisecond
+
+// objectLock is held by whoever swaps an object of a Local, or removes one that was swapped: an exclusive flock on a
+// file beside it. The system gives the lock up when its holder is killed.
+//
+// The file stays as long as the object does. Only the holder of its lock removes it, so a lock counts if the file is
+// still the one at its path once it is locked.
+type objectLock struct {
+	file   *os.File
+	target string // the object's path
+}
+
+// lockObject waits for the lock of the object at target, there or not, until ctx ends.
+func lockObject(ctx context.Context, target string) (*objectLock, error) {
+	folder, base := filepath.Split(target)
+	return lockWith(ctx, target, func() (*os.File, error) {
+		return createIn(ctx, folder, func() (*os.File, error) {
+			return os.OpenFile(filepath.Join(folder, lockName(base)), os.O_RDWR|os.O_CREATE, 0o666)
+		})
+	})
+}
+
+// lockSwapped is lockObject for an object that was swapped, and nil for any other. It makes no file, since whoever
+// deletes may do so because the disk is full.
+func lockSwapped(ctx context.Context, target string) (*objectLock, error) {
+	folder, base := filepath.Split(target)
+	lock, err := lockWith(ctx, target, func() (*os.File, error) {
+		return os.OpenFile(filepath.Join(folder, lockName(base)), os.O_RDWR, 0)
+	})
+	if isMissing(err) {
+		return nil, nil
+	}
+	return lock, err
+}
+
+func lockWith(ctx context.Context, target string, open func() (*os.File, error)) (*objectLock, error) {
+	for {
+		file, err := open()
+		if err != nil {
+			return nil, err
+		}
+		if err := flock(ctx, file); err != nil {
+			return nil, errors.Join(fmt.Errorf("locking %s: %w", file.Name(), err), file.Close())
+		}
+		lock := &objectLock{file: file, target: target}
+		if lock.isAtItsPath() {
+			return lock, nil
+		}
+		lock.giveUp() // who held it before has removed the file
+	}
+}
+
+func flock(ctx context.Context, file *os.File) error {
+	ticker := time.NewTicker(lockPoll)
+	defer ticker.Stop()
+	for {
+		err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		switch {
+		case errors.Is(err, unix.EWOULDBLOCK) || errors.Is(err, unix.EINTR):
+		case errors.Is(err, errors.ErrUnsupported) || errors.Is(err, unix.ENOLCK):
+			return fmt.Errorf("%w; this filesystem has no locks: use a folder of another, or an S3 store", err)
+		default:
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
+	}
+}
+
+func (k *objectLock) isAtItsPath() bool {
+	locked, err := k.file.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := os.Stat(k.file.Name())
+	return err == nil && os.SameFile(locked, there)
+}
+
+// release gives the lock up, and removes its file where there is no object. A nil lock is none.
+func (k *objectLock) release() {
+	if k == nil {
+		return
+	}
+	if info, err := os.Lstat(k.target); isMissing(err) || (err == nil && info.IsDir()) {
+		_ = os.Remove(k.file.Name()) // what stays is a hidden, empty file
+	}
+	k.giveUp()
+}
+
+// giveUp unlocks before it closes: a process that is just being started may still share the open file.
+func (k *objectLock) giveUp() {
+	_ = unix.Flock(int(k.file.Fd()), unix.LOCK_UN) // closing does it otherwise
+	_ = k.file.Close()                             // nothing was written
+}
