@@ -30,7 +30,11 @@ test: ## check the code, and run every test on the lab, which it starts and stop
 
 test-faults: export KILLS := 30
 test-faults: ## the tests that take minutes: kill -9 at 30 random instants each, servers restarted under load
-	go run ./cmd/lab run -- go test -timeout 80m -count 1 -v -run 'Killed|Process|Restarted|Proxied' ./cmd/migrate ./internal/e2e
+	go run ./cmd/lab run -- go test -timeout 80m -count 1 -v -tags faults -run 'Killed|Process|Restarted|Proxied|GoesOn|Forgotten' ./cmd/migrate ./internal/e2e
+
+bench: build ## hold the export's speed against pymilvus' and the Go SDK's iterators, on the running lab
+	go build -o bin/ ./deploy/bench
+	bin/bench
 
 lab-up: ## install and start the lab: a Milvus standalone and a cluster, without Docker or root
 	go run ./cmd/lab up

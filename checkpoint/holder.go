@@ -95,7 +95,7 @@ func Acquire(ctx context.Context, sink sinks.Sink, name string, fresh Job) (cont
 		h.job.Started = time.Now().UTC()
 	}
 	if err := h.Update(ctx, func(*Job) {}); err != nil {
-		return nil, nil, err
+		return nil, nil, errors.Join(err, h.abandon(ctx))
 	}
 	ctx, h.lost = context.WithCancelCause(ctx)
 	h.renew(ctx)
@@ -149,6 +149,9 @@ func (h *Holder) Update(ctx context.Context, change func(*Job)) error {
 		return fmt.Errorf("encoding the checkpoint of %q: %w", next.Name, err)
 	}
 	version, err := h.store.Swap(ctx, h.name, h.version, text)
+	if errors.Is(err, sinks.ErrChanged) && h.mine(ctx) {
+		version, err = h.store.Swap(ctx, h.name, h.version, text)
+	}
 	if errors.Is(err, sinks.ErrChanged) {
 		err = fmt.Errorf("%s %q: %w", next.Kind, next.Name, ErrLost)
 		h.lose(err)
@@ -160,6 +163,33 @@ func (h *Holder) Update(ctx context.Context, change func(*Job)) error {
 	h.job, h.version = next, version
 	return nil
 }
+
+// mine reports whether the document is still this owner's, although it is another version than was seen last: then the
+// answer to an earlier write was lost, and its version is seen now.
+func (h *Holder) mine(ctx context.Context) bool {
+	there, version, err := load(ctx, h.store, h.name)
+	if err != nil || there.Lease.Owner != h.job.Lease.Owner || there.Lease.Epoch != h.job.Lease.Epoch {
+		return false
+	}
+	h.version = version
+	return true
+}
+
+// abandon gives up a job whose first write failed: where it was stored nevertheless, nobody should find it held.
+func (h *Holder) abandon(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTime)
+	defer cancel()
+	switch {
+	case !h.mine(ctx):
+		return nil
+	case h.Resumed:
+		return h.Update(ctx, func(j *Job) { j.State = Interrupted })
+	}
+	return h.sink.Delete(ctx, h.name)
+}
+
+// releaseTime is how long an ownership may take to end after its context has.
+const releaseTime = 3 * time.Second
 
 func (h *Holder) lose(err error) {
 	if h.lost != nil {
@@ -201,7 +231,7 @@ func (h *Holder) renew(ctx context.Context) {
 // so that an interrupted job is left in order.
 func (h *Holder) Release(ctx context.Context, state State, cause error) error {
 	h.stop()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTime)
 	defer cancel()
 	defer h.lost(nil)
 	if errors.Is(cause, ErrLost) {
@@ -218,7 +248,7 @@ func (h *Holder) Release(ctx context.Context, state State, cause error) error {
 // Remove ends the ownership and removes the document, since there is nothing to go on from.
 func (h *Holder) Remove(ctx context.Context) error {
 	h.stop()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTime)
 	defer cancel()
 	defer h.lost(nil)
 	if err := h.sink.Delete(ctx, h.name); err != nil {

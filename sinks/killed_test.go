@@ -15,15 +15,36 @@ import (
 	"migrate/sinks"
 )
 
-// killVariable names the sink that a child process puts to, until it is killed.
-const killVariable = "MIGRATE_SINKS_PUT_TO"
+// work names what a child process does, and to which sink.
+type work struct{ variable, url string }
+
+const (
+	putting  = "MIGRATE_SINKS_PUT_TO"   // until it is killed
+	counting = "MIGRATE_SINKS_COUNT_AT" // some turns
+	swapping = "MIGRATE_SINKS_SWAP_AT"  // until it is killed
+)
 
 func TestMain(m *testing.M) {
-	if url := os.Getenv(killVariable); url != "" {
-		fmt.Println(putForEver(context.Background(), url))
-		os.Exit(1)
+	for variable, do := range map[string]func(ctx context.Context, url string) error{
+		putting: putForEver, counting: countTurns, swapping: countForEver,
+	} {
+		url := os.Getenv(variable)
+		if url == "" {
+			continue
+		}
+		if err := do(context.Background(), url); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		return
 	}
 	os.Exit(m.Run())
+}
+
+func (w work) command(t *testing.T) *exec.Cmd {
+	child := exec.CommandContext(t.Context(), os.Args[0])
+	child.Env = append(os.Environ(), w.variable+"="+w.url)
+	return child
 }
 
 // putForEver writes more than a part of an object, says so, and waits to be killed.
@@ -58,7 +79,7 @@ func TestAKilledPut(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			put(t, test.sink, "job/object", []byte("before"))
-			killPut(t, test.sink.URL(""))
+			work{putting, test.sink.URL("")}.kill(t, "writing\n")
 			if got := names(t, test.sink, ""); !slices.Equal(got, []string{"job/object"}) {
 				t.Errorf("listed %q", got)
 			}
@@ -78,11 +99,10 @@ func TestAKilledPut(t *testing.T) {
 	}
 }
 
-// killPut has a child process put to url and kills it on its way.
-func killPut(t *testing.T, url string) {
+// kill has a child process do the work and kills it when it has said so.
+func (w work) kill(t *testing.T, says string) {
 	t.Helper()
-	child := exec.CommandContext(t.Context(), os.Args[0])
-	child.Env = append(os.Environ(), killVariable+"="+url)
+	child := w.command(t)
 	stdin, err := child.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -96,7 +116,7 @@ func killPut(t *testing.T, url string) {
 		t.Fatal(err)
 	}
 	line, err := bufio.NewReader(stdout).ReadString('\n')
-	if err := errors.Join(err, child.Process.Kill()); err != nil || line != "writing\n" {
+	if err := errors.Join(err, child.Process.Kill()); err != nil || line != says {
 		t.Fatalf("child said %q: %v", line, err)
 	}
 	_ = child.Wait() // it was killed

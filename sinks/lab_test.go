@@ -195,6 +195,7 @@ func refuse(w http.ResponseWriter, status int, code, message string) {
 
 const (
 	onePut       = "PUT"
+	oneGet       = "GET"
 	beginUpload  = "POST uploads"
 	putPart      = "PUT partNumber uploadId"
 	completeAll  = "POST uploadId"

@@ -93,12 +93,12 @@ func (k *objectLock) isAtItsPath() bool {
 	return err == nil && os.SameFile(locked, there)
 }
 
-// release gives the lock up, and removes its file where there is no object. A nil lock is none.
+// release gives the lock up, and removes its file where no object is seen. A nil lock is none.
 func (k *objectLock) release() {
 	if k == nil {
 		return
 	}
-	if info, err := os.Lstat(k.target); isMissing(err) || (err == nil && info.IsDir()) {
+	if info, err := os.Lstat(k.target); err != nil || info.IsDir() {
 		_ = os.Remove(k.file.Name()) // what stays is a hidden, empty file
 	}
 	k.giveUp()

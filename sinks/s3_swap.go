@@ -76,26 +76,34 @@ func (s *S3) swap(ctx context.Context, key string, old Version, data []byte) (Ve
 	late, cancel := grace(ctx)
 	defer cancel()
 	for try := 1; ; try++ {
-		version, err := s.putIf(late, key, old, data)
-		if !isRefusal(err) {
-			return version, s.explain(ctx, err)
+		version, refusal := s.putIf(late, key, old, data)
+		if !isRefusal(refusal) {
+			return version, s.explain(ctx, refusal)
 		}
-		there, current, loadErr := s.load(late, key)
-		if loadErr = s.explain(ctx, loadErr); loadErr != nil && !errors.Is(loadErr, ErrNotExist) {
-			return "", fmt.Errorf("looking why the store refused: %w", loadErr)
-		}
+		there, ours, err := s.holds(late, key, data)
 		switch {
-		case current != "" && bytes.Equal(there, data):
-			return current, nil
-		case current != old:
+		case err != nil:
+			return "", fmt.Errorf("looking why the store refused: %w", s.explain(ctx, err))
+		case ours:
+			return there, nil
+		case there != old:
 			return "", ErrChanged
 		case try == swapTries:
-			return "", fmt.Errorf("%w, as the store has it, which shows the same version still: %w", ErrChanged, err)
+			return "", fmt.Errorf("%w, says the store, and shows the same version as before: %w", ErrChanged, refusal)
 		}
 		if err := clock.Sleep(ctx, swapPause); err != nil {
 			return "", err
 		}
 	}
+}
+
+// holds tells the object's version, zero where there is none, and whether it has exactly these bytes.
+func (s *S3) holds(ctx context.Context, key string, data []byte) (Version, bool, error) {
+	there, version, err := s.load(ctx, key)
+	if isRefusal(err) {
+		return "", false, nil // it is gone
+	}
+	return version, err == nil && bytes.Equal(there, data), err
 }
 
 // putIf puts data if the object has version old.
@@ -113,7 +121,8 @@ func (s *S3) putIf(ctx context.Context, key string, old Version, data []byte) (V
 	return versionOf(info.ETag)
 }
 
-// isRefusal tells whether a conditional PUT stored nothing because of its condition.
+// isRefusal tells whether the store did nothing because of what the object is: missing (404), another version (412),
+// or being changed at this moment (409).
 func isRefusal(err error) bool {
 	var answer minio.ErrorResponse
 	if !errors.As(err, &answer) {

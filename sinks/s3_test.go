@@ -179,6 +179,8 @@ func TestAHungStoreHoldsNobody(t *testing.T) {
 		{"delete", func(ctx context.Context) error { return sink.Delete(ctx, "object") }},
 		{"copy", func(ctx context.Context) error { _, err := other.CopyFrom(ctx, "copy", sink, "object"); return err }},
 		{"sweep", func(ctx context.Context) error { return sink.Sweep(ctx, "object") }},
+		{"load", func(ctx context.Context) error { _, _, err := sink.Load(ctx, "object"); return err }},
+		{"swap", func(ctx context.Context) error { _, err := sink.Swap(ctx, "new", "", bytesOf(100)); return err }},
 		{"new", func(ctx context.Context) error { _, err := sinks.NewS3(ctx, proxy.through(config)); return err }},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -32,7 +32,7 @@ func describe(shards int) string {
 func prepare(ctx context.Context, address string, shards int) (version string, err error) {
 	c, err := client.NewClient(ctx, client.Config{Address: address})
 	if err != nil {
-		return "", fmt.Errorf("connecting to %s: %w", address, err)
+		return "", fmt.Errorf("connecting to %s, the lab's standalone (start it with make lab-up): %w", address, err)
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
 	whole, err := isWhole(ctx, c, shards)

@@ -89,10 +89,15 @@ func Staging(t testing.TB) *sinks.S3 {
 
 func bucket(t testing.TB, name string) *sinks.S3 {
 	t.Helper()
+	return EmptyLater(t, name, "test-"+strings.ToLower(rand.Text()))
+}
+
+// EmptyLater opens a folder in a bucket of the lab's MinIO, and empties it when the test ends.
+func EmptyLater(t testing.TB, bucket, folder string) *sinks.S3 {
+	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
 	s, err := sinks.NewS3(ctx, sinks.S3Config{
-		Endpoint: lab.MinIO, AccessKey: lab.MinIOUser, SecretKey: lab.MinIOPassword,
-		Bucket: name, Prefix: "test-" + strings.ToLower(rand.Text()),
+		Endpoint: lab.MinIO, AccessKey: lab.MinIOUser, SecretKey: lab.MinIOPassword, Bucket: bucket, Prefix: folder,
 	})
 	if err != nil {
 		t.Fatalf("the lab is needed, start it with make lab-up: %v", err)

@@ -16,7 +16,7 @@ import (
 
 // Collection is everything about a collection but its rows.
 type Collection struct {
-	ID               int64  // given by the server; a collection that is dropped and made anew has another
+	ID               int64 // given by the server; a collection that is dropped and made anew has another
 	Name             string
 	Database         string
 	Schema           *schemapb.CollectionSchema // as the server gives it

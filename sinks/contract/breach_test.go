@@ -32,6 +32,14 @@ func TestBreachesAreFound(t *testing.T) {
 		{"lists too much", func(s sinks.Sink) sinks.Sink { return wide{s} }, "a list is in order and keeps to its prefix"},
 		{"says missing in words of its own", func(s sinks.Sink) sinks.Sink { return mute{s} }, "a missing object is said to be missing"},
 		{"forgets to delete", func(s sinks.Sink) sinks.Sink { return keeping{s} }, "what was put is there at once"},
+		{"swaps whatever the version", func(s sinks.Sink) sinks.Sink { return heedless{breach(s)} }, "a swap replaces only the version that was seen"},
+		{"creates over what is there", func(s sinks.Sink) sinks.Sink { return creating{breach(s)} }, "a swap creates only what is absent"},
+		{"looks first and swaps then", func(s sinks.Sink) sinks.Sink { return racing{breach(s)} }, "of many swaps of one version one wins"},
+		{"creates twice at once", func(s sinks.Sink) sinks.Sink { return racing{breach(s)} }, "what is swapped in and deleted has one owner at a time"},
+		{"stores what it refuses", func(s sinks.Sink) sinks.Sink { return leaking{breach(s)} }, "a swap that fails leaves what was there"},
+		{"tells the old version", func(s sinks.Sink) sinks.Sink { return lagging{breach(s)} }, "what was swapped is what is loaded"},
+		{"does not know its own", func(s sinks.Sink) sinks.Sink { return strict{breach(s)} }, "a swap may be made again"},
+		{"cannot swap", func(s sinks.Sink) sinks.Sink { return struct{ sinks.Sink }{s} }, "a swap may be made again"},
 		{"moves Read by ReadAt", func(s sinks.Sink) sinks.Sink { return moving{s} }, "an object is read from any place, by many at once"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -39,7 +47,7 @@ func TestBreachesAreFound(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			checks := contract.Checks()
+			checks := append(contract.Checks(), contract.SwapChecks()...)
 			i := slices.IndexFunc(checks, func(c contract.Check) bool { return c.Name == test.found })
 			if i < 0 {
 				t.Fatalf("no check %q", test.found)
@@ -165,4 +173,75 @@ func (o *movingObject) ReadAt(p []byte, offset int64) (int, error) {
 		return 0, err
 	}
 	return io.ReadFull(o.Object, p)
+}
+
+// swapping is a sink that swaps rightly, for others to break.
+type swapping struct {
+	sinks.Sink
+	sinks.Swapper
+}
+
+func breach(s sinks.Sink) swapping {
+	swapper, _ := sinks.As[sinks.Swapper](s)
+	return swapping{s, swapper}
+}
+
+// version is what is there now.
+func (s swapping) version(ctx context.Context, name string) sinks.Version {
+	_, version, _ := s.Load(ctx, name)
+	return version
+}
+
+type heedless struct{ swapping }
+
+func (s heedless) Swap(ctx context.Context, name string, _ sinks.Version, data []byte) (sinks.Version, error) {
+	return s.swapping.Swap(ctx, name, s.version(ctx, name), data)
+}
+
+type creating struct{ swapping }
+
+func (s creating) Swap(ctx context.Context, name string, old sinks.Version, data []byte) (sinks.Version, error) {
+	if old == "" {
+		old = s.version(ctx, name)
+	}
+	return s.swapping.Swap(ctx, name, old, data)
+}
+
+type racing struct{ swapping }
+
+func (s racing) Swap(ctx context.Context, name string, old sinks.Version, data []byte) (sinks.Version, error) {
+	if s.version(ctx, name) != old {
+		return "", sinks.ErrChanged
+	}
+	_, err := s.Put(ctx, name, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+	return s.version(ctx, name), err
+}
+
+type leaking struct{ swapping }
+
+func (s leaking) Swap(ctx context.Context, name string, old sinks.Version, data []byte) (sinks.Version, error) {
+	version, err := s.swapping.Swap(ctx, name, old, data)
+	if errors.Is(err, sinks.ErrChanged) {
+		_, _ = s.swapping.Swap(ctx, name, s.version(ctx, name), data)
+	}
+	return version, err
+}
+
+type lagging struct{ swapping }
+
+func (s lagging) Load(ctx context.Context, name string) ([]byte, sinks.Version, error) {
+	data, version, err := s.swapping.Load(ctx, name)
+	return data, version[:min(1, len(version))], err
+}
+
+type strict struct{ swapping }
+
+func (s strict) Swap(ctx context.Context, name string, old sinks.Version, data []byte) (sinks.Version, error) {
+	if s.version(ctx, name) != old {
+		return "", sinks.ErrChanged
+	}
+	return s.swapping.Swap(ctx, name, old, data)
 }

@@ -19,7 +19,7 @@ type Check struct {
 	Run  func(ctx context.Context, sink sinks.Sink) error
 }
 
-// Checks returns all checks, the plainest first.
+// Checks returns the checks of every sink, the plainest first.
 func Checks() []Check {
 	return []Check{
 		check("what was put is what is opened", putThenOpen),
@@ -37,6 +37,20 @@ func Checks() []Check {
 		check("an ended context ends every method", ended),
 		check("many puts at once all arrive", concurrentPuts),
 		check("deletes beside puts hurt nobody", deletesBesidePuts),
+	}
+}
+
+// SwapChecks returns the checks of a sink that is a sinks.Swapper, as one that holds checkpoints has to be: any other
+// fails them. They tell a store that takes conditional requests and ignores their conditions.
+func SwapChecks() []Check {
+	return []Check{
+		swapCheck("what was swapped is what is loaded", swapThenLoad),
+		swapCheck("a swap creates only what is absent", swapCreates),
+		swapCheck("a swap replaces only the version that was seen", swapReplaces),
+		swapCheck("a swap that fails leaves what was there", swapFails),
+		swapCheck("a swap may be made again", swapAgain),
+		swapCheck("of many swaps of one version one wins", oneSwapWins),
+		swapCheck("what is swapped in and deleted has one owner at a time", oneOwner),
 	}
 }
 

@@ -24,7 +24,7 @@ func TestS3KeepsTheContract(t *testing.T) {
 
 func keepsTheContract(t *testing.T, sink sinks.Sink) {
 	t.Helper()
-	for _, check := range contract.Checks() {
+	for _, check := range append(contract.Checks(), contract.SwapChecks()...) {
 		t.Run(check.Name, func(t *testing.T) {
 			if err := check.Run(t.Context(), sink); err != nil {
 				t.Error(err)

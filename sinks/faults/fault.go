@@ -82,7 +82,7 @@ func FlipBit(at int64) Fault {
 	}}
 }
 
-// LoseAnswer has a Put, Delete or CopyFrom do its work and yet return err, as when the connection breaks before the
+// LoseAnswer has a Put, Swap, Delete or CopyFrom do its work and yet return err, as when the connection breaks before the
 // store's answer.
 func LoseAnswer(err error) Fault {
 	return Fault{what: fmt.Sprintf("answer lost to %q", err), after: err}

@@ -8,6 +8,7 @@ package faults
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -29,6 +30,8 @@ const (
 	List   Method = "list"
 	Delete Method = "delete"
 	Copy   Method = "copy" // CopyFrom, by the name of the copy
+	Load   Method = "load"
+	Swap   Method = "swap"
 )
 
 // Faults is a sink that behaves as the one it wraps, but for the faults queued.
@@ -40,8 +43,9 @@ type Faults struct {
 }
 
 var (
-	_ sinks.Sink   = (*Faults)(nil)
-	_ sinks.Copier = (*Faults)(nil)
+	_ sinks.Sink    = (*Faults)(nil)
+	_ sinks.Copier  = (*Faults)(nil)
+	_ sinks.Swapper = (*Faults)(nil)
 )
 
 // queued is a fault in the queue of a method. A nil one is none.
@@ -166,6 +170,48 @@ func (f *Faults) CopyFrom(ctx context.Context, name string, src sinks.Sink, srcN
 	}
 	copied, err := copier.CopyFrom(ctx, name, src, srcName)
 	return copied, q.after(err)
+}
+
+// Load implements sinks.Swapper where the working sink does, and otherwise returns errors.ErrUnsupported.
+func (f *Faults) Load(ctx context.Context, name string) ([]byte, sinks.Version, error) {
+	swapper, err := f.swapper()
+	if err != nil {
+		return nil, "", err
+	}
+	q := f.take(Load, name)
+	if err := q.before(ctx); err != nil {
+		return nil, "", err
+	}
+	data, version, err := swapper.Load(ctx, name)
+	if err := q.after(err); err != nil {
+		return nil, "", err
+	}
+	return data, version, nil
+}
+
+// Swap implements sinks.Swapper where the working sink does, and otherwise returns errors.ErrUnsupported.
+func (f *Faults) Swap(ctx context.Context, name string, old sinks.Version, data []byte) (sinks.Version, error) {
+	swapper, err := f.swapper()
+	if err != nil {
+		return "", err
+	}
+	q := f.take(Swap, name)
+	if err := q.before(ctx); err != nil {
+		return "", err
+	}
+	version, err := swapper.Swap(ctx, name, old, data)
+	if err := q.after(err); err != nil {
+		return "", err
+	}
+	return version, nil
+}
+
+func (f *Faults) swapper() (sinks.Swapper, error) {
+	swapper, ok := sinks.As[sinks.Swapper](f.sink)
+	if !ok {
+		return nil, fmt.Errorf("%s has no compare and swap: %w", f.sink.URL(""), errors.ErrUnsupported)
+	}
+	return swapper, nil
 }
 
 // URL implements sinks.Sink.

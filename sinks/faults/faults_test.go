@@ -132,6 +132,55 @@ func TestCopyFaults(t *testing.T) {
 	}
 }
 
+func TestSwapFaults(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		method faults.Method
+		fault  faults.Fault
+		err    error
+		stored string
+	}{
+		{"error", faults.Swap, faults.Error(errFault), errFault, ""},
+		{"answer lost", faults.Swap, faults.LoseAnswer(errFault), errFault, "data"},
+		{"delay", faults.Swap, faults.Delay(time.Microsecond), nil, "data"},
+		{"load error", faults.Load, faults.Error(errFault), errFault, "data"},
+		{"loaded answer lost", faults.Load, faults.LoseAnswer(errFault), errFault, "data"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			sink := wrapped(t)
+			sink.Queue(test.method, test.fault.On("obj"))
+			swapper, ok := sinks.As[sinks.Swapper](sink)
+			if !ok {
+				t.Fatal("is no swapper")
+			}
+			_, err := swapper.Swap(t.Context(), "object", "", []byte("data"))
+			if err == nil {
+				_, _, err = swapper.Load(t.Context(), "object")
+			}
+			if !errors.Is(err, test.err) {
+				t.Errorf("error %v, want %v", err, test.err)
+			}
+			if got := read(t, sink.Unwrap(), "object"); got != test.stored {
+				t.Errorf("stored %q, want %q", got, test.stored)
+			}
+			if _, err := swapper.Swap(t.Context(), "object", "", []byte("data")); err != nil {
+				t.Errorf("the same swap again: %v", err)
+			}
+		})
+	}
+}
+
+func TestASinkThatCannotSwap(t *testing.T) {
+	sink := faults.Wrap(struct{ sinks.Sink }{wrapped(t)})
+	_, swapErr := sink.Swap(t.Context(), "object", "", nil)
+	_, _, loadErr := sink.Load(t.Context(), "object")
+	for _, err := range []error{swapErr, loadErr} {
+		if !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("error %v", err)
+		}
+	}
+}
+
 // copier counts its copies, and does nothing else.
 type copier struct {
 	sinks.Sink
