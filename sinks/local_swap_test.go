@@ -150,9 +150,9 @@ func TestWaitingForALockEndsWithTheContext(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			const patience = 50 * time.Millisecond
+			begun := time.Now()
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
-			begun := time.Now()
 			if err := call(ctx); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("error %v", err)
 			}
