@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -89,7 +90,7 @@ func Acquire(ctx context.Context, sink sinks.Sink, name string, fresh Job) (cont
 		}
 	}
 	h.job.Format, h.job.State, h.job.Error = Version, Running, ""
-	h.job.Lease.Owner = self()
+	h.job.Lease.ID, h.job.Lease.Owner = rand.Text(), self()
 	h.job.Lease.Epoch++
 	if h.job.Started.IsZero() {
 		h.job.Started = time.Now().UTC()
@@ -149,13 +150,11 @@ func (h *Holder) Update(ctx context.Context, change func(*Job)) error {
 		return fmt.Errorf("encoding the checkpoint of %q: %w", next.Name, err)
 	}
 	version, err := h.store.Swap(ctx, h.name, h.version, text)
-	if errors.Is(err, sinks.ErrChanged) && h.mine(ctx) {
-		version, err = h.store.Swap(ctx, h.name, h.version, text)
-	}
 	if errors.Is(err, sinks.ErrChanged) {
-		err = fmt.Errorf("%s %q: %w", next.Kind, next.Name, ErrLost)
+		version, err = h.swapAgain(ctx, text)
+	}
+	if errors.Is(err, ErrLost) {
 		h.lose(err)
-		return err
 	}
 	if err != nil {
 		return fmt.Errorf("writing the checkpoint of %q: %w", next.Name, err)
@@ -164,25 +163,41 @@ func (h *Holder) Update(ctx context.Context, change func(*Job)) error {
 	return nil
 }
 
-// mine reports whether the document is still this owner's, although it is another version than was seen last: then the
-// answer to an earlier write was lost, and its version is seen now.
-func (h *Holder) mine(ctx context.Context) bool {
+// swapAgain writes over a version that was not seen before, if it is this owner's: then the answer to an earlier write
+// was lost. ErrLost where it is another's.
+func (h *Holder) swapAgain(ctx context.Context, text []byte) (sinks.Version, error) {
+	mine, err := h.mine(ctx)
+	if err != nil {
+		return "", err
+	}
+	if !mine {
+		return "", ErrLost
+	}
+	return h.store.Swap(ctx, h.name, h.version, text)
+}
+
+// mine reports whether the document that is there is this owner's, and takes note of its version.
+func (h *Holder) mine(ctx context.Context) (bool, error) {
 	there, version, err := load(ctx, h.store, h.name)
-	if err != nil || there.Lease.Owner != h.job.Lease.Owner || there.Lease.Epoch != h.job.Lease.Epoch {
-		return false
+	if errors.Is(err, sinks.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil || there.Lease.ID != h.job.Lease.ID {
+		return false, err
 	}
 	h.version = version
-	return true
+	return true, nil
 }
 
 // abandon gives up a job whose first write failed: where it was stored nevertheless, nobody should find it held.
 func (h *Holder) abandon(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTime)
 	defer cancel()
-	switch {
-	case !h.mine(ctx):
-		return nil
-	case h.Resumed:
+	mine, err := h.mine(ctx)
+	if !mine || err != nil {
+		return err
+	}
+	if h.Resumed {
 		return h.Update(ctx, func(j *Job) { j.State = Interrupted })
 	}
 	return h.sink.Delete(ctx, h.name)

@@ -10,6 +10,7 @@ import (
 // Lease says who owns a job, and until when it need not be asked again. A new owner raises the epoch, which fences the
 // one before: its next write is refused.
 type Lease struct {
+	ID      string    `json:"id"` // random: no two owners have the same, not even of one process
 	Owner   Owner     `json:"owner"`
 	Epoch   int64     `json:"epoch"`
 	Expires time.Time `json:"expires"`

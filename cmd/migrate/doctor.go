@@ -17,7 +17,7 @@ import (
 func newDoctor() *cobra.Command {
 	return command("doctor", "Try source, target and stores for real, before a move",
 		`Logs in to the servers that are given, compares their clocks with this machine's, and runs the contract that migrate relies
-on against the sink and the staging store: it writes, reads, lists and deletes about 170 MiB under a name of its own. Says
+on against the sink and the staging store: it writes, reads, lists and deletes about 190 MiB under a name of its own. Says
 what to mend, and fails if anything has to be.`,
 		`  migrate doctor --source-address standalone:19530 --target-address cluster:19530 \
       --sink-url s3://exports/milvus --sink-endpoint minio:9000 --staging-url s3://a-bucket/staging`,
@@ -103,7 +103,7 @@ func tryStore(ctx context.Context, side string, s store) []finding {
 		return []finding{{side, explain(err), true}}
 	}
 	var broken []finding
-	checks := contract.Checks()
+	checks := slices.Concat(contract.Checks(), contract.SwapChecks())
 	for _, check := range checks {
 		if err := check.Run(ctx, sink); err != nil {
 			broken = append(broken, finding{side + ": " + check.Name, explain(err), true})

@@ -276,19 +276,22 @@ func TestReadPart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = sink.Put(ctx, "books/p/part-00000.parquet", func(w io.Writer) error {
+	p := Part{Object: PartName("p", 0)}
+	_, err = sink.Put(ctx, m.ObjectName(p), func(w io.Writer) error {
 		pw, err := part.NewWriter(w, layout.Arrow)
 		if err != nil {
 			return err
 		}
-		return errors.Join(pw.Write(rec), pw.Close())
+		err = errors.Join(pw.Write(rec), pw.Close())
+		p.SHA256 = pw.SHA256()
+		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var keys []columns.Key
 	read := func(rec arrow.Record) error { keys = append(keys, layout.Keys(rec)...); return nil }
-	if err := m.ReadPart(ctx, sink, Part{Object: PartName("p", 0)}, read); err != nil {
+	if err := m.ReadPart(ctx, sink, p, read); err != nil {
 		t.Fatal(err)
 	}
 	if want := []columns.Key{columns.IntKey(3), columns.IntKey(1), columns.IntKey(2)}; !reflect.DeepEqual(keys, want) {
@@ -296,6 +299,10 @@ func TestReadPart(t *testing.T) {
 	}
 	if err := m.ReadPart(ctx, sink, Part{Object: PartName("p", 1)}, read); !errors.Is(err, sinks.ErrNotExist) {
 		t.Errorf("a part that is missing: %v", err)
+	}
+	put(t, sink, m.ObjectName(p), []byte("PAR1, once"))
+	if err := m.ReadPart(ctx, sink, p, read); !errors.Is(err, part.ErrDamaged) {
+		t.Errorf("a part that was altered: %v", err)
 	}
 }
 

@@ -12,7 +12,8 @@ import (
 	"migrate/sinks"
 )
 
-// ReadPart hands on the rows of one part of the export, in batches that are released after emit returns.
+// ReadPart hands on the rows of one part of the export, in batches that are released after emit returns. Its bytes are
+// held against their checksum first: part.ErrDamaged where they are others.
 func (m *Manifest) ReadPart(ctx context.Context, sink sinks.Sink, p Part, emit func(arrow.Record) error) (err error) {
 	layout, err := columns.NewLayout(m.Collection.Schema.CollectionSchema)
 	if err != nil {
@@ -23,7 +24,7 @@ func (m *Manifest) ReadPart(ctx context.Context, sink sinks.Sink, p Part, emit f
 		return fmt.Errorf("opening part %s: %w", p.Object, err)
 	}
 	defer func() { err = errors.Join(err, obj.Close()) }()
-	if err := part.Read(ctx, obj, layout.Arrow, emit); err != nil {
+	if err := part.Read(ctx, obj, p.SHA256, layout.Arrow, emit); err != nil {
 		return fmt.Errorf("reading part %s: %w", p.Object, err)
 	}
 	return nil

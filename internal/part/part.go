@@ -14,7 +14,6 @@ import (
 	"io"
 
 	"github.com/apache/arrow/go/v15/arrow"
-	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"github.com/apache/arrow/go/v15/parquet"
 	"github.com/apache/arrow/go/v15/parquet/compress"
@@ -119,15 +118,37 @@ func Digest(r io.Reader) (sum string, n int64, err error) {
 
 // File is what a part is read from; sinks.Object is one.
 type File interface {
+	io.ReadSeeker
 	io.ReaderAt
-	io.Seeker
 }
 
 const readBatch = 4096
 
-// Read hands on a part's rows in batches of up to 4096, in the columns of schema. A batch is released after emit
-// returns. Memory is that of one row group.
-func Read(ctx context.Context, f File, schema *arrow.Schema, emit func(arrow.Record) error) (err error) {
+// Read hands on the rows of the part whose bytes have this SHA-256, in batches of up to 4096, in the columns of schema.
+// A batch is released after emit returns. Memory is that of one row group. Of other bytes no row is read, which is
+// ErrDamaged: where a single bit is flipped, the parquet library may read for ever, or take all the memory that there is.
+func Read(ctx context.Context, f File, sum string, schema *arrow.Schema, emit func(arrow.Record) error) error {
+	if err := check(f, sum); err != nil {
+		return err
+	}
+	return readRows(ctx, f, schema, emit)
+}
+
+func check(f File, want string) error {
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return fmt.Errorf("checking parquet: %w", err)
+	}
+	have, _, err := Digest(f)
+	if err != nil {
+		return fmt.Errorf("checking parquet: %w", err)
+	}
+	if have != want {
+		return fmt.Errorf("%w: its SHA-256 is %s instead of %s", ErrDamaged, have, want)
+	}
+	return nil
+}
+
+func readRows(ctx context.Context, f File, schema *arrow.Schema, emit func(arrow.Record) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil { // the parquet reader panics on some damaged files
 			err = fmt.Errorf("%w: %v", ErrDamaged, p)
@@ -143,77 +164,32 @@ func Read(ctx context.Context, f File, schema *arrow.Schema, emit func(arrow.Rec
 	if err != nil {
 		return fmt.Errorf("opening parquet: %w", err)
 	}
-	columns, err := openColumns(ctx, fr, schema)
-	if err != nil {
-		return fmt.Errorf("opening parquet: %w", err)
-	}
-	return readRows(columns, pf.NumRows(), schema, emit)
-}
-
-// openColumns opens each column for itself: the library's reader of records does it in goroutines of its own, and a
-// panic there would be the end of the process.
-func openColumns(ctx context.Context, fr *pqarrow.FileReader, schema *arrow.Schema) ([]*pqarrow.ColumnReader, error) {
-	if have := columnsOf(fr); !sameColumns(have, schema) {
-		return nil, fmt.Errorf("its columns are %v, the collection's %v", have, schema)
-	}
-	columns := make([]*pqarrow.ColumnReader, schema.NumFields())
-	for i, f := range schema.Fields() {
-		var err error
-		if columns[i], err = fr.GetColumn(ctx, i); err != nil {
-			return nil, fmt.Errorf("column %q: %w", f.Name, err)
-		}
-	}
-	return columns, nil
-}
-
-func columnsOf(fr *pqarrow.FileReader) *arrow.Schema {
-	fields := make([]arrow.Field, len(fr.Manifest.Fields))
-	for i, f := range fr.Manifest.Fields {
-		fields[i] = *f.Field
-	}
-	return arrow.NewSchema(fields, nil)
-}
-
-// readRows hands on all rows, which have to be want.
-func readRows(columns []*pqarrow.ColumnReader, want int64, schema *arrow.Schema, emit func(arrow.Record) error) error {
-	var rows int64
-	for {
-		rec, err := nextBatch(columns, schema)
-		if err != nil {
-			return fmt.Errorf("reading parquet after row %d: %w", rows, err)
-		}
-		if rec.NumRows() == 0 {
-			break
-		}
-		rows += rec.NumRows()
-		err = emit(rec)
-		rec.Release()
-		if err != nil {
+	for g := range pf.NumRowGroups() {
+		if err := readGroup(ctx, fr, g, schema, emit); err != nil {
 			return err
 		}
-	}
-	if rows != want {
-		return fmt.Errorf("%w: it has %d rows instead of %d", ErrDamaged, rows, want)
 	}
 	return nil
 }
 
-// nextBatch reads the next rows of each column; none after the last.
-func nextBatch(columns []*pqarrow.ColumnReader, schema *arrow.Schema) (arrow.Record, error) {
-	arrays := make([]arrow.Array, len(columns))
-	for i, column := range columns {
-		chunked, err := column.NextBatch(readBatch)
-		if err != nil {
-			return nil, fmt.Errorf("column %q: %w", schema.Field(i).Name, err)
-		}
-		defer chunked.Release()
-		arrays[i] = chunked.Chunk(0) // a batch is one chunk
-		if arrays[i].Len() != arrays[0].Len() {
-			return nil, fmt.Errorf("%w: column %q has %d rows where %q has %d",
-				ErrDamaged, schema.Field(i).Name, arrays[i].Len(), schema.Field(0).Name, arrays[0].Len())
+func readGroup(ctx context.Context, fr *pqarrow.FileReader, group int, schema *arrow.Schema, emit func(arrow.Record) error) error {
+	rr, err := fr.GetRecordReader(ctx, nil, []int{group})
+	if err != nil {
+		return fmt.Errorf("reading parquet row group %d: %w", group, err)
+	}
+	defer rr.Release()
+	if !sameColumns(rr.Schema(), schema) {
+		return fmt.Errorf("reading parquet row group %d: its columns are %v, the collection's %v", group, rr.Schema(), schema)
+	}
+	for rr.Next() {
+		if err := emit(rr.Record()); err != nil {
+			return err
 		}
 	}
-	return array.NewRecord(schema, arrays, int64(arrays[0].Len())), nil
+	if err := rr.Err(); err != nil && err != io.EOF {
+		return fmt.Errorf("reading parquet row group %d: %w", group, err)
+	}
+	return nil
 }
 
 func sameColumns(a, b *arrow.Schema) bool {

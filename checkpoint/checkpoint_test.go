@@ -1,0 +1,206 @@
+package checkpoint
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"migrate/internal/columns"
+	"migrate/internal/manifest"
+	"migrate/sinks"
+	"migrate/sinks/faults"
+)
+
+const name = "docs/export.checkpoint.json"
+
+func newSink(t *testing.T) *faults.Faults {
+	t.Helper()
+	local, err := sinks.NewLocal(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return faults.Watch(t, local)
+}
+
+func fresh() Job {
+	return Job{Kind: Export, Name: "docs", Params: map[string]string{"source": "a:1", "collection": "docs"}}
+}
+
+func acquire(t *testing.T, sink sinks.Sink, job Job) (context.Context, *Holder) {
+	t.Helper()
+	ctx, h, err := Acquire(t.Context(), sink, name, job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ctx, h
+}
+
+func onePart(j *Job) {
+	after := columns.TextKey(`k"1`)
+	j.Parts = []Part{{Part: manifest.Part{Partition: "_default", Range: columns.Range{After: &after}}, Planned: 7, State: Finished}}
+}
+
+// TestGoesOn finds the parts that an interrupted owner finished.
+func TestGoesOn(t *testing.T) {
+	sink := newSink(t)
+	_, first := acquire(t, sink, fresh())
+	if err := first.Update(t.Context(), onePart); err != nil {
+		t.Fatal(err)
+	}
+	var kept *ResumableError
+	if err := first.Suspend(t.Context(), errors.New("a cause")); !errors.As(err, &kept) || kept.Done != 1 || !strings.Contains(err.Error(), "a cause") {
+		t.Errorf("suspending: %v", err)
+	}
+	_, second := acquire(t, sink, fresh())
+	defer second.Release(t.Context(), Done, nil)
+	if done, _ := second.job.Finished(); !second.Resumed || done != 1 || second.Epoch() != 2 {
+		t.Errorf("resumed %t, %d parts, epoch %d", second.Resumed, done, second.Epoch())
+	}
+	if got := second.Job().Parts[0].After.Text; got != `k"1` {
+		t.Errorf("a bound came back as %q", got)
+	}
+}
+
+// TestBoundToItsParameters refuses a run with others, and says which differ.
+func TestBoundToItsParameters(t *testing.T) {
+	sink := newSink(t)
+	_, h := acquire(t, sink, fresh())
+	h.Suspend(t.Context(), errors.New("a cause"))
+	other := fresh()
+	other.Params["source"] = "b:2"
+	_, _, err := Acquire(t.Context(), sink, name, other)
+	if !errors.Is(err, ErrOther) || !strings.Contains(err.Error(), `source was "a:1" and is "b:2"`) || strings.Contains(err.Error(), "collection was") {
+		t.Errorf("with another source: %v", err)
+	}
+}
+
+// TestHeld refuses a second owner while the first lives.
+func TestHeld(t *testing.T) {
+	sink := newSink(t)
+	_, h := acquire(t, sink, fresh())
+	defer h.Release(t.Context(), Done, nil)
+	if _, _, err := Acquire(t.Context(), sink, name, fresh()); !errors.Is(err, ErrHeld) {
+		t.Errorf("a second owner: %v", err)
+	}
+}
+
+// TestLateOwner is fenced by the next one: it can write nothing, and its context ends.
+func TestLateOwner(t *testing.T) {
+	sink := newSink(t)
+	ctx, late := acquire(t, sink, fresh())
+	expire(t, sink)
+	_, next := acquire(t, sink, fresh())
+	defer next.Release(t.Context(), Done, nil)
+	if err := late.Update(t.Context(), onePart); !errors.Is(err, ErrLost) {
+		t.Errorf("a late write: %v", err)
+	}
+	<-ctx.Done()
+	if !errors.Is(context.Cause(ctx), ErrLost) {
+		t.Errorf("the late owner's context ended with %v", context.Cause(ctx))
+	}
+	late.Release(t.Context(), Failed, ErrLost)
+	if j, err := Read(t.Context(), sink, name); err != nil || len(j.Parts) != 0 || j.Lease.Epoch != 2 {
+		t.Errorf("the document after a late write: %+v, %v", j, err)
+	}
+}
+
+// expire lets the lease run out, as its time would.
+func expire(t *testing.T, sink *faults.Faults) {
+	t.Helper()
+	text, version, err := sink.Load(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var j Job
+	if err := json.Unmarshal(text, &j); err != nil {
+		t.Fatal(err)
+	}
+	j.Lease.Expires = time.Now().Add(-time.Second)
+	if text, err = json.Marshal(j); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sink.Swap(t.Context(), name, version, text); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestOneOfManyWins lets one of many processes that begin at once have the job.
+func TestOneOfManyWins(t *testing.T) {
+	sink := newSink(t)
+	var won sync.Map
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			_, h, err := Acquire(t.Context(), sink, name, fresh())
+			if err == nil {
+				won.Store(i, h)
+			} else if !errors.Is(err, ErrHeld) && !errors.Is(err, ErrLost) {
+				t.Errorf("the loser of a race is told %v", err)
+			}
+		})
+	}
+	all.Wait()
+	winners := 0
+	won.Range(func(_, h any) bool {
+		winners++
+		h.(*Holder).Release(t.Context(), Done, nil)
+		return true
+	})
+	if winners != 1 {
+		t.Errorf("%d owners", winners)
+	}
+}
+
+// TestLostAnswer is not taken for a lost job.
+func TestLostAnswer(t *testing.T) {
+	sink := newSink(t)
+	_, h := acquire(t, sink, fresh())
+	broken := errors.New("broken on purpose")
+	sink.Queue(faults.Swap, faults.LoseAnswer(broken))
+	if err := h.Update(t.Context(), onePart); !errors.Is(err, broken) {
+		t.Errorf("a write whose answer is lost: %v", err)
+	}
+	if err := h.Update(t.Context(), onePart); err != nil {
+		t.Errorf("the next write: %v", err)
+	}
+	if err := h.Release(t.Context(), Done, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestEveryPrefix refuses a document that was cut at any byte.
+func TestEveryPrefix(t *testing.T) {
+	sink := newSink(t)
+	_, h := acquire(t, sink, fresh())
+	if err := h.Update(t.Context(), onePart); err != nil {
+		t.Fatal(err)
+	}
+	h.Release(t.Context(), Failed, errors.New("a cause"))
+	text, _, err := sink.Load(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range text {
+		if j, err := parse(text[:n]); !errors.Is(err, ErrDamaged) {
+			t.Fatalf("cut after %d bytes: %+v, %v", n, j, err)
+		}
+	}
+	if _, err := parse([]byte(`{"format": 2, "kind": ["new"]}`)); !errors.Is(err, ErrVersion) {
+		t.Errorf("a newer document: %v", err)
+	}
+}
+
+// FuzzParse never panics, and gives no job without an error where there is none.
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(`{"format": 1, "kind": "export", "name": "docs", "parts": [{"after": 5, "content": {"rows": 1, "hash": "00"}}]}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		j, err := parse(text)
+		if (j == nil) == (err == nil) || err == nil && j.Name == "" {
+			t.Errorf("%+v, %v", j, err)
+		}
+	})
+}

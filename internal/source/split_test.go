@@ -1,0 +1,92 @@
+package source
+
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"migrate/internal/columns"
+)
+
+// TestCutCoversEveryKey cuts any range of keys into pieces that follow each other from its one end to the other.
+func TestCutCoversEveryKey(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		lo := rapid.Int64Max(1<<63-2).Draw(t, "lo")
+		hi := rapid.Int64Min(lo+1).Draw(t, "hi")
+		most := rapid.Int64Range(1, 1<<40).Draw(t, "most")
+		rows := rapid.Int64Range(most+1, 1<<41).Draw(t, "rows")
+		var whole columns.Range
+		if rapid.Bool().Draw(t, "closed above") {
+			bound := columns.IntKey(hi)
+			whole.UpTo = &bound
+		}
+		pieces := cut(whole, lo, hi, rows, most)
+		if len(pieces) < 2 || len(pieces) > mostCuts+1 {
+			t.Fatalf("%d pieces", len(pieces))
+		}
+		for i, p := range pieces[1:] {
+			before := pieces[i].UpTo
+			if before == nil || p.After != before || before.Int < lo || before.Int >= hi {
+				t.Fatalf("piece %d is %v after one that ends at %v, keys are in [%d, %d]", i+1, p, before, lo, hi)
+			}
+			if i > 0 && before.Compare(*pieces[i].After) <= 0 {
+				t.Fatalf("piece %d is empty: %v", i, pieces[i])
+			}
+		}
+		if pieces[0].After != nil || pieces[len(pieces)-1].UpTo != whole.UpTo {
+			t.Fatalf("the pieces run from %v to %v", pieces[0].After, pieces[len(pieces)-1].UpTo)
+		}
+	})
+}
+
+// TestJoinKeepsTheRows joins neighbours while they are small, and loses nothing.
+func TestJoinKeepsTheRows(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		most := rapid.Int64Range(1, 100).Draw(t, "most")
+		counts := rapid.SliceOfN(rapid.Int64Range(0, 150), 1, 30).Draw(t, "counts")
+		var pieces []Counted
+		var total int64
+		for i, n := range counts {
+			after, upTo := columns.IntKey(int64(i)), columns.IntKey(int64(i+1))
+			pieces = append(pieces, Counted{columns.Range{After: &after, UpTo: &upTo}, n})
+			total += n
+		}
+		joined := join(pieces, most)
+		var rows int64
+		next := int64(0)
+		for _, p := range joined {
+			if p.After.Int != next {
+				t.Fatalf("%v does not follow key %d", p.Range, next)
+			}
+			if p.Rows > most && p.UpTo.Int-p.After.Int > 1 && p.Rows > 150 {
+				t.Fatalf("%v was joined to %d rows, at most %d", p.Range, p.Rows, most)
+			}
+			next, rows = p.UpTo.Int, rows+p.Rows
+		}
+		if rows != total || next != int64(len(counts)) {
+			t.Fatalf("%d rows up to key %d, of %d up to %d", rows, next, total, len(counts))
+		}
+	})
+}
+
+// TestAbove finds the end of a power of two, unless it is beyond the keys.
+func TestAbove(t *testing.T) {
+	for _, c := range []struct {
+		lo   int64
+		exp  int
+		want int64
+		ok   bool
+	}{
+		{0, 0, 0, true},
+		{10, 3, 17, true},
+		{-1 << 63, 63, -1, true},
+		{-1 << 63, 64, 0, false},
+		{1, 63, 0, false},
+		{0, 63, 1<<63 - 1, true},
+	} {
+		got, ok := above(c.lo, c.exp)
+		if ok != c.ok || got.Int != c.want {
+			t.Errorf("above(%d, %d) = %v, %t, want %d, %t", c.lo, c.exp, got, ok, c.want, c.ok)
+		}
+	}
+}
