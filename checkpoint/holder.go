@@ -222,6 +222,14 @@ func (h *Holder) StillOwner() error {
 	return fmt.Errorf("%s %q: the lease ran out at %s: %w", job.Kind, job.Name, job.Lease.Expires.Local().Format(time.TimeOnly), ErrLost)
 }
 
+// Confirm asks the store whether the job is still this process's, and has to be asked before anything is removed: a late
+// owner must not take for its own failure what the next one has done. It works for a few seconds after ctx has ended.
+func (h *Holder) Confirm(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTime)
+	defer cancel()
+	return h.Update(ctx, func(*Job) {})
+}
+
 // renew keeps the lease until Release, and ends the job's context where that can't be done in time.
 func (h *Holder) renew(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)

@@ -256,8 +256,9 @@ func (e *export) end(ctx context.Context, cause error) error {
 		return e.job.Release(ctx, checkpoint.Done, nil)
 	}
 	job := e.job.Job()
-	if parts, _ := job.Finished(); parts > 0 || errors.Is(cause, checkpoint.ErrLost) {
-		return e.job.Suspend(ctx, cause)
+	lost := e.job.Confirm(ctx)
+	if parts, _ := job.Finished(); parts > 0 || lost != nil {
+		return e.job.Suspend(ctx, errors.Join(lost, cause))
 	}
 	clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()

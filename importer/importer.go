@@ -188,8 +188,9 @@ func (im *importing) end(ctx context.Context, cause error) error {
 		return im.job.Release(ctx, checkpoint.Done, nil)
 	}
 	begun := func(p checkpoint.Part) bool { return p.State != checkpoint.Todo }
-	if slices.ContainsFunc(im.job.Job().Parts, begun) || im.job.Resumed || errors.Is(cause, checkpoint.ErrLost) {
-		return im.job.Suspend(ctx, cause)
+	lost := im.job.Confirm(ctx)
+	if slices.ContainsFunc(im.job.Job().Parts, begun) || im.job.Resumed || lost != nil {
+		return im.job.Suspend(ctx, errors.Join(lost, cause))
 	}
 	clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()

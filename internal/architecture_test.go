@@ -1,8 +1,10 @@
 package internal_test
 
 import (
+	"os"
 	"os/exec"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -30,6 +32,25 @@ var forbidden = []struct{ from, to, why string }{
 	{"migrate/cmd/migrate", "migrate/internal/labtest", "the product does not know its tests"},
 }
 
+// confined lists what the packages below from import of this module: nothing but what is below one of to.
+var confined = []struct {
+	from string
+	to   []string
+}{
+	{"migrate/sinks", []string{"migrate/sinks", "migrate/internal/clock"}},
+	{"migrate/checkpoint", []string{"migrate/checkpoint", "migrate/sinks", "migrate/internal"}},
+}
+
+// reserved lists the packages that only those below one of by import, and tests.
+var reserved = []struct {
+	to string
+	by []string
+}{
+	{"migrate/deploy", []string{"migrate/deploy", "migrate/cmd/lab", "migrate/internal/labtest", "migrate/internal/e2e"}},
+	{"migrate/internal/labtest", []string{"migrate/internal/labtest"}},
+	{"migrate/internal/e2e", []string{"migrate/internal/e2e"}},
+}
+
 // TestArrows holds the arrows of docs/architecture.md against what the packages import.
 func TestArrows(t *testing.T) {
 	imports := importsOf(t)
@@ -52,7 +73,36 @@ func TestArrows(t *testing.T) {
 	}
 }
 
+// TestConfined holds what may be imported by some, and TestReserved who may import some.
+func TestConfined(t *testing.T) {
+	for from, to := range importsOf(t) {
+		for _, c := range confined {
+			for _, p := range to {
+				if below(from, c.from) && below(p, "migrate") && !belowAny(p, c.to) {
+					t.Errorf("%s imports %s: of this module it knows only %v", from, p, c.to)
+				}
+			}
+		}
+	}
+}
+
+func TestReserved(t *testing.T) {
+	for from, to := range importsOf(t) {
+		for _, r := range reserved {
+			for _, p := range to {
+				if below(p, r.to) && !belowAny(from, r.by) {
+					t.Errorf("%s imports %s: that is for %v, and for tests", from, p, r.by)
+				}
+			}
+		}
+	}
+}
+
 func below(p, root string) bool { return p == root || strings.HasPrefix(p, root+"/") }
+
+func belowAny(p string, roots []string) bool {
+	return slices.ContainsFunc(roots, func(root string) bool { return below(p, root) })
+}
 
 // importsOf lists what each package of the module imports, its tests left out.
 func importsOf(t *testing.T) map[string][]string {
@@ -65,9 +115,22 @@ func importsOf(t *testing.T) map[string][]string {
 	for line := range strings.Lines(string(out)) {
 		words := strings.Fields(line)
 		imports[words[0]] = words[1:]
+		watch(t, words[0])
 	}
 	if len(imports) < 10 {
 		t.Fatalf("only %d packages were listed", len(imports))
 	}
 	return imports
+}
+
+// watch has go test run this again when a package has changed: it knows of the files and folders that a test opens, not
+// of those that go list does.
+func watch(t *testing.T, pkg string) {
+	t.Helper()
+	dir := filepath.Join("..", strings.TrimPrefix(pkg, "migrate"))
+	for _, d := range []string{dir, filepath.Dir(dir)} {
+		if _, err := os.ReadDir(d); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

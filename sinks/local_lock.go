@@ -47,6 +47,8 @@ func lockSwapped(ctx context.Context, target string) (*objectLock, error) {
 	return lock, err
 }
 
+var errLocked = errors.New("another process holds the lock, and does not go on: is it stopped?")
+
 func lockWith(ctx context.Context, target string, open func() (*os.File, error)) (*objectLock, error) {
 	for {
 		file, err := open()
@@ -64,7 +66,13 @@ func lockWith(ctx context.Context, target string, open func() (*os.File, error))
 	}
 }
 
+// lockPatience bounds the wait for a lock: its holder keeps it for one small write, unless it is stopped in the midst of
+// that, and then nobody can say for how long.
+const lockPatience = 20 * time.Second
+
 func flock(ctx context.Context, file *os.File) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, lockPatience, errLocked)
+	defer cancel()
 	ticker := time.NewTicker(lockPoll)
 	defer ticker.Stop()
 	for {
@@ -78,7 +86,7 @@ func flock(ctx context.Context, file *os.File) error {
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return context.Cause(ctx)
 		case <-ticker.C:
 		}
 	}

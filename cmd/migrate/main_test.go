@@ -50,19 +50,26 @@ func migrate(t *testing.T, env []string, args ...string) result {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), binary, args...)
 	cmd.Dir, cmd.Env = t.TempDir(), append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}, env...)
-	return finish(t, cmd)
+	return begin(t, cmd)()
 }
 
-func finish(t *testing.T, cmd *exec.Cmd) result {
+// begin starts a command, and returns what waits for its end.
+func begin(t *testing.T, cmd *exec.Cmd) (end func() result) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
+	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	return result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+	return func() result {
+		t.Helper()
+		err := cmd.Wait()
+		var exit *exec.ExitError
+		if err != nil && !errors.As(err, &exit) {
+			t.Fatal(err)
+		}
+		return result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+	}
 }
 
 func (r result) want(t *testing.T, code int, texts ...string) {
@@ -256,14 +263,14 @@ func TestInterrupted(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), binary, args("export", toSource, "--collection", name, sink, folder, "--workers", "1")...)
 	cmd.Dir = t.TempDir()
 	parts := filepath.Join(folder, name, "*", "*")
-	signalled := make(chan time.Time, 1)
-	go func() {
-		awaitFile(t, parts)
-		signalled <- time.Now()
-		cmd.Process.Signal(syscall.SIGTERM)
-	}()
-	r := finish(t, cmd)
-	if took := time.Since(<-signalled); took > 5*time.Second {
+	end := begin(t, cmd)
+	awaitFile(t, parts)
+	signalled := time.Now()
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	r := end()
+	if took := time.Since(signalled); took > 5*time.Second {
 		t.Errorf("took %v to stop", took)
 	}
 	r.want(t, exitInterrupted, "interrupted")

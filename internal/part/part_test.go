@@ -228,21 +228,32 @@ func TestBrokenTarget(t *testing.T) {
 	}
 }
 
-// A target that broke stays broken, however often it is written to.
+// breakingOnce is a writer that fails once, and then takes everything.
+type breakingOnce struct{ breaking }
+
+func (b *breakingOnce) Write(p []byte) (int, error) {
+	n, err := b.breaking.Write(p)
+	b.left = math.MaxInt
+	return n, err
+}
+
+// What broke once stays broken: the file has a gap, however well its end can be written.
 func TestWriteAfterABreak(t *testing.T) {
 	_, _, rec := small(t, few())
-	w, err := NewWriter(&breaking{}, few())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 3 {
-		if err := w.Write(rec); !errors.Is(err, errBroken) {
-			t.Errorf("write: %v", err)
+	for name, target := range map[string]io.Writer{"broken for good": &breaking{}, "broken once": &breakingOnce{}} {
+		w, err := NewWriter(target, few())
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	for range 2 {
-		if err := w.Close(); !errors.Is(err, errBroken) {
-			t.Errorf("close: %v", err)
+		for range 3 {
+			if err := w.Write(rec); !errors.Is(err, errBroken) {
+				t.Errorf("%s: write: %v", name, err)
+			}
+		}
+		for range 2 {
+			if err := w.Close(); !errors.Is(err, errBroken) {
+				t.Errorf("%s: close: %v", name, err)
+			}
 		}
 	}
 }

@@ -1,0 +1,127 @@
+package milvus
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+)
+
+var (
+	errAway  = &callError{code: codes.Unavailable, msg: "away"}
+	errFinal = &StatusError{Code: 1100, Reason: "cannot parse"}
+)
+
+// server is one that fails fails times with err, each time after takes.
+type server struct {
+	calls int
+	fails int
+	err   error
+	takes time.Duration
+}
+
+func (s *server) call(ctx context.Context, _ string, _, _ any, _ *grpc.ClientConn, _ ...grpc.CallOption) error {
+	s.calls++
+	select {
+	case <-time.After(s.takes):
+	case <-ctx.Done():
+		return &callError{code: codes.Canceled, err: ctx.Err()}
+	}
+	if s.calls <= s.fails {
+		return s.err
+	}
+	return nil
+}
+
+const forever = 1 << 30
+
+// nowhere is a connection that is never used, but for its name.
+func nowhere(t *testing.T) *grpc.ClientConn {
+	t.Helper()
+	cc, err := grpc.NewClient("passthrough:///nowhere", grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cc.Close() })
+	return cc
+}
+
+func TestRetrier(t *testing.T) {
+	const service = "/milvus.proto.milvus.MilvusService/"
+	cc := nowhere(t)
+	for name, test := range map[string]struct {
+		method string
+		server server
+		once   bool
+		calls  int
+		want   error
+	}{
+		"answers at once":         {method: "Query", calls: 1},
+		"comes back":              {method: "Query", server: server{fails: 4, err: errAway}, calls: 5},
+		"overloaded for a while":  {method: "Query", server: server{fails: 1, err: &StatusError{Code: 8}}, calls: 2},
+		"refuses":                 {method: "Query", server: server{fails: forever, err: errFinal}, calls: 1, want: errFinal},
+		"an error of others":      {method: "Query", server: server{fails: forever, err: context.Canceled}, calls: 1, want: context.Canceled},
+		"import is not repeated":  {method: "Import", server: server{fails: 1, err: errAway}, calls: 1, want: ErrUnreachable},
+		"insert is not repeated":  {method: "Insert", server: server{fails: 1, err: errAway}, calls: 1, want: ErrUnreachable},
+		"upsert is not repeated":  {method: "Upsert", server: server{fails: 1, err: errAway}, calls: 1, want: ErrUnreachable},
+		"delete is not repeated":  {method: "Delete", server: server{fails: 1, err: errAway}, calls: 1, want: ErrUnreachable},
+		"import's state may be":   {method: "GetImportState", server: server{fails: 1, err: errAway}, calls: 2},
+		"without retry":           {method: "Query", server: server{fails: 1, err: errAway}, once: true, calls: 1, want: ErrUnreachable},
+		"an import without retry": {method: "Import", once: true, calls: 1},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx := t.Context()
+			if test.once {
+				ctx = withoutRetry(ctx)
+			}
+			s := test.server
+			err := retrier{}.intercept(ctx, service+test.method, nil, nil, cc, s.call)
+			if !errors.Is(err, test.want) || s.calls != test.calls {
+				t.Errorf("%s: %d calls, %v; want %d, %v", name, s.calls, err, test.calls, test.want)
+			}
+		})
+	}
+}
+
+// A server that stays away is given up after a while, with its own error; pauses grow, up to five seconds.
+func TestRetrierGivesUp(t *testing.T) {
+	cc := nowhere(t)
+	for _, test := range []struct{ total, most time.Duration }{
+		{0, retryTotal}, {time.Second, time.Second}, {10 * time.Minute, 10 * time.Minute},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s, started := server{fails: forever, err: errAway}, time.Now()
+			err := retrier{total: test.total}.intercept(t.Context(), queryMethod, nil, nil, cc, s.call)
+			took := time.Since(started)
+			if !errors.Is(err, ErrUnreachable) || took > test.most || took < test.most/4 {
+				t.Errorf("given up after %v of %v: %v", took, test.most, err)
+			}
+			if least := int(took / (2 * retryMost)); s.calls < least {
+				t.Errorf("%d calls in %v, want at least %d", s.calls, took, least)
+			}
+		})
+	}
+}
+
+// The end of the context ends a pause and a call.
+func TestRetrierEndsWithItsContext(t *testing.T) {
+	cc := nowhere(t)
+	for name, s := range map[string]server{
+		"pause": {fails: forever, err: errAway}, "call": {fails: forever, err: errAway, takes: time.Hour},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			started := time.Now()
+			time.AfterFunc(20*time.Second, cancel)
+			err := retrier{}.intercept(ctx, queryMethod, nil, nil, cc, s.call)
+			if took := time.Since(started); !errors.Is(err, context.Canceled) || took < 20*time.Second || took > 21*time.Second {
+				t.Errorf("%s: ended after %v with %v, want 20s and context canceled", name, took, err)
+			}
+		})
+	}
+}
