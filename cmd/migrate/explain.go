@@ -7,6 +7,7 @@ import (
 	"migrate/exporter"
 	"migrate/internal/manifest"
 	"migrate/internal/milvus"
+	"migrate/internal/part"
 	"migrate/internal/source"
 	"migrate/internal/verify"
 )
@@ -24,6 +25,7 @@ var hints = []struct {
 	{milvus.ErrUnreachable, "check the address, the port, TLS, and that the server runs"},
 	{manifest.ErrNone, "export first; an export that was interrupted has no manifest, and does not count"},
 	{manifest.ErrDamaged, "export again with --overwrite"},
+	{part.ErrDamaged, "export again with --overwrite"},
 	{checkpoint.ErrHeld, "let it finish, or stop it; a lease that is not renewed runs out by itself"},
 	{checkpoint.ErrLost, "nothing: the other process goes on with the job"},
 	{checkpoint.ErrOther, "give the parameters that it was begun with, or begin another with --job"},

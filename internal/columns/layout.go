@@ -173,7 +173,7 @@ func scalar(t schemapb.DataType) (arrow.DataType, bool) {
 
 func vector(col field, f *schemapb.FieldSchema) (field, arrow.DataType, error) {
 	dim, err := strconv.Atoi(milvus.TypeParam(f, "dim"))
-	if err != nil || dim <= 0 {
+	if err != nil || dim <= 0 || col.kind == schemapb.DataType_BinaryVector && dim%8 != 0 {
 		return col, nil, fmt.Errorf("field %q has no dimension: %w", col.name, ErrType)
 	}
 	if col.kind == schemapb.DataType_BinaryVector {

@@ -50,10 +50,12 @@ const mostFindings = 1000
 // rows that explain it. An error of emit ends the read and is returned as it is.
 func (r *Reader) Read(ctx context.Context, partition string, rng columns.Range, emit func(arrow.Record) error) (Findings, error) {
 	p := &reading{Reader: r, partition: partition, emit: emit}
+	read := p.readTexts
 	if r.Layout.IntKey() {
-		return p.found, p.readInts(ctx, rng)
+		read = p.readInts
 	}
-	return p.found, p.readTexts(ctx, rng)
+	err := read(ctx, rng)
+	return p.found, err
 }
 
 // reading is one Read under way.

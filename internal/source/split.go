@@ -34,11 +34,14 @@ func (r *Reader) Split(ctx context.Context, partition string, most int64) ([]Cou
 // splitInts cuts a range into equal widths, counts each, cuts those again that hold too much, and joins neighbours that
 // hold little.
 func (r *Reader) splitInts(ctx context.Context, partition string, whole Counted, most int64) ([]Counted, error) {
+	if whole.Rows <= most {
+		return []Counted{whole}, nil
+	}
 	lo, hi, err := r.extent(ctx, partition, whole.Range)
 	if err != nil {
 		return nil, err
 	}
-	if whole.Rows <= most || lo >= hi {
+	if lo >= hi {
 		return []Counted{whole}, nil
 	}
 	var pieces []Counted

@@ -201,7 +201,8 @@ func (c *comparison) sumAll(ctx context.Context, side Side, partition string, fo
 			return err
 		})
 	}
-	return total, found, g.Wait()
+	err = g.Wait()
+	return total, found, err
 }
 
 // sum is the checksum of one range of one side.
