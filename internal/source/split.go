@@ -34,7 +34,7 @@ func (r *Reader) Split(ctx context.Context, partition string, most int64) ([]Cou
 // splitInts cuts a range into equal widths, counts each, cuts those again that hold too much, and joins neighbours that
 // hold little.
 func (r *Reader) splitInts(ctx context.Context, partition string, whole Counted, most int64) ([]Counted, error) {
-	if whole.Rows <= most {
+	if whole.Rows <= most+most/4 { // ranges of equal width hold a little more or less
 		return []Counted{whole}, nil
 	}
 	lo, hi, err := r.extent(ctx, partition, whole.Range)
@@ -61,11 +61,11 @@ func (r *Reader) splitInts(ctx context.Context, partition string, whole Counted,
 
 const mostCuts = 64
 
-// cut cuts a range whose keys lie in [lo, hi] into pieces of equal width, at least two and about twice as many as would
-// do if the keys were spread evenly.
+// cut cuts a range whose keys lie in [lo, hi] into pieces of equal width, at least two and as many as do if the keys are
+// spread evenly.
 func cut(whole columns.Range, lo, hi, rows, most int64) []columns.Range {
 	width := uint64(hi) - uint64(lo) // right even where hi-lo overflows
-	step := width/min(max(uint64(2*rows/most), 2), mostCuts) + 1
+	step := width/min(max(uint64((rows+most-1)/most), 2), mostCuts) + 1
 	var pieces []columns.Range
 	after := whole.After
 	for d := step - 1; d < width; d += step {
@@ -129,7 +129,7 @@ func (r *Reader) lowest(ctx context.Context, partition string, rng columns.Range
 	return lowest.Int, nil
 }
 
-// highest is a bound above all keys, at most twice as far from lo as the highest key is.
+// highest is a bound above all keys, a little farther from lo than the highest key is.
 func (r *Reader) highest(ctx context.Context, partition string, lo int64) (int64, error) {
 	none, some := 64, -1 // no key lies above lo+2^none-1; some key above lo+2^some-1, or some is -1
 	for none-some > 1 {
@@ -149,11 +149,38 @@ func (r *Reader) highest(ctx context.Context, partition string, lo int64) (int64
 			some = mid
 		}
 	}
-	bound, ok := above(lo, none)
-	if !ok {
-		return math.MaxInt64, nil
+	return r.tighten(ctx, partition, lo, none)
+}
+
+// tightenings is how often the distance between the highest key and its bound is halved: keys that are spread evenly are
+// cut into even ranges then.
+const tightenings = 5
+
+// tighten brings a bound above all keys nearer to them. The highest key lies above lo+2^(exp-1)-1, or exp is 0.
+func (r *Reader) tighten(ctx context.Context, partition string, lo int64, exp int) (int64, error) {
+	low, high := lo, int64(math.MaxInt64)
+	if bound, ok := above(lo, exp); ok {
+		high = bound.Int
 	}
-	return bound.Int, nil
+	if bound, ok := above(lo, exp-1); ok && exp > 0 {
+		low = bound.Int
+	}
+	for range tightenings {
+		mid := columns.IntKey(int64(uint64(low) + (uint64(high)-uint64(low))/2))
+		if mid.Int == low || mid.Int == high {
+			break
+		}
+		n, err := r.Count(ctx, partition, columns.Range{After: &mid})
+		if err != nil {
+			return 0, err
+		}
+		if n == 0 {
+			high = mid.Int
+		} else {
+			low = mid.Int
+		}
+	}
+	return high, nil
 }
 
 // above is lo+2^exp-1, unless that is not an int64.
