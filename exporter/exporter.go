@@ -139,17 +139,19 @@ func ensureLoaded(ctx context.Context, server *milvus.Server, coll *milvus.Colle
 	if coll.Loaded || !load {
 		return func() {}, nil
 	}
-	if err := server.Load(ctx, coll.Name); err != nil {
-		return nil, err
-	}
-	coll.Loaded = true
-	return func() {
+	release = func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
 		if err := server.Release(ctx, coll.Name); err != nil {
 			slog.WarnContext(ctx, "a collection that was loaded for the export stays loaded", "collection", coll.Name, "error", err)
 		}
-	}, nil
+	}
+	if err := server.Load(ctx, coll.Name); err != nil {
+		release()
+		return nil, err
+	}
+	coll.Loaded = true
+	return release, nil
 }
 
 // export is one export under way.

@@ -32,12 +32,16 @@ func (im *importing) checkServer() (err error) {
 	return nil
 }
 
-// checkParts reads every part once, so that a damaged one is found before the target is changed.
-func (im *importing) checkParts(ctx context.Context) error {
-	im.opts.Step("check parts", im.manifest.Total.Rows)
+// checkParts reads parts once, so that a damaged one is found before the target is changed by this run.
+func (im *importing) checkParts(ctx context.Context, parts []manifest.Part) error {
+	var rows int64
+	for _, p := range parts {
+		rows += p.Rows.Rows
+	}
+	im.opts.Step("check parts", rows)
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(im.opts.Jobs)
-	for _, p := range im.manifest.Parts {
+	for _, p := range parts {
 		if p.Object == "" {
 			continue
 		}

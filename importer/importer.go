@@ -133,7 +133,7 @@ func (im *importing) begin(ctx context.Context) error {
 	if err := im.checkTarget(ctx); err != nil {
 		return err
 	}
-	if err := im.checkParts(ctx); err != nil {
+	if err := im.checkParts(ctx, im.manifest.Parts); err != nil {
 		return err
 	}
 	if err := im.create(ctx); err != nil {
@@ -153,8 +153,8 @@ func (im *importing) begin(ctx context.Context) error {
 	})
 }
 
-// goOn makes sure that the target is still the one that the job began with, and removes what a killed process staged
-// and did not come to use.
+// goOn makes sure that the target is still the one that the job began with and that the parts still to come are whole,
+// and removes what a killed process staged and did not come to use.
 func (im *importing) goOn(ctx context.Context) error {
 	job := im.job.Job()
 	im.before = job.RowsBefore
@@ -165,9 +165,15 @@ func (im *importing) goOn(ctx context.Context) error {
 	if coll.ID != job.Target {
 		return fmt.Errorf("collection %q on %s: %w: it is not the one that this import began with", coll.Name, im.server.Address, checkpoint.ErrOther)
 	}
-	inUse := map[string]bool{}
+	inUse, todo := map[string]bool{}, []manifest.Part(nil)
 	for _, p := range job.Parts {
-		inUse[p.Staged] = p.State != checkpoint.Finished
+		if p.State == checkpoint.Finished {
+			continue
+		}
+		inUse[p.Staged], todo = true, append(todo, p.Part)
+	}
+	if err := im.checkParts(ctx, todo); err != nil {
+		return err
 	}
 	for info, err := range im.staging.List(ctx, stagedFolder(job.Name, im.opts.As)) {
 		if err != nil {
@@ -237,8 +243,10 @@ func (im *importing) create(ctx context.Context) error {
 	if exists {
 		return im.server.CreatePartitions(ctx, im.target)
 	}
-	im.created = true
-	return im.server.Create(ctx, im.target)
+	// Only what surely was made here is dropped after a failure: an empty collection left behind does no harm.
+	err = im.server.Create(ctx, im.target)
+	im.created = err == nil
+	return err
 }
 
 // insertParts imports all parts that are not finished, several at once; the first error ends the others.
@@ -285,7 +293,7 @@ func (im *importing) finish(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	r := &Result{
-		Collection: name, Rows: im.manifest.Total.Rows, Bytes: im.manifest.Bytes, Parts: len(im.manifest.Parts),
+		Collection: name, Rows: im.manifest.Total.Rows, Bytes: im.manifest.Bytes, Parts: len(im.job.Job().Parts),
 		Unindexed: built.Unfinished, Aliases: im.target.Aliases, Keys: im.keysInWords(),
 	}
 	im.opts.Step("load", im.manifest.Total.Rows)

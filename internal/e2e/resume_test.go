@@ -153,6 +153,33 @@ func TestImportGoesOn(t *testing.T) {
 	}
 }
 
+// TestDamagedMeanwhile goes on with no import of which a part was altered since it was interrupted: a copy within the
+// store would not notice.
+func TestDamagedMeanwhile(t *testing.T) {
+	t.Parallel()
+	local, remote, to := labtest.Local(t), labtest.Sink(t), labtest.Target(t)
+	c, m := exported(t, local, 2000)
+	copyAll(t, local, remote)
+	labtest.DropLater(t, to, c.Name)
+	store := labtest.Staging(t)
+	staging := stagingOf{faults.Watch(t, store), store}
+	staging.Queue(faults.Copy, faults.Error(errBroken).On("part-00001"))
+	if err := importInto(t, remote, m, staging, importer.Options{Jobs: 1}); !errors.Is(err, errBroken) {
+		t.Fatalf("import over a fault: %v", err)
+	}
+	part := m.ObjectName(m.Parts[1])
+	whole := read(t, remote, part)
+	replace(t, remote, part, append([]byte{whole[0] ^ 1}, whole[1:]...))
+	if err := importInto(t, remote, m, staging, importer.Options{Jobs: 1}); !errors.Is(err, importer.ErrDamaged) {
+		t.Errorf("going on with an altered part: %v", err)
+	}
+	replace(t, remote, part, whole)
+	if err := importInto(t, remote, m, staging, importer.Options{Jobs: 1}); err != nil {
+		t.Fatal(err)
+	}
+	wantEqual(t, compare(t, verify.Export{Sink: remote, Manifest: m}, side(t, to, c.Name), verify.Options{}), 2000)
+}
+
 // pass lets a call pass.
 func pass(name string) faults.Fault { return faults.Delay(0).On(name) }
 
