@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs nginx, and has it read its configuration again when the proxies have become more or fewer: it looks names up only
 # then.
-proxies() { getent ahostsv4 proxy | sort -u; }
+proxies() { getent ahostsv4 proxy | cut -d ' ' -f 1 | sort -u; }
 
 follow() {
     known=$1
