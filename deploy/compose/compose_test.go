@@ -128,6 +128,32 @@ func TestScrapedNamesAreServices(t *testing.T) {
 	}
 }
 
+// TestAlertsAreTested holds that alerts_test.yml makes each alert fire; `promtool test rules` then holds it to be true.
+func TestAlertsAreTested(t *testing.T) {
+	tests := read(t, "monitoring/alerts_test.yml")
+	alerts := regexp.MustCompile(`- alert: (\w+)`).FindAllStringSubmatch(read(t, "monitoring/alerts.yml"), -1)
+	if len(alerts) == 0 {
+		t.Error("there are no alerts")
+	}
+	for _, alert := range alerts {
+		if !strings.Contains(tests, "alertname: "+alert[1]+"\n        exp_alerts:\n") {
+			t.Errorf("no test makes %s fire", alert[1])
+		}
+	}
+}
+
+// TestMigrateIsConfined holds that migrate runs without root, without powers, and without a disk to write to.
+func TestMigrateIsConfined(t *testing.T) {
+	s := load(t, Files(".", "migrate"), credentials()).Services["migrate"]
+	if s.User != "65532:65532" || !s.ReadOnly || !slices.Equal(s.CapDrop, []string{"ALL"}) ||
+		!slices.Equal(s.SecurityOpt, []string{"no-new-privileges:true"}) {
+		t.Errorf("user %q, read-only %t, capabilities dropped %q, security %q", s.User, s.ReadOnly, s.CapDrop, s.SecurityOpt)
+	}
+	if len(s.Ports) > 0 || len(s.Volumes) > 0 {
+		t.Errorf("migrate publishes %v and mounts %v", s.Ports, s.Volumes)
+	}
+}
+
 // sound passes every check; each broken example is this with something replaced.
 const sound = `
 services:
