@@ -73,7 +73,8 @@ func Start(ctx context.Context, dir string) (*Engine, error) {
 	}
 	go func() { e.ended <- e.daemon.Wait() }()
 	if err := e.awaitAnswer(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("starting dockerd, whose log is %s: %w", log.Name(), err), e.Stop())
+		e.daemon.Process.Kill() // it has no container yet
+		return nil, fmt.Errorf("starting dockerd, whose log is %s: %w", log.Name(), err)
 	}
 	return e, nil
 }
@@ -88,7 +89,6 @@ func (e *Engine) awaitAnswer(ctx context.Context) error {
 		}
 		select {
 		case ended := <-e.ended:
-			e.ended <- ended
 			return fmt.Errorf("it ended: %v", ended)
 		case <-ctx.Done():
 			return err
@@ -97,21 +97,32 @@ func (e *Engine) awaitAnswer(ctx context.Context) error {
 	}
 }
 
-// Stop ends the engine and whatever still runs in it. It may be called more than once.
+// Stop ends the engine, and before it whatever still runs in it.
 func (e *Engine) Stop() error {
-	if err := e.daemon.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := errors.Join(e.removeContainers(ctx), e.daemon.Process.Signal(syscall.SIGTERM)); err != nil {
 		return fmt.Errorf("ending dockerd: %w", err)
 	}
 	select {
 	case err := <-e.ended:
-		e.ended <- nil
 		if err != nil {
 			return fmt.Errorf("ending dockerd: %w", err)
 		}
 		return nil
-	case <-time.After(time.Minute):
+	case <-ctx.Done():
 		return errors.Join(errors.New("dockerd did not end within a minute, and was killed"), e.daemon.Process.Kill())
 	}
+}
+
+// removeContainers kills them: dockerd itself would ask each to end, and wait as long as that may take.
+func (e *Engine) removeContainers(ctx context.Context) error {
+	running, err := e.Docker(ctx, nil, "ps", "--all", "--quiet")
+	if err != nil || running == "" {
+		return err
+	}
+	_, err = e.Docker(ctx, nil, append([]string{"rm", "--force"}, strings.Fields(running)...)...)
+	return err
 }
 
 // Docker runs the docker program on this engine, and returns its output.
