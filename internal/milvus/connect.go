@@ -54,6 +54,12 @@ type Server struct {
 	database string
 }
 
+// Answers of megabytes come without waiting for leave to send more, and in few reads.
+const (
+	window     = 64 << 20
+	readBuffer = 256 << 10
+)
+
 // loginTimeout bounds the first contact, so that a wrong address is an error and not a wait.
 const loginTimeout = 10 * time.Second
 
@@ -76,6 +82,7 @@ func Connect(ctx context.Context, cfg Config) (*Server, error) {
 			grpc.WithTransportCredentials(creds),
 			grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 20 * time.Second}),
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(math.MaxInt32)),
+			grpc.WithInitialWindowSize(window), grpc.WithInitialConnWindowSize(window), grpc.WithReadBufferSize(readBuffer),
 			grpc.WithChainUnaryInterceptor(retrier{total: cfg.RetryFor}.intercept, checkStatus),
 		},
 	})
