@@ -190,24 +190,42 @@ func Insert(t testing.TB, server *milvus.Server, collection, partition string, r
 	}
 }
 
+// TryInsert inserts one batch of rows.
+func TryInsert(ctx context.Context, server *milvus.Server, collection string, rows Rows) error {
+	_, err := server.Service().Insert(ctx, &milvuspb.InsertRequest{
+		CollectionName: collection, FieldsData: rows.Columns, NumRows: uint32(rows.N),
+	})
+	return err
+}
+
 // Upsert inserts rows, in place of those with the same keys.
 func Upsert(t testing.TB, server *milvus.Server, collection string, rows Rows) {
 	t.Helper()
-	_, err := server.Service().Upsert(t.Context(), &milvuspb.UpsertRequest{
-		CollectionName: collection, FieldsData: rows.Columns, NumRows: uint32(rows.N),
-	})
-	if err != nil {
+	if err := TryUpsert(t.Context(), server, collection, rows); err != nil {
 		t.Fatalf("upserting into %s: %v", collection, err)
 	}
+}
+
+// TryUpsert is Upsert with an error.
+func TryUpsert(ctx context.Context, server *milvus.Server, collection string, rows Rows) error {
+	_, err := server.Service().Upsert(ctx, &milvuspb.UpsertRequest{
+		CollectionName: collection, FieldsData: rows.Columns, NumRows: uint32(rows.N),
+	})
+	return err
 }
 
 // Delete deletes the rows of a filter, which has to be one on primary keys.
 func Delete(t testing.TB, server *milvus.Server, collection, expr string) {
 	t.Helper()
-	_, err := server.Service().Delete(t.Context(), &milvuspb.DeleteRequest{CollectionName: collection, Expr: expr})
-	if err != nil {
+	if err := TryDelete(t.Context(), server, collection, expr); err != nil {
 		t.Fatalf("deleting from %s: %v", collection, err)
 	}
+}
+
+// TryDelete is Delete with an error.
+func TryDelete(ctx context.Context, server *milvus.Server, collection, expr string) error {
+	_, err := server.Service().Delete(ctx, &milvuspb.DeleteRequest{CollectionName: collection, Expr: expr})
+	return err
 }
 
 // Flush seals what was inserted.
