@@ -68,8 +68,9 @@ type Job struct {
 	Rows    int64             `json:"rows"` // expected in all
 	Parts   []Part            `json:"parts,omitempty"`
 
-	Target     int64 `json:"target_collection,omitempty"` // of an import: the id of the collection that it fills
-	RowsBefore int64 `json:"rows_before,omitempty"`       // that the target had before it
+	Snapshot   uint64 `json:"snapshot,omitempty"`          // of an export: the instant that all its reads see; 0 where the server holds none
+	Target     int64  `json:"target_collection,omitempty"` // of an import: the id of the collection that it fills
+	RowsBefore int64  `json:"rows_before,omitempty"`       // that the target had before it
 }
 
 // Part is the unit of a job: a range of keys, and the object that holds its rows.

@@ -49,6 +49,7 @@ type Manifest struct {
 	Source     Server          `json:"source"`
 	Started    time.Time       `json:"started"`
 	Finished   time.Time       `json:"finished"`
+	Snapshot   uint64          `json:"snapshot,omitempty"` // the one instant of all rows, as a server timestamp; 0 where there is none
 	Collection Collection      `json:"collection"`
 	Total      checksum.Sum    `json:"total"` // over all columns of all rows
 	Bytes      int64           `json:"bytes"` // of all parts

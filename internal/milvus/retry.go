@@ -30,6 +30,18 @@ func withoutRetry(ctx context.Context) context.Context {
 	return context.WithValue(ctx, noRetryKey{}, true)
 }
 
+type wasLoadedKey struct{}
+
+// WasLoaded marks calls on a collection that was seen to be loaded: a server that starts again calls it not loaded for
+// half a minute, so that can pass.
+func WasLoaded(ctx context.Context) context.Context {
+	return context.WithValue(ctx, wasLoadedKey{}, true)
+}
+
+func canPass(ctx context.Context, err error) bool {
+	return CanPass(err) || ctx.Value(wasLoadedKey{}) != nil && errors.Is(err, ErrNotLoaded)
+}
+
 // onceOnly names the calls that change rows: they are never repeated behind the caller's back.
 var onceOnly = []string{"/Import", "/Insert", "/Upsert", "/Delete"}
 
@@ -49,7 +61,7 @@ func (r retrier) intercept(ctx context.Context, method string, req, reply any, c
 	}
 	once := func() error {
 		err := call(ctx, method, req, reply, cc, opts...)
-		if err != nil && !CanPass(err) {
+		if err != nil && !canPass(ctx, err) {
 			return backoff.Permanent(err)
 		}
 		return err

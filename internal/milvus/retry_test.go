@@ -13,8 +13,9 @@ import (
 )
 
 var (
-	errAway  = &callError{code: codes.Unavailable, msg: "away"}
-	errFinal = &StatusError{Code: 1100, Reason: "cannot parse"}
+	errAway     = &callError{code: codes.Unavailable, msg: "away"}
+	errUnloaded = &StatusError{Code: codeNotLoaded}
+	errFinal    = &StatusError{Code: 1100, Reason: "cannot parse"}
 )
 
 // server is one that fails fails times with err, each time after takes.
@@ -58,6 +59,7 @@ func TestRetrier(t *testing.T) {
 		method string
 		server server
 		once   bool
+		loaded bool
 		calls  int
 		want   error
 	}{
@@ -71,6 +73,8 @@ func TestRetrier(t *testing.T) {
 		"upsert is not repeated":  {method: "Upsert", server: server{fails: 1, err: errAway}, calls: 1, want: ErrUnreachable},
 		"delete is not repeated":  {method: "Delete", server: server{fails: 1, err: errAway}, calls: 1, want: ErrUnreachable},
 		"import's state may be":   {method: "GetImportState", server: server{fails: 1, err: errAway}, calls: 2},
+		"not loaded":              {method: "Query", server: server{fails: 1, err: errUnloaded}, calls: 1, want: ErrNotLoaded},
+		"not loaded again yet":    {method: "Query", server: server{fails: 3, err: errUnloaded}, loaded: true, calls: 4},
 		"without retry":           {method: "Query", server: server{fails: 1, err: errAway}, once: true, calls: 1, want: ErrUnreachable},
 		"an import without retry": {method: "Import", once: true, calls: 1},
 	} {
@@ -78,6 +82,9 @@ func TestRetrier(t *testing.T) {
 			ctx := t.Context()
 			if test.once {
 				ctx = withoutRetry(ctx)
+			}
+			if test.loaded {
+				ctx = WasLoaded(ctx)
 			}
 			s := test.server
 			err := retrier{}.intercept(ctx, service+test.method, nil, nil, cc, s.call)
