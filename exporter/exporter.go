@@ -131,7 +131,7 @@ func begin(ctx context.Context, sink sinks.Sink, opts Options) error {
 	if err := manifest.Remove(ctx, sink, opts.Job); err != nil {
 		return err
 	}
-	return sink.Delete(ctx, checkpoint.Name(checkpoint.Export, opts.Job, ""))
+	return checkpoint.Discard(ctx, sink, checkpoint.Name(checkpoint.Export, opts.Job, ""))
 }
 
 // ensureLoaded loads a collection where it is asked to, and returns what undoes it.

@@ -54,8 +54,8 @@ type busy struct {
 }
 
 const (
-	busyRows = 20_000
-	busyAt   = 20 // rows of one write
+	busyRows    = 20_000
+	busyAt      = 20 // rows of one write
 	hot, doomed = 1, 2
 )
 
