@@ -45,7 +45,7 @@ func TestRateLimited(t *testing.T) {
 	from, undisturbed := labtest.Limited(t), labtest.Source(t)
 	var mu sync.Mutex
 	slowed := 0
-	const parts = 20
+	const parts = 12
 	got := pacedExport(t, from, pacedCollection(t, from), parts, func() {
 		mu.Lock()
 		defer mu.Unlock()
