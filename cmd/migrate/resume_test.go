@@ -7,8 +7,8 @@ import (
 	"syscall"
 	"testing"
 
+	"migrate/checkpoint"
 	"migrate/internal/labtest"
-	"migrate/sinks"
 )
 
 // interrupt starts a command, and ends it with a signal as soon as something has happened.
@@ -71,13 +71,11 @@ func TestResumeImport(t *testing.T) {
 	migrate(t, nil, args("export", toSource, "--collection", name, sink, folder, "--part-size", "1MiB")...).want(t, exitOK)
 	staging := labtest.Staging(t)
 	where := args(toTarget, toStaging, sink, folder, "--job", name, "--staging-url", staging.URL(""))
-	interrupt(t, func() bool { return there(t, staging, name+"/import-"+target+".checkpoint/0.1.json") },
-		args("import", where, "--as", target, "--jobs", "1"))
+	submitted := func() bool {
+		job, err := checkpoint.Read(t.Context(), staging, checkpoint.Name(checkpoint.Import, name, target))
+		return err == nil && len(job.Parts) > 0 && job.Parts[0].State == checkpoint.Submitted
+	}
+	interrupt(t, submitted, args("import", where, "--as", target, "--jobs", "1"))
 	migrate(t, nil, args("resume", where)...).want(t, exitOK, "imported 20,000 rows")
 	verifyTarget(t, folder, name, target)
-}
-
-func there(t *testing.T, sink sinks.Sink, name string) bool {
-	_, err := sink.Stat(t.Context(), name)
-	return err == nil
 }

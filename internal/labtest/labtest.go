@@ -32,12 +32,29 @@ func SecondProxy(t testing.TB) *milvus.Server { return connect(t, lab.Proxy2) }
 // standalone, and the file of the authority that signed the certificates.
 func Secure(t testing.TB) (server *milvus.Server, caFile string) {
 	t.Helper()
+	l := start(t, "standalone-secure", "minio-secure")
+	return connectTo(t, milvus.Config{
+		Address: lab.SecureStandalone, Username: lab.SecureUser, Password: lab.SecurePassword, TLS: true, CAFile: l.CAFile(),
+	}), l.CAFile()
+}
+
+// Limited starts the lab's standalone that limits the rate of queries, until the test ends, and returns a connection to
+// it.
+func Limited(t testing.TB) *milvus.Server {
+	t.Helper()
+	start(t, "standalone-limited")
+	return connect(t, lab.LimitedStandalone)
+}
+
+// start starts optional parts of the lab, until the test ends.
+func start(t testing.TB, parts ...string) *lab.Lab {
+	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
 	l, err := lab.Running(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, part := range []string{"standalone-secure", "minio-secure"} {
+	for _, part := range parts {
 		if err := l.Start(ctx, part); err != nil {
 			t.Fatal(err)
 		}
@@ -47,9 +64,7 @@ func Secure(t testing.TB) (server *milvus.Server, caFile string) {
 			}
 		})
 	}
-	return connectTo(t, milvus.Config{
-		Address: lab.SecureStandalone, Username: lab.SecureUser, Password: lab.SecurePassword, TLS: true, CAFile: l.CAFile(),
-	}), l.CAFile()
+	return l
 }
 
 func connect(t testing.TB, address string) *milvus.Server {
