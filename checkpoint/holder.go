@@ -3,7 +3,6 @@ package checkpoint
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"migrate/internal/clock"
+	"migrate/internal/sealed"
 	"migrate/sinks"
 )
 
@@ -82,6 +82,8 @@ func Acquire(ctx context.Context, sink sinks.Sink, name string, fresh Job) (cont
 	there, version, err := load(ctx, store, name)
 	switch {
 	case errors.Is(err, sinks.ErrNotExist):
+	case errors.Is(err, ErrDamaged):
+		return nil, nil, fmt.Errorf("%w; %s", err, rebuildable(ctx, sink, name))
 	case err != nil:
 		return nil, nil, err
 	default:
@@ -95,7 +97,11 @@ func Acquire(ctx context.Context, sink sinks.Sink, name string, fresh Job) (cont
 	if h.job.Started.IsZero() {
 		h.job.Started = time.Now().UTC()
 	}
-	if err := h.Update(ctx, func(*Job) {}); err != nil {
+	err = h.Update(ctx, func(*Job) {})
+	if err == nil && h.Resumed {
+		err = h.sweepRecords(ctx, h.job.Lease.Epoch-1)
+	}
+	if err != nil {
 		return nil, nil, errors.Join(err, h.abandon(ctx))
 	}
 	ctx, h.lost = context.WithCancelCause(ctx)
@@ -145,7 +151,10 @@ func (h *Holder) Update(ctx context.Context, change func(*Job)) error {
 	change(&next)
 	next.Updated = time.Now().UTC()
 	next.Lease.Expires = next.Updated.Add(leaseTime)
-	text, err := json.Marshal(next)
+	if err := h.record(ctx, &next); err != nil {
+		return fmt.Errorf("recording a part of %q: %w", next.Name, err)
+	}
+	text, err := sealed.Marshal(next)
 	if err != nil {
 		return fmt.Errorf("encoding the checkpoint of %q: %w", next.Name, err)
 	}
@@ -260,12 +269,16 @@ func (h *Holder) Release(ctx context.Context, state State, cause error) error {
 	if errors.Is(cause, ErrLost) {
 		return nil // the document is another's
 	}
-	return h.Update(ctx, func(j *Job) {
+	err := h.Update(ctx, func(j *Job) {
 		j.State, j.Error = state, ""
 		if cause != nil {
 			j.Error = cause.Error()
 		}
 	})
+	if state == Done && err == nil {
+		return removeRecords(ctx, h.sink, h.name)
+	}
+	return err
 }
 
 // Remove ends the ownership and removes the document, since there is nothing to go on from.
@@ -274,10 +287,7 @@ func (h *Holder) Remove(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTime)
 	defer cancel()
 	defer h.lost(nil)
-	if err := h.sink.Delete(ctx, h.name); err != nil {
-		return fmt.Errorf("removing the checkpoint of %q: %w", h.job.Name, err)
-	}
-	return nil
+	return Discard(ctx, h.sink, h.name)
 }
 
 // Suspend ends the ownership of a job that failed or was interrupted, and says so in the error.

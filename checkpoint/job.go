@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"migrate/internal/manifest"
+	"migrate/internal/sealed"
 	"migrate/internal/source"
 )
 
@@ -30,6 +31,8 @@ var (
 	ErrOther = errors.New("job has other parameters")
 	// ErrDamaged: the document can't be read.
 	ErrDamaged = errors.New("checkpoint damaged")
+	// ErrNotDamaged: the document can be read, and so need not be made anew.
+	ErrNotDamaged = errors.New("checkpoint is not damaged")
 	// ErrVersion: the document was written by a newer migrate.
 	ErrVersion = errors.New("checkpoint of a newer format")
 )
@@ -68,8 +71,9 @@ type Job struct {
 	Rows    int64             `json:"rows"` // expected in all
 	Parts   []Part            `json:"parts,omitempty"`
 
-	Target     int64 `json:"target_collection,omitempty"` // of an import: the id of the collection that it fills
-	RowsBefore int64 `json:"rows_before,omitempty"`       // that the target had before it
+	Snapshot   uint64 `json:"snapshot,omitempty"`          // of an export: the instant that all its reads see; 0 where the server holds none
+	Target     int64  `json:"target_collection,omitempty"` // of an import: the id of the collection that it fills
+	RowsBefore int64  `json:"rows_before,omitempty"`       // that the target had before it
 }
 
 // Part is the unit of a job: a range of keys, and the object that holds its rows.
@@ -115,7 +119,7 @@ func parse(text []byte) (*Job, error) {
 		return nil, fmt.Errorf("%w: %d, and this migrate reads up to %d", ErrVersion, head.Format, Version)
 	}
 	j := &Job{}
-	if err := json.Unmarshal(text, j); err != nil {
+	if err := sealed.Unmarshal(text, j); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	if head.Format < 1 || j.Name == "" || j.Kind == "" {

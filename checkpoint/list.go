@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"context"
 	"fmt"
+	"path"
 	"strings"
 	"time"
 
@@ -11,22 +12,38 @@ import (
 
 const suffix = ".checkpoint.json"
 
-// List reads the documents of all jobs on a sink. One that can't be read is listed with its error and the name of its
-// object.
-func List(ctx context.Context, sink sinks.Sink) ([]Job, error) {
-	var jobs []Job
-	for info, err := range sink.List(ctx, "") {
+// Documents are the names of the documents of a job, or of all jobs where job is empty.
+func Documents(ctx context.Context, sink sinks.Sink, job string) ([]string, error) {
+	prefix := ""
+	if job != "" {
+		prefix = job + "/"
+	}
+	var names []string
+	for info, err := range sink.List(ctx, prefix) {
 		if err != nil {
 			return nil, fmt.Errorf("looking for jobs on %s: %w", sink.URL(""), err)
 		}
-		if !strings.HasSuffix(info.Name, suffix) {
-			continue
+		if strings.HasSuffix(info.Name, suffix) && (job == "" || path.Dir(info.Name) == job) {
+			names = append(names, info.Name)
 		}
-		job, err := Read(ctx, sink, info.Name)
+	}
+	return names, nil
+}
+
+// List reads the documents of all jobs on a sink. One that can't be read is listed as failed, with its error and without
+// a kind.
+func List(ctx context.Context, sink sinks.Sink) ([]Job, error) {
+	names, err := Documents(ctx, sink, "")
+	if err != nil {
+		return nil, err
+	}
+	jobs := make([]Job, len(names))
+	for i, name := range names {
+		job, err := Read(ctx, sink, name)
 		if err != nil {
-			job = &Job{Name: info.Name, State: Failed, Error: err.Error(), Updated: info.ModTime}
+			job = &Job{Name: path.Dir(name), State: Failed, Error: err.Error()}
 		}
-		jobs = append(jobs, *job)
+		jobs[i] = *job
 	}
 	return jobs, nil
 }

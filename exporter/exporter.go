@@ -131,7 +131,7 @@ func begin(ctx context.Context, sink sinks.Sink, opts Options) error {
 	if err := manifest.Remove(ctx, sink, opts.Job); err != nil {
 		return err
 	}
-	return sink.Delete(ctx, checkpoint.Name(checkpoint.Export, opts.Job, ""))
+	return checkpoint.Discard(ctx, sink, checkpoint.Name(checkpoint.Export, opts.Job, ""))
 }
 
 // ensureLoaded loads a collection where it is asked to, and returns what undoes it.
@@ -176,8 +176,9 @@ func (e *export) run(ctx context.Context) (*manifest.Manifest, error) {
 
 // plan cuts the keys into ranges, once in the life of a job: a part that is finished stands for its range.
 func (e *export) plan(ctx context.Context) error {
-	if len(e.job.Job().Parts) > 0 {
-		e.opts.Planned(planOf(e.reader, e.job.Job().Parts))
+	if job := e.job.Job(); len(job.Parts) > 0 {
+		e.reader.At(job.Snapshot)
+		e.opts.Planned(planOf(e.reader, job.Parts))
 		return e.sweep(ctx)
 	}
 	plan, err := planRanges(ctx, e.reader, e.opts)
@@ -185,7 +186,7 @@ func (e *export) plan(ctx context.Context) error {
 		return err
 	}
 	e.opts.Planned(plan)
-	return e.job.Update(ctx, func(j *checkpoint.Job) { j.Rows, j.Parts = plan.Rows, plan.parts() })
+	return e.job.Update(ctx, func(j *checkpoint.Job) { j.Rows, j.Parts, j.Snapshot = plan.Rows, plan.parts(), e.reader.Snapshot() })
 }
 
 // sweep removes what a killed process left of the parts that it had in flight.
@@ -236,7 +237,7 @@ func (e *export) exportParts(ctx context.Context) error {
 func (e *export) complete(ctx context.Context) (*manifest.Manifest, error) {
 	job := e.job.Job()
 	m := &manifest.Manifest{
-		Format: manifest.Version, Job: job.Name, Started: job.Started, Collection: manifest.Describe(e.reader.Collection),
+		Format: manifest.Version, Job: job.Name, Started: job.Started, Snapshot: job.Snapshot, Collection: manifest.Describe(e.reader.Collection),
 		Source: manifest.Server{Address: e.server.Address, Version: e.server.Version},
 	}
 	for _, p := range job.Parts {
@@ -288,14 +289,12 @@ var errEmpty = errors.New("range is empty")
 // exportPart writes one range into one object.
 func (e *export) exportPart(ctx context.Context, p checkpoint.Part) (checkpoint.Part, error) {
 	w := &partWriter{export: e, part: p}
-	if p.Planned > 0 {
-		_, err := e.sink.Put(ctx, e.objectName(p), w.write(ctx))
-		if err != nil && !errors.Is(err, errEmpty) {
-			return p, fmt.Errorf("exporting keys %s of partition %q: %w", p.Range, p.Partition, err)
-		}
-		if err == nil {
-			w.part.Object = manifest.PartName(p.Partition, p.Number)
-		}
+	_, err := e.sink.Put(ctx, e.objectName(p), w.write(ctx))
+	if err != nil && !errors.Is(err, errEmpty) {
+		return p, fmt.Errorf("exporting keys %s of partition %q: %w", p.Range, p.Partition, err)
+	}
+	if err == nil {
+		w.part.Object = manifest.PartName(p.Partition, p.Number)
 	}
 	if len(w.part.Findings.Unreadable) > 0 && !e.opts.AllowUnreadable {
 		return p, &UnreadableError{e.reader.Collection.Name, w.part.Findings.Unreadable}

@@ -2,15 +2,19 @@ package exporter
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"path"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"migrate/checkpoint"
 	"migrate/internal/checksum"
 	"migrate/internal/columns"
+	"migrate/internal/manifest"
 	"migrate/internal/part"
+	"migrate/sinks"
 )
 
 // partWriter reads one range into one object, and keeps what the manifest says of it.
@@ -55,4 +59,24 @@ func (w *partWriter) add(file *part.Writer, rec arrow.Record) error {
 	lowHigh(&w.part, w.export.reader.Layout.Keys(rec))
 	w.export.opts.Progress(rec.NumRows(), columns.Bytes(rec))
 	return nil
+}
+
+// Whole reports whether a part is on the sink as it was written.
+func Whole(ctx context.Context, sink sinks.Sink, job string, p manifest.Part) (whole bool, err error) {
+	obj, err := sink.Open(ctx, path.Join(job, p.Object))
+	if errors.Is(err, sinks.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("opening part %s: %w", p.Object, err)
+	}
+	defer func() { err = errors.Join(err, obj.Close()) }()
+	if obj.Size() != p.Bytes {
+		return false, nil
+	}
+	sum, _, err := part.Digest(obj)
+	if err != nil {
+		return false, fmt.Errorf("reading part %s: %w", p.Object, err)
+	}
+	return sum == p.SHA256, nil
 }

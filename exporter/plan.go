@@ -42,11 +42,7 @@ func PlanExport(ctx context.Context, server *milvus.Server, collection string, o
 func planRanges(ctx context.Context, reader *source.Reader, opts Options) (*Plan, error) {
 	plan := &Plan{Collection: reader.Collection}
 	for _, partition := range reader.Partitions() {
-		total, err := reader.Count(ctx, partition, columns.Range{})
-		if err != nil {
-			return nil, err
-		}
-		ranges, err := reader.Split(ctx, partition, partRows(total, reader.RowBytes, opts))
+		ranges, err := cut(ctx, reader, partition, opts)
 		if err != nil {
 			return nil, err
 		}
@@ -54,6 +50,35 @@ func planRanges(ctx context.Context, reader *source.Reader, opts Options) (*Plan
 	}
 	plan.Bytes = int64(float64(plan.Rows) * reader.RowBytes)
 	return plan, nil
+}
+
+// cut cuts a partition by what the server knows already, and again where that was not all: a server needs a fifth of a
+// second until it knows what was written last, and cutting fills the time.
+func cut(ctx context.Context, reader *source.Reader, partition string, opts Options) ([]source.Counted, error) {
+	ranges, err := cutBy(ctx, reader.Loosely(), partition, opts)
+	if err != nil {
+		return nil, err
+	}
+	total, err := reader.Count(ctx, partition, columns.Range{})
+	if err != nil || total == rowsOf(ranges) {
+		return ranges, err
+	}
+	return cutBy(ctx, reader, partition, opts)
+}
+
+func cutBy(ctx context.Context, reader *source.Reader, partition string, opts Options) ([]source.Counted, error) {
+	total, err := reader.Count(ctx, partition, columns.Range{})
+	if err != nil {
+		return nil, err
+	}
+	return reader.Split(ctx, partition, partRows(total, reader.RowBytes, opts))
+}
+
+func rowsOf(ranges []source.Counted) (rows int64) {
+	for _, r := range ranges {
+		rows += r.Rows
+	}
+	return rows
 }
 
 func (p *Plan) add(partition string, ranges []source.Counted) {

@@ -28,6 +28,7 @@ var hints = []struct {
 	{part.ErrDamaged, "export again with --overwrite"},
 	{checkpoint.ErrHeld, "let it finish, or stop it; a lease that is not renewed runs out by itself"},
 	{checkpoint.ErrLost, "nothing: the other process goes on with the job"},
+	{checkpoint.ErrDamaged, "make it anew with `migrate jobs rebuild`, and give the same command again; or begin anew after `migrate jobs rm`"},
 	{checkpoint.ErrOther, "give the parameters that it was begun with, or begin another with --job"},
 	{verify.ErrDiffers, "see above"},
 }

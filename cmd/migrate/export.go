@@ -11,6 +11,7 @@ import (
 	"migrate/exporter"
 	"migrate/internal/checksum"
 	"migrate/internal/manifest"
+	"migrate/internal/milvus"
 	"migrate/internal/source"
 )
 
@@ -33,6 +34,7 @@ type exportResult struct {
 	Content  checksum.Sum    `json:"content"`
 	Bytes    int64           `json:"bytes"`
 	Parts    int             `json:"parts"`
+	Snapshot string          `json:"snapshot,omitempty"` // the one instant of all rows, where the server can hold one
 	Findings source.Findings `json:"findings"`
 	usage
 }
@@ -62,7 +64,7 @@ func runExport(cmd *cobra.Command, c config) error {
 	}
 	r := exportResult{
 		Job: done.Job, URL: sink.URL(done.Job), Content: done.Total, Bytes: done.Bytes, Parts: objects(done),
-		Findings: done.Findings, usage: usageSince(started),
+		Snapshot: snapshot(done), Findings: done.Findings, usage: usageSince(started),
 	}
 	return c.print(cmd.OutOrStdout(), r, r.text)
 }
@@ -81,6 +83,13 @@ func exportOptions(c config) (exporter.Options, error) {
 	}, err
 }
 
+func snapshot(m *manifest.Manifest) string {
+	if m.Snapshot == 0 {
+		return ""
+	}
+	return milvus.Time(m.Snapshot).UTC().Format(time.RFC3339Nano)
+}
+
 func objects(m *manifest.Manifest) int {
 	n := 0
 	for _, p := range m.Parts {
@@ -94,6 +103,9 @@ func objects(m *manifest.Manifest) int {
 func (r exportResult) text(w io.Writer) {
 	fmt.Fprintf(w, "exported %s (%s in %d parts) to %s, %s\n", rows(r.Content.Rows), size(r.Bytes), r.Parts, r.URL, r.usage)
 	fmt.Fprintf(w, "checksum %016x\n", uint64(r.Content.Hash))
+	if r.Snapshot != "" {
+		fmt.Fprintf(w, "all rows are those of one instant, %s\n", r.Snapshot)
+	}
 	printFindings(w, "source", r.Findings)
 }
 

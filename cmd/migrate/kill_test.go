@@ -13,6 +13,7 @@ import (
 	"migrate/checkpoint"
 	"migrate/internal/labtest"
 	"migrate/internal/manifest"
+	"migrate/internal/sealed"
 	"migrate/sinks"
 )
 
@@ -165,7 +166,7 @@ func TestTwoProcesses(t *testing.T) {
 	if err := first.Start(); err != nil {
 		t.Fatal(err)
 	}
-	awaitFile(t, folder+"/"+name+"/_default/*") // not while it writes its checkpoint, whose lock it would keep
+	await(t, file(folder+"/"+name+"/_default/*")) // not while it writes its checkpoint, whose lock it would keep
 	if err := first.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +190,7 @@ func TestLateProcess(t *testing.T) {
 	late := exec.CommandContext(t.Context(), binary, export...)
 	late.Dir = t.TempDir()
 	end := begin(t, late)
-	awaitFile(t, folder+"/"+name+"/_default/*") // not while it writes its checkpoint, whose lock it would keep
+	await(t, file(folder+"/"+name+"/_default/*")) // not while it writes its checkpoint, whose lock it would keep
 	if err := late.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
@@ -222,11 +223,11 @@ func expire(t *testing.T, folder, job string) {
 		t.Fatal(err)
 	}
 	var doc checkpoint.Job
-	if err := json.Unmarshal(text, &doc); err != nil {
+	if err := sealed.Unmarshal(text, &doc); err != nil {
 		t.Fatal(err)
 	}
 	doc.Lease.Expires = time.Now().Add(-time.Second)
-	if text, err = json.Marshal(doc); err != nil {
+	if text, err = sealed.Marshal(doc); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := local.Swap(t.Context(), name, version, text); err != nil {

@@ -264,7 +264,7 @@ func TestInterrupted(t *testing.T) {
 	cmd.Dir = t.TempDir()
 	parts := filepath.Join(folder, name, "*", "*")
 	end := begin(t, cmd)
-	awaitFile(t, parts)
+	await(t, file(parts))
 	signalled := time.Now()
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
@@ -279,16 +279,25 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-// awaitFile waits until a file matches.
-func awaitFile(t *testing.T, pattern string) {
+// await waits until something has happened.
+func await(t *testing.T, happened func() bool) {
+	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); <-tick.C {
-		if found, _ := filepath.Glob(pattern); len(found) > 0 {
+	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); <-tick.C {
+		if happened() {
 			return
 		}
 	}
-	t.Errorf("no file matched %s in time", pattern)
+	t.Error("it did not happen in time")
+}
+
+// file reports whether a file matches.
+func file(pattern string) func() bool {
+	return func() bool {
+		found, _ := filepath.Glob(pattern)
+		return len(found) > 0
+	}
 }
 
 // TestSecureServers logs in over TLS to both kinds of server, and is refused clearly where it may not.

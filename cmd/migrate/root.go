@@ -16,7 +16,8 @@ const longHelp = `migrate moves Milvus collections from a standalone to a distri
   migrate export   streams a collection into Parquet, in a folder or in a bucket
   migrate import   bulk-inserts an export into a cluster
   migrate verify   proves that both hold the same rows, or names those that differ
-  migrate status   shows the jobs and how they stand`
+  migrate status   shows the jobs and how they stand
+  migrate resume   goes on with a job that was interrupted, also on another machine`
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
@@ -46,7 +47,7 @@ func newRoot() *cobra.Command {
 	})
 	root.PersistentFlags().String("config", "", "configuration file (default ./migrate.yaml, where there is one)")
 	addFlags(root.PersistentFlags(), globalSettings...)
-	root.AddCommand(newPlan(), newExport(), newImport(), newVerify(), newDoctor(), newStatus(), newJobs(), newConfigHelp())
+	root.AddCommand(newPlan(), newExport(), newImport(), newVerify(), newDoctor(), newStatus(), newResume(), newJobs(), newConfigHelp())
 	return root
 }
 

@@ -112,9 +112,9 @@ func nextOf(s jobStatus) string {
 	case s.State == checkpoint.Done:
 		return "migrate verify"
 	case s.Kind == "":
-		return "migrate jobs rm, and begin anew"
+		return "migrate jobs rebuild --job " + s.Job
 	}
-	return fmt.Sprintf("give the same %s command again", s.Kind)
+	return "migrate resume --job " + s.Job
 }
 
 func printJobs(w io.Writer, jobs []jobStatus) {
@@ -144,7 +144,7 @@ store. A complete export is removed with --force only. What was imported into a 
 		`  migrate jobs rm --job rag_documents`,
 		slices.Concat(sinkSettings, stagingSettings, []setting{jobSetting, force}),
 		runRemove)
-	jobs.AddCommand(rm)
+	jobs.AddCommand(rm, newRebuild())
 	return jobs
 }
 

@@ -1,7 +1,8 @@
 // Package lab runs the real servers that migrate is tested against: a Milvus standalone, a distributed Milvus cluster
-// with its etcd, MinIO and Pulsar, and, when asked for, a standalone and a MinIO behind TLS and passwords. They come
-// from package registries, need neither Docker nor root, and outlive the process that starts them. Whatever a lab
-// writes lies in one folder; what it downloads lies in a cache outside the tree.
+// with its etcd, MinIO and Pulsar, and, when asked for, a standalone and a MinIO behind TLS and passwords, and a
+// standalone that limits the rate of queries. They come from package registries, need neither Docker nor root, and
+// outlive the process that starts them. Whatever a lab writes lies in one folder; what it downloads lies in a cache
+// outside the tree.
 package lab
 
 import (
@@ -33,6 +34,9 @@ const (
 	SecureUser       = "root"            // superuser of SecureStandalone
 	SecurePassword   = "Milvus"          // password of SecureUser
 	SecureMinIO      = "127.0.0.1:9443"  // MinIO over HTTPS
+
+	LimitedStandalone = "127.0.0.1:19533" // Milvus standalone that refuses queries beyond LimitedQueries a second, gRPC
+	LimitedQueries    = 5
 )
 
 // Proxies are the cluster's gRPC addresses.

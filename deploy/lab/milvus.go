@@ -110,6 +110,15 @@ func (l *Lab) secureStandalone() part {
 	return p
 }
 
+func (l *Lab) limitedStandalone() part {
+	p := l.aStandalone("standalone-limited", LimitedStandalone, 20700, settings{
+		"QUOTAANDLIMITS_DQL_ENABLED":       "true",
+		"QUOTAANDLIMITS_DQL_QUERYRATE_MAX": strconv.Itoa(LimitedQueries),
+	})
+	p.optional = true
+	return p
+}
+
 // aStandalone is a Milvus standalone that clients reach at the address, and whose other ports count up from base.
 func (l *Lab) aStandalone(name, address string, base int, s settings) part {
 	ports, portSettings := standalonePorts(address, base)

@@ -34,6 +34,11 @@ func TestMilvusCommands(t *testing.T) {
 			want:  []string{"PROXY_PORT=19532", "COMMON_SECURITY_AUTHORIZATIONENABLED=true", "COMMON_SECURITY_TLSMODE=1"},
 		},
 		{
+			part: "standalone-limited", args: "run standalone -alias standalone-limited",
+			ports: append(slices.Clone(roles), "METRICS"),
+			want:  []string{"PROXY_PORT=19533", "QUOTAANDLIMITS_DQL_ENABLED=true", "QUOTAANDLIMITS_DQL_QUERYRATE_MAX=5"},
+		},
+		{
 			part: "querynode-2", args: "run querynode -alias querynode-2", ports: []string{"QUERYNODE", "METRICS"},
 			want: []string{"MQ_TYPE=pulsar", "ETCD_USE_EMBED=false", "COMMON_STORAGETYPE=remote", "MINIO_BUCKETNAME=a-bucket"},
 		},

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"encoding/json"
 	"errors"
 	"path"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"migrate/exporter"
 	"migrate/importer"
 	"migrate/internal/labtest"
+	"migrate/internal/sealed"
 	"migrate/internal/verify"
 	"migrate/sinks"
 	"migrate/sinks/faults"
@@ -215,7 +215,7 @@ func rewrite(t *testing.T, sink sinks.Sink, name string, change func(*checkpoint
 		t.Fatal(err)
 	}
 	change(job)
-	text, err := json.Marshal(job)
+	text, err := sealed.Marshal(job)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,12 +32,29 @@ func SecondProxy(t testing.TB) *milvus.Server { return connect(t, lab.Proxy2) }
 // standalone, and the file of the authority that signed the certificates.
 func Secure(t testing.TB) (server *milvus.Server, caFile string) {
 	t.Helper()
+	l := start(t, "standalone-secure", "minio-secure")
+	return connectTo(t, milvus.Config{
+		Address: lab.SecureStandalone, Username: lab.SecureUser, Password: lab.SecurePassword, TLS: true, CAFile: l.CAFile(),
+	}), l.CAFile()
+}
+
+// Limited starts the lab's standalone that limits the rate of queries, until the test ends, and returns a connection to
+// it.
+func Limited(t testing.TB) *milvus.Server {
+	t.Helper()
+	start(t, "standalone-limited")
+	return connect(t, lab.LimitedStandalone)
+}
+
+// start starts optional parts of the lab, until the test ends.
+func start(t testing.TB, parts ...string) *lab.Lab {
+	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
 	l, err := lab.Running(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, part := range []string{"standalone-secure", "minio-secure"} {
+	for _, part := range parts {
 		if err := l.Start(ctx, part); err != nil {
 			t.Fatal(err)
 		}
@@ -47,9 +64,7 @@ func Secure(t testing.TB) (server *milvus.Server, caFile string) {
 			}
 		})
 	}
-	return connectTo(t, milvus.Config{
-		Address: lab.SecureStandalone, Username: lab.SecureUser, Password: lab.SecurePassword, TLS: true, CAFile: l.CAFile(),
-	}), l.CAFile()
+	return l
 }
 
 func connect(t testing.TB, address string) *milvus.Server {
@@ -190,24 +205,42 @@ func Insert(t testing.TB, server *milvus.Server, collection, partition string, r
 	}
 }
 
+// TryInsert inserts one batch of rows.
+func TryInsert(ctx context.Context, server *milvus.Server, collection string, rows Rows) error {
+	_, err := server.Service().Insert(ctx, &milvuspb.InsertRequest{
+		CollectionName: collection, FieldsData: rows.Columns, NumRows: uint32(rows.N),
+	})
+	return err
+}
+
 // Upsert inserts rows, in place of those with the same keys.
 func Upsert(t testing.TB, server *milvus.Server, collection string, rows Rows) {
 	t.Helper()
-	_, err := server.Service().Upsert(t.Context(), &milvuspb.UpsertRequest{
-		CollectionName: collection, FieldsData: rows.Columns, NumRows: uint32(rows.N),
-	})
-	if err != nil {
+	if err := TryUpsert(t.Context(), server, collection, rows); err != nil {
 		t.Fatalf("upserting into %s: %v", collection, err)
 	}
+}
+
+// TryUpsert is Upsert with an error.
+func TryUpsert(ctx context.Context, server *milvus.Server, collection string, rows Rows) error {
+	_, err := server.Service().Upsert(ctx, &milvuspb.UpsertRequest{
+		CollectionName: collection, FieldsData: rows.Columns, NumRows: uint32(rows.N),
+	})
+	return err
 }
 
 // Delete deletes the rows of a filter, which has to be one on primary keys.
 func Delete(t testing.TB, server *milvus.Server, collection, expr string) {
 	t.Helper()
-	_, err := server.Service().Delete(t.Context(), &milvuspb.DeleteRequest{CollectionName: collection, Expr: expr})
-	if err != nil {
+	if err := TryDelete(t.Context(), server, collection, expr); err != nil {
 		t.Fatalf("deleting from %s: %v", collection, err)
 	}
+}
+
+// TryDelete is Delete with an error.
+func TryDelete(ctx context.Context, server *milvus.Server, collection, expr string) error {
+	_, err := server.Service().Delete(ctx, &milvuspb.DeleteRequest{CollectionName: collection, Expr: expr})
+	return err
 }
 
 // Flush seals what was inserted.

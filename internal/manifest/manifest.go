@@ -7,6 +7,7 @@
 package manifest
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,6 +26,7 @@ import (
 	"migrate/internal/checksum"
 	"migrate/internal/columns"
 	"migrate/internal/milvus"
+	"migrate/internal/sealed"
 	"migrate/internal/source"
 	"migrate/sinks"
 )
@@ -49,6 +51,7 @@ type Manifest struct {
 	Source     Server          `json:"source"`
 	Started    time.Time       `json:"started"`
 	Finished   time.Time       `json:"finished"`
+	Snapshot   uint64          `json:"snapshot,omitempty"` // the one instant of all rows, as a server timestamp; 0 where there is none
 	Collection Collection      `json:"collection"`
 	Total      checksum.Sum    `json:"total"` // over all columns of all rows
 	Bytes      int64           `json:"bytes"` // of all parts
@@ -161,18 +164,29 @@ func name(job string) string { return path.Join(job, "manifest.json") }
 
 // Write makes the export complete.
 func Write(ctx context.Context, sink sinks.Sink, m *Manifest) error {
-	text, err := json.MarshalIndent(m, "", "  ")
+	text, err := m.encode()
 	if err != nil {
 		return fmt.Errorf("encoding the manifest of %q: %w", m.Job, err)
 	}
 	_, err = sink.Put(ctx, name(m.Job), func(w io.Writer) error {
-		_, err := w.Write(append(text, '\n'))
+		_, err := w.Write(text)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("writing the manifest of %q: %w", m.Job, err)
 	}
 	return nil
+}
+
+// encode lays the document out for people.
+func (m *Manifest) encode() ([]byte, error) {
+	text, err := sealed.Marshal(m)
+	if err != nil {
+		return nil, err
+	}
+	var lines bytes.Buffer
+	err = json.Indent(&lines, append(text, '\n'), "", "  ")
+	return lines.Bytes(), err
 }
 
 // Remove makes an export incomplete, so that its parts can be replaced.
@@ -215,10 +229,10 @@ func parse(text []byte) (*Manifest, error) {
 		return nil, fmt.Errorf("%w: %d, and this migrate reads up to %d; use the migrate that exported it, or a newer one", ErrVersion, head.Format, Version)
 	}
 	m := &Manifest{}
-	if err := json.Unmarshal(text, m); err != nil {
+	if err := sealed.Unmarshal(text, m); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	if head.Format < 1 || m.Collection.Schema.CollectionSchema == nil || milvus.PrimaryKey(m.Collection.Schema.CollectionSchema) == nil {
+	if m.Format < 1 || m.Collection.Schema.CollectionSchema == nil || milvus.PrimaryKey(m.Collection.Schema.CollectionSchema) == nil {
 		return nil, fmt.Errorf("%w: it describes no collection", ErrDamaged)
 	}
 	return m, nil

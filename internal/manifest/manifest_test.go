@@ -21,6 +21,7 @@ import (
 	"migrate/internal/columns"
 	"migrate/internal/milvus"
 	"migrate/internal/part"
+	"migrate/internal/sealed"
 	"migrate/internal/source"
 	"migrate/sinks"
 )
@@ -134,7 +135,7 @@ func TestWriteThenRead(t *testing.T) {
 // An export that was copied under another name is the job of that name.
 func TestReadUnderAnotherName(t *testing.T) {
 	sink, ctx := local(t), t.Context()
-	text, err := json.Marshal(full())
+	text, err := sealed.Marshal(full())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,6 +185,21 @@ func TestFormat1(t *testing.T) {
 	}
 }
 
+// reseal makes a changed document one that was written so.
+func reseal(t testing.TB, text []byte) []byte {
+	t.Helper()
+	var members map[string]json.RawMessage
+	err := json.Unmarshal(text, &members)
+	delete(members, "sha256")
+	if err == nil {
+		text, err = sealed.Marshal(members)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
 func TestReadRefuses(t *testing.T) {
 	text, err := os.ReadFile("testdata/format1.json")
 	if err != nil {
@@ -193,27 +209,28 @@ func TestReadRefuses(t *testing.T) {
 		if !bytes.Contains(text, []byte(old)) {
 			t.Fatalf("the manifest holds no %s", old)
 		}
-		return strings.ReplaceAll(string(text), old, new)
+		return string(reseal(t, bytes.ReplaceAll(text, []byte(old), []byte(new))))
 	}
 	for name, test := range map[string]struct {
 		text string
 		want error
 		says string
 	}{
-		"newer format":       {edit(`"format": 1`, `"format": 2`), ErrVersion, "2"},
-		"newer in all else":  {`{"format": 9, "collection": ["else"]}`, ErrVersion, "9"},
-		"no format":          {edit(`"format": 1`, `"format": 0`), ErrDamaged, "no collection"},
-		"format of text":     {edit(`"format": 1`, `"format": "1"`), ErrDamaged, "cannot unmarshal string"},
-		"nothing":            {"", ErrDamaged, ""},
-		"no JSON":            {"PAR1", ErrDamaged, ""},
-		"no object":          {"[]", ErrDamaged, ""},
-		"null":               {"null", ErrDamaged, "no collection"},
-		"half":               {string(text[:len(text)/2]), ErrDamaged, ""},
-		"no schema":          {edit(`"schema"`, `"else"`), ErrDamaged, "no collection"},
-		"no primary key":     {edit(`"isPrimaryKey"`, `"isPartitionKey"`), ErrDamaged, ""},
-		"unknown type":       {edit(`"BinaryVector"`, `"Hologram"`), ErrDamaged, "Hologram"},
-		"checksum cut short": {edit(`"hash": "fedcba9876543210"`, `"hash": "fedcba98 76543210"`), ErrDamaged, "checksum"},
-		"key of neither":     {edit(`"up_to": 0`, `"up_to": 0.5`), ErrDamaged, "primary key"},
+		"newer format":      {edit(`"format": 1`, `"format": 2`), ErrVersion, "2"},
+		"newer in all else": {`{"format": 9, "collection": ["else"]}`, ErrVersion, "9"},
+		"no format":         {edit(`"format": 1`, `"format": 0`), ErrDamaged, "no collection"},
+		"format of text":    {edit(`"format": 1`, `"format": "1"`), ErrDamaged, "cannot unmarshal string"},
+		"nothing":           {"", ErrDamaged, ""},
+		"no JSON":           {"PAR1", ErrDamaged, ""},
+		"no object":         {"[]", ErrDamaged, ""},
+		"null":              {"null", ErrDamaged, ""},
+		"altered":           {strings.Replace(string(text), "BinaryVector", "FloatVector", 1), ErrDamaged, "checksum"},
+		"half":              {string(text[:len(text)/2]), ErrDamaged, ""},
+		"no schema":         {edit(`"schema"`, `"else"`), ErrDamaged, "no collection"},
+		"no primary key":    {edit(`"isPrimaryKey"`, `"isPartitionKey"`), ErrDamaged, ""},
+		"unknown type":      {edit(`"BinaryVector"`, `"Hologram"`), ErrDamaged, "Hologram"},
+		"hash cut short":    {edit(`"hash": "fedcba9876543210"`, `"hash": "fedcba98 76543210"`), ErrDamaged, "checksum"},
+		"key of neither":    {edit(`"up_to": 0`, `"up_to": 0.5`), ErrDamaged, "primary key"},
 	} {
 		sink := local(t)
 		put(t, sink, "books/manifest.json", []byte(test.text))
@@ -317,6 +334,10 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"format":1,"collection":{"schema":{"fields":[{"isPrimaryKey":true,"dataType":101,"typeParams":[{"key":"dim","value":"9"}]}]}}}`))
 	f.Add([]byte(`{"format":1,"collection":{"schema":null},"parts":[{"after":null,"up_to":"","object":"../x"}],"findings":null}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
+		var members map[string]json.RawMessage
+		if json.Unmarshal(text, &members) == nil && members != nil {
+			text = reseal(t, text)
+		}
 		m, err := parse(text)
 		if err != nil {
 			if !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrVersion) {

@@ -15,6 +15,8 @@ type Capabilities struct {
 	Types []schemapb.DataType
 	// GRPCImport: bulk insert through the Import and GetImportState calls of 2.3, a task per call.
 	GRPCImport bool
+	// SnapshotReads: an iterator's pages see one instant (2.5, milvus-io/milvus#36572, #37189, #37248).
+	SnapshotReads bool
 	// ImportLosesStats: imported segments lose their statistics to garbage collection (2.4.0 to 2.4.3,
 	// milvus-io/milvus#33476).
 	ImportLosesStats bool
@@ -34,6 +36,7 @@ func capabilitiesOf(version string) Capabilities {
 	return Capabilities{
 		Types:            carried,
 		GRPCImport:       major == 2 && minor == 3,
+		SnapshotReads:    major > 2 || major == 2 && minor >= 5,
 		ImportLosesStats: major == 2 && minor == 4 && patch < 4,
 	}
 }

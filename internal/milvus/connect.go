@@ -33,7 +33,8 @@ type Config struct {
 	Database string
 	TLS      bool
 	CAFile   string // PEM of the authority that signed the server's certificate; the system's where empty
-	// RetryFor bounds how long one call is tried again while the server is away or overloaded; 2 minutes where zero.
+	// RetryFor bounds how long one call is tried again while the server is away; 2 minutes where zero. It begins anew with
+	// each answer that the server limits the rate, up to half an hour in all.
 	RetryFor time.Duration
 }
 
@@ -51,8 +52,15 @@ type Server struct {
 
 	svc      milvuspb.MilvusServiceClient
 	sdk      *client.GrpcClient
+	pace     *pace
 	database string
 }
+
+// Answers of megabytes come without waiting for leave to send more, and in few reads.
+const (
+	window     = 64 << 20
+	readBuffer = 256 << 10
+)
 
 // loginTimeout bounds the first contact, so that a wrong address is an error and not a wait.
 const loginTimeout = 10 * time.Second
@@ -64,6 +72,7 @@ func Connect(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	p, r := &pace{changes: seldom{burst: 5}}, &retrier{total: cfg.RetryFor}
 	c, err := client.NewClient(ctx, client.Config{
 		Address:        cfg.Address,
 		Username:       cfg.Username,
@@ -76,14 +85,15 @@ func Connect(ctx context.Context, cfg Config) (*Server, error) {
 			grpc.WithTransportCredentials(creds),
 			grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 20 * time.Second}),
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(math.MaxInt32)),
-			grpc.WithChainUnaryInterceptor(retrier{total: cfg.RetryFor}.intercept, checkStatus),
+			grpc.WithInitialWindowSize(window), grpc.WithInitialConnWindowSize(window), grpc.WithReadBufferSize(readBuffer),
+			grpc.WithChainUnaryInterceptor(p.hold, r.intercept, p.watch, checkStatus),
 		},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("connecting to milvus at %s: %w", cfg.Address, err)
 	}
 	sdk := c.(*client.GrpcClient)
-	s := &Server{Address: cfg.Address, svc: sdk.Service, sdk: sdk, database: cfg.Database}
+	s := &Server{Address: cfg.Address, svc: sdk.Service, sdk: sdk, pace: p, database: cfg.Database}
 	if err := s.hello(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("connecting to milvus at %s: %w", cfg.Address, err), sdk.Close())
 	}
@@ -92,6 +102,10 @@ func Connect(ctx context.Context, cfg Config) (*Server, error) {
 
 // Close ends the connection.
 func (s *Server) Close() error { return s.sdk.Close() }
+
+// Pace is how many data calls (queries, inserts, upserts, deletes) may be under way at once, and how many were ever
+// wanted. It is less while the server limits the rate or has become slow; further calls wait then.
+func (s *Server) Pace() (limit, wanted int) { return s.pace.state() }
 
 // Database is the database that was connected to; "" is the default one.
 func (s *Server) Database() string { return s.database }

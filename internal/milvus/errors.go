@@ -43,6 +43,7 @@ func (e *StatusError) Error() string {
 const (
 	codeNotReady           = 1
 	codeUnavailable        = 2
+	codeRequestLimit       = 4
 	codeRateLimit          = 8
 	codeCollectionNotFound = 100
 	codeNotLoaded          = 101
@@ -70,12 +71,17 @@ func (e *StatusError) canPass() bool {
 		return false
 	}
 	switch e.legacy {
-	case commonpb.ErrorCode_RateLimit, commonpb.ErrorCode_NotReadyServe, commonpb.ErrorCode_NotReadyCoordActivating,
+	case commonpb.ErrorCode_NotReadyServe, commonpb.ErrorCode_NotReadyCoordActivating,
 		commonpb.ErrorCode_NotShardLeader, commonpb.ErrorCode_NoReplicaAvailable, commonpb.ErrorCode_DataCoordNA,
 		commonpb.ErrorCode_TimeTickLongDelay, commonpb.ErrorCode_NodeIDNotMatch:
 		return true
 	}
-	return e.passes || e.Code == codeNotReady || e.Code == codeUnavailable || e.Code == codeRateLimit
+	return e.passes || e.Code == codeNotReady || e.Code == codeUnavailable || e.rateLimited()
+}
+
+func (e *StatusError) rateLimited() bool {
+	over := e.Code == codeRateLimit || e.Code == codeRequestLimit || e.legacy == commonpb.ErrorCode_RateLimit
+	return over && !tooLarge(e.Reason)
 }
 
 // tooLarge recognizes gRPC's message limit and Milvus' maxOutputSize, which come as text only.
@@ -113,10 +119,12 @@ func (e *callError) canPass() bool {
 	switch e.code {
 	case codes.Unavailable, codes.Aborted:
 		return true
-	case codes.ResourceExhausted:
-		return !tooLarge(e.msg)
 	}
-	return false
+	return e.rateLimited()
+}
+
+func (e *callError) rateLimited() bool {
+	return e.code == codes.ResourceExhausted && !tooLarge(e.msg)
 }
 
 // checkStatus turns the refusals that Milvus puts into its answers into errors.

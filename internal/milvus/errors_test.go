@@ -51,6 +51,7 @@ func TestStatusError(t *testing.T) {
 		"output too large":            {StatusError{passes: true, Reason: "exceeds quotaAndLimits.limits.maxOutputSize"}, false, []error{ErrTooLarge}},
 		"rate limit":                  {StatusError{Code: 8, Reason: "request is rejected"}, true, nil},
 		"rate limit, of old":          {StatusError{legacy: commonpb.ErrorCode_RateLimit}, true, nil},
+		"too many requests":           {StatusError{Code: 4, Reason: "request limit exceeded"}, true, nil},
 		"not ready":                   {StatusError{Code: 1}, true, nil},
 		"unavailable":                 {StatusError{Code: 2}, true, nil},
 		"no leader":                   {StatusError{legacy: commonpb.ErrorCode_NotShardLeader}, true, nil},

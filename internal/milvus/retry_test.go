@@ -13,8 +13,9 @@ import (
 )
 
 var (
-	errAway  = &callError{code: codes.Unavailable, msg: "away"}
-	errFinal = &StatusError{Code: 1100, Reason: "cannot parse"}
+	errAway     = &callError{code: codes.Unavailable, msg: "away"}
+	errUnloaded = &StatusError{Code: codeNotLoaded}
+	errFinal    = &StatusError{Code: 1100, Reason: "cannot parse"}
 )
 
 // server is one that fails fails times with err, each time after takes.
@@ -58,6 +59,7 @@ func TestRetrier(t *testing.T) {
 		method string
 		server server
 		once   bool
+		loaded bool
 		calls  int
 		want   error
 	}{
@@ -71,6 +73,8 @@ func TestRetrier(t *testing.T) {
 		"upsert is not repeated":  {method: "Upsert", server: server{fails: 1, err: errAway}, calls: 1, want: ErrUnreachable},
 		"delete is not repeated":  {method: "Delete", server: server{fails: 1, err: errAway}, calls: 1, want: ErrUnreachable},
 		"import's state may be":   {method: "GetImportState", server: server{fails: 1, err: errAway}, calls: 2},
+		"not loaded":              {method: "Query", server: server{fails: 1, err: errUnloaded}, calls: 1, want: ErrNotLoaded},
+		"not loaded again yet":    {method: "Query", server: server{fails: 3, err: errUnloaded}, loaded: true, calls: 4},
 		"without retry":           {method: "Query", server: server{fails: 1, err: errAway}, once: true, calls: 1, want: ErrUnreachable},
 		"an import without retry": {method: "Import", once: true, calls: 1},
 	} {
@@ -79,8 +83,11 @@ func TestRetrier(t *testing.T) {
 			if test.once {
 				ctx = withoutRetry(ctx)
 			}
+			if test.loaded {
+				ctx = WasLoaded(ctx)
+			}
 			s := test.server
-			err := retrier{}.intercept(ctx, service+test.method, nil, nil, cc, s.call)
+			err := (&retrier{}).intercept(ctx, service+test.method, nil, nil, cc, s.call)
 			if !errors.Is(err, test.want) || s.calls != test.calls {
 				t.Errorf("%s: %d calls, %v; want %d, %v", name, s.calls, err, test.calls, test.want)
 			}
@@ -96,13 +103,48 @@ func TestRetrierGivesUp(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s, started := server{fails: forever, err: errAway}, time.Now()
-			err := retrier{total: test.total}.intercept(t.Context(), queryMethod, nil, nil, cc, s.call)
+			err := (&retrier{total: test.total}).intercept(t.Context(), queryMethod, nil, nil, cc, s.call)
 			took := time.Since(started)
 			if !errors.Is(err, ErrUnreachable) || took > test.most || took < test.most/4 {
 				t.Errorf("given up after %v of %v: %v", took, test.most, err)
 			}
 			if least := int(took / (2 * retryMost)); s.calls < least {
 				t.Errorf("%d calls in %v, want at least %d", s.calls, took, least)
+			}
+		})
+	}
+}
+
+// A server that limits the rate is alive: its calls go on for half an hour, and the two minutes in which it may be away
+// count from its last answer.
+func TestRetrierOfALimitedServer(t *testing.T) {
+	cc := nowhere(t)
+	for name, test := range map[string]struct {
+		limited, away time.Duration // one after the other; then it answers
+		total         time.Duration
+		want          error
+		least, most   time.Duration
+	}{
+		"for a quarter of an hour":      {limited: 15 * time.Minute, least: 15 * time.Minute, most: 16 * time.Minute},
+		"then away for a minute":        {limited: 15 * time.Minute, away: time.Minute, least: 16 * time.Minute, most: 17 * time.Minute},
+		"then away":                     {limited: 15 * time.Minute, away: time.Hour, want: ErrUnreachable, least: 16 * time.Minute, most: 17 * time.Minute},
+		"for ever":                      {limited: time.Hour, want: errLimited, least: 29 * time.Minute, most: retryRated},
+		"for ever, and longer patience": {limited: 2 * time.Hour, total: time.Hour, want: errLimited, least: 59 * time.Minute, most: time.Hour},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			started := time.Now()
+			call := func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error {
+				switch since := time.Since(started); {
+				case since < test.limited:
+					return errLimited
+				case since < test.limited+test.away:
+					return errAway
+				}
+				return nil
+			}
+			err := (&retrier{total: test.total}).intercept(t.Context(), queryMethod, nil, nil, cc, call)
+			if took := time.Since(started); !errors.Is(err, test.want) || took < test.least || took > test.most {
+				t.Errorf("%s: %v after %v, want %v after %v to %v", name, err, took, test.want, test.least, test.most)
 			}
 		})
 	}
@@ -118,7 +160,7 @@ func TestRetrierEndsWithItsContext(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			started := time.Now()
 			time.AfterFunc(20*time.Second, cancel)
-			err := retrier{}.intercept(ctx, queryMethod, nil, nil, cc, s.call)
+			err := (&retrier{}).intercept(ctx, queryMethod, nil, nil, cc, s.call)
 			if took := time.Since(started); !errors.Is(err, context.Canceled) || took < 20*time.Second || took > 21*time.Second {
 				t.Errorf("%s: ended after %v with %v, want 20s and context canceled", name, took, err)
 			}

@@ -1,7 +1,7 @@
 // Package part is the Parquet of one exported range: written as bulk insert wants it, and read back.
 //
 // Rows come in row groups of about 32 MB, since Milvus buffers a whole column of a row group. Text is compressed with
-// zstd; vectors and numbers are not, because random floats do not shrink.
+// Snappy; vectors and numbers are not, because random floats do not shrink.
 package part
 
 import (
@@ -15,77 +15,12 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/memory"
-	"github.com/apache/arrow/go/v15/parquet"
-	"github.com/apache/arrow/go/v15/parquet/compress"
 	"github.com/apache/arrow/go/v15/parquet/file"
 	"github.com/apache/arrow/go/v15/parquet/pqarrow"
 )
 
 // ErrDamaged: a file is not the Parquet that it should be.
 var ErrDamaged = errors.New("parquet damaged")
-
-// rowGroupBytes is how large a row group grows.
-const rowGroupBytes = 32 << 20
-
-// Writer writes one part.
-type Writer struct {
-	out     *digester
-	parquet *pqarrow.FileWriter
-}
-
-// NewWriter begins a part of these columns on w.
-func NewWriter(w io.Writer, schema *arrow.Schema) (*Writer, error) {
-	out := &digester{w: w, hash: sha256.New()}
-	fw, err := pqarrow.NewFileWriter(schema, out, properties(schema), pqarrow.DefaultWriterProps())
-	if err != nil {
-		return nil, fmt.Errorf("beginning a parquet file: %w", err)
-	}
-	return &Writer{out: out, parquet: fw}, nil
-}
-
-// properties compresses text, and leaves dictionaries to it: a vector's values hardly repeat.
-func properties(schema *arrow.Schema) *parquet.WriterProperties {
-	opts := []parquet.WriterProperty{
-		parquet.WithCompression(compress.Codecs.Uncompressed),
-		parquet.WithDictionaryDefault(false),
-		parquet.WithStats(true),
-		parquet.WithCreatedBy("migrate"),
-		// In pages of version 1 this library copies the buffer of the levels for every 64 values of a vector.
-		parquet.WithDataPageVersion(parquet.DataPageV2),
-	}
-	for _, f := range schema.Fields() {
-		if f.Type.ID() == arrow.STRING {
-			opts = append(opts, parquet.WithCompressionFor(f.Name, compress.Codecs.Zstd), parquet.WithCompressionLevelFor(f.Name, 1))
-		}
-		if f.Type.ID() == arrow.LIST {
-			opts = append(opts, parquet.WithStatsFor(f.Name+".list.element", false))
-		}
-	}
-	return parquet.NewWriterProperties(opts...)
-}
-
-// Write appends a batch, and ends the row group when it is full.
-func (w *Writer) Write(rec arrow.Record) error {
-	if err := errors.Join(w.parquet.WriteBuffered(rec), w.out.err); err != nil {
-		return fmt.Errorf("writing a parquet row group: %w", err)
-	}
-	if w.parquet.RowGroupTotalBytesWritten() >= rowGroupBytes {
-		w.parquet.NewBufferedRowGroup()
-	}
-	return nil
-}
-
-// Close ends the file; what it is written to stays open.
-func (w *Writer) Close() error {
-	if err := errors.Join(w.parquet.Close(), w.out.err); err != nil {
-		return fmt.Errorf("ending a parquet file: %w", err)
-	}
-	return nil
-}
-
-// SHA256 is the checksum of the file's bytes, in hexadecimal, and Bytes its size; right after Close.
-func (w *Writer) SHA256() string { return hex.EncodeToString(w.out.hash.Sum(nil)) }
-func (w *Writer) Bytes() int64   { return w.out.n }
 
 // digester hashes and counts what passes through. It keeps the first error to itself, and passes nothing on from then:
 // the parquet writer panics where its first write fails.
@@ -106,6 +41,9 @@ func (d *digester) Write(b []byte) (int, error) {
 	d.n += int64(n)
 	return len(b), nil
 }
+
+// Tell is the position in the file.
+func (d *digester) Tell() int64 { return d.n }
 
 // Digest reads r to its end, and gives the checksum and size that a Writer would have given.
 func Digest(r io.Reader) (sum string, n int64, err error) {

@@ -150,6 +150,44 @@ func TestWriteThenRead(t *testing.T) {
 	})
 }
 
+// Vectors of one width are written by pages that the library does not make, and read by the library: whatever the width,
+// with several pages and batches, and from a slice of a batch.
+func TestVectors(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		width := rapid.OneOf(rapid.IntRange(1, 10), rapid.IntRange(1, 40_000)).Draw(t, "width")
+		schema := arrow.NewSchema([]arrow.Field{{Name: "v", Type: arrow.ListOf(arrow.PrimitiveTypes.Float32)}}, nil)
+		var batches []arrow.Record
+		var want checksum.Sum
+		for _, rows := range rapid.SliceOfN(rapid.IntRange(1, 40), 1, 3).Draw(t, "batches") {
+			rec := vectorBatch(schema, rows, width)
+			rec = rec.NewSlice(int64(rapid.IntRange(0, rows).Draw(t, "from")), int64(rows))
+			if err := add(&want, rec); err != nil {
+				t.Fatal(err)
+			}
+			batches = append(batches, rec)
+		}
+		var out bytes.Buffer
+		w := write(t, &out, schema, batches...)
+		if got, err := read(context.Background(), out.Bytes(), w.SHA256(), schema); err != nil || got != want {
+			t.Errorf("read %v, %v; wrote %v", got, err, want)
+		}
+	})
+}
+
+// vectorBatch makes vectors no two of whose values are the same.
+func vectorBatch(schema *arrow.Schema, rows, width int) arrow.Record {
+	b := array.NewRecordBuilder(memory.DefaultAllocator, schema)
+	list := b.Field(0).(*array.ListBuilder)
+	values := list.ValueBuilder().(*array.Float32Builder)
+	for row := range rows {
+		list.Append(true)
+		for i := range width {
+			values.Append(float32(row*width + i))
+		}
+	}
+	return b.NewRecord()
+}
+
 // Row groups end at about 32 MB, and batches hold up to 4096 rows.
 func TestRowGroups(t *testing.T) {
 	const columns, rows = 16, rowGroupBytes/16/8 + 1

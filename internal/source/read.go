@@ -9,6 +9,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+	"golang.org/x/sync/errgroup"
 
 	"migrate/internal/clock"
 	"migrate/internal/columns"
@@ -66,23 +67,88 @@ type reading struct {
 	found     Findings
 }
 
-// readInts counts first, and reads ranges of known size without a limit, which costs the server half of what a limit
-// does.
+// readInts cuts the range into pages, and reads one ahead of the page that is handed on.
 func (p *reading) readInts(ctx context.Context, rng columns.Range) error {
-	total, err := p.Count(ctx, p.partition, rng)
+	pages, err := p.Loosely().pages(ctx, p.partition, rng)
 	if err != nil {
 		return err
 	}
-	ranges, err := p.splitInts(ctx, p.partition, Counted{rng, total}, p.pageRows.Load())
+	fetched := make(chan page)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		defer close(fetched)
+		return p.fetchPages(ctx, pages, fetched)
+	})
+	g.Go(func() error {
+		for page := range fetched {
+			if err := p.take(ctx, page); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return g.Wait()
+}
+
+// pages cuts a range into pieces of about a page. They are read without a limit, which costs the server half of what a
+// limit does.
+func (r *Reader) pages(ctx context.Context, partition string, rng columns.Range) ([]Counted, error) {
+	total, err := r.Count(ctx, partition, rng)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for _, page := range ranges {
-		if err := p.prove(ctx, page); err != nil {
+	return r.splitInts(ctx, partition, Counted{rng, total}, r.pageRows.Load())
+}
+
+// page is a range as it was read, and the rows that the server counts in it.
+type page struct {
+	Counted
+	rec arrow.Record // nil where the answer was too large to send
+}
+
+// fetchPages reads pages one after the other. It waits until each is taken, so that one page is held here.
+func (p *reading) fetchPages(ctx context.Context, ranges []Counted, to chan<- page) error {
+	for _, rng := range ranges {
+		fetched, err := p.fetchCounted(ctx, rng.Range)
+		if err != nil {
 			return err
+		}
+		select {
+		case to <- fetched:
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
 	}
 	return nil
+}
+
+// fetchCounted reads a range and counts its rows at the same time.
+func (p *reading) fetchCounted(ctx context.Context, rng columns.Range) (page, error) {
+	fetched := page{Counted: Counted{Range: rng}}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		fetched.rec, err = p.fetch(ctx, p.partition, p.Layout.Expr(rng), nil)
+		if errors.Is(err, milvus.ErrTooLarge) {
+			return nil
+		}
+		return err
+	})
+	g.Go(func() (err error) {
+		fetched.Rows, err = p.Count(ctx, p.partition, rng)
+		return err
+	})
+	return fetched, g.Wait()
+}
+
+// take hands a page on if it is proved, and reads it again if not.
+func (p *reading) take(ctx context.Context, got page) error {
+	if got.rec == nil || got.rec.NumRows() != got.Rows || !distinct(p.Layout.Keys(got.rec)) {
+		return p.prove(ctx, got.Counted)
+	}
+	if got.Rows == 0 {
+		return nil
+	}
+	return p.emit(got.rec)
 }
 
 // readTexts goes forward by the last key seen, and counts afterwards. A short page is not the end: only an empty one is,

@@ -23,8 +23,8 @@ import (
 // AllPartitions is the partition to name where a partition key spreads the rows: such a collection is read as one.
 const AllPartitions = ""
 
-// Reader reads one collection. It is safe for use by several goroutines: each read holds one page of about pageBytes in
-// memory (as the protocol has it, and as Arrow, which shares its numbers and vectors).
+// Reader reads one collection. It is safe for use by several goroutines: each read holds two pages of about pageBytes in
+// memory (as the protocol has them, and as Arrow, which shares their numbers and vectors).
 type Reader struct {
 	Collection *milvus.Collection
 	Layout     *columns.Layout
@@ -32,6 +32,7 @@ type Reader struct {
 
 	server   *milvus.Server
 	asOf     uint64       // every read sees at least what was written before this
+	snapshot bool         // every read sees exactly what was written before asOf
 	pageRows atomic.Int64 // rows aimed at for a page; halved when an answer was too large
 }
 
@@ -51,16 +52,61 @@ func Open(ctx context.Context, server *milvus.Server, coll *milvus.Collection) (
 		return nil, fmt.Errorf("reading %q on %s: %w as a whole", coll.Name, server.Address, milvus.ErrNotLoaded)
 	}
 	r := &Reader{Collection: coll, Layout: layout, server: server}
-	if r.asOf, err = server.Now(ctx); err != nil {
+	if err := r.begin(ctx); err != nil {
 		return nil, err
 	}
 	return r, r.sample(ctx)
 }
 
+// begin takes a snapshot where the server gives one, and the present time elsewhere.
+func (r *Reader) begin(ctx context.Context) (err error) {
+	if r.server.Capabilities.SnapshotReads {
+		resp, err := r.ask(ctx, AllPartitions, r.Layout.Expr(columns.Range{}), []string{r.Layout.KeyName()}, limited(1))
+		if err != nil {
+			return fmt.Errorf("taking a snapshot of %q: %w", r.Collection.Name, err)
+		}
+		r.At(milvus.SessionTimestamp(resp))
+	}
+	if !r.snapshot {
+		r.asOf, err = r.server.Now(ctx)
+	}
+	return err
+}
+
+// Snapshot is the instant that all reads see, as a timestamp of the server. It is 0 where the server can't hold one: then
+// each read sees what was written before Open, and of what was written since whatever is there by then.
+func (r *Reader) Snapshot() uint64 {
+	if !r.snapshot {
+		return 0
+	}
+	return r.asOf
+}
+
+// At has all reads see the snapshot of another reader of the same collection, unless that is 0.
+func (r *Reader) At(snapshot uint64) {
+	if snapshot > 0 {
+		r.asOf, r.snapshot = snapshot, true
+	}
+}
+
+// eventually is the guarantee timestamp that waits for nothing.
+const eventually = 1
+
+// Loosely is a reader that does not wait until the server has taken in what was written last, which takes it a fifth of a
+// second: good enough to cut ranges by, and for nothing that is to be proved.
+func (r *Reader) Loosely() *Reader {
+	if r.snapshot {
+		return r // which is in the past
+	}
+	loose := &Reader{Collection: r.Collection, Layout: r.Layout, RowBytes: r.RowBytes, server: r.server, asOf: eventually}
+	loose.pageRows.Store(r.pageRows.Load())
+	return loose
+}
+
 // KeysOnly reads the same rows, and of each only the primary key.
 func (r *Reader) KeysOnly() *Reader {
 	keys := &Reader{
-		Collection: r.Collection, RowBytes: min(r.RowBytes, 16), server: r.server, asOf: r.asOf,
+		Collection: r.Collection, RowBytes: min(r.RowBytes, 16), server: r.server, asOf: r.asOf, snapshot: r.snapshot,
 		Layout: r.Layout.Only(func(name string) bool { return name == r.Layout.KeyName() }),
 	}
 	keys.pageRows.Store(mostPage)
@@ -75,16 +121,14 @@ func (r *Reader) Partitions() []string {
 	return r.Collection.Partitions
 }
 
-// sample sizes the pages by the first rows.
+// sample sizes the pages by the first rows: by those that the server knows already if they are enough.
 func (r *Reader) sample(ctx context.Context) error {
-	data, err := r.query(ctx, AllPartitions, r.Layout.Expr(columns.Range{}), r.Layout.Names(), limited(sampleLimit))
+	rows, bytes, err := r.Loosely().firstRows(ctx)
+	if rows < sampleLimit && err == nil {
+		rows, bytes, err = r.firstRows(ctx)
+	}
 	if err != nil {
 		return fmt.Errorf("sampling %q: %w", r.Collection.Name, err)
-	}
-	rows, bytes := 0, 0
-	for _, d := range data {
-		bytes += proto.Size(protoadapt.MessageV2Of(d))
-		rows = max(rows, len(d.GetScalars().GetLongData().GetData()), len(d.GetScalars().GetStringData().GetData()))
 	}
 	r.RowBytes = float64(r.Layout.FixedRowBytes())
 	if rows > 0 {
@@ -92,6 +136,16 @@ func (r *Reader) sample(ctx context.Context) error {
 	}
 	r.pageRows.Store(int64(min(max(pageBytes/r.RowBytes, 1), mostPage)))
 	return nil
+}
+
+// firstRows are about a hundred rows, and their bytes on the wire.
+func (r *Reader) firstRows(ctx context.Context) (rows, bytes int, err error) {
+	data, err := r.query(ctx, AllPartitions, r.Layout.Expr(columns.Range{}), r.Layout.Names(), limited(sampleLimit))
+	for _, d := range data {
+		bytes += proto.Size(protoadapt.MessageV2Of(d))
+		rows = max(rows, len(d.GetScalars().GetLongData().GetData()), len(d.GetScalars().GetStringData().GetData()))
+	}
+	return rows, bytes, err
 }
 
 // Count counts the live rows of a range, each copy of a doubled key included.
@@ -127,6 +181,14 @@ func (r *Reader) fetch(ctx context.Context, partition, expr string, params []*co
 }
 
 func (r *Reader) query(ctx context.Context, partition, expr string, fields []string, params []*commonpb.KeyValuePair) ([]*schemapb.FieldData, error) {
+	if r.snapshot && len(params) == 0 {
+		params = iterating() // which makes the server see exactly the timestamp
+	}
+	resp, err := r.ask(ctx, partition, expr, fields, params)
+	return resp.GetFieldsData(), err
+}
+
+func (r *Reader) ask(ctx context.Context, partition, expr string, fields []string, params []*commonpb.KeyValuePair) (*milvuspb.QueryResults, error) {
 	req := &milvuspb.QueryRequest{
 		DbName: r.Collection.Database, CollectionName: r.Collection.Name, Expr: expr, OutputFields: fields,
 		GuaranteeTimestamp: r.asOf, QueryParams: params,
@@ -134,8 +196,7 @@ func (r *Reader) query(ctx context.Context, partition, expr string, fields []str
 	if partition != AllPartitions {
 		req.PartitionNames = []string{partition}
 	}
-	resp, err := r.server.Service().Query(ctx, req)
-	return resp.GetFieldsData(), err
+	return r.server.Service().Query(milvus.WasLoaded(ctx), req)
 }
 
 // mostLimit is the largest limit that a server takes.
@@ -144,9 +205,11 @@ const mostLimit = 16_384
 // limited asks for the rows with the smallest keys, about n of them: the iterator's parameters make the server keep
 // that order, and a short answer is not the end.
 func limited(n int64) []*commonpb.KeyValuePair {
-	return []*commonpb.KeyValuePair{
-		{Key: "limit", Value: strconv.FormatInt(min(n, mostLimit), 10)},
-		{Key: "iterator", Value: "True"},
-		{Key: "reduce_stop_for_best", Value: "True"},
-	}
+	return append(iterating(),
+		&commonpb.KeyValuePair{Key: "limit", Value: strconv.FormatInt(min(n, mostLimit), 10)},
+		&commonpb.KeyValuePair{Key: "reduce_stop_for_best", Value: "True"})
+}
+
+func iterating() []*commonpb.KeyValuePair {
+	return []*commonpb.KeyValuePair{{Key: "iterator", Value: "True"}}
 }

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"migrate/checkpoint"
+	"migrate/internal/labtest"
+)
+
+// interrupt starts a command, and ends it with a signal as soon as something has happened.
+func interrupt(t *testing.T, happened func() bool, args []string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), binary, args...)
+	cmd.Dir = t.TempDir()
+	end := begin(t, cmd)
+	await(t, happened)
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	end().want(t, exitInterrupted)
+}
+
+// TestResumeExport goes on with an export that was interrupted and whose checkpoint was damaged then: the checkpoint is
+// made anew from the parts, one of which was altered too, and the export is that of an undisturbed run.
+func TestResumeExport(t *testing.T) {
+	t.Parallel()
+	name := documents(t, labtest.Source(t), 60_000)
+	folder := t.TempDir()
+	export := func(job string) []string {
+		return args("export", toSource, "--collection", name, sink, folder, "--job", job, "--part-size", "1MiB", "--workers", "1")
+	}
+	of := args(sink, folder, "--job", "killed")
+	migrate(t, nil, export("undisturbed")...).want(t, exitOK)
+	interrupt(t, file(filepath.Join(folder, "killed", "export.checkpoint", "1.1.json")), export("killed"))
+
+	migrate(t, nil, args("jobs", "rebuild", of)...).want(t, exitFailed, "no damaged checkpoint")
+	migrate(t, nil, args("status", of)...).want(t, exitOK, "interrupted", "migrate resume --job killed")
+	alter(t, filepath.Join(folder, "killed", "export.checkpoint.json"), 100)
+	migrate(t, nil, export("killed")...).want(t, exitFailed, "checkpoint damaged", "can be made anew", "migrate jobs rebuild")
+	migrate(t, nil, args("status", of)...).want(t, exitOK, "failed", "migrate jobs rebuild --job killed")
+	alter(t, filepath.Join(folder, "killed", "_default", "part-00000.parquet"), 1000)
+	migrate(t, nil, args("jobs", "rebuild", of)...).want(t, exitOK, `export "killed"`)
+	migrate(t, nil, args("resume", of)...).want(t, exitOK, "exported 60,000 rows")
+	wantSameExport(t, folder)
+	migrate(t, nil, args("resume", of)...).want(t, exitFailed, "nothing of job")
+}
+
+// alter makes a byte of a file another one, which no JSON has.
+func alter(t *testing.T, file string, at int) {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err == nil {
+		data[at] ^= 0xff
+		err = os.WriteFile(file, data, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestResumeImport goes on with an import, and says what it imports where from the checkpoint alone.
+func TestResumeImport(t *testing.T) {
+	t.Parallel()
+	name := documents(t, labtest.Source(t), 20_000)
+	folder, to, target := t.TempDir(), labtest.Target(t), labtest.Name()
+	labtest.DropLater(t, to, target)
+	migrate(t, nil, args("export", toSource, "--collection", name, sink, folder, "--part-size", "1MiB")...).want(t, exitOK)
+	staging := labtest.Staging(t)
+	where := args(toTarget, toStaging, sink, folder, "--job", name, "--staging-url", staging.URL(""))
+	submitted := func() bool {
+		job, err := checkpoint.Read(t.Context(), staging, checkpoint.Name(checkpoint.Import, name, target))
+		return err == nil && len(job.Parts) > 0 && job.Parts[0].State == checkpoint.Submitted
+	}
+	interrupt(t, submitted, args("import", where, "--as", target, "--jobs", "1"))
+	migrate(t, nil, args("resume", where)...).want(t, exitOK, "imported 20,000 rows")
+	verifyTarget(t, folder, name, target)
+}
