@@ -38,6 +38,7 @@ type config struct {
 	KeepIDs         bool `mapstructure:"keep-ids"`
 	Force           bool
 	Watch           bool
+	Bench           benchConfig `mapstructure:",squash"`
 
 	JSON      bool
 	LogLevel  string `mapstructure:"log-level"`
@@ -90,6 +91,24 @@ func (c config) stagingStore() store {
 	return s
 }
 
+// benchConfig is what a load test does.
+type benchConfig struct {
+	Rows      int
+	Dim       int
+	Batch     int
+	Inserters int
+	Threads   int
+	Queries   int
+	WarmUp    int `mapstructure:"warm-up"`
+	Top       int
+	Index     string
+	EF        int
+	NProbe    int
+	Compare   bool
+	Keep      bool
+	HTML      string
+}
+
 // setting declares one setting: its default, and what it is.
 type setting struct {
 	key   string
@@ -140,6 +159,25 @@ var (
 	force           = setting{"force", false, "go on against a warning that the message names"}
 	watch           = setting{"watch", false, "show it again every 2 seconds, until interrupted"}
 	from            = setting{"from", "source", "what to hold the target against: source or export"}
+	compare         = setting{"compare", false, "put source and target to the same test, and show them side by side"}
+	keep            = setting{"keep", false, "leave the collection that was made for the test"}
+	html            = setting{"html", "", "file to write a page with charts to, which loads nothing from the network"}
+
+	insertSettings = []setting{
+		{"rows", 1_000_000, "vectors to insert"},
+		{"dim", 384, "dimensions of a vector"},
+		{"batch", 10_000, "vectors of one insert"},
+		{"inserters", 1, "inserts at once"},
+	}
+	searchSettings = []setting{
+		{"threads", 10, "threads that search, each on a connection of its own"},
+		{"queries", 100, "searches of each thread, one after the other"},
+		{"warm-up", 20, "searches of each thread before those that count"},
+		{"top", 10, "neighbours to find"},
+		{"index", "HNSW", "HNSW, IVF_FLAT or FLAT"},
+		{"ef", 64, "candidates that a search in HNSW keeps"},
+		{"nprobe", 16, "clusters that a search in IVF_FLAT looks into, of 1,024"},
+	}
 
 	jsonOut   = setting{"json", false, "print the result as JSON on standard output"}
 	logLevel  = setting{"log-level", "warn", "debug, info, warn or error"}
@@ -149,8 +187,9 @@ var (
 var globalSettings = []setting{jsonOut, logLevel, logFormat}
 
 func allSettings() []setting {
-	return slices.Concat(sourceSettings, targetSettings, sinkSettings, stagingSettings, globalSettings, []setting{
+	return slices.Concat(sourceSettings, targetSettings, sinkSettings, stagingSettings, globalSettings, insertSettings, searchSettings, []setting{
 		collection, jobSetting, asSetting, workers, loadSetting, partSize, overwrite, allowUnreadable, jobs, intoExisting, keepIDs, force, from, watch,
+		compare, keep, html,
 	})
 }
 

@@ -17,7 +17,8 @@ const longHelp = `migrate moves Milvus collections from a standalone to a distri
   migrate import   bulk-inserts an export into a cluster
   migrate verify   proves that both hold the same rows, or names those that differ
   migrate status   shows the jobs and how they stand
-  migrate resume   goes on with a job that was interrupted, also on another machine`
+  migrate resume   goes on with a job that was interrupted, also on another machine
+  migrate bench    measures inserts and searches, on one server or on source and target side by side`
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
@@ -31,24 +32,37 @@ func newRoot() *cobra.Command {
 		SilenceErrors: true,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.Args = func(cmd *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return nil
-		}
-		suggestion := ""
-		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-			suggestion = fmt.Sprintf("; did you mean %s?", strings.Join(near, " or "))
-		}
-		return usageError{fmt.Errorf("unknown command %q%s", args[0], suggestion)}
-	}
+	root.Args = onlyCommands
 	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())}
 	})
 	root.PersistentFlags().String("config", "", "configuration file (default ./migrate.yaml, where there is one)")
 	addFlags(root.PersistentFlags(), globalSettings...)
-	root.AddCommand(newPlan(), newExport(), newImport(), newVerify(), newDoctor(), newStatus(), newResume(), newJobs(), newConfigHelp())
+	root.AddCommand(newPlan(), newExport(), newImport(), newVerify(), newDoctor(), newStatus(), newResume(), newJobs(), newBench(), newConfigHelp())
 	return root
+}
+
+// group makes a command that only holds others.
+func group(use, short string, commands ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short, Args: onlyCommands, SuggestionsMinimumDistance: 2,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(commands...)
+	return cmd
+}
+
+// onlyCommands refuses what is no command.
+func onlyCommands(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	suggestion := ""
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		suggestion = fmt.Sprintf("; did you mean %s?", strings.Join(near, " or "))
+	}
+	return usageError{fmt.Errorf("unknown command %q%s", args[0], suggestion)}
 }
 
 // newConfigHelp is the help topic that lists every setting.
