@@ -40,6 +40,10 @@ type config struct {
 	Watch           bool
 	Bench           benchConfig `mapstructure:",squash"`
 
+	ProjectDir string `mapstructure:"project-dir"`
+	Overlays   string
+	Wipe       bool
+
 	JSON      bool
 	LogLevel  string `mapstructure:"log-level"`
 	LogFormat string `mapstructure:"log-format"`
@@ -159,6 +163,9 @@ var (
 	force           = setting{"force", false, "go on against a warning that the message names"}
 	watch           = setting{"watch", false, "show it again every 2 seconds, until interrupted"}
 	from            = setting{"from", "source", "what to hold the target against: source or export"}
+	projectDir      = setting{"project-dir", ".", "folder of the Compose project, with its compose.yaml and .env"}
+	overlays        = setting{"overlays", "", "overlays of the Compose project, such as lb,monitoring: ha, lb, monitoring, standalone, migrate"}
+	wipe            = setting{"wipe", false, "remove the data too"}
 	compare         = setting{"compare", false, "put source and target to the same test, and show them side by side"}
 	keep            = setting{"keep", false, "leave the collection that was made for the test"}
 	html            = setting{"html", "", "file to write a page with charts to, which loads nothing from the network"}
@@ -189,7 +196,7 @@ var globalSettings = []setting{jsonOut, logLevel, logFormat}
 func allSettings() []setting {
 	return slices.Concat(sourceSettings, targetSettings, sinkSettings, stagingSettings, globalSettings, insertSettings, searchSettings, []setting{
 		collection, jobSetting, asSetting, workers, loadSetting, partSize, overwrite, allowUnreadable, jobs, intoExisting, keepIDs, force, from, watch,
-		compare, keep, html,
+		compare, keep, html, projectDir, overlays, wipe,
 	})
 }
 

@@ -5,6 +5,8 @@ import (
 
 	"migrate/checkpoint"
 	"migrate/exporter"
+	"migrate/internal/cluster"
+	"migrate/internal/compose"
 	"migrate/internal/manifest"
 	"migrate/internal/milvus"
 	"migrate/internal/part"
@@ -30,6 +32,13 @@ var hints = []struct {
 	{checkpoint.ErrLost, "nothing: the other process goes on with the job"},
 	{checkpoint.ErrDamaged, "make it anew with `migrate jobs rebuild`, and give the same command again; or begin anew after `migrate jobs rm`"},
 	{checkpoint.ErrOther, "give the parameters that it was begun with, or begin another with --job"},
+	{compose.ErrNoProject, "name its folder with --project-dir, or make one with `migrate cluster init FOLDER`"},
+	{compose.ErrNoEnv, "make them with `sh new-env` in that folder"},
+	{compose.ErrNoDocker, "install Docker 20.10 or newer with Compose 2.24 or newer"},
+	{compose.ErrNoDaemon, "start it, look whether this user may use it, and whether DOCKER_HOST names it"},
+	{cluster.ErrUnfit, "mend what is marked MEND above; --force goes on where only memory or disk are too small"},
+	{cluster.ErrNotRunning, "`migrate cluster start`"},
+	{cluster.ErrNotRegistered, "look at `docker compose logs`; `migrate cluster monitor` shows when it does"},
 	{verify.ErrDiffers, "see above"},
 }
 

@@ -18,7 +18,8 @@ const longHelp = `migrate moves Milvus collections from a standalone to a distri
   migrate verify   proves that both hold the same rows, or names those that differ
   migrate status   shows the jobs and how they stand
   migrate resume   goes on with a job that was interrupted, also on another machine
-  migrate bench    measures inserts and searches, on one server or on source and target side by side`
+  migrate bench    measures inserts and searches, on one server or on source and target side by side
+  migrate cluster  starts, scales, watches and stops a distributed Milvus by Docker Compose`
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
@@ -39,8 +40,20 @@ func newRoot() *cobra.Command {
 	})
 	root.PersistentFlags().String("config", "", "configuration file (default ./migrate.yaml, where there is one)")
 	addFlags(root.PersistentFlags(), globalSettings...)
-	root.AddCommand(newPlan(), newExport(), newImport(), newVerify(), newDoctor(), newStatus(), newResume(), newJobs(), newBench(), newConfigHelp())
+	root.AddCommand(newPlan(), newExport(), newImport(), newVerify(), newDoctor(), newStatus(), newResume(), newJobs(), newBench(), newCluster(), newConfigHelp())
 	return root
+}
+
+// taking has a command take arguments, of which names are what they are called.
+func taking(cmd *cobra.Command, names ...string) *cobra.Command {
+	cmd.Use += " " + strings.Join(names, " ")
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) != len(names) {
+			return usageError{fmt.Errorf("%s takes %s; see `%s --help`", cmd.Name(), strings.Join(names, " and "), cmd.CommandPath())}
+		}
+		return nil
+	}
+	return cmd
 }
 
 // group makes a command that only holds others.
