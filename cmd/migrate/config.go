@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
@@ -43,6 +44,8 @@ type config struct {
 	ProjectDir string `mapstructure:"project-dir"`
 	Overlays   string
 	Wipe       bool
+
+	Drill drillConfig `mapstructure:",squash"`
 
 	JSON      bool
 	LogLevel  string `mapstructure:"log-level"`
@@ -113,10 +116,20 @@ type benchConfig struct {
 	HTML      string
 }
 
+// drillConfig is what a fault drill does.
+type drillConfig struct {
+	StopCommand  string `mapstructure:"stop-command"`
+	StartCommand string `mapstructure:"start-command"`
+	BaseRows     int    `mapstructure:"base-rows"`
+	Away         time.Duration
+	Settle       time.Duration
+	Kill         bool
+}
+
 // setting declares one setting: its default, and what it is.
 type setting struct {
 	key   string
-	value any // the default, which also gives the type: string, int or bool
+	value any // the default, which also gives the type: string, int, bool or time.Duration
 	usage string
 }
 
@@ -170,14 +183,23 @@ var (
 	keep            = setting{"keep", false, "leave the collection that was made for the test"}
 	html            = setting{"html", "", "file to write a page with charts to, which loads nothing from the network"}
 
+	dimensions = setting{"dim", 384, "dimensions of a vector"}
+	inserters  = setting{"inserters", 1, "inserts at once"}
+	threads    = setting{"threads", 10, "threads that search, each on a connection of its own"}
+
+	drillSettings = []setting{
+		{"stop-command", "", "command that takes a part away, for the shell"},
+		{"start-command", "", "command that gives it back, and returns when it is well again"},
+		{"base-rows", 20_000, "vectors that are there before the drill"},
+		{"away", 15 * time.Second, "how long a part stays away"},
+		{"settle", 10 * time.Second, "how long to watch before a part is taken away, and how long all has to be well afterwards"},
+		{"kill", false, "kill the container as a crash would, instead of asking it to end"},
+	}
 	insertSettings = []setting{
-		{"rows", 1_000_000, "vectors to insert"},
-		{"dim", 384, "dimensions of a vector"},
-		{"batch", 10_000, "vectors of one insert"},
-		{"inserters", 1, "inserts at once"},
+		{"rows", 1_000_000, "vectors to insert"}, {"batch", 10_000, "vectors of one insert"}, dimensions, inserters,
 	}
 	searchSettings = []setting{
-		{"threads", 10, "threads that search, each on a connection of its own"},
+		threads,
 		{"queries", 100, "searches of each thread, one after the other"},
 		{"warm-up", 20, "searches of each thread before those that count"},
 		{"top", 10, "neighbours to find"},
@@ -194,7 +216,7 @@ var (
 var globalSettings = []setting{jsonOut, logLevel, logFormat}
 
 func allSettings() []setting {
-	return slices.Concat(sourceSettings, targetSettings, sinkSettings, stagingSettings, globalSettings, insertSettings, searchSettings, []setting{
+	return slices.Concat(sourceSettings, targetSettings, sinkSettings, stagingSettings, globalSettings, insertSettings, searchSettings, drillSettings, []setting{
 		collection, jobSetting, asSetting, workers, loadSetting, partSize, overwrite, allowUnreadable, jobs, intoExisting, keepIDs, force, from, watch,
 		compare, keep, html, projectDir, overlays, wipe,
 	})
@@ -215,6 +237,8 @@ func addFlags(flags *pflag.FlagSet, settings ...setting) {
 			flags.Int(flagName(s.key), v, s.usage)
 		case bool:
 			flags.Bool(flagName(s.key), v, s.usage)
+		case time.Duration:
+			flags.Duration(flagName(s.key), v, s.usage)
 		}
 	}
 }

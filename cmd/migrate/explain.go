@@ -7,6 +7,7 @@ import (
 	"migrate/exporter"
 	"migrate/internal/cluster"
 	"migrate/internal/compose"
+	"migrate/internal/drill"
 	"migrate/internal/manifest"
 	"migrate/internal/milvus"
 	"migrate/internal/part"
@@ -39,6 +40,9 @@ var hints = []struct {
 	{cluster.ErrUnfit, "mend what is marked MEND above; --force goes on where only memory or disk are too small"},
 	{cluster.ErrNotRunning, "`migrate cluster start`"},
 	{cluster.ErrNotRegistered, "look at `docker compose logs`; `migrate cluster monitor` shows when it does"},
+	{drill.ErrNotWell, "mend the cluster first; `migrate bench search` and `migrate doctor` help to see what is wrong"},
+	{drill.ErrNoContainer, "give a service, or a service and a number such as querynode-2; `migrate cluster monitor` shows them"},
+	{drill.ErrLost, "look at the report: the cluster lost writes that it had acknowledged, or holds them twice"},
 	{verify.ErrDiffers, "see above"},
 }
 

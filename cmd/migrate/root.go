@@ -19,7 +19,8 @@ const longHelp = `migrate moves Milvus collections from a standalone to a distri
   migrate status   shows the jobs and how they stand
   migrate resume   goes on with a job that was interrupted, also on another machine
   migrate bench    measures inserts and searches, on one server or on source and target side by side
-  migrate cluster  starts, scales, watches and stops a distributed Milvus by Docker Compose`
+  migrate cluster  starts, scales, watches and stops a distributed Milvus by Docker Compose
+  migrate drill    takes parts of a cluster away under load, and tells what was felt and whether anything was lost`
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
@@ -40,7 +41,7 @@ func newRoot() *cobra.Command {
 	})
 	root.PersistentFlags().String("config", "", "configuration file (default ./migrate.yaml, where there is one)")
 	addFlags(root.PersistentFlags(), globalSettings...)
-	root.AddCommand(newPlan(), newExport(), newImport(), newVerify(), newDoctor(), newStatus(), newResume(), newJobs(), newBench(), newCluster(), newConfigHelp())
+	root.AddCommand(newPlan(), newExport(), newImport(), newVerify(), newDoctor(), newStatus(), newResume(), newJobs(), newBench(), newCluster(), newDrill(), newConfigHelp())
 	return root
 }
 

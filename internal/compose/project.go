@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"migrate/internal/clock"
 )
 
 // Errors that a caller decides on.
@@ -125,4 +127,17 @@ func run(ctx context.Context, dir string, out io.Writer, args []string) ([]byte,
 func lastLines(text string) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	return strings.Join(lines[max(len(lines)-5, 0):], "; ")
+}
+
+// AwaitHealthy waits until a container is healthy.
+func (p *Project) AwaitHealthy(ctx context.Context, id string) error {
+	for {
+		health, err := p.Docker(ctx, "inspect", "--format", "{{.State.Health.Status}}", id)
+		if err != nil || strings.TrimSpace(string(health)) == "healthy" {
+			return err
+		}
+		if err := clock.Sleep(ctx, 500*time.Millisecond); err != nil {
+			return fmt.Errorf("waiting for container %s to be healthy: %w", id, err)
+		}
+	}
 }

@@ -151,6 +151,14 @@ func (t *tally) sum() *Inserted {
 	return done
 }
 
+// InsertBatch inserts so many rows with the keys from first on, in one call that is made once.
+func InsertBatch(ctx context.Context, server *milvus.Server, collection string, v Vectors, first int64, rows int) error {
+	if err := insert(ctx, server, collection, batch{first, rows, v.batch(first, rows)}); err != nil {
+		return fmt.Errorf("inserting into %q on %s: %w", collection, server.Address, err)
+	}
+	return nil
+}
+
 func insert(ctx context.Context, server *milvus.Server, collection string, b batch) error {
 	_, err := server.Service().Insert(ctx, &milvuspb.InsertRequest{
 		DbName: server.Database(), CollectionName: collection, FieldsData: b.data, NumRows: uint32(b.rows),

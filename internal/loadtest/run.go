@@ -77,9 +77,11 @@ func (p Plan) Run(ctx context.Context, cfg milvus.Config) (done *Outcome, err er
 	}
 	defer server.Close()
 	done = &Outcome{Address: server.Address, Version: server.Version, Collection: Name()}
-	if !p.Keep {
-		defer func() { err = errors.Join(err, drop(ctx, server, done.Collection)) }()
-	}
+	defer func() {
+		if !p.Keep || err != nil {
+			err = errors.Join(err, drop(ctx, server, done.Collection))
+		}
+	}()
 	if err := Create(ctx, server, done.Collection, p.Vectors.Dim); err != nil {
 		return nil, err
 	}
@@ -114,6 +116,17 @@ func (p Plan) search(ctx context.Context, cfg milvus.Config, server *milvus.Serv
 	p.Step("search on "+server.Address, 0)
 	done.Searched, err = Search(ctx, cfg, done.Collection, s)
 	return err
+}
+
+// Drop drops the collection of a plan that kept it, also after an interruption.
+func Drop(ctx context.Context, cfg milvus.Config, collection string) error {
+	ctx = context.WithoutCancel(ctx)
+	server, err := milvus.Connect(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer server.Close()
+	return drop(ctx, server, collection)
 }
 
 func drop(ctx context.Context, server *milvus.Server, collection string) error {
