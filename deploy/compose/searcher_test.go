@@ -27,7 +27,7 @@ const perConnection = 20
 
 // search starts a load on the load balancer.
 func (s *stack) search() *searcher {
-	ctx, stop := context.WithCancel(s.t.Context())
+	ctx, stop := context.WithCancel(s.ctx)
 	l := &searcher{stop: stop}
 	l.running.Go(func() {
 		for ctx.Err() == nil {
