@@ -13,7 +13,7 @@ type check func(p *types.Project, s types.ServiceConfig, report func(format stri
 
 var checks = []check{
 	portsDoNotCollide, portsSuffice, portsAreLocal,
-	namesResolve, advertisedNamesReachable,
+	mountsExist, namesResolve, advertisedNamesReachable,
 	isWatched, waitsForHealth,
 	canBeScaled, isLimited, sharesNoData,
 	secretsComeFromOutside,

@@ -199,6 +199,10 @@ func TestChecksCanFail(t *testing.T) {
 			"proxy: is told of host storage, which is no service"},
 		{"an unknown host in a command", image, image + "\n    command: [minio, server, 'http://minio-2:9000/data']",
 			"minio: is told of host minio-2, which is no service"},
+		{"an unknown host in a mounted file", "[data:/data]", "['data:/data', './nginx.conf:/etc/nginx.conf']",
+			"minio: is told of host proxies, which is no service"},
+		{"a mount that is not there", "[data:/data]", "['data:/data', './missing.conf:/etc/nginx.conf']",
+			"minio: mounts missing.conf, which is not there"},
 		{"a loopback advertised", image, image + "\n    environment: {ETCD_ADVERTISE_CLIENT_URLS: 'http://127.0.0.1:2379'}",
 			"minio: advertises what others can't reach"},
 		{"no health check", `healthcheck: {test: [CMD, curl, "http://localhost:9000"], interval: 10s, timeout: 10s, retries: 3, start_period: 2m}`, "",
@@ -264,8 +268,13 @@ func TestPortRange(t *testing.T) {
 // checked are the problems of a Compose file with the text.
 func checked(t *testing.T, text string) []string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "compose.yaml")
+	dir := t.TempDir()
+	path := filepath.Join(dir, "compose.yaml")
 	if err := os.WriteFile(path, []byte("name: example\n"+text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	nginx := "# not a host: example:80\nserver proxies:19530 max_fails=2;\n"
+	if err := os.WriteFile(filepath.Join(dir, "nginx.conf"), []byte(nginx), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return Check(load(t, []string{path}, credentials()))

@@ -20,6 +20,18 @@ var (
 	alone = regexp.MustCompile(`^[a-z][a-z0-9.-]*$`)
 )
 
+// mountsExist: what is mounted is there; Docker makes an empty folder of what is not.
+func mountsExist(_ *types.Project, s types.ServiceConfig, report func(string, ...any)) {
+	for _, v := range s.Volumes {
+		if v.Type != types.VolumeTypeBind {
+			continue
+		}
+		if _, err := os.Stat(v.Source); err != nil {
+			report("mounts %s, which is not there", filepath.Base(v.Source))
+		}
+	}
+}
+
 // namesResolve: every host that a service is told of is one on the network.
 func namesResolve(p *types.Project, s types.ServiceConfig, report func(string, ...any)) {
 	known := append(hosts(p), "localhost")
@@ -97,11 +109,12 @@ func mounted(s types.ServiceConfig) []string {
 			continue
 		}
 		filepath.WalkDir(v.Source, func(path string, d fs.DirEntry, err error) error {
-			if err == nil && !d.IsDir() && filepath.Ext(path) != ".json" {
-				text, _ := os.ReadFile(path)
-				texts = append(texts, comment.ReplaceAllString(string(text), ""))
+			if err != nil || d.IsDir() || filepath.Ext(path) == ".json" { // a dashboard names no hosts
+				return nil
 			}
-			return nil
+			text, err := os.ReadFile(path)
+			texts = append(texts, comment.ReplaceAllString(string(text), ""))
+			return err
 		})
 	}
 	return texts

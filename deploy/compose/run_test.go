@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// TestRun brings the files up on a Docker engine of its own, with images made from packages, and uses what came up as
-// someone would who moves to a cluster. `make compose-test` runs it, as root.
-func TestRun(t *testing.T) {
+// TestRunCluster brings the files up on a Docker engine of its own, with images made from packages, and uses what came up
+// as someone would who moves to a cluster. `make compose-test` runs it, as root.
+func TestRunCluster(t *testing.T) {
 	s := newStack(t)
 	s.step("the base, from nothing", func() { s.up() })
 	all := []string{"lb", "monitoring", "standalone", "migrate"}
@@ -44,9 +44,22 @@ func TestRun(t *testing.T) {
 		s.await("verify", func(ctx context.Context) error { return s.tryMigrate(ctx, "verify") })
 	})
 	s.step("down, with the data", func() { s.compose("down", "--volumes") })
+}
 
-	s.step("with ha, "+strings.Join(all, ", "), func() { s.up(append([]string{"ha"}, all...)...) })
+// TestRunHA brings up what is to survive the loss of any one container, and kills one after the other.
+func TestRunHA(t *testing.T) {
+	s := newStack(t)
+	s.step("ha, lb, monitoring, standalone, migrate", func() { s.up("ha", "lb", "monitoring", "standalone", "migrate") })
 	s.step("three of etcd, four drives, a standby of each coordinator", s.checkHA)
+	s.step("20,000 documents moved", func() {
+		s.demo("seed", "--address", s.standalone(), "--rows", "20000")
+		s.migrate("export")
+		s.migrate("import")
+	})
+	for _, victim := range []string{"etcd-2-1", "minio-3-1", s.active("rootcoord"), s.active("datacoord"), s.active("querycoord")} {
+		s.step(victim+" killed, until migrate finds both sides equal", func() { s.kill(victim) })
+	}
+	s.step("all of it up again", func() { s.up(s.overlays...) })
 	s.step("down, with the data", func() { s.compose("down", "--volumes") })
 }
 
@@ -91,19 +104,35 @@ func (s *stack) checkHA() {
 		s.t.Fatalf("%v drives of MinIO online", n)
 	}
 	for _, coordinator := range []string{"rootcoord", "datacoord", "querycoord"} {
-		standby := strings.Count(s.compose("logs", coordinator), "is in STANDBY")
-		active := strings.Count(s.compose("logs", coordinator), "will become ACTIVE")
-		if standby == 0 || active != 1 {
-			s.t.Fatalf("%s: %d became active, and standby was said %d times", coordinator, active, standby)
-		}
+		s.active(coordinator)
 	}
 	s.awaitTargets()
+}
+
+// active is the one container of a coordinator that does not stand by.
+func (s *stack) active(coordinator string) string {
+	var active []string
+	for _, index := range []string{"1", "2"} {
+		if strings.Contains(s.compose("logs", "--index", index, coordinator), "will become ACTIVE") {
+			active = append(active, coordinator+"-"+index)
+		}
+	}
+	if len(active) != 1 {
+		s.t.Fatalf("of two %s are active: %v", coordinator, active)
+	}
+	return active[0]
+}
+
+// kill ends a container as a crash would, and waits until migrate can verify without it.
+func (s *stack) kill(container string) {
+	s.docker("kill", "milvus-"+container)
+	s.await("verify without "+container, func(ctx context.Context) error { return s.tryMigrate(ctx, "verify", "--no-deps") })
 }
 
 // await repeats try until it succeeds, for two minutes.
 func (s *stack) await(what string, try func(context.Context) error) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(s.ctx, 2*time.Minute)
 	defer cancel()
 	for {
 		err := try(ctx)

@@ -4,12 +4,14 @@ package compose
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/cenkalti/backoff/v4"
 	"github.com/milvus-io/milvus-sdk-go/v2/client"
 	"github.com/milvus-io/milvus-sdk-go/v2/entity"
 )
@@ -19,6 +21,7 @@ type searcher struct {
 	stop     context.CancelFunc
 	running  sync.WaitGroup
 	searches int
+	repeated int
 	failures []error
 }
 
@@ -27,7 +30,7 @@ const perConnection = 20
 
 // search starts a load on the load balancer.
 func (s *stack) search() *searcher {
-	ctx, stop := context.WithCancel(s.t.Context())
+	ctx, stop := context.WithCancel(s.ctx)
 	l := &searcher{stop: stop}
 	l.running.Go(func() {
 		for ctx.Err() == nil {
@@ -47,9 +50,17 @@ func (l *searcher) connection(ctx context.Context, address string) {
 	}
 	defer c.Close()
 	for range perConnection {
-		l.count(ctx, one(ctx, c))
+		l.count(ctx, l.patiently(ctx, c))
 		time.Sleep(20 * time.Millisecond)
 	}
+}
+
+// patiently searches as a client would that goes on asking for some seconds: a channel that moves to another query node
+// is away for a moment.
+func (l *searcher) patiently(ctx context.Context, c client.Client) error {
+	patience := backoff.NewExponentialBackOff(backoff.WithInitialInterval(100*time.Millisecond), backoff.WithMaxElapsedTime(10*time.Second))
+	search := func() error { return one(ctx, c) }
+	return backoff.RetryNotify(search, backoff.WithContext(patience, ctx), func(error, time.Duration) { l.repeated++ })
 }
 
 func (l *searcher) count(ctx context.Context, err error) {
@@ -81,12 +92,12 @@ func one(ctx context.Context, c client.Client) error {
 	return nil
 }
 
-// end stops the load; no search may have failed.
+// end stops the load; no search may have failed for good.
 func (l *searcher) end(t *testing.T) {
 	l.stop()
 	l.running.Wait()
-	fmt.Printf("          %d searches meanwhile, %d failed\n", l.searches, len(l.failures))
+	fmt.Printf("          %d searches meanwhile, %d asked again, %d failed\n", l.searches, l.repeated, len(l.failures))
 	if l.searches == 0 || len(l.failures) > 0 {
-		t.Errorf("%d searches, %d failed, the first: %v", l.searches, len(l.failures), l.failures)
+		t.Errorf("%d searches, %d failed: %v", l.searches, len(l.failures), errors.Join(l.failures...))
 	}
 }

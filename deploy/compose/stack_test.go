@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -26,6 +28,7 @@ const collection = "rag_documents" // what deploy/demo makes
 // A stack is the Compose project as it stands: on an engine of its own, with credentials of its own.
 type stack struct {
 	t         *testing.T
+	ctx       context.Context // ends with the test, or with a Ctrl-C
 	engine    *engine.Engine
 	program   string            // Docker Compose
 	env       string            // the file with the credentials
@@ -36,13 +39,17 @@ type stack struct {
 
 // newStack starts an engine, makes the images, and has both go when the test ends.
 func newStack(t *testing.T) *stack {
-	s := &stack{t: t, env: filepath.Join(t.TempDir(), "env"), variables: readEnv(t, "lab.env"), replicas: map[string]int{}}
+	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt, syscall.SIGTERM)
+	t.Cleanup(stop)
+	s := &stack{
+		t: t, ctx: ctx, env: filepath.Join(t.TempDir(), "env"), variables: readEnv(t, "lab.env"), replicas: map[string]int{},
+	}
 	var software lab.Software
 	s.step("software", func() { software = s.install() })
 	s.program = software.Compose
 	s.step("a Docker engine", s.start)
 	s.step("images", func() {
-		if err := images.Build(t.Context(), s.engine, software, s.variables); err != nil {
+		if err := images.Build(ctx, s.engine, software, s.variables); err != nil {
 			t.Fatal(err)
 		}
 		s.run("../..", nil, "make", "image", "BASE=scratch", "IMAGE="+s.variables["MIGRATE_IMAGE"])
@@ -52,7 +59,7 @@ func newStack(t *testing.T) *stack {
 }
 
 func (s *stack) install() lab.Software {
-	if err := engine.Install(s.t.Context()); err != nil {
+	if err := engine.Install(s.ctx); err != nil {
 		s.t.Fatal(err)
 	}
 	l, err := lab.Open("")
@@ -60,7 +67,7 @@ func (s *stack) install() lab.Software {
 		s.t.Fatal(err)
 	}
 	l.Report = func(line string) { fmt.Println("          " + line) }
-	software, err := l.Software(s.t.Context())
+	software, err := l.Software(s.ctx)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -70,7 +77,7 @@ func (s *stack) install() lab.Software {
 // start starts the engine in a folder that goes with it: what it holds can be made again in half a minute.
 func (s *stack) start() {
 	dir := s.path("../../.lab/docker")
-	e, err := engine.Start(s.t.Context(), dir)
+	e, err := engine.Start(s.ctx, dir)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -113,7 +120,7 @@ func (s *stack) step(what string, do func()) {
 // up brings the base, the lab and the overlays up, and waits until all of it is healthy. There is no Grafana: no package
 // registry has it.
 func (s *stack) up(overlays ...string) {
-	s.overlays = append(overlays, "lab")
+	s.overlays = append(slices.Clone(overlays), "lab")
 	clear(s.replicas)
 	s.compose(append([]string{"up", "--detach", "--wait"}, s.services()...)...)
 	s.checkHealth()
@@ -152,7 +159,7 @@ func (s *stack) all() map[string]string {
 // compose runs Docker Compose on the files as they are chosen now, and returns its output.
 func (s *stack) compose(args ...string) string {
 	s.t.Helper()
-	out, err := s.tryCompose(s.t.Context(), args...)
+	out, err := s.tryCompose(s.ctx, args...)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -170,19 +177,21 @@ func (s *stack) tryCompose(ctx context.Context, args ...string) (string, error) 
 
 func (s *stack) migrate(command string) {
 	s.t.Helper()
-	if err := s.tryMigrate(s.t.Context(), command); err != nil {
+	if err := s.tryMigrate(s.ctx, command); err != nil {
 		s.t.Fatal(err)
 	}
 }
 
-func (s *stack) tryMigrate(ctx context.Context, command string) error {
-	_, err := s.tryCompose(ctx, "run", "--rm", "--no-TTY", "migrate", command, "--collection", collection)
+// tryMigrate runs migrate as a job, with flags of `compose run`.
+func (s *stack) tryMigrate(ctx context.Context, command string, flags ...string) error {
+	args := append([]string{"run", "--rm", "--no-TTY"}, flags...)
+	_, err := s.tryCompose(ctx, append(args, "migrate", command, "--collection", collection)...)
 	return err
 }
 
 func (s *stack) docker(args ...string) string {
 	s.t.Helper()
-	out, err := s.engine.Docker(s.t.Context(), nil, args...)
+	out, err := s.engine.Docker(s.ctx, nil, args...)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -197,7 +206,7 @@ func (s *stack) demo(args ...string) {
 
 func (s *stack) run(dir string, env []string, program string, args ...string) {
 	s.t.Helper()
-	if _, err := s.engine.Run(s.t.Context(), nil, dir, env, program, args...); err != nil {
+	if _, err := s.engine.Run(s.ctx, nil, dir, env, program, args...); err != nil {
 		s.t.Fatal(err)
 	}
 }
