@@ -37,7 +37,7 @@ test-faults: export KILLS := 30
 test-faults: ## the tests that take minutes: kill -9 at 30 random instants each, servers restarted under load
 	go run ./cmd/lab run -- go test -timeout 80m -count 1 -v -tags faults -run 'Killed|Process|Restarted|Proxied|GoesOn|Forgotten|Drilled' ./cmd/migrate ./internal/e2e ./internal/drill
 
-compose-test: ## deploy/compose on a real Docker engine, which it starts and stops; needs root, and takes ten minutes
+compose-test: ## deploy/compose on a real Docker engine, which it starts and stops; needs root, and takes a quarter of an hour
 	@test "$$(id -u)" = 0 || { echo 'make compose-test needs root: it starts a Docker engine' ; exit 1 ; }
 	go vet -tags compose ./deploy/...
 	go test -tags compose -timeout 40m -count 1 -v -failfast -run TestRun ./deploy/compose

@@ -56,7 +56,9 @@ func TestRunHA(t *testing.T) {
 		s.migrate("export")
 		s.migrate("import")
 	})
-	for _, victim := range []string{"etcd-2-1", "minio-3-1", s.active("rootcoord"), s.active("datacoord"), s.active("querycoord")} {
+	for _, victim := range []string{
+		"etcd-2-1", "minio-3-1", "querynode-1", "proxy-1", s.active("rootcoord"), s.active("datacoord"), s.active("querycoord"),
+	} {
 		s.step(victim+" killed, until migrate finds both sides equal", func() { s.kill(victim) })
 	}
 	s.step("all of it up again", func() { s.up(s.overlays...) })
