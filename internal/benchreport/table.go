@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
+
+	"migrate/internal/loadtest"
 )
 
 // measure is one line of the table: what was measured, and its value on each side.
@@ -136,6 +138,9 @@ func (s *Searches) index() string {
 // Remarks say what does not fit into the table.
 func (r *Report) Remarks() []string {
 	var lines []string
+	for _, s := range r.Sides {
+		lines = append(lines, fmt.Sprintf("vectors/s over time on %s: %s", s.Name, strings.Join(overTime(s.Inserted.Rates), "  ")))
+	}
 	if r.Agreement != nil {
 		lines = append(lines, fmt.Sprintf("%.1f %% of the neighbours found on one side were found on the other", *r.Agreement*100))
 	}
@@ -145,4 +150,23 @@ func (r *Report) Remarks() []string {
 		}
 	}
 	return lines
+}
+
+// tenths is how many parts of a run are shown in words.
+const tenths = 10
+
+// overTime are the rates in the tenths of a run.
+func overTime(rates []loadtest.Rate) []string {
+	var shown []string
+	for i := range tenths {
+		part := rates[i*len(rates)/tenths : (i+1)*len(rates)/tenths]
+		var sum float64
+		for _, r := range part {
+			sum += r.PerSecond
+		}
+		if len(part) > 0 {
+			shown = append(shown, count(sum/float64(len(part))))
+		}
+	}
+	return shown
 }

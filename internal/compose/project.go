@@ -117,10 +117,20 @@ func run(ctx context.Context, dir string, out io.Writer, args []string) ([]byte,
 		return nil, ctx.Err()
 	case err == nil:
 		return stdout.Bytes(), nil
-	case strings.Contains(stderr.String(), "Cannot connect to the Docker daemon"):
+	case unreachable(stderr.String()):
 		return nil, fmt.Errorf("%w: %s", ErrNoDaemon, strings.TrimSpace(stderr.String()))
 	}
 	return nil, fmt.Errorf("running %s: %w: %s", strings.Join(args, " "), err, lastLines(stderr.String()))
+}
+
+// unreachable recognizes what Docker says where its daemon does not answer, or may not be used; it has no code for that.
+func unreachable(text string) bool {
+	for _, said := range []string{"Cannot connect to the Docker daemon", "permission denied while trying to connect to the Docker", "failed to connect to the docker API"} {
+		if strings.Contains(text, said) {
+			return true
+		}
+	}
+	return false
 }
 
 // lastLines is the end of what a program said, which holds why it failed.

@@ -130,16 +130,8 @@ func (p Plan) each(ctx context.Context, l *load, r *Report) error {
 // one takes a part away and gives it back.
 func (p Plan) one(ctx context.Context, l *load, part Part) (PartReport, error) {
 	r := PartReport{Part: part.String()}
-	l.next(nil, nil)
-	p.Step("the load, with everything there")
-	if err := clock.Sleep(ctx, p.Settle); err != nil {
+	if err := p.settle(ctx, l, &r); err != nil {
 		return r, err
-	}
-	l.next(&r.Searches.Before, &r.Inserts.Before)
-	for _, before := range []Phase{r.Searches.Before, r.Inserts.Before} {
-		if before.Failed > 0 || before.Calls == 0 {
-			return r, fmt.Errorf("%w: %s", ErrNotWell, before.Failure)
-		}
 	}
 	stopped := time.Now()
 	if err := p.away(ctx, l, part, &r); err != nil {
@@ -149,6 +141,23 @@ func (p Plan) one(ctx context.Context, l *load, part Part) (PartReport, error) {
 	l.next(&r.Searches.Back, &r.Inserts.Back)
 	r.Searches.Recovery, r.Inserts.Recovery = l.searched.failedUntil(stopped), l.inserted.failedUntil(stopped)
 	return r, err
+}
+
+// settle watches the load for a while, and refuses to take anything away where it is not well.
+func (p Plan) settle(ctx context.Context, l *load, r *PartReport) error {
+	l.next(nil, nil)
+	p.Step("the load, with everything there")
+	if err := clock.Sleep(ctx, p.Settle); err != nil {
+		return err
+	}
+	err := p.awaitWell(ctx, l)
+	l.next(&r.Searches.Before, &r.Inserts.Before)
+	for _, before := range []Phase{r.Searches.Before, r.Inserts.Before} {
+		if before.Failed > 0 {
+			return fmt.Errorf("%w: %s", ErrNotWell, before.Failure)
+		}
+	}
+	return err
 }
 
 // away stops a part for a while, and starts it in any case.

@@ -25,7 +25,7 @@ type felt struct {
 	lastFailure time.Time // when the last failed call ended
 }
 
-func newFelt() *felt { return &felt{calls: loadtest.NewCalls(), lastGood: time.Now()} }
+func newFelt() *felt { return &felt{calls: loadtest.NewCalls()} }
 
 // add counts one call.
 func (f *felt) add(began, ended time.Time, err error) {
@@ -45,7 +45,11 @@ func (f *felt) add(began, ended time.Time, err error) {
 	f.lastGood = ended
 }
 
-func (f *felt) gap(now time.Time) { f.phase.Gap = max(f.phase.Gap, now.Sub(f.lastGood)) }
+func (f *felt) gap(now time.Time) {
+	if !f.lastGood.IsZero() {
+		f.phase.Gap = max(f.phase.Gap, now.Sub(f.lastGood))
+	}
+}
 
 // next ends a phase. A gap that still lasts counts to both.
 func (f *felt) next(now time.Time) Phase {

@@ -1,6 +1,7 @@
 package loadtest_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -80,5 +81,20 @@ func TestNothingAnswers(t *testing.T) {
 	_, err := loadtest.Search(t.Context(), milvus.Config{Address: lab.Standalone}, "nobody", *small().Searches)
 	if !errors.Is(err, milvus.ErrNotFound) || !strings.Contains(err.Error(), "no search was answered") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestInterrupted ends soon, and leaves no collection, kept or not.
+func TestInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	p := small()
+	p.Rows, p.Keep = 1_000_000, true
+	p.Progress = func(_, _ int64) { cancel() }
+	done, err := p.Run(ctx, milvus.Config{Address: lab.Standalone})
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v", err)
+	}
+	if there, err := labtest.Source(t).Exists(t.Context(), done.Collection); there || err != nil {
+		t.Errorf("%s is left, %v", done.Collection, err)
 	}
 }
