@@ -22,39 +22,46 @@ type Metrics map[string][]Exposition
 // Exposition is what one container says of itself.
 type Exposition map[string]*dto.MetricFamily
 
-// askTimeout bounds the question to one container.
-const askTimeout = 10 * time.Second
+// Each question is a process and a request: so many are under way at once, and each may take so long.
+const (
+	atOnce     = 4
+	askTimeout = 10 * time.Second
+)
 
-// ask asks each running container of some services for its metrics. One that does not answer is left out: that it is not well
+// ask asks each healthy container of some services for its metrics. One that does not answer is left out: that it is not well
 // is seen elsewhere.
 func ask(ctx context.Context, p *compose.Project, containers []compose.Container, services ...string) (Metrics, error) {
-	answers := make([]Exposition, len(containers))
+	asked := slices.DeleteFunc(slices.Clone(containers), func(c compose.Container) bool {
+		return !c.Healthy() || !slices.Contains(services, c.Service)
+	})
+	answers := make([]Exposition, len(asked))
 	var g errgroup.Group
-	g.SetLimit(4)
-	for i, c := range containers {
-		if !c.Healthy() || !slices.Contains(services, c.Service) {
-			continue
-		}
+	g.SetLimit(atOnce)
+	for i, c := range asked {
 		g.Go(func() (err error) {
-			ctx, cancel := context.WithTimeout(ctx, askTimeout)
-			defer cancel()
-			if text, err := p.Docker(ctx, "exec", c.ID, "curl", "-sf", "http://localhost:9091/metrics"); err == nil {
-				answers[i], err = parse(text)
-				return err
-			}
-			return nil
+			answers[i], err = askOne(ctx, p, c)
+			return err
 		})
 	}
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
 	found := Metrics{}
-	for i, c := range containers {
-		if answers[i] != nil {
-			found[c.Service] = append(found[c.Service], answers[i])
-		}
+	for i, c := range asked {
+		found[c.Service] = append(found[c.Service], answers[i])
 	}
 	return found, ctx.Err()
+}
+
+// askOne is empty where the container does not answer.
+func askOne(ctx context.Context, p *compose.Project, c compose.Container) (Exposition, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	text, err := p.Docker(ctx, "exec", c.ID, "curl", "-sf", "http://localhost:9091/metrics")
+	if err != nil {
+		return Exposition{}, nil
+	}
+	return parse(text)
 }
 
 func parse(text []byte) (Exposition, error) {
