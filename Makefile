@@ -40,6 +40,7 @@ test-faults: ## the tests that take minutes: kill -9 at 30 random instants each,
 compose-test: ## deploy/compose on a real Docker engine, which it starts and stops; needs root, and takes a quarter of an hour
 	@test "$$(id -u)" = 0 || { echo 'make compose-test needs root: it starts a Docker engine' ; exit 1 ; }
 	go vet -tags compose ./deploy/...
+	go tool staticcheck -tags compose ./deploy/...
 	go test -tags compose -timeout 40m -count 1 -v -failfast -run TestRun ./deploy/compose
 
 bench: build ## hold the export's speed against pymilvus' and the Go SDK's iterators, on the running lab

@@ -51,6 +51,31 @@ func (s *stack) compareTargets(ctx context.Context, want map[string]int) error {
 	return nil
 }
 
+// awaitAlerts waits until each alert fires; one is named by its rule and the role that it is about.
+func (s *stack) awaitAlerts(want ...string) {
+	s.await("alerts", func(ctx context.Context) error {
+		var found struct {
+			Alerts []struct {
+				State  string
+				Labels map[string]string
+			}
+		}
+		if err := s.ask(ctx, "alerts", nil, &found); err != nil {
+			return err
+		}
+		firing := map[string]bool{}
+		for _, alert := range found.Alerts {
+			firing[alert.Labels["alertname"]+" "+alert.Labels["role"]] = alert.State == "firing"
+		}
+		for _, name := range want {
+			if !firing[name] {
+				return fmt.Errorf("%s does not fire; these do: %v", name, firing)
+			}
+		}
+		return nil
+	})
+}
+
 // awaitDashboards waits until every query of every dashboard has data.
 func (s *stack) awaitDashboards() {
 	files, err := filepath.Glob("monitoring/grafana/dashboards/*.json")

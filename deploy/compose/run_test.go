@@ -61,6 +61,9 @@ func TestRunHA(t *testing.T) {
 	} {
 		s.step(victim+" killed, until migrate finds both sides equal", func() { s.kill(victim) })
 	}
+	s.step("Prometheus tells of the loss of etcd, a drive, a query node, a proxy", func() {
+		s.awaitAlerts("FewerThanBefore etcd", "FewerThanBefore minio", "DriveOffline ", "FewerThanBefore querynode", "FewerThanBefore proxy")
+	})
 	s.step("all of it up again", func() { s.up(s.overlays...) })
 	s.step("down, with the data", func() { s.compose("down", "--volumes") })
 }
