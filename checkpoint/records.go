@@ -160,14 +160,14 @@ func (j *Job) doubt(ctx context.Context, whole func(context.Context, Part) (bool
 			return err
 		}
 		if !ok {
-			j.Parts[i] = p.again()
+			j.Parts[i] = p.Again()
 		}
 	}
 	return nil
 }
 
-// again is a part as it was planned.
-func (p Part) again() Part {
+// Again is a part of an export as it was planned.
+func (p Part) Again() Part {
 	planned := Part{Number: p.Number, Planned: p.Planned}
 	planned.Partition, planned.Range = p.Partition, p.Range
 	return planned

@@ -146,7 +146,7 @@ func (im *importing) submit(ctx context.Context, i int) error {
 
 // call makes the one call, if the job is still this process's.
 func (im *importing) call(ctx context.Context, i int, name string) error {
-	if err := im.job.StillOwner(); err != nil {
+	if err := im.job.StillOwner(ctx); err != nil {
 		return err
 	}
 	p, file := im.job.Job().Parts[i], im.staging.Key(name)

@@ -18,6 +18,7 @@ var hints = []struct {
 	hint string
 }{
 	{exporter.ErrExists, "import it, export under another name with --job, or replace it with --overwrite"},
+	{exporter.ErrNotKept, "the same command writes these parts again; if that does not help, try the sink with `migrate doctor`"},
 	{exporter.ErrUnsupported, "leave those fields out of the source, or wait for a version that carries them"},
 	{source.ErrIncomplete, "look at these rows on the source; --allow-unreadable exports all others and names these"},
 	{milvus.ErrNotLoaded, "load it on the source, or let --load do so and release it afterwards"},

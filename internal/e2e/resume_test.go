@@ -11,6 +11,7 @@ import (
 	"migrate/exporter"
 	"migrate/importer"
 	"migrate/internal/labtest"
+	"migrate/internal/manifest"
 	"migrate/internal/sealed"
 	"migrate/internal/verify"
 	"migrate/sinks"
@@ -76,6 +77,34 @@ func TestExportGoesOn(t *testing.T) {
 			if len(after) != len(m.Parts) {
 				t.Errorf("%d objects for %d parts", len(after), len(m.Parts))
 			}
+		})
+	}
+}
+
+// TestStoreThatDoesNotKeep takes parts without an error and holds less of them, or nothing: the export does not count as
+// complete, and the same call writes those parts again.
+func TestStoreThatDoesNotKeep(t *testing.T) {
+	t.Parallel()
+	from := labtest.Source(t)
+	c := labtest.Collection(narrow())
+	labtest.Create(t, from, c)
+	labtest.Insert(t, from, c.Name, "", narrowRows(labtest.Each(3000, func(i int) int64 { return int64(i) })))
+	opts := exporter.Options{Job: "j", PartBytes: 50_000, Workers: 1}
+	for title, kept := range map[string]int64{"half": 5000, "nothing": 0} {
+		t.Run(title, func(t *testing.T) {
+			sink := faults.Watch(t, labtest.Sink(t))
+			sink.Queue(faults.Put, faults.Truncate(kept).On("part-00001"), faults.Truncate(kept).On("part-00002"))
+			if _, err := exporter.Export(t.Context(), from, c.Name, sink, opts); !errors.Is(err, exporter.ErrNotKept) || !strings.Contains(err.Error(), "part-00001") {
+				t.Fatalf("an export whose parts were not kept: %v", err)
+			}
+			if _, err := manifest.Read(t.Context(), sink, "j"); !errors.Is(err, manifest.ErrNone) {
+				t.Errorf("its manifest: %v", err)
+			}
+			m, err := exporter.Export(t.Context(), from, c.Name, sink, opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantEqual(t, compare(t, verify.Export{Sink: sink, Manifest: m}, side(t, from, c.Name), verify.Options{}), 3000)
 		})
 	}
 }
