@@ -29,8 +29,11 @@ test: ## check the code, and run every test on the lab, which it starts and stop
 	go run ./cmd/lab run -- go test $(RACE) -timeout 40m -parallel 8 ./...
 
 test-faults: export KILLS := 30
-test-faults: ## the tests that take minutes: kill -9 at 30 random instants each, servers restarted under load
-	go run ./cmd/lab run -- go test -timeout 80m -count 1 -v -tags faults -run 'Killed|Process|Restarted|Proxied|GoesOn|Forgotten' ./cmd/migrate ./internal/e2e
+test-faults: export FAULT_TABLE := $(CURDIR)/.lab/faults.jsonl
+test-faults: ## all tests, and those that take minutes: kill -9 at 30 random instants each, servers restarted under load
+	mkdir -p .lab && rm -f $(FAULT_TABLE)
+	go run ./cmd/lab run -- go test -p 1 -timeout 80m -count 1 -tags faults ./...
+	go run ./internal/faulttable/write docs/reliability.md $(FAULT_TABLE)
 
 bench: build ## hold the export's speed against pymilvus' and the Go SDK's iterators, on the running lab
 	go build -o bin/ ./deploy/bench

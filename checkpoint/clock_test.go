@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"migrate/internal/clock"
+	"migrate/internal/faulttable"
 )
 
 // skewed is a context whose wall clock is off by what is stored in by, now and later.
@@ -18,6 +19,7 @@ func skewed(t *testing.T, by *atomic.Int64) context.Context {
 
 // TestClockJumps of the owner itself take nothing from it as long as nobody else has taken the job.
 func TestClockJumps(t *testing.T) {
+	faulttable.Tried(t, "the owner's clock jumps by an hour", 2, "the job goes on")
 	for _, jump := range []time.Duration{time.Hour, -time.Hour} {
 		sink, off := newSink(t), &atomic.Int64{}
 		ctx, h, err := Acquire(skewed(t, off), sink, name, fresh())
@@ -40,6 +42,7 @@ func TestClockJumps(t *testing.T) {
 // TestClockAhead lets a process take over a job that is alive, since its clock says that the lease has run out. The owner
 // is fenced, as by any other.
 func TestClockAhead(t *testing.T) {
+	faulttable.Tried(t, "another machine's clock is an hour ahead", 1, "it takes the job over, and the owner before is fenced")
 	sink, off := newSink(t), &atomic.Int64{}
 	ctx, h := acquire(t, sink, fresh())
 	off.Store(int64(time.Hour))
@@ -59,6 +62,7 @@ func TestClockAhead(t *testing.T) {
 
 // TestClockBehind has a process wait longer for a lease than it holds, and says why.
 func TestClockBehind(t *testing.T) {
+	faulttable.Tried(t, "another machine's clock is an hour behind", 1, "refused, and told why")
 	sink, off := newSink(t), &atomic.Int64{}
 	_, h := acquire(t, sink, fresh())
 	defer h.Release(t.Context(), Done, nil)

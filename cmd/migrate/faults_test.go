@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"migrate/deploy/lab"
+	"migrate/internal/faulttable"
 	"migrate/internal/labtest"
 )
 
@@ -28,6 +29,7 @@ mount -o remount,size=64m "$folder" && exec "$@"`
 // TestFullDisk ends with a clear error on a disk that is full, and goes on when there is room.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
+	faulttable.Tried(t, "export: a full disk under the sink", 1, "a clear error; the same command ends it when there is room")
 	name := documents(t, labtest.Source(t), 100_000)
 	folder := t.TempDir()
 	export := args(binary, "export", toSource, "--collection", name, sink, folder, "--part-size", "1MiB", "--workers", "1")
@@ -107,6 +109,7 @@ func TestMinIORefuses(t *testing.T) {
 		"taken and lost": {1, answer(http.StatusOK, ""), "did not keep"},
 	} {
 		t.Run(title, func(t *testing.T) {
+			faulttable.Tried(t, "export: MinIO's answer to a part is "+title, 1, "a clear error or a retry, and the same command ends it")
 			endpoint, refused := refusing(t, c.times, c.refuse)
 			labtest.EmptyLater(t, lab.ExportBucket, name)
 			export := args("export", toSource, toMinIO, "--sink-endpoint", endpoint, "--collection", name,
@@ -128,6 +131,7 @@ func TestMinIORefuses(t *testing.T) {
 // has ceased to answer.
 func TestSecondSignal(t *testing.T) {
 	t.Parallel()
+	faulttable.Tried(t, "a second signal, where the first one is held up by a store that does not answer", 1, "the process ends at once")
 	name := documents(t, labtest.Source(t), 60_000)
 	labtest.EmptyLater(t, lab.ExportBucket, name)
 	minio, hung, free := minioProxy(), make(chan struct{}), make(chan struct{})

@@ -13,6 +13,7 @@ import (
 
 	"migrate/exporter"
 	"migrate/importer"
+	"migrate/internal/faulttable"
 	"migrate/internal/labtest"
 	"migrate/internal/manifest"
 	"migrate/internal/milvus"
@@ -54,6 +55,7 @@ func TestDamagedExport(t *testing.T) {
 		"missing":   nil,
 	} {
 		t.Run(title, func(t *testing.T) {
+			faulttable.Tried(t, "import: a part "+title, 1, "refused, the target unchanged")
 			replace(t, sink, partName, damaged)
 			if err := importInto(t, sink, m, labtest.Staging(t), importer.Options{}); !errors.Is(err, importer.ErrDamaged) || !strings.Contains(err.Error(), "part-00000") {
 				t.Errorf("import of a damaged export: %v", err)
@@ -78,6 +80,7 @@ func TestManifestOfAnotherKind(t *testing.T) {
 		"not one of these": {`[1, 2]`, manifest.ErrDamaged},
 	} {
 		t.Run(title, func(t *testing.T) {
+			faulttable.Tried(t, "a manifest that is "+title, 1, "refused, with the reason")
 			replace(t, sink, "job/manifest.json", []byte(c.text))
 			if _, err := manifest.Read(t.Context(), sink, "job"); !errors.Is(err, c.want) {
 				t.Errorf("reading it: %v, want %v", err, c.want)

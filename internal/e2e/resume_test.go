@@ -10,6 +10,7 @@ import (
 	"migrate/checkpoint"
 	"migrate/exporter"
 	"migrate/importer"
+	"migrate/internal/faulttable"
 	"migrate/internal/labtest"
 	"migrate/internal/manifest"
 	"migrate/internal/sealed"
@@ -50,6 +51,7 @@ func TestExportGoesOn(t *testing.T) {
 		"checkpoint answer lost": {faults.Swap, faults.LoseAnswer(errBroken).On("export.checkpoint.json"), 0},
 	} {
 		t.Run(title, func(t *testing.T) {
+			faulttable.Tried(t, "export: "+title, 1, "the same command ends it: same checksum, finished parts not written again")
 			sink := faults.Watch(t, labtest.Local(t))
 			sink.Queue(f.method, f.fault)
 			_, err := exporter.Export(t.Context(), from, c.Name, sink, opts)
@@ -92,6 +94,7 @@ func TestStoreThatDoesNotKeep(t *testing.T) {
 	opts := exporter.Options{Job: "j", PartBytes: 50_000, Workers: 1}
 	for title, kept := range map[string]int64{"half": 5000, "nothing": 0} {
 		t.Run(title, func(t *testing.T) {
+			faulttable.Tried(t, "export: the store takes two parts and keeps "+title+" of them", 1, "noticed; the same command writes them again")
 			sink := faults.Watch(t, labtest.Sink(t))
 			sink.Queue(faults.Put, faults.Truncate(kept).On("part-00001"), faults.Truncate(kept).On("part-00002"))
 			if _, err := exporter.Export(t.Context(), from, c.Name, sink, opts); !errors.Is(err, exporter.ErrNotKept) || !strings.Contains(err.Error(), "part-00001") {
@@ -165,6 +168,7 @@ func TestImportGoesOn(t *testing.T) {
 		"end's answer lost":   {local, faults.Swap, []faults.Fault{pass(doc), pass(doc), pass(doc), pass(doc), faults.LoseAnswer(errBroken).On(doc)}, "broken"},
 	} {
 		t.Run(title, func(t *testing.T) {
+			faulttable.Tried(t, "import: "+title, 1, "the same command ends it: every row once, nothing left in the staging folder")
 			store, to := labtest.Staging(t), labtest.Target(t)
 			name := labtest.Name()
 			labtest.DropLater(t, to, name)
@@ -186,6 +190,7 @@ func TestImportGoesOn(t *testing.T) {
 // store would not notice.
 func TestDamagedMeanwhile(t *testing.T) {
 	t.Parallel()
+	faulttable.Tried(t, "import: a part altered by one bit since it was interrupted", 1, "refused; goes on with the part as it was")
 	local, remote, to := labtest.Local(t), labtest.Sink(t), labtest.Target(t)
 	c, m := exported(t, local, 2000)
 	copyAll(t, local, remote)
@@ -215,6 +220,7 @@ func pass(name string) faults.Fault { return faults.Delay(0).On(name) }
 // TestForgottenJob goes on with an import whose jobs the server has forgotten: the target's own rows tell.
 func TestForgottenJob(t *testing.T) {
 	t.Parallel()
+	faulttable.Tried(t, "import: the server has forgotten the jobs of a crash", 1, "the target's rows are counted: every row once")
 	sink, to := labtest.Local(t), labtest.Target(t)
 	c, m := exported(t, sink, 2000)
 	labtest.DropLater(t, to, c.Name)
