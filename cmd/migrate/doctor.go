@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
+	"migrate/exporter"
 	"migrate/internal/milvus"
 	"migrate/sinks"
 	"migrate/sinks/contract"
@@ -17,11 +19,12 @@ import (
 func newDoctor() *cobra.Command {
 	return command("doctor", "Try source, target and stores for real, before a move",
 		`Logs in to the servers that are given, compares their clocks with this machine's, and runs the contract that migrate relies
-on against the sink and the staging store: it writes, reads, lists and deletes about 190 MiB under a name of its own. Says
-what to mend, and fails if anything has to be.`,
+on against the sink and the staging store: it writes, reads, lists and deletes about 190 MiB under a name of its own. Looks
+at the space left in a folder, for the collection if one is given, and at this process' limits. Says what to mend, and fails
+if anything has to be.`,
 		`  migrate doctor --source-address standalone:19530 --target-address cluster:19530 \
       --sink-url s3://exports/milvus --sink-endpoint minio:9000 --staging-url s3://a-bucket/staging`,
-		slices.Concat(sourceSettings, targetSettings, sinkSettings, stagingSettings),
+		slices.Concat(sourceSettings, targetSettings, sinkSettings, stagingSettings, []setting{collection}),
 		runDoctor)
 }
 
@@ -38,6 +41,8 @@ func runDoctor(cmd *cobra.Command, c config) error {
 		tryServer(ctx, "source", c.Source, func(milvus.Capabilities) error { return nil }),
 		tryServer(ctx, "target", c.Target, fitToImport),
 		tryStore(ctx, "sink", c.Sink),
+		trySpace(ctx, c),
+		tryLimits(),
 	)
 	if s := c.stagingStore(); s.Endpoint != "" {
 		found = append(found, tryStore(ctx, "staging", s)...)
@@ -94,6 +99,55 @@ func tryClock(ctx context.Context, side string, conn *milvus.Server) finding {
 	}
 	skew := time.Until(milvus.Time(ts)).Round(time.Millisecond)
 	return finding{side + " clock", fmt.Sprintf("%v away from this machine's", skew), skew.Abs() > mostSkew}
+}
+
+// leastSpace is what a folder should have left in any case.
+const leastSpace = 1 << 30
+
+// trySpace holds the space left on the sink, where it can tell, against what the collection needs.
+func trySpace(ctx context.Context, c config) []finding {
+	sink, err := openSink(ctx, c)
+	if err != nil {
+		return nil // told by tryStore
+	}
+	spacer, ok := sinks.As[sinks.Spacer](sink)
+	if !ok {
+		return nil
+	}
+	const what = "sink space"
+	free, err := spacer.Free(ctx)
+	if err != nil {
+		return []finding{{what, err.Error(), true}}
+	}
+	need, whose := int64(leastSpace), "any export"
+	if c.Collection != "" && c.Source.Address != "" {
+		plan, err := planned(ctx, c)
+		if err != nil {
+			return []finding{{what, explain(err), true}}
+		}
+		need, whose = plan.Bytes, c.Collection
+	}
+	return []finding{{what, fmt.Sprintf("%s left, %s for %s", size(free), size(need), whose), free < need}}
+}
+
+func planned(ctx context.Context, c config) (*exporter.Plan, error) {
+	server, err := connectSource(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	defer server.Close()
+	return exporter.PlanExport(ctx, server, c.Collection, exporter.Options{})
+}
+
+// leastFiles is how many files and connections one process needs at once, with room to spare.
+const leastFiles = 256
+
+func tryLimits() []finding {
+	var files unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil {
+		return []finding{{"open files", err.Error(), true}}
+	}
+	return []finding{{"open files", fmt.Sprintf("up to %d, of which %d are enough", files.Cur, leastFiles), files.Cur < leastFiles}}
 }
 
 // tryStore runs the contract that every sink has to keep.
