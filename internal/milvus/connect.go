@@ -33,6 +33,8 @@ type Config struct {
 	Database string
 	TLS      bool
 	CAFile   string // PEM of the authority that signed the server's certificate; the system's where empty
+	// RESTURL is where the server's REST API is, as http://host:port, where it is not at Address.
+	RESTURL string
 	// RetryFor bounds how long one call is tried again while the server is away or overloaded; 2 minutes where zero.
 	RetryFor time.Duration
 }
@@ -50,6 +52,7 @@ type Server struct {
 	Capabilities Capabilities
 
 	svc      milvuspb.MilvusServiceClient
+	jobs     *ImportJobs
 	sdk      *client.GrpcClient
 	database string
 }
@@ -60,9 +63,13 @@ const loginTimeout = 10 * time.Second
 // Connect logs in and asks the server what it is. An unreachable server, a refused login and an unknown database are
 // told apart: ErrUnreachable, ErrLogin, ErrNotFound.
 func Connect(ctx context.Context, cfg Config) (*Server, error) {
-	creds, err := transport(cfg)
+	security, err := tlsConfig(cfg)
 	if err != nil {
 		return nil, err
+	}
+	creds := insecure.NewCredentials()
+	if security != nil {
+		creds = credentials.NewTLS(security)
 	}
 	c, err := client.NewClient(ctx, client.Config{
 		Address:        cfg.Address,
@@ -83,7 +90,7 @@ func Connect(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("connecting to milvus at %s: %w", cfg.Address, err)
 	}
 	sdk := c.(*client.GrpcClient)
-	s := &Server{Address: cfg.Address, svc: sdk.Service, sdk: sdk, database: cfg.Database}
+	s := &Server{Address: cfg.Address, svc: sdk.Service, sdk: sdk, database: cfg.Database, jobs: newImportJobs(cfg, security)}
 	if err := s.hello(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("connecting to milvus at %s: %w", cfg.Address, err), sdk.Close())
 	}
@@ -91,13 +98,19 @@ func Connect(ctx context.Context, cfg Config) (*Server, error) {
 }
 
 // Close ends the connection.
-func (s *Server) Close() error { return s.sdk.Close() }
+func (s *Server) Close() error {
+	s.jobs.client.CloseIdleConnections()
+	return s.sdk.Close()
+}
 
 // Database is the database that was connected to; "" is the default one.
 func (s *Server) Database() string { return s.database }
 
 // Service is the raw protocol client, with this package's retries and typed errors.
 func (s *Server) Service() milvuspb.MilvusServiceClient { return s.svc }
+
+// ImportJobs is the server's REST API for bulk insert, where Capabilities.RESTImport says that it has one.
+func (s *Server) ImportJobs() *ImportJobs { return s.jobs }
 
 func (s *Server) hello(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(withoutRetry(ctx), loginTimeout)
@@ -110,17 +123,19 @@ func (s *Server) hello(ctx context.Context) error {
 	}
 	s.Version = resp.GetServerInfo().GetBuildTags()
 	s.Capabilities = capabilitiesOf(s.Version)
+	s.jobs.idempotent = s.Capabilities.IdempotentImport
 	// Connect answers before the login is checked; this does not.
 	_, err = s.svc.ShowCollections(ctx, &milvuspb.ShowCollectionsRequest{DbName: s.database})
 	return err
 }
 
-func transport(cfg Config) (credentials.TransportCredentials, error) {
+// tlsConfig is nil for a plain connection.
+func tlsConfig(cfg Config) (*tls.Config, error) {
 	if !cfg.TLS {
-		return insecure.NewCredentials(), nil
+		return nil, nil
 	}
 	if cfg.CAFile == "" {
-		return credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS12}), nil
+		return &tls.Config{MinVersion: tls.VersionTLS12}, nil
 	}
 	pem, err := os.ReadFile(cfg.CAFile)
 	if err != nil {
@@ -130,7 +145,7 @@ func transport(cfg Config) (credentials.TransportCredentials, error) {
 	if !pool.AppendCertsFromPEM(pem) {
 		return nil, fmt.Errorf("reading the milvus CA certificate: %s holds no PEM certificate", cfg.CAFile)
 	}
-	return credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}), nil
+	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}, nil
 }
 
 // Now returns the server's present timestamp: as a read's guarantee timestamp it makes the read see every write that

@@ -47,20 +47,25 @@ func (r retrier) intercept(ctx context.Context, method string, req, reply any, c
 	if !mayRepeat(ctx, method) {
 		return call(ctx, method, req, reply, cc, opts...)
 	}
-	once := func() error {
-		err := call(ctx, method, req, reply, cc, opts...)
-		if err != nil && !CanPass(err) {
-			return backoff.Permanent(err)
-		}
-		return err
-	}
+	return r.do(ctx, method, cc.Target(), func() error { return call(ctx, method, req, reply, cc, opts...) })
+}
+
+// do calls once, again and again while its error can pass.
+func (r retrier) do(ctx context.Context, method, server string, once func() error) error {
 	b := backoff.NewExponentialBackOff()
 	b.InitialInterval, b.MaxInterval, b.MaxElapsedTime = retryFirst, retryMost, r.total
 	if r.total == 0 {
 		b.MaxElapsedTime = retryTotal
 	}
-	return backoff.RetryNotify(once, backoff.WithContext(b, ctx), func(err error, wait time.Duration) {
-		slog.WarnContext(ctx, "milvus call will be tried again", "method", method, "server", cc.Target(), "in", wait, "error", err)
+	call := func() error {
+		err := once()
+		if err != nil && !CanPass(err) {
+			return backoff.Permanent(err)
+		}
+		return err
+	}
+	return backoff.RetryNotify(call, backoff.WithContext(b, ctx), func(err error, wait time.Duration) {
+		slog.WarnContext(ctx, "milvus call will be tried again", "method", method, "server", server, "in", wait, "error", err)
 	})
 }
 
