@@ -173,6 +173,7 @@ func TestRESTGoesOn(t *testing.T) {
 		"create broken off": {double: older, step: restdouble.Create, jobs: 2, faults: []restdouble.Fault{
 			restdouble.Break(), restdouble.Answer(502, "text/html", html), restdouble.Answer(429, "text/plain", "slow down"), restdouble.Refuse(8, "rate limit"),
 		}},
+		"create held up":               {double: older, step: restdouble.Create, faults: []restdouble.Fault{restdouble.Delay(4 * time.Second)}, jobs: 3},
 		"create answered by a page":    {double: older, step: restdouble.Create, faults: []restdouble.Fault{restdouble.Answer(200, "text/html", html)}, want: "not an answer of Milvus", jobs: 2},
 		"list fails":                   {double: older, step: restdouble.List, faults: []restdouble.Fault{restdouble.Answer(500, "text/html", html), restdouble.Break(), restdouble.Answer(429, "", ""), restdouble.LoseAnswer()}, jobs: 2},
 		"progress fails":               {double: newer, step: restdouble.Progress, faults: []restdouble.Fault{restdouble.Answer(503, "text/html", html), restdouble.Break(), restdouble.Refuse(1, "not ready"), restdouble.LoseAnswer()}, jobs: 2},
