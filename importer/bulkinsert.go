@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -26,6 +27,12 @@ type bulkInserter interface {
 	find(ctx context.Context, collection string, files []string) (jobs map[string]int64, decided bool, err error)
 }
 
+// committer is a dialect whose jobs wait, when all is imported and nothing visible, until they are told how to end.
+type committer interface {
+	commit(ctx context.Context, id int64) error
+	abort(ctx context.Context, id int64) error
+}
+
 // order is what one job is to import.
 type order struct {
 	collection, partition string
@@ -34,11 +41,12 @@ type order struct {
 
 // jobState is how far a bulk-insert job is.
 type jobState struct {
-	name      string // as the server calls it
-	completed bool
-	failed    string // why, where it failed
-	percent   string
-	rows      int64 // that it brought; unknownRows where the server does not tell
+	name        string // as the server calls it
+	uncommitted bool   // it waits for a committer
+	completed   bool
+	failed      string // why, where it failed
+	percent     string
+	rows        int64 // that it brought; unknownRows where the server does not tell
 }
 
 const unknownRows = -1
@@ -79,6 +87,11 @@ func (im *importing) follow(ctx context.Context, g group) (rows int64, err error
 		if state.completed {
 			return state.rows, nil
 		}
+		if state.uncommitted {
+			if err := im.commit(ctx, g, state.rows); err != nil {
+				return 0, fmt.Errorf("%s: %w", job, err)
+			}
+		}
 		if state != last {
 			last, moved = state, time.Now()
 		}
@@ -89,6 +102,24 @@ func (im *importing) follow(ctx context.Context, g group) (rows int64, err error
 			return 0, fmt.Errorf("following %s, %s: %w", job, last.name, err)
 		}
 	}
+}
+
+// commit makes what a job has brought visible, if it is all there and the job is still this process's. Where the call gets
+// no answer, the job's next state tells what became of it, and one that is heard twice changes nothing.
+func (im *importing) commit(ctx context.Context, g group, rows int64) error {
+	id, two := im.part(g[0]).Task, im.bulk.(committer)
+	if want := im.rowsOf(g); rows != want && rows != unknownRows {
+		return errors.Join(fmt.Errorf("%w: aborted, since it has %d rows of %d", errJobFailed, rows, want), two.abort(ctx, id))
+	}
+	if err := im.job.Confirm(ctx); err != nil {
+		return err
+	}
+	err := two.commit(ctx, id)
+	if milvus.CanPass(err) {
+		slog.WarnContext(ctx, "a commit got no answer; the job is looked at again", "job", id, "error", err)
+		return nil
+	}
+	return err
 }
 
 // grpcImport is the dialect of Milvus 2.3: the Import and GetImportState calls.

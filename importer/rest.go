@@ -40,15 +40,19 @@ func (r restImport) state(ctx context.Context, collection string, id int64) (job
 		if s.failed == "" {
 			s.failed = "the server gives no reason"
 		}
-	case milvus.ImportCompleted:
+	case milvus.ImportCompleted, milvus.ImportUncommitted:
 		progress, err := r.jobs.Progress(ctx, id)
 		if err != nil {
 			return jobState{}, err
 		}
-		s.completed, s.rows = true, progress.Rows
+		s.completed, s.uncommitted = jobs[i].State == milvus.ImportCompleted, jobs[i].State == milvus.ImportUncommitted
+		s.rows = progress.Rows
 	}
 	return s, nil
 }
+
+func (r restImport) commit(ctx context.Context, id int64) error { return r.jobs.Commit(ctx, id) }
+func (r restImport) abort(ctx context.Context, id int64) error  { return r.jobs.Abort(ctx, id) }
 
 // find goes by the files that the jobs name once the server has looked into them. Of a job that failed nothing is there,
 // so it counts for none.

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apache/arrow/go/v15/parquet/file"
+
 	"migrate/checkpoint"
 	"migrate/deploy/lab"
 	"migrate/exporter"
@@ -32,12 +34,20 @@ func later(t *testing.T, cfg restdouble.Config) *restdouble.Server {
 		t.Fatal(err)
 	}
 	cfg.Upstream = lab.Proxy1
-	cfg.Exists = func(ctx context.Context, file string) (bool, error) {
-		_, err := bucket.Stat(ctx, file)
+	cfg.Rows = func(ctx context.Context, name string) (int64, bool, error) {
+		obj, err := bucket.Open(ctx, name)
 		if errors.Is(err, sinks.ErrNotExist) {
-			return false, nil
+			return 0, false, nil
 		}
-		return err == nil, err
+		if err != nil {
+			return 0, false, err
+		}
+		defer obj.Close()
+		parquet, err := file.NewParquetReader(obj)
+		if err != nil {
+			return 0, false, err
+		}
+		return parquet.NumRows(), true, nil
 	}
 	return restdouble.Start(t, cfg)
 }
@@ -85,7 +95,7 @@ func TestRESTImport(t *testing.T) {
 		"2.5, with a login":      {restdouble.Config{Version: "2.5.4", Login: "root:Milvus"}, milvus.Config{Username: "root", Password: "Milvus"}, importer.Options{}},
 		"2.6, REST elsewhere":    {restdouble.Config{Version: "v2.6.2", Elsewhere: true}, milvus.Config{}, importer.Options{Jobs: 2}},
 		"2.6.24, with a token":   {restdouble.Config{Version: "v2.6.24", Idempotent: true, Login: "key"}, milvus.Config{Token: "key"}, importer.Options{}},
-		"3.1, a job a partition": {restdouble.Config{Version: "v3.1.0", Idempotent: true}, milvus.Config{}, importer.Options{Jobs: 1}},
+		"3.1, a job a partition": {restdouble.Config{Version: "v3.1.0", Idempotent: true, Commit: true}, milvus.Config{}, importer.Options{Jobs: 1}},
 	} {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
@@ -158,6 +168,7 @@ func TestRESTGoesOn(t *testing.T) {
 	m, sink := partitioned(t, 2, "_default", "other")
 	older, newer := restdouble.Config{Version: "v2.4.15"}, restdouble.Config{Version: "v2.6.24", Idempotent: true}
 	slow := restdouble.Config{Version: "v2.5.4", Pending: 2 * time.Second}
+	newest := restdouble.Config{Version: "v3.1.0", Idempotent: true, Commit: true}
 	html := "<html>bad gateway</html>"
 	for title, c := range map[string]struct {
 		double restdouble.Config
@@ -179,12 +190,16 @@ func TestRESTGoesOn(t *testing.T) {
 		"progress fails":               {double: newer, step: restdouble.Progress, faults: []restdouble.Fault{restdouble.Answer(503, "text/html", html), restdouble.Break(), restdouble.Refuse(1, "not ready"), restdouble.LoseAnswer()}, jobs: 2},
 		"progress is a page":           {double: older, step: restdouble.Progress, faults: []restdouble.Fault{restdouble.Answer(200, "text/html", html)}, want: "not an answer of Milvus", jobs: 2},
 		"job fails":                    {double: older, step: restdouble.Run, faults: []restdouble.Fault{restdouble.Fail("node down: 7")}, want: "node down: 7", jobs: 3},
+		"job fails, newer":             {double: newer, step: restdouble.Run, faults: []restdouble.Fault{restdouble.Fail("node down: 7")}, want: "node down: 7", jobs: 3},
 		"job stuck":                    {double: newer, step: restdouble.Run, faults: []restdouble.Fault{restdouble.Stuck()}, want: "Importing at 40%", free: true, jobs: 2},
 		"intent not recorded":          {double: older, crash: checkpoint.Intended, want: "broken", jobs: 2},
 		"id not recorded, job pending": {double: slow, crash: checkpoint.Submitted, want: "broken", jobs: 2},
 		"id not recorded, job fails": {double: slow, step: restdouble.Run, faults: []restdouble.Fault{restdouble.Fail("node down: 7")},
 			crash: checkpoint.Submitted, want: "broken", jobs: 3},
-		"end not recorded": {double: older, crash: checkpoint.Finished, want: "broken", jobs: 2},
+		"commit's answer lost": {double: newest, step: restdouble.Commit, faults: []restdouble.Fault{restdouble.LoseAnswer(), restdouble.Answer(502, "text/html", html)}, jobs: 2},
+		"commit refused":       {double: newest, step: restdouble.Commit, faults: []restdouble.Fault{restdouble.Refuse(2100, "not now")}, want: "not now", jobs: 2},
+		"rows lost, aborted":   {double: newest, step: restdouble.Run, faults: []restdouble.Fault{restdouble.Lose(1)}, want: "aborted", jobs: 3},
+		"end not recorded":     {double: older, crash: checkpoint.Finished, want: "broken", jobs: 2},
 	} {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()

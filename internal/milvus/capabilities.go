@@ -25,6 +25,8 @@ type Capabilities struct {
 	// IdempotentImport: a bulk insert that is asked for again with the same Idempotency-Key is the same job
 	// (milvus-io/milvus#52544). Other servers ignore the key.
 	IdempotentImport bool
+	// ImportCommit: a job may wait, with no row visible, until it is committed or aborted (milvus-io/milvus#48524).
+	ImportCommit bool
 	// ImportLosesStats: imported segments lose their statistics to garbage collection (2.4.0 to 2.4.3,
 	// milvus-io/milvus#33476).
 	ImportLosesStats bool
@@ -46,6 +48,7 @@ func capabilitiesOf(text string) Capabilities {
 		GRPCImport:       v.in(2, 3),
 		RESTImport:       !v.before(2, 4, 0),
 		IdempotentImport: v.in(2, 6) && !v.before(2, 6, 24) || !v.before(3, 0, 2),
+		ImportCommit:     !v.before(3, 0, 0),
 		ImportLosesStats: v.in(2, 4) && v.before(2, 4, 4),
 	}
 	// Ended jobs are kept for 24 hours by 2.3 and for 3 by later servers. Clocks differ, so less is counted on.

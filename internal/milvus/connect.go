@@ -123,7 +123,7 @@ func (s *Server) hello(ctx context.Context) error {
 	}
 	s.Version = resp.GetServerInfo().GetBuildTags()
 	s.Capabilities = capabilitiesOf(s.Version)
-	s.jobs.idempotent = s.Capabilities.IdempotentImport
+	s.jobs.idempotent, s.jobs.twoPhases = s.Capabilities.IdempotentImport, s.Capabilities.ImportCommit
 	// Connect answers before the login is checked; this does not.
 	_, err = s.svc.ShowCollections(ctx, &milvuspb.ShowCollectionsRequest{DbName: s.database})
 	return err

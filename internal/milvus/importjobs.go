@@ -24,6 +24,7 @@ type ImportJobs struct {
 	login      string // value of the Authorization header
 	database   string
 	idempotent bool
+	twoPhases  bool // jobs wait to be committed
 	client     *http.Client
 	retry      retrier
 }
@@ -55,10 +56,11 @@ type ImportProgress struct {
 // ImportState is how far a job is.
 type ImportState string
 
-// The states in which a job ends.
+// The states in which a job ends, or waits to be committed or aborted.
 const (
-	ImportCompleted ImportState = "Completed"
-	ImportFailed    ImportState = "Failed"
+	ImportUncommitted ImportState = "Uncommitted"
+	ImportCompleted   ImportState = "Completed"
+	ImportFailed      ImportState = "Failed"
 )
 
 // oneAnswer bounds one call; the server's own limit is 30 seconds.
@@ -101,6 +103,9 @@ func (j *ImportJobs) Create(ctx context.Context, order ImportOrder) (id int64, e
 	body := map[string]any{"collectionName": order.Collection, "files": alone(order.Files)}
 	if order.Partition != "" {
 		body["partitionName"] = order.Partition
+	}
+	if j.twoPhases {
+		body["options"] = map[string]string{"auto_commit": "false"}
 	}
 	var made struct {
 		JobID number `json:"jobId"`
@@ -176,6 +181,20 @@ func (j *ImportJobs) Progress(ctx context.Context, id int64) (ImportProgress, er
 		p.Files = append(p.Files, strings.TrimSuffix(strings.TrimPrefix(d.FileName, "["), "]"))
 	}
 	return p, nil
+}
+
+// Commit makes the rows of a job visible that waits for it. It is sent once: what became of the job tells whether it was
+// heard. That it and Abort take the id alone is as in milvus-io/milvus#50177.
+func (j *ImportJobs) Commit(ctx context.Context, id int64) error {
+	return j.conclude(ctx, "commit", id)
+}
+
+// Abort ends a job that waits to be committed, with no row of it left.
+func (j *ImportJobs) Abort(ctx context.Context, id int64) error { return j.conclude(ctx, "abort", id) }
+
+func (j *ImportJobs) conclude(ctx context.Context, action string, id int64) error {
+	var ignored json.RawMessage
+	return j.once(ctx, action, "", map[string]any{"jobId": strconv.FormatInt(id, 10)}, &ignored)
 }
 
 // ask makes a call that may be repeated.
@@ -254,6 +273,9 @@ func readAnswer(action string, status int, text []byte, into any) error {
 	if code := int64(*answer.Code); status != http.StatusOK || code != 0 && code != http.StatusOK {
 		refusal.Code, refusal.Reason = code, answer.Message
 		return refusal
+	}
+	if answer.Data == nil {
+		answer.Data = []byte("{}")
 	}
 	if err := json.Unmarshal(answer.Data, into); err != nil {
 		refusal.Reason = fmt.Sprintf("not an answer of Milvus: %v: %s", err, beginning(text))

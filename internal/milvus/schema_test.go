@@ -64,7 +64,7 @@ func TestSchemaDifferences(t *testing.T) {
 }
 
 func TestCapabilitiesOf(t *testing.T) {
-	type capabilities struct{ grpc, rest, losesStats, idempotent bool }
+	type capabilities struct{ grpc, rest, losesStats, idempotent, commit bool }
 	for version, want := range map[string]capabilities{
 		"v2.3.5-lite": {grpc: true},
 		"v2.3.0":      {grpc: true},
@@ -77,9 +77,9 @@ func TestCapabilitiesOf(t *testing.T) {
 		"v2.6.1":      {rest: true},
 		"v2.6.23":     {rest: true},
 		"v2.6.24":     {rest: true, idempotent: true},
-		"v3.0.1":      {rest: true},
-		"v3.0.2":      {rest: true, idempotent: true},
-		"v3.3.0":      {rest: true, idempotent: true},
+		"v3.0.1":      {rest: true, commit: true},
+		"v3.0.2":      {rest: true, idempotent: true, commit: true},
+		"v3.3.0":      {rest: true, idempotent: true, commit: true},
 		"v2.30.1":     {rest: true},
 		"v2.2.16":     {},
 		"":            {},
@@ -87,7 +87,7 @@ func TestCapabilitiesOf(t *testing.T) {
 		"v2":          {},
 	} {
 		can := capabilitiesOf(version)
-		if got := (capabilities{can.GRPCImport, can.RESTImport, can.ImportLosesStats, can.IdempotentImport}); got != want {
+		if got := (capabilities{can.GRPCImport, can.RESTImport, can.ImportLosesStats, can.IdempotentImport, can.ImportCommit}); got != want {
 			t.Errorf("%q: %+v, want %+v", version, got, want)
 		}
 		if imports := want.grpc || want.rest; imports != (can.FilesPerJob > 0) || imports != (can.JobsKnownFor > 0) {

@@ -15,6 +15,8 @@ const (
 	Create   Step = "create"
 	List     Step = "list"
 	Progress Step = "get_progress"
+	Commit   Step = "commit"
+	Abort    Step = "abort"
 	Run      Step = "run"
 )
 
@@ -26,6 +28,7 @@ type Fault struct {
 	wait   time.Duration // so long after it has struck the work is done
 	stuck  bool
 	failed string
+	lost   int64 // rows
 }
 
 // Answer has a call answered with a status and a text, with nothing done.
@@ -60,6 +63,9 @@ func Stuck() Fault { return Fault{what: "stuck job", stuck: true} }
 
 // Fail ends a job before it has imported anything.
 func Fail(reason string) Fault { return Fault{what: "failing job", failed: reason} }
+
+// Lose has a job that waits for its commit count some rows less.
+func Lose(rows int64) Fault { return Fault{what: "rows lost", lost: rows} }
 
 // queue holds the faults to come.
 type queue struct {

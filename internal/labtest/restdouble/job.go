@@ -2,6 +2,7 @@ package restdouble
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -18,6 +19,8 @@ type job struct {
 	id                    int64
 	db, collection, named string // named is the partition
 	files                 []string
+	waits                 bool // to be committed
+	concluded             chan struct{}
 	ended                 chan struct{}
 	freed                 chan struct{}
 	free                  func()
@@ -40,7 +43,8 @@ type moment struct {
 func (s *Server) begin(req request) int64 {
 	j := &job{
 		id: int64(449_000_000_000_000_000 + len(s.jobs)), db: req.DBName, collection: req.CollectionName, named: req.PartitionName,
-		files: slices.Concat(req.Files...), ended: make(chan struct{}), freed: make(chan struct{}), at: moment{state: "Pending"},
+		files: slices.Concat(req.Files...), waits: s.cfg.Commit && req.Options["auto_commit"] == "false",
+		concluded: make(chan struct{}), ended: make(chan struct{}), freed: make(chan struct{}), at: moment{state: "Pending"},
 	}
 	j.free = sync.OnceFunc(func() { close(j.freed) })
 	s.jobs = append(s.jobs, j)
@@ -81,33 +85,52 @@ func (s *Server) run(ctx context.Context, j *job) (rows int64, err error) {
 		return 0, err
 	}
 	if fault.failed != "" {
-		return 0, fmt.Errorf("%s", fault.failed)
+		return 0, errors.New(fault.failed)
 	}
-	if err := s.lookInto(ctx, j); err != nil {
+	expected, err := s.lookInto(ctx, j)
+	if err != nil {
 		return 0, err
 	}
 	s.set(j, moment{state: "Importing", percent: 40, looked: true})
 	if fault.stuck {
-		select {
-		case <-j.freed:
-		case <-ctx.Done():
-			return 0, ctx.Err()
+		if err := s.wait(ctx, j.freed); err != nil {
+			return 0, err
+		}
+	}
+	if j.waits {
+		s.set(j, moment{state: "Uncommitted", percent: 99, rows: expected - fault.lost, looked: true})
+		if err := s.wait(ctx, j.concluded); err != nil {
+			return 0, err
+		}
+		if now, _ := s.now(j); now.state == "Aborting" {
+			return 0, errors.New("aborted by user")
 		}
 	}
 	return s.importFiles(ctx, j)
 }
 
-func (s *Server) lookInto(ctx context.Context, j *job) error {
+func (s *Server) wait(ctx context.Context, until <-chan struct{}) error {
+	select {
+	case <-until:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// lookInto counts the rows of a job's files.
+func (s *Server) lookInto(ctx context.Context, j *job) (rows int64, err error) {
 	for _, f := range j.files {
-		there, err := s.cfg.Exists(ctx, f)
+		n, there, err := s.cfg.Rows(ctx, f)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if !there {
-			return fmt.Errorf("no such file: %s", f)
+			return 0, fmt.Errorf("no such file: %s", f)
 		}
+		rows += n
 	}
-	return nil
+	return rows, nil
 }
 
 // importFiles has each file imported by a task of the real server.
@@ -129,7 +152,11 @@ func (s *Server) importFiles(ctx context.Context, j *job) (rows int64, err error
 			return 0, err
 		}
 		rows += n
-		s.set(j, moment{state: "Importing", percent: 40 + int64(30*(done+1)/len(tasks)), rows: rows, looked: true})
+		state := "Importing"
+		if j.waits {
+			state = "Committing"
+		}
+		s.set(j, moment{state: state, percent: 40 + int64(30*(done+1)/len(tasks)), rows: rows, looked: true})
 	}
 	return rows, nil
 }

@@ -19,11 +19,12 @@ const (
 
 // request is what the calls are given; each uses some of it.
 type request struct {
-	DBName         string     `json:"dbName"`
-	CollectionName string     `json:"collectionName"`
-	PartitionName  string     `json:"partitionName"`
-	Files          [][]string `json:"files"`
-	JobID          string     `json:"jobId"`
+	DBName         string            `json:"dbName"`
+	CollectionName string            `json:"collectionName"`
+	PartitionName  string            `json:"partitionName"`
+	Files          [][]string        `json:"files"`
+	Options        map[string]string `json:"options"`
+	JobID          string            `json:"jobId"`
 	key            string
 }
 
@@ -32,7 +33,11 @@ type call func(request) (data any, code int, message string)
 
 func (s *Server) rest() http.Handler {
 	mux := http.NewServeMux()
-	for step, answer := range map[Step]call{Create: s.create, List: s.list, Progress: s.progress} {
+	calls := map[Step]call{Create: s.create, List: s.list, Progress: s.progress}
+	if s.cfg.Commit {
+		calls[Commit], calls[Abort] = s.conclude("Committing"), s.conclude("Aborting")
+	}
+	for step, answer := range calls {
 		mux.HandleFunc("POST /v2/vectordb/jobs/import/"+string(step), func(w http.ResponseWriter, r *http.Request) {
 			s.answer(w, r, step, answer)
 		})
@@ -127,6 +132,22 @@ func (s *Server) progress(req request) (any, int, string) {
 	// A test must not get here: DataCoord panicked on this before milvus-io/milvus#33672.
 	s.t.Errorf("the double was asked for job %s, which it does not know", req.JobID)
 	return nil, importFailed, "importing data failed: import job does not exist, jobID=" + req.JobID
+}
+
+// conclude has a job that waits for it go on to an end.
+func (s *Server) conclude(state string) call {
+	return func(req request) (any, int, string) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for _, j := range s.jobs {
+			if strconv.FormatInt(j.id, 10) == req.JobID && j.at.state == "Uncommitted" {
+				j.at.state = state
+				close(j.concluded)
+				return map[string]any{}, 0, ""
+			}
+		}
+		return nil, importFailed, "no uncommitted job " + req.JobID
+	}
 }
 
 // json is a job as get_progress gives it.

@@ -25,18 +25,19 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 )
 
-// Config says what the double is. The zero value of everything but Version, Upstream and Exists is useful.
+// Config says what the double is. The zero value of everything but Version, Upstream and Rows is useful.
 type Config struct {
 	Version    string
 	Upstream   string        // host:port of the real server
 	Success    int           // code of an answer without error: 200 for 2.4.0, 0 for later versions
 	Idempotent bool          // it remembers Idempotency-Key
+	Commit     bool          // it knows auto_commit=false, commit and abort
 	Pending    time.Duration // so long a job names no files
 	Keep       time.Duration // so long an ended job is known; 3 hours where zero
 	Login      string        // user:password or token that REST wants, where not empty
 	Elsewhere  bool          // REST is at RESTURL, and not at Address
-	// Exists tells whether there is a file, of a path in the cluster's bucket. A job with one that is not there fails.
-	Exists func(ctx context.Context, file string) (bool, error)
+	// Rows counts those of a file, of a path in the cluster's bucket. A job with one that is not there fails.
+	Rows func(ctx context.Context, file string) (rows int64, there bool, err error)
 }
 
 // Server is a double that runs.
