@@ -97,11 +97,19 @@ func (im *importing) update(ctx context.Context, g group, change func(*checkpoin
 	})
 }
 
+func (im *importing) stagedNames(g group) []string {
+	names := make([]string, len(g))
+	for k, i := range g {
+		names[k] = im.part(i).Staged
+	}
+	return names
+}
+
 // files are the staged objects of a group, as bulk insert is told of them.
 func (im *importing) files(g group) []string {
-	files := make([]string, len(g))
-	for k, i := range g {
-		files[k] = im.staging.Key(im.part(i).Staged)
+	files := im.stagedNames(g)
+	for k, name := range files {
+		files[k] = im.staging.Key(name)
 	}
 	return files
 }

@@ -247,15 +247,6 @@ func (im *importing) create(ctx context.Context) error {
 	return err
 }
 
-func (im *importing) unstage(ctx context.Context, name string) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	if err := im.staging.Delete(ctx, name); err != nil {
-		return fmt.Errorf("removing what was staged: %w", err)
-	}
-	return nil
-}
-
 // finish builds the indexes, loads where the source was loaded or the rows can be counted, and counts.
 func (im *importing) finish(ctx context.Context) (*Result, error) {
 	name := im.target.Name

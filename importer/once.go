@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -33,7 +35,7 @@ func (im *importing) insertGroup(ctx context.Context, g group) error {
 		}
 		return im.insertGroup(ctx, g)
 	case adopted && errors.Is(err, errJobGone):
-		return im.insertMissing(ctx, g)
+		return im.insertMissing(ctx, g, err)
 	case errors.Is(err, errJobFailed):
 		return errors.Join(err, im.forget(ctx, g))
 	case err != nil:
@@ -45,18 +47,20 @@ func (im *importing) insertGroup(ctx context.Context, g group) error {
 	return im.finished(ctx, g)
 }
 
-// insertMissing goes on with a group whose job ended so long ago that the server has forgotten it.
-func (im *importing) insertMissing(ctx context.Context, g group) error {
-	slog.WarnContext(ctx, "the server has forgotten a job of an interrupted run; the rows are counted", "parts", im.inWords(g))
-	if err := im.settleByRows(ctx, g); err != nil {
-		return err
-	}
-	var missing group
-	for _, i := range g {
-		if im.part(i).State == checkpoint.Todo {
-			missing = append(missing, i)
+// insertMissing goes on with a group whose job the server does not know any more: the rows are counted. Where they are
+// not there, the job failed and was forgotten; one that ought to be known still may yet bring them.
+func (im *importing) insertMissing(ctx context.Context, g group, gone error) error {
+	slog.WarnContext(ctx, "a job of an interrupted run is gone; its rows are counted", "parts", im.inWords(g), "error", gone)
+	absent := im.forget
+	if !im.mayHaveForgotten(im.job.LastSeen) {
+		absent = func(context.Context, group) error {
+			return fmt.Errorf("%w, and its rows are not there: %w", gone, ErrUncertain)
 		}
 	}
+	if err := im.settleByRows(ctx, g, absent); err != nil {
+		return err
+	}
+	missing := slices.DeleteFunc(slices.Clone(g), func(i int) bool { return im.part(i).State == checkpoint.Finished })
 	if len(missing) == 0 {
 		return nil
 	}
@@ -69,41 +73,38 @@ func (im *importing) forget(ctx context.Context, g group) error {
 }
 
 func (im *importing) finished(ctx context.Context, g group) error {
-	im.progress(g)
-	return im.leave(ctx, g, func(p *checkpoint.Part) { p.State = checkpoint.Finished })
-}
-
-// leave records the end of a group's job, and removes what was staged for it.
-func (im *importing) leave(ctx context.Context, g group, change func(*checkpoint.Part)) error {
-	staged := im.job.Job().Parts
-	err := im.update(ctx, g, change)
-	for _, i := range g {
-		err = errors.Join(err, im.unstage(ctx, staged[i].Staged))
+	err := im.leave(ctx, g, func(p *checkpoint.Part) { p.State = checkpoint.Finished })
+	if err == nil {
+		im.progress(g)
 	}
 	return err
 }
 
+// leave records the end of a group's job, and removes what was staged for it.
+func (im *importing) leave(ctx context.Context, g group, change func(*checkpoint.Part)) error {
+	names := im.stagedNames(g)
+	return errors.Join(im.update(ctx, g, change), im.unstage(ctx, names...))
+}
+
 // settle finds out what became of jobs that may have been submitted: each part is then submitted, finished, or known not
 // to be on the target. The staged objects are removed before the second look: after it, no late call can start a job with
-// them. A server that was last seen by this job longer ago than it knows ended jobs may have forgotten one.
+// them. Where the server may have forgotten a job since the last sign of life, the rows are counted.
 func (im *importing) settle(ctx context.Context, unsettled []group, lastSeen time.Time) error {
 	unsettled, err := im.adopt(ctx, unsettled)
 	if err != nil || len(unsettled) == 0 {
 		return err
 	}
 	for _, g := range unsettled {
-		for _, i := range g {
-			if err := im.unstage(ctx, im.part(i).Staged); err != nil {
-				return err
-			}
+		if err := im.unstage(ctx, im.stagedNames(g)...); err != nil {
+			return err
 		}
 	}
 	if unsettled, err = im.adopt(ctx, unsettled); err != nil {
 		return err
 	}
 	conclude := im.forget
-	if time.Since(lastSeen) > im.server.Capabilities.JobsKnownFor {
-		conclude = im.settleByRows
+	if im.mayHaveForgotten(lastSeen) {
+		conclude = func(ctx context.Context, g group) error { return im.settleByRows(ctx, g, im.forget) }
 	}
 	for _, g := range unsettled {
 		if err := conclude(ctx, g); err != nil {
@@ -111,6 +112,11 @@ func (im *importing) settle(ctx context.Context, unsettled []group, lastSeen tim
 		}
 	}
 	return nil
+}
+
+// mayHaveForgotten reports whether a job that ended after a point in time may be gone from the server's list.
+func (im *importing) mayHaveForgotten(since time.Time) bool {
+	return time.Since(since) > im.server.Capabilities.JobsKnownFor
 }
 
 // adopt records the jobs that the server knows for the groups' files, and returns the groups that it has none for.
@@ -181,6 +187,7 @@ func (im *importing) submit(ctx context.Context, g group) error {
 		if err := im.intend(ctx, g, try); err != nil {
 			return err
 		}
+		called := time.Now()
 		err := im.call(ctx, g)
 		if err == nil || try == submitTries || !milvus.CanPass(err) || ctx.Err() != nil {
 			return err
@@ -189,7 +196,7 @@ func (im *importing) submit(ctx context.Context, g group) error {
 		if err := clock.Sleep(ctx, wait.NextBackOff()); err != nil {
 			return err
 		}
-		if err := im.settle(ctx, []group{g}, time.Now()); err != nil {
+		if err := im.settle(ctx, []group{g}, called); err != nil {
 			return err
 		}
 		if im.part(g[0]).State == checkpoint.Submitted {
@@ -201,7 +208,10 @@ func (im *importing) submit(ctx context.Context, g group) error {
 // intend stages the parts of a group and records that a call for them is about to be made.
 func (im *importing) intend(ctx context.Context, g group, try int) error {
 	names := map[int]string{}
-	err := im.stageAll(ctx, g, try, names)
+	for _, i := range g {
+		names[i] = im.stagedName(im.part(i).Part, try)
+	}
+	err := im.stageAll(ctx, g, names)
 	if err == nil {
 		err = im.job.Update(ctx, func(j *checkpoint.Job) {
 			for i, name := range names {
@@ -210,20 +220,7 @@ func (im *importing) intend(ctx context.Context, g group, try int) error {
 		})
 	}
 	if err != nil {
-		for _, name := range names {
-			err = errors.Join(err, im.unstage(ctx, name))
-		}
-	}
-	return err
-}
-
-func (im *importing) stageAll(ctx context.Context, g group, try int, names map[int]string) error {
-	for _, i := range g {
-		p := im.part(i).Part
-		names[i] = im.stagedName(p, try)
-		if err := im.stage(ctx, names[i], p); err != nil {
-			return err
-		}
+		return errors.Join(err, im.unstage(ctx, slices.Collect(maps.Values(names))...))
 	}
 	return nil
 }
@@ -241,14 +238,14 @@ func (im *importing) call(ctx context.Context, g group) error {
 	return im.recordTask(ctx, g, id)
 }
 
-// settleByRows asks the target itself which parts are there, where the server may have forgotten their jobs.
-func (im *importing) settleByRows(ctx context.Context, g group) error {
+// settleByRows asks the target itself which parts are there, and concludes of those that are not that they are absent.
+func (im *importing) settleByRows(ctx context.Context, g group, absent func(context.Context, group) error) error {
 	for _, i := range g {
 		there, err := im.rowsThereOf(ctx, i)
 		if err != nil {
 			return err
 		}
-		conclude := im.forget
+		conclude := absent
 		if there {
 			conclude = im.finished
 		}

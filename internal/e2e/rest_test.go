@@ -217,7 +217,7 @@ func TestRESTGoesOn(t *testing.T) {
 			}
 			patience := time.Minute
 			if c.free {
-				patience = time.Second
+				patience = 3 * time.Second
 			}
 			err := do(patience)
 			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
@@ -289,9 +289,7 @@ func TestRESTForgotten(t *testing.T) {
 				t.Fatalf("import over a fault: %v", err)
 			}
 			double.Forget()
-			rewrite(t, staging, checkpoint.Name(checkpoint.Import, m.Job, name), func(j *checkpoint.Job) {
-				j.State, j.Updated, j.Lease.Expires = checkpoint.Interrupted, time.Now().Add(-4*time.Hour), time.Time{}
-			})
+			hoursAgo(t, staging, m, name)
 			if _, err := importer.Import(t.Context(), server, sink, m, staging, opts); err != nil {
 				t.Fatal(err)
 			}
@@ -301,6 +299,45 @@ func TestRESTForgotten(t *testing.T) {
 			}
 		})
 	}
+}
+
+// hoursAgo has a job interrupted so long ago that a server of 2.4 may have forgotten what it did.
+func hoursAgo(t *testing.T, staging sinks.Sink, m *manifest.Manifest, collection string) {
+	t.Helper()
+	rewrite(t, staging, checkpoint.Name(checkpoint.Import, m.Job, collection), func(j *checkpoint.Job) {
+		j.State, j.Updated, j.Lease.Expires = checkpoint.Interrupted, time.Now().Add(-4*time.Hour), time.Time{}
+	})
+}
+
+// TestRESTVanished names a job that is gone without its rows, before it can have been forgotten, and imports nothing
+// again until it can.
+func TestRESTVanished(t *testing.T) {
+	t.Parallel()
+	m, sink := partitioned(t, 2, "_default", "other")
+	double, name, staging := later(t, restdouble.Config{Version: "v2.4.15"}), labtest.Name(), labtest.Staging(t)
+	labtest.DropLater(t, labtest.Target(t), name)
+	server := connectLater(t, milvus.Config{Address: double.Address})
+	double.Queue(restdouble.Run, restdouble.Stuck())
+	for _, step := range []struct {
+		before   func()
+		patience time.Duration
+		want     error
+		jobs     int
+	}{
+		{func() {}, 3 * time.Second, importer.ErrStalled, 1},
+		{double.Vanish, time.Minute, importer.ErrUncertain, 1},
+		{func() { hoursAgo(t, staging, m, name) }, time.Minute, nil, 3},
+	} {
+		step.before()
+		_, err := importer.Import(t.Context(), server, sink, m, staging, importer.Options{As: name, Jobs: 1, StallAfter: step.patience})
+		if !errors.Is(err, step.want) || err != nil && !strings.Contains(err.Error(), "bulk-insert job 449000000000000000 (") {
+			t.Fatalf("import: %v, want %v", err, step.want)
+		}
+		if jobs := double.Jobs(); len(jobs) != step.jobs {
+			t.Fatalf("%d jobs, want %d: %v", len(jobs), step.jobs, jobs)
+		}
+	}
+	wantOnce(t, double, sink, m, name)
 }
 
 // TestRESTUndecided submits nothing while a job is there that does not name its files, and does not wait for ever.

@@ -186,25 +186,29 @@ func pass(name string) faults.Fault { return faults.Delay(0).On(name) }
 // TestForgottenJob goes on with an import whose jobs the server has forgotten: the target's own rows tell.
 func TestForgottenJob(t *testing.T) {
 	t.Parallel()
-	sink, to := labtest.Local(t), labtest.Target(t)
-	c, m := exported(t, sink, 2000)
-	labtest.DropLater(t, to, c.Name)
-	staging := labtest.Staging(t)
-	if err := importInto(t, sink, m, staging, importer.Options{}); err != nil {
-		t.Fatal(err)
+	sink := labtest.Local(t)
+	_, m := exported(t, sink, 2000)
+	for title, killed := range map[string]checkpoint.PartState{"id not recorded": checkpoint.Intended, "end not recorded": checkpoint.Submitted} {
+		t.Run(title, func(t *testing.T) {
+			to, staging, opts := labtest.Target(t), labtest.Staging(t), importer.Options{As: labtest.Name()}
+			labtest.DropLater(t, to, opts.As)
+			if err := importInto(t, sink, m, staging, opts); err != nil {
+				t.Fatal(err)
+			}
+			// As if killed two days ago, with names and ids that no server knows.
+			name := checkpoint.Name(checkpoint.Import, m.Job, opts.As)
+			rewrite(t, staging, name, func(j *checkpoint.Job) {
+				j.State, j.Updated, j.Lease.Expires = checkpoint.Interrupted, time.Now().Add(-48*time.Hour), time.Time{}
+				for i := range j.Parts {
+					j.Parts[i].State, j.Parts[i].Staged, j.Parts[i].Task = killed, "forgotten", 1
+				}
+			})
+			if err := importInto(t, sink, m, staging, opts); err != nil {
+				t.Fatal(err)
+			}
+			wantEqual(t, compare(t, verify.Export{Sink: sink, Manifest: m}, side(t, to, opts.As), verify.Options{}), 2000)
+		})
 	}
-	// As if killed two days ago, between the calls and their record, under names that no server knows.
-	name := checkpoint.Name(checkpoint.Import, m.Job, c.Name)
-	rewrite(t, staging, name, func(j *checkpoint.Job) {
-		j.State, j.Updated, j.Lease.Expires = checkpoint.Interrupted, time.Now().Add(-48*time.Hour), time.Time{}
-		for i := range j.Parts {
-			j.Parts[i].State, j.Parts[i].Staged, j.Parts[i].Task = checkpoint.Intended, "forgotten", 0
-		}
-	})
-	if err := importInto(t, sink, m, staging, importer.Options{}); err != nil {
-		t.Fatal(err)
-	}
-	wantEqual(t, compare(t, verify.Export{Sink: sink, Manifest: m}, side(t, to, c.Name), verify.Options{}), 2000)
 }
 
 // rewrite changes a document behind its owner's back.

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -84,6 +85,28 @@ func TestCreateImportJob(t *testing.T) {
 	q = a.questions()[0]
 	if want := `{"collectionName":"c","files":[["a"]]}`; q.body != want || q.header.Get("Authorization") != "Bearer key" {
 		t.Errorf("asked with %s, %v, want %s", q.body, q.header, want)
+	}
+}
+
+// TestTwoPhases: a job that is to wait says so, as a string, and is committed or aborted by its id, once.
+func TestTwoPhases(t *testing.T) {
+	jobs, a := jobsAt(t, Config{}, text(200, `{"code": 0, "data": {"jobId": "7"}}`), text(200, `{"code": 0}`), text(502, ""), text(200, `{"code": 0, "data": {}}`))
+	jobs.twoPhases = true
+	_, createErr := jobs.Create(t.Context(), ImportOrder{Collection: "c", Files: []string{"a"}})
+	commitErr, unheard, abortErr := jobs.Commit(t.Context(), 7), jobs.Commit(t.Context(), 7), jobs.Abort(t.Context(), 7)
+	if createErr != nil || commitErr != nil || abortErr != nil || !CanPass(unheard) {
+		t.Errorf("created %v, committed %v and %v, aborted %v", createErr, commitErr, unheard, abortErr)
+	}
+	want := []string{
+		`/v2/vectordb/jobs/import/create {"collectionName":"c","files":[["a"]],"options":{"auto_commit":"false"}}`,
+		`/v2/vectordb/jobs/import/commit {"jobId":"7"}`, `/v2/vectordb/jobs/import/commit {"jobId":"7"}`, `/v2/vectordb/jobs/import/abort {"jobId":"7"}`,
+	}
+	var got []string
+	for _, q := range a.questions() {
+		got = append(got, q.path+" "+q.body)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("asked %q, want %q", got, want)
 	}
 }
 

@@ -139,9 +139,16 @@ func (s *Server) Jobs() [][]string {
 func (s *Server) Forget() {
 	for _, j := range s.all() {
 		<-j.ended
-		s.mu.Lock()
+	}
+	s.Vanish()
+}
+
+// Vanish has the double know none of its jobs any more. Those that a Stuck holds are never done.
+func (s *Server) Vanish() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, j := range s.jobs {
 		j.forgotten = true
-		s.mu.Unlock()
 	}
 }
 
