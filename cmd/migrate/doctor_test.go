@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"migrate/deploy/lab"
+	"migrate/internal/labtest"
 	"migrate/internal/labtest/restdouble"
 	"migrate/internal/milvus"
 )
@@ -44,6 +45,22 @@ func wantFinding(t *testing.T, found []finding, text string, bad bool) {
 	last := found[len(found)-1]
 	if last.What != "target bulk insert" || !strings.Contains(last.Found, text) || last.Bad != bad {
 		t.Errorf("found %+v, want %q at the end, to mend: %t", found, text, bad)
+	}
+}
+
+// TestPlanNamesWhatImportRefuses tells of a target that loses statistics before anything is exported for it.
+func TestPlanNamesWhatImportRefuses(t *testing.T) {
+	t.Parallel()
+	for version, want := range map[string]bool{"v2.4.3": true, "v2.4.4": false} {
+		double := restdouble.Start(t, restdouble.Config{Version: version, Upstream: lab.Proxy1})
+		c := config{Target: target{server: server{Address: double.Address}}}
+		lacks, err := c.targetLacks(t.Context(), labtest.Collection(labtest.Schema(labtest.IntKey("id"))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(strings.Join(lacks, "\n"), "loses the statistics"); got != want {
+			t.Errorf("%s: %q", version, lacks)
+		}
 	}
 }
 
