@@ -2,11 +2,8 @@ package e2e
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -174,10 +171,10 @@ func TestRESTGoesOn(t *testing.T) {
 		double restdouble.Config
 		step   restdouble.Step
 		faults []restdouble.Fault
-		crash  checkpoint.PartState // when a part is to be recorded as this; then nothing is
-		want   string               // in the error; empty where the import ends by itself
-		free   bool                 // the job that was stuck, before the same call
-		jobs   int                  // in all, of several files each
+		crash  crash
+		want   string // in the error; empty where the import ends by itself
+		free   bool   // the job that was stuck, before the same call
+		jobs   int    // in all, of several files each
 	}{
 		"create's answer lost":        {double: older, step: restdouble.Create, faults: []restdouble.Fault{restdouble.LoseAnswer()}, jobs: 2},
 		"create's answer lost, newer": {double: newer, step: restdouble.Create, faults: []restdouble.Fault{restdouble.LoseAnswer(), restdouble.LoseAnswer()}, jobs: 2},
@@ -192,24 +189,21 @@ func TestRESTGoesOn(t *testing.T) {
 		"job fails":                    {double: older, step: restdouble.Run, faults: []restdouble.Fault{restdouble.Fail("node down: 7")}, want: "node down: 7", jobs: 3},
 		"job fails, newer":             {double: newer, step: restdouble.Run, faults: []restdouble.Fault{restdouble.Fail("node down: 7")}, want: "node down: 7", jobs: 3},
 		"job stuck":                    {double: newer, step: restdouble.Run, faults: []restdouble.Fault{restdouble.Stuck()}, want: "Importing at 40%", free: true, jobs: 2},
-		"intent not recorded":          {double: older, crash: checkpoint.Intended, want: "broken", jobs: 2},
-		"id not recorded, job pending": {double: slow, crash: checkpoint.Submitted, want: "broken", jobs: 2},
+		"intent not recorded":          {double: older, crash: crash{before: checkpoint.Intended}, want: "broken", jobs: 2},
+		"id not recorded, job pending": {double: slow, crash: crash{before: checkpoint.Submitted}, want: "broken", jobs: 2},
 		"id not recorded, job fails": {double: slow, step: restdouble.Run, faults: []restdouble.Fault{restdouble.Fail("node down: 7")},
-			crash: checkpoint.Submitted, want: "broken", jobs: 3},
+			crash: crash{before: checkpoint.Submitted}, want: "broken", jobs: 3},
 		"commit's answer lost": {double: newest, step: restdouble.Commit, faults: []restdouble.Fault{restdouble.LoseAnswer(), restdouble.Answer(502, "text/html", html)}, jobs: 2},
 		"commit refused":       {double: newest, step: restdouble.Commit, faults: []restdouble.Fault{restdouble.Refuse(2100, "not now")}, want: "not now", jobs: 2},
 		"rows lost, aborted":   {double: newest, step: restdouble.Run, faults: []restdouble.Fault{restdouble.Lose(1)}, want: "aborted", jobs: 3},
-		"end not recorded":     {double: older, crash: checkpoint.Finished, want: "broken", jobs: 2},
+		"end not recorded":     {double: older, crash: crash{before: checkpoint.Finished}, want: "broken", jobs: 2},
 	} {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
 			double, name := later(t, c.double), labtest.Name()
 			labtest.DropLater(t, labtest.Target(t), name)
 			double.Queue(c.step, c.faults...)
-			var staging importer.Staging = labtest.Staging(t)
-			if c.crash != checkpoint.Todo {
-				staging = crashAt(t, labtest.Staging(t), c.crash)
-			}
+			staging := crashing(t, labtest.Staging(t), c.crash)
 			server := connectLater(t, milvus.Config{Address: double.Address})
 			do := func(stallAfter time.Duration) error {
 				_, err := importer.Import(t.Context(), server, sink, m, staging, importer.Options{As: name, Jobs: 1, StallAfter: stallAfter})
@@ -239,51 +233,18 @@ func TestRESTGoesOn(t *testing.T) {
 	}
 }
 
-// crashing is a staging store that fails once, when a part is to be recorded as being in a state: as if the process were
-// killed before.
-type crashing struct {
-	*sinks.S3
-	state  checkpoint.PartState
-	struck atomic.Bool
-}
-
-// crashAt fails the test where the state is never reached.
-func crashAt(t *testing.T, store *sinks.S3, state checkpoint.PartState) *crashing {
-	t.Helper()
-	c := &crashing{S3: store, state: state}
-	t.Cleanup(func() {
-		if !c.struck.Load() {
-			t.Errorf("no part was to be recorded as %s", state)
-		}
-	})
-	return c
-}
-
-// Swap implements sinks.Swapper.
-func (c *crashing) Swap(ctx context.Context, name string, old sinks.Version, data []byte) (sinks.Version, error) {
-	var job checkpoint.Job
-	if err := json.Unmarshal(data, &job); err != nil {
-		return "", err
-	}
-	there := slices.ContainsFunc(job.Parts, func(p checkpoint.Part) bool { return p.State == c.state })
-	if there && c.struck.CompareAndSwap(false, true) {
-		return "", errBroken
-	}
-	return c.S3.Swap(ctx, name, old, data)
-}
-
 // TestRESTForgotten goes on with an import whose jobs the server has forgotten, whether or not their ids were recorded: the
 // target's own rows tell.
 func TestRESTForgotten(t *testing.T) {
 	t.Parallel()
 	m, sink := partitioned(t, 2, "_default", "other")
-	for title, crash := range map[string]checkpoint.PartState{"id not recorded": checkpoint.Submitted, "end not recorded": checkpoint.Finished} {
+	for title, killed := range map[string]checkpoint.PartState{"id not recorded": checkpoint.Submitted, "end not recorded": checkpoint.Finished} {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
 			double, name := later(t, restdouble.Config{Version: "v2.4.15"}), labtest.Name()
 			labtest.DropLater(t, labtest.Target(t), name)
 			server := connectLater(t, milvus.Config{Address: double.Address})
-			staging := crashAt(t, labtest.Staging(t), crash)
+			staging := crashing(t, labtest.Staging(t), crash{before: killed})
 			opts := importer.Options{As: name, Jobs: 1}
 			if _, err := importer.Import(t.Context(), server, sink, m, staging, opts); !errors.Is(err, errBroken) {
 				t.Fatalf("import over a fault: %v", err)
