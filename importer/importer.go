@@ -10,8 +10,6 @@ import (
 	"strconv"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"migrate/checkpoint"
 	"migrate/internal/clock"
 	"migrate/internal/manifest"
@@ -95,7 +93,7 @@ type Result struct {
 func Import(ctx context.Context, server *milvus.Server, export sinks.Sink, m *manifest.Manifest, staging Staging, opts Options) (*Result, error) {
 	opts = opts.withDefaults(m)
 	im := &importing{server: server, export: export, manifest: m, staging: staging, opts: opts, target: targetOf(m, opts)}
-	if err := im.checkServer(); err != nil {
+	if err := im.checkServer(ctx); err != nil {
 		return nil, err
 	}
 	jobCtx, job, err := checkpoint.Acquire(ctx, staging, checkpoint.Name(checkpoint.Import, m.Job, opts.As), newJob(m, opts))
@@ -247,39 +245,6 @@ func (im *importing) create(ctx context.Context) error {
 	err = im.server.Create(ctx, im.target)
 	im.created = err == nil
 	return err
-}
-
-// insertParts imports all parts that are not finished, several at once; the first error ends the others.
-func (im *importing) insertParts(ctx context.Context) error {
-	im.opts.Step("bulk insert", im.manifest.Total.Rows)
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(im.opts.Jobs)
-	for i, p := range im.job.Job().Parts {
-		if p.State == checkpoint.Finished {
-			im.opts.Progress(p.Rows.Rows, p.Bytes)
-			continue
-		}
-		g.Go(func() error {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			if err := im.insertPart(ctx, i); err != nil {
-				return fmt.Errorf("importing part %s: %w", p.Object, err)
-			}
-			im.opts.Progress(p.Rows.Rows, p.Bytes)
-			return nil
-		})
-	}
-	return g.Wait()
-}
-
-func (im *importing) unstage(ctx context.Context, name string) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	if err := im.staging.Delete(ctx, name); err != nil {
-		return fmt.Errorf("removing what was staged: %w", err)
-	}
-	return nil
 }
 
 // finish builds the indexes, loads where the source was loaded or the rows can be counted, and counts.

@@ -38,8 +38,8 @@ type finding struct {
 func runDoctor(cmd *cobra.Command, c config) error {
 	ctx := cmd.Context()
 	found := slices.Concat(
-		tryServer(ctx, "source", c.Source, func(milvus.Capabilities) error { return nil }),
-		tryServer(ctx, "target", c.Target, fitToImport),
+		tryServer(ctx, "source", c.Source.milvus()),
+		tryServer(ctx, "target", c.Target.milvus(), tryImport),
 		tryStore(ctx, "sink", c.Sink),
 		trySpace(ctx, c),
 		tryLimits(),
@@ -63,33 +63,40 @@ func runDoctor(cmd *cobra.Command, c config) error {
 
 var errUnfit = fmt.Errorf("not everything is fit for a move; see above")
 
-func fitToImport(can milvus.Capabilities) error {
-	switch {
+// tryImport looks whether a target takes bulk inserts.
+func tryImport(ctx context.Context, conn *milvus.Server) finding {
+	const what = "target bulk insert"
+	switch can := conn.Capabilities; {
 	case can.ImportLosesStats:
-		return fmt.Errorf("it loses the statistics of imported segments (milvus-io/milvus#33476): upgrade it to 2.4.4 or later")
-	case !can.GRPCImport:
-		return fmt.Errorf("this migrate bulk-inserts into Milvus 2.3")
+		return finding{what, "it loses the statistics of imported segments (milvus-io/milvus#33476): upgrade it to 2.4.4 or later", true}
+	case can.GRPCImport:
+		return finding{what, "by the calls of Milvus 2.3", false}
+	case !can.RESTImport:
+		return finding{what, fmt.Sprintf("nothing is known of version %q", conn.Version), true}
 	}
-	return nil
+	if err := conn.ImportJobs().Check(ctx); err != nil {
+		return finding{what, explain(err), true}
+	}
+	return finding{what, "by jobs of the REST API, which answers", false}
 }
 
 // mostSkew is a difference of clocks that leases bear.
 const mostSkew = 5 * time.Second
 
-func tryServer(ctx context.Context, side string, s server, fit func(milvus.Capabilities) error) []finding {
-	if s.Address == "" {
+func tryServer(ctx context.Context, side string, cfg milvus.Config, more ...func(context.Context, *milvus.Server) finding) []finding {
+	if cfg.Address == "" {
 		return []finding{{side, "not given, not tried", false}}
 	}
-	conn, err := milvus.Connect(ctx, s.milvus())
+	conn, err := milvus.Connect(ctx, cfg)
 	if err != nil {
 		return []finding{{side, explain(err), true}}
 	}
 	defer conn.Close()
-	found := []finding{{side, fmt.Sprintf("%s answers, Milvus %s", s.Address, conn.Version), false}}
-	if err := fit(conn.Capabilities); err != nil {
-		found = append(found, finding{side + " version", err.Error(), true})
+	found := []finding{{side, fmt.Sprintf("%s answers, Milvus %s", cfg.Address, conn.Version), false}, tryClock(ctx, side, conn)}
+	for _, try := range more {
+		found = append(found, try(ctx, conn))
 	}
-	return append(found, tryClock(ctx, side, conn))
+	return found
 }
 
 func tryClock(ctx context.Context, side string, conn *milvus.Server) finding {

@@ -23,6 +23,7 @@ var hints = []struct {
 	{source.ErrIncomplete, "look at these rows on the source; --allow-unreadable exports all others and names these"},
 	{milvus.ErrNotLoaded, "load it on the source, or let --load do so and release it afterwards"},
 	{milvus.ErrLogin, "check user, password or token"},
+	{milvus.ErrNoREST, "check --target-rest-url: Milvus 2.4 and later import by their REST API, which may have an address of its own (proxy.http.port)"},
 	{milvus.ErrUnreachable, "check the address, the port, TLS, and that the server runs"},
 	{manifest.ErrNone, "export first; an export that was interrupted has no manifest, and does not count"},
 	{manifest.ErrDamaged, "export again with --overwrite"},
