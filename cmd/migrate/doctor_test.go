@@ -11,7 +11,7 @@ import (
 
 	"migrate/deploy/lab"
 	"migrate/internal/labtest"
-	"migrate/internal/labtest/restdouble"
+	"migrate/internal/labtest/double"
 	"migrate/internal/milvus"
 )
 
@@ -87,24 +87,24 @@ func TestStatus(t *testing.T) {
 func TestDoctorTriesBulkInsert(t *testing.T) {
 	t.Parallel()
 	for title, c := range map[string]struct {
-		double restdouble.Config
-		faults []restdouble.Fault
+		double double.Config
+		faults []double.Fault
 		found  string
 		bad    bool
 	}{
-		"2.4 that answers":    {restdouble.Config{Version: "v2.4.15"}, nil, "which answers", false},
-		"2.4 without REST":    {restdouble.Config{Version: "v2.4.15", Elsewhere: true}, nil, "next: check --target-rest-url", true},
-		"2.6 behind a page":   {restdouble.Config{Version: "v2.6.2"}, []restdouble.Fault{restdouble.Answer(http.StatusOK, "text/html", "<html>hello</html>")}, "next: check --target-rest-url", true},
-		"2.6 without a login": {restdouble.Config{Version: "v2.6.2", Login: "root:Milvus"}, nil, "next: check user, password or token", true},
-		"2.4.1":               {restdouble.Config{Version: "v2.4.1"}, nil, "upgrade it to 2.4.4", true},
-		"nobody knows":        {restdouble.Config{Version: "nightly"}, nil, `version "nightly"`, true},
+		"2.4 that answers":    {double.Config{Version: "v2.4.15"}, nil, "which answers", false},
+		"2.4 without REST":    {double.Config{Version: "v2.4.15", Elsewhere: true}, nil, "next: check --target-rest-url", true},
+		"2.6 behind a page":   {double.Config{Version: "v2.6.2"}, []double.Fault{double.Answer(http.StatusOK, "text/html", "<html>hello</html>")}, "next: check --target-rest-url", true},
+		"2.6 without a login": {double.Config{Version: "v2.6.2", Login: "root:Milvus"}, nil, "next: check user, password or token", true},
+		"2.4.1":               {double.Config{Version: "v2.4.1"}, nil, "upgrade it to 2.4.4", true},
+		"nobody knows":        {double.Config{Version: "nightly"}, nil, `version "nightly"`, true},
 	} {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
 			c.double.Upstream = lab.Proxy1
-			double := restdouble.Start(t, c.double)
-			double.Queue(restdouble.List, c.faults...)
-			wantFinding(t, tryServer(t.Context(), "target", milvus.Config{Address: double.Address}, tryImport), c.found, c.bad)
+			server := double.Start(t, c.double)
+			server.Queue(double.List, c.faults...)
+			wantFinding(t, tryServer(t.Context(), "target", milvus.Config{Address: server.Address}, tryImport), c.found, c.bad)
 		})
 	}
 	wantFinding(t, tryServer(t.Context(), "target", milvus.Config{Address: lab.Proxy1}, tryImport), "calls of Milvus 2.3", false)
@@ -122,8 +122,8 @@ func wantFinding(t *testing.T, found []finding, text string, bad bool) {
 func TestPlanNamesWhatImportRefuses(t *testing.T) {
 	t.Parallel()
 	for version, want := range map[string]bool{"v2.4.3": true, "v2.4.4": false} {
-		double := restdouble.Start(t, restdouble.Config{Version: version, Upstream: lab.Proxy1})
-		c := config{Target: target{server: server{Address: double.Address}}}
+		newer := double.Start(t, double.Config{Version: version, Upstream: lab.Proxy1})
+		c := config{Target: target{server: server{Address: newer.Address}}}
 		lacks, err := c.targetLacks(t.Context(), labtest.Collection(labtest.Schema(labtest.IntKey("id"))))
 		if err != nil {
 			t.Fatal(err)

@@ -14,7 +14,7 @@ import (
 	"migrate/exporter"
 	"migrate/importer"
 	"migrate/internal/labtest"
-	"migrate/internal/labtest/restdouble"
+	"migrate/internal/labtest/double"
 	"migrate/internal/manifest"
 	"migrate/internal/milvus"
 	"migrate/internal/verify"
@@ -22,7 +22,7 @@ import (
 )
 
 // later starts a double of a later version in front of the lab's cluster.
-func later(t *testing.T, cfg restdouble.Config) *restdouble.Server {
+func later(t *testing.T, cfg double.Config) *double.Server {
 	t.Helper()
 	bucket, err := sinks.NewS3(t.Context(), sinks.S3Config{
 		Endpoint: lab.MinIO, AccessKey: lab.MinIOUser, SecretKey: lab.MinIOPassword, Bucket: lab.ClusterBucket,
@@ -46,7 +46,7 @@ func later(t *testing.T, cfg restdouble.Config) *restdouble.Server {
 		}
 		return parquet.NumRows(), true, nil
 	}
-	return restdouble.Start(t, cfg)
+	return double.Start(t, cfg)
 }
 
 func connectLater(t *testing.T, cfg milvus.Config) *milvus.Server {
@@ -83,30 +83,30 @@ func TestRESTImport(t *testing.T) {
 	t.Parallel()
 	m, sink := partitioned(t, 3, "_default", "even", "odd")
 	for title, c := range map[string]struct {
-		double  restdouble.Config
+		double  double.Config
 		connect milvus.Config
 		opts    importer.Options
 	}{
-		"2.4.0, forced":          {restdouble.Config{Version: "v2.4.0", Success: 200}, milvus.Config{}, importer.Options{Force: true}},
-		"2.4.15":                 {restdouble.Config{Version: "v2.4.15", Pending: time.Second}, milvus.Config{}, importer.Options{Jobs: 1}},
-		"2.5, with a login":      {restdouble.Config{Version: "2.5.4", Login: "root:Milvus"}, milvus.Config{Username: "root", Password: "Milvus"}, importer.Options{}},
-		"2.6, REST elsewhere":    {restdouble.Config{Version: "v2.6.2", Elsewhere: true}, milvus.Config{}, importer.Options{Jobs: 2}},
-		"2.6.24, with a token":   {restdouble.Config{Version: "v2.6.24", Idempotent: true, Login: "key"}, milvus.Config{Token: "key"}, importer.Options{}},
-		"3.1, a job a partition": {restdouble.Config{Version: "v3.1.0", Idempotent: true, Commit: true}, milvus.Config{}, importer.Options{Jobs: 1}},
+		"2.4.0, forced":          {double.Config{Version: "v2.4.0", Success: 200}, milvus.Config{}, importer.Options{Force: true}},
+		"2.4.15":                 {double.Config{Version: "v2.4.15", Pending: time.Second}, milvus.Config{}, importer.Options{Jobs: 1}},
+		"2.5, with a login":      {double.Config{Version: "2.5.4", Login: "root:Milvus"}, milvus.Config{Username: "root", Password: "Milvus"}, importer.Options{}},
+		"2.6, REST elsewhere":    {double.Config{Version: "v2.6.2", Elsewhere: true}, milvus.Config{}, importer.Options{Jobs: 2}},
+		"2.6.24, with a token":   {double.Config{Version: "v2.6.24", Idempotent: true, Login: "key"}, milvus.Config{Token: "key"}, importer.Options{}},
+		"3.1, a job a partition": {double.Config{Version: "v3.1.0", Idempotent: true, Commit: true}, milvus.Config{}, importer.Options{Jobs: 1}},
 	} {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
-			double := later(t, c.double)
-			c.connect.Address, c.opts.As = double.Address, labtest.Name()
+			standIn := later(t, c.double)
+			c.connect.Address, c.opts.As = standIn.Address, labtest.Name()
 			if c.double.Elsewhere {
-				c.connect.RESTURL = double.RESTURL
+				c.connect.RESTURL = standIn.RESTURL
 			}
 			labtest.DropLater(t, labtest.Target(t), c.opts.As)
 			if _, err := importer.Import(t.Context(), connectLater(t, c.connect), sink, m, labtest.Staging(t), c.opts); err != nil {
 				t.Fatal(err)
 			}
-			wantOnce(t, double, sink, m, c.opts.As)
-			if jobs := double.Jobs(); len(jobs) >= len(m.Parts) {
+			wantOnce(t, standIn, sink, m, c.opts.As)
+			if jobs := standIn.Jobs(); len(jobs) >= len(m.Parts) {
 				t.Errorf("%d jobs for %d parts", len(jobs), len(m.Parts))
 			}
 		})
@@ -114,10 +114,10 @@ func TestRESTImport(t *testing.T) {
 }
 
 // wantOnce proves that the target has every row once.
-func wantOnce(t *testing.T, double *restdouble.Server, sink sinks.Sink, m *manifest.Manifest, name string) {
+func wantOnce(t *testing.T, standIn *double.Server, sink sinks.Sink, m *manifest.Manifest, name string) {
 	t.Helper()
 	wantEqual(t, compare(t, verify.Export{Sink: sink, Manifest: m}, side(t, labtest.Target(t), name), verify.Options{}), m.Total.Rows)
-	for _, job := range double.Jobs() {
+	for _, job := range standIn.Jobs() {
 		for _, file := range job {
 			if !strings.HasSuffix(file, ".parquet") {
 				t.Errorf("a job was given %q", file)
@@ -132,23 +132,23 @@ func TestRESTRefused(t *testing.T) {
 	sink := labtest.Local(t)
 	_, m := exported(t, sink, 10)
 	for title, c := range map[string]struct {
-		double restdouble.Config
-		faults []restdouble.Fault
+		double double.Config
+		faults []double.Fault
 		want   error
 	}{
-		"loses statistics":        {restdouble.Config{Version: "v2.4.3"}, nil, importer.ErrTarget},
-		"no REST at that address": {restdouble.Config{Version: "v2.4.15", Elsewhere: true}, nil, milvus.ErrNoREST},
-		"another server's page":   {restdouble.Config{Version: "v2.4.15"}, []restdouble.Fault{restdouble.Answer(200, "text/html", "<html>welcome</html>")}, milvus.ErrNoREST},
-		"sent elsewhere":          {restdouble.Config{Version: "v2.4.15"}, []restdouble.Fault{restdouble.Answer(302, "text/html", "<html>log in</html>")}, milvus.ErrNoREST},
-		"login refused":           {restdouble.Config{Version: "v2.6.2", Login: "root:Milvus"}, nil, milvus.ErrLogin},
-		"refused by a proxy":      {restdouble.Config{Version: "v2.6.2"}, []restdouble.Fault{restdouble.Answer(403, "text/html", "<html>no</html>")}, milvus.ErrLogin},
-		"unknown version":         {restdouble.Config{Version: "custom"}, nil, importer.ErrTarget},
+		"loses statistics":        {double.Config{Version: "v2.4.3"}, nil, importer.ErrTarget},
+		"no REST at that address": {double.Config{Version: "v2.4.15", Elsewhere: true}, nil, milvus.ErrNoREST},
+		"another server's page":   {double.Config{Version: "v2.4.15"}, []double.Fault{double.Answer(200, "text/html", "<html>welcome</html>")}, milvus.ErrNoREST},
+		"sent elsewhere":          {double.Config{Version: "v2.4.15"}, []double.Fault{double.Answer(302, "text/html", "<html>log in</html>")}, milvus.ErrNoREST},
+		"login refused":           {double.Config{Version: "v2.6.2", Login: "root:Milvus"}, nil, milvus.ErrLogin},
+		"refused by a proxy":      {double.Config{Version: "v2.6.2"}, []double.Fault{double.Answer(403, "text/html", "<html>no</html>")}, milvus.ErrLogin},
+		"unknown version":         {double.Config{Version: "custom"}, nil, importer.ErrTarget},
 	} {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
-			double, name := later(t, c.double), labtest.Name()
-			double.Queue(restdouble.List, c.faults...)
-			server := connectLater(t, milvus.Config{Address: double.Address})
+			standIn, name := later(t, c.double), labtest.Name()
+			standIn.Queue(double.List, c.faults...)
+			server := connectLater(t, milvus.Config{Address: standIn.Address})
 			_, err := importer.Import(t.Context(), server, sink, m, labtest.Staging(t), importer.Options{As: name})
 			if !errors.Is(err, c.want) {
 				t.Errorf("import: %v, want %v", err, c.want)
@@ -163,48 +163,48 @@ func TestRESTRefused(t *testing.T) {
 func TestRESTGoesOn(t *testing.T) {
 	t.Parallel()
 	m, sink := partitioned(t, 2, "_default", "other")
-	older, newer := restdouble.Config{Version: "v2.4.15"}, restdouble.Config{Version: "v2.6.24", Idempotent: true}
-	slow := restdouble.Config{Version: "v2.5.4", Pending: 2 * time.Second}
-	newest := restdouble.Config{Version: "v3.1.0", Idempotent: true, Commit: true}
+	older, newer := double.Config{Version: "v2.4.15"}, double.Config{Version: "v2.6.24", Idempotent: true}
+	slow := double.Config{Version: "v2.5.4", Pending: 2 * time.Second}
+	newest := double.Config{Version: "v3.1.0", Idempotent: true, Commit: true}
 	html := "<html>bad gateway</html>"
 	for title, c := range map[string]struct {
-		double restdouble.Config
-		step   restdouble.Step
-		faults []restdouble.Fault
+		double double.Config
+		step   double.Step
+		faults []double.Fault
 		crash  crash
 		want   string // in the error; empty where the import ends by itself
 		free   bool   // the job that was stuck, before the same call
 		jobs   int    // in all, of several files each
 	}{
-		"create's answer lost":        {double: older, step: restdouble.Create, faults: []restdouble.Fault{restdouble.LoseAnswer()}, jobs: 2},
-		"create's answer lost, newer": {double: newer, step: restdouble.Create, faults: []restdouble.Fault{restdouble.LoseAnswer(), restdouble.LoseAnswer()}, jobs: 2},
-		"create broken off": {double: older, step: restdouble.Create, jobs: 2, faults: []restdouble.Fault{
-			restdouble.Break(), restdouble.Answer(502, "text/html", html), restdouble.Answer(429, "text/plain", "slow down"), restdouble.Refuse(8, "rate limit"),
+		"create's answer lost":        {double: older, step: double.Create, faults: []double.Fault{double.LoseAnswer()}, jobs: 2},
+		"create's answer lost, newer": {double: newer, step: double.Create, faults: []double.Fault{double.LoseAnswer(), double.LoseAnswer()}, jobs: 2},
+		"create broken off": {double: older, step: double.Create, jobs: 2, faults: []double.Fault{
+			double.Break(), double.Answer(502, "text/html", html), double.Answer(429, "text/plain", "slow down"), double.Refuse(8, "rate limit"),
 		}},
-		"create held up":               {double: older, step: restdouble.Create, faults: []restdouble.Fault{restdouble.Delay(4 * time.Second)}, jobs: 3},
-		"create answered by a page":    {double: older, step: restdouble.Create, faults: []restdouble.Fault{restdouble.Answer(200, "text/html", html)}, want: "not an answer of Milvus", jobs: 2},
-		"list fails":                   {double: older, step: restdouble.List, faults: []restdouble.Fault{restdouble.Answer(500, "text/html", html), restdouble.Break(), restdouble.Answer(429, "", ""), restdouble.LoseAnswer()}, jobs: 2},
-		"progress fails":               {double: newer, step: restdouble.Progress, faults: []restdouble.Fault{restdouble.Answer(503, "text/html", html), restdouble.Break(), restdouble.Refuse(1, "not ready"), restdouble.LoseAnswer()}, jobs: 2},
-		"progress is a page":           {double: older, step: restdouble.Progress, faults: []restdouble.Fault{restdouble.Answer(200, "text/html", html)}, want: "not an answer of Milvus", jobs: 2},
-		"job fails":                    {double: older, step: restdouble.Run, faults: []restdouble.Fault{restdouble.Fail("node down: 7")}, want: "node down: 7", jobs: 3},
-		"job fails, newer":             {double: newer, step: restdouble.Run, faults: []restdouble.Fault{restdouble.Fail("node down: 7")}, want: "node down: 7", jobs: 3},
-		"job stuck":                    {double: newer, step: restdouble.Run, faults: []restdouble.Fault{restdouble.Stuck()}, want: "Importing at 40%", free: true, jobs: 2},
+		"create held up":               {double: older, step: double.Create, faults: []double.Fault{double.Delay(4 * time.Second)}, jobs: 3},
+		"create answered by a page":    {double: older, step: double.Create, faults: []double.Fault{double.Answer(200, "text/html", html)}, want: "not an answer of Milvus", jobs: 2},
+		"list fails":                   {double: older, step: double.List, faults: []double.Fault{double.Answer(500, "text/html", html), double.Break(), double.Answer(429, "", ""), double.LoseAnswer()}, jobs: 2},
+		"progress fails":               {double: newer, step: double.Progress, faults: []double.Fault{double.Answer(503, "text/html", html), double.Break(), double.Refuse(1, "not ready"), double.LoseAnswer()}, jobs: 2},
+		"progress is a page":           {double: older, step: double.Progress, faults: []double.Fault{double.Answer(200, "text/html", html)}, want: "not an answer of Milvus", jobs: 2},
+		"job fails":                    {double: older, step: double.Run, faults: []double.Fault{double.Fail("node down: 7")}, want: "node down: 7", jobs: 3},
+		"job fails, newer":             {double: newer, step: double.Run, faults: []double.Fault{double.Fail("node down: 7")}, want: "node down: 7", jobs: 3},
+		"job stuck":                    {double: newer, step: double.Run, faults: []double.Fault{double.Stuck()}, want: "Importing at 40%", free: true, jobs: 2},
 		"intent not recorded":          {double: older, crash: crash{before: checkpoint.Intended}, want: "broken", jobs: 2},
 		"id not recorded, job pending": {double: slow, crash: crash{before: checkpoint.Submitted}, want: "broken", jobs: 2},
-		"id not recorded, job fails": {double: slow, step: restdouble.Run, faults: []restdouble.Fault{restdouble.Fail("node down: 7")},
+		"id not recorded, job fails": {double: slow, step: double.Run, faults: []double.Fault{double.Fail("node down: 7")},
 			crash: crash{before: checkpoint.Submitted}, want: "broken", jobs: 3},
-		"commit's answer lost": {double: newest, step: restdouble.Commit, faults: []restdouble.Fault{restdouble.LoseAnswer(), restdouble.Answer(502, "text/html", html)}, jobs: 2},
-		"commit refused":       {double: newest, step: restdouble.Commit, faults: []restdouble.Fault{restdouble.Refuse(2100, "not now")}, want: "not now", jobs: 2},
-		"rows lost, aborted":   {double: newest, step: restdouble.Run, faults: []restdouble.Fault{restdouble.Lose(1)}, want: "aborted", jobs: 3},
+		"commit's answer lost": {double: newest, step: double.Commit, faults: []double.Fault{double.LoseAnswer(), double.Answer(502, "text/html", html)}, jobs: 2},
+		"commit refused":       {double: newest, step: double.Commit, faults: []double.Fault{double.Refuse(2100, "not now")}, want: "not now", jobs: 2},
+		"rows lost, aborted":   {double: newest, step: double.Run, faults: []double.Fault{double.Lose(1)}, want: "aborted", jobs: 3},
 		"end not recorded":     {double: older, crash: crash{before: checkpoint.Finished}, want: "broken", jobs: 2},
 	} {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
-			double, name := later(t, c.double), labtest.Name()
+			standIn, name := later(t, c.double), labtest.Name()
 			labtest.DropLater(t, labtest.Target(t), name)
-			double.Queue(c.step, c.faults...)
+			standIn.Queue(c.step, c.faults...)
 			staging := crashing(t, labtest.Staging(t), c.crash)
-			server := connectLater(t, milvus.Config{Address: double.Address})
+			server := connectLater(t, milvus.Config{Address: standIn.Address})
 			do := func(stallAfter time.Duration) error {
 				_, err := importer.Import(t.Context(), server, sink, m, staging, importer.Options{As: name, Jobs: 1, StallAfter: stallAfter})
 				return err
@@ -218,15 +218,15 @@ func TestRESTGoesOn(t *testing.T) {
 				t.Fatalf("import over a fault: %v, want %q", err, c.want)
 			}
 			if c.free {
-				double.Free()
+				standIn.Free()
 			}
 			if err != nil {
 				if err := do(time.Minute); err != nil {
 					t.Fatal(err)
 				}
 			}
-			wantOnce(t, double, sink, m, name)
-			if jobs := double.Jobs(); len(jobs) != c.jobs {
+			wantOnce(t, standIn, sink, m, name)
+			if jobs := standIn.Jobs(); len(jobs) != c.jobs {
 				t.Errorf("%d jobs, want %d: %v", len(jobs), c.jobs, jobs)
 			}
 		})
@@ -241,21 +241,21 @@ func TestRESTForgotten(t *testing.T) {
 	for title, killed := range map[string]checkpoint.PartState{"id not recorded": checkpoint.Submitted, "end not recorded": checkpoint.Finished} {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
-			double, name := later(t, restdouble.Config{Version: "v2.4.15"}), labtest.Name()
+			standIn, name := later(t, double.Config{Version: "v2.4.15"}), labtest.Name()
 			labtest.DropLater(t, labtest.Target(t), name)
-			server := connectLater(t, milvus.Config{Address: double.Address})
+			server := connectLater(t, milvus.Config{Address: standIn.Address})
 			staging := crashing(t, labtest.Staging(t), crash{before: killed})
 			opts := importer.Options{As: name, Jobs: 1}
 			if _, err := importer.Import(t.Context(), server, sink, m, staging, opts); !errors.Is(err, errBroken) {
 				t.Fatalf("import over a fault: %v", err)
 			}
-			double.Forget()
+			standIn.Forget()
 			hoursAgo(t, staging, m, name)
 			if _, err := importer.Import(t.Context(), server, sink, m, staging, opts); err != nil {
 				t.Fatal(err)
 			}
-			wantOnce(t, double, sink, m, name)
-			if jobs := double.Jobs(); len(jobs) != 2 {
+			wantOnce(t, standIn, sink, m, name)
+			if jobs := standIn.Jobs(); len(jobs) != 2 {
 				t.Errorf("%d jobs, want 2: %v", len(jobs), jobs)
 			}
 		})
@@ -275,10 +275,10 @@ func hoursAgo(t *testing.T, staging sinks.Sink, m *manifest.Manifest, collection
 func TestRESTVanished(t *testing.T) {
 	t.Parallel()
 	m, sink := partitioned(t, 2, "_default", "other")
-	double, name, staging := later(t, restdouble.Config{Version: "v2.4.15"}), labtest.Name(), labtest.Staging(t)
+	standIn, name, staging := later(t, double.Config{Version: "v2.4.15"}), labtest.Name(), labtest.Staging(t)
 	labtest.DropLater(t, labtest.Target(t), name)
-	server := connectLater(t, milvus.Config{Address: double.Address})
-	double.Queue(restdouble.Run, restdouble.Stuck())
+	server := connectLater(t, milvus.Config{Address: standIn.Address})
+	standIn.Queue(double.Run, double.Stuck())
 	for _, step := range []struct {
 		before   func()
 		patience time.Duration
@@ -286,7 +286,7 @@ func TestRESTVanished(t *testing.T) {
 		jobs     int
 	}{
 		{func() {}, 3 * time.Second, importer.ErrStalled, 1},
-		{double.Vanish, time.Minute, importer.ErrUncertain, 1},
+		{standIn.Vanish, time.Minute, importer.ErrUncertain, 1},
 		{func() { hoursAgo(t, staging, m, name) }, time.Minute, nil, 3},
 	} {
 		step.before()
@@ -294,29 +294,29 @@ func TestRESTVanished(t *testing.T) {
 		if !errors.Is(err, step.want) || err != nil && !strings.Contains(err.Error(), "bulk-insert job 449000000000000000 (") {
 			t.Fatalf("import: %v, want %v", err, step.want)
 		}
-		if jobs := double.Jobs(); len(jobs) != step.jobs {
+		if jobs := standIn.Jobs(); len(jobs) != step.jobs {
 			t.Fatalf("%d jobs, want %d: %v", len(jobs), step.jobs, jobs)
 		}
 	}
-	wantOnce(t, double, sink, m, name)
+	wantOnce(t, standIn, sink, m, name)
 }
 
 // TestRESTUndecided submits nothing while a job is there that does not name its files, and does not wait for ever.
 func TestRESTUndecided(t *testing.T) {
 	t.Parallel()
 	m, sink := partitioned(t, 2, "_default", "other")
-	double, name, store := later(t, restdouble.Config{Version: "v2.4.15", Pending: time.Hour}), labtest.Name(), labtest.Staging(t)
+	standIn, name, store := later(t, double.Config{Version: "v2.4.15", Pending: time.Hour}), labtest.Name(), labtest.Staging(t)
 	labtest.DropLater(t, labtest.Target(t), name)
 	t.Cleanup(func() { empty(t, store) }) // nobody may go on with this one
-	server := connectLater(t, milvus.Config{Address: double.Address})
-	double.Queue(restdouble.Create, restdouble.LoseAnswer())
+	server := connectLater(t, milvus.Config{Address: standIn.Address})
+	standIn.Queue(double.Create, double.LoseAnswer())
 	for range 2 {
 		_, err := importer.Import(t.Context(), server, sink, m, store, importer.Options{As: name, Jobs: 1, StallAfter: time.Second})
 		if !errors.Is(err, importer.ErrStalled) || !strings.Contains(err.Error(), "does not say which files") {
 			t.Fatalf("import while a job names no files: %v", err)
 		}
 	}
-	if jobs := double.Jobs(); len(jobs) != 1 {
+	if jobs := standIn.Jobs(); len(jobs) != 1 {
 		t.Errorf("%d jobs, want 1: %v", len(jobs), jobs)
 	}
 }

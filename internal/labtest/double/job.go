@@ -1,4 +1,4 @@
-package restdouble
+package double
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package restdouble
+package double
 
 import (
 	"fmt"
@@ -42,20 +42,30 @@ func (s *Server) pass(_ any, stream grpc.ServerStream) error {
 	if sent, ok := metadata.FromIncomingContext(ctx); ok {
 		ctx = metadata.NewOutgoingContext(ctx, sent.Copy())
 	}
-	if err := s.upstream.Invoke(ctx, method, &request, &answer, grpc.ForceCodec(untouched{})); err != nil {
-		return err
+	invoke := func(request []byte) ([]byte, error) {
+		err := s.upstream.Invoke(ctx, method, &request, &answer, grpc.ForceCodec(untouched{}))
+		return answer, err
 	}
-	if path.Base(method) == "Connect" {
-		var err error
-		if answer, err = s.renamed(answer); err != nil {
-			return err
-		}
+	var err error
+	switch path.Base(method) {
+	case "Connect":
+		answer, err = s.renamed(invoke(request))
+	case "Query":
+		answer, err = s.query(ctx, request, invoke)
+	default:
+		answer, err = invoke(request)
+	}
+	if err != nil {
+		return err
 	}
 	return stream.SendMsg(&answer)
 }
 
 // renamed is the answer to Connect with the double's version.
-func (s *Server) renamed(answer []byte) ([]byte, error) {
+func (s *Server) renamed(answer []byte, err error) ([]byte, error) {
+	if err != nil {
+		return nil, err
+	}
 	var hello milvuspb.ConnectResponse
 	message := protoadapt.MessageV2Of(&hello)
 	if err := proto.Unmarshal(answer, message); err != nil {

@@ -1,12 +1,12 @@
-// Package restdouble is a test's stand-in for a Milvus of 2.4 or later, in front of a real one of 2.3. On one port it
+// Package double is a test's stand-in for a Milvus of 2.4 or later, in front of a real one of 2.3. On one port it
 // passes gRPC through, but for the version that it gives, and serves the import jobs of REST v2 as those versions do.
 // Their files are really imported, by tasks of the 2.3 behind it, so that rows arrive and can be verified.
 //
-//	double := restdouble.Start(t, restdouble.Config{Version: "v2.4.15", Upstream: lab.Proxy1})
-//	double.Queue(restdouble.Create, restdouble.LoseAnswer())
+//	server := double.Start(t, double.Config{Version: "v2.4.15", Upstream: lab.Proxy1})
+//	server.Queue(double.Create, double.LoseAnswer())
 //
 // A queued fault strikes once. One that never struck fails the test, since it tested nothing.
-package restdouble
+package double
 
 import (
 	"context"
@@ -36,6 +36,7 @@ type Config struct {
 	Keep       time.Duration // so long an ended job is known; 3 hours where zero
 	Login      string        // user:password or token that REST wants, where not empty
 	Elsewhere  bool          // REST is at RESTURL, and not at Address
+	Frozen     string        // collection that a query of a snapshot reads instead of the one that it names
 	// Rows counts those of a file, of a path in the cluster's bucket. A job with one that is not there fails.
 	Rows func(ctx context.Context, file string) (rows int64, there bool, err error)
 }
@@ -54,9 +55,10 @@ type Server struct {
 	running  sync.WaitGroup
 	ctx      context.Context // of the jobs
 
-	mu   sync.Mutex
-	jobs []*job
-	keys map[string]int64
+	mu        sync.Mutex
+	snapshots map[uint64]bool
+	jobs      []*job
+	keys      map[string]int64
 }
 
 // Start starts a double that stops when the test ends.
@@ -71,7 +73,7 @@ func Start(t *testing.T, cfg Config) *Server {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
-	s := &Server{t: t, cfg: cfg, upstream: upstream, milvus: milvuspb.NewMilvusServiceClient(upstream), ctx: ctx, keys: map[string]int64{}}
+	s := &Server{t: t, cfg: cfg, upstream: upstream, milvus: milvuspb.NewMilvusServiceClient(upstream), ctx: ctx, keys: map[string]int64{}, snapshots: map[uint64]bool{}}
 	passing := grpc.NewServer(grpc.ForceServerCodec(untouched{}), grpc.UnknownServiceHandler(s.pass), grpc.MaxRecvMsgSize(math.MaxInt32))
 	rest := s.rest()
 	both := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
