@@ -45,9 +45,6 @@ func parseRecordName(name, object string) (part int, epoch int64, ok bool) {
 // record writes down what is about to change.
 func (h *Holder) record(ctx context.Context, next *Job) error {
 	if len(next.Parts) != len(h.job.Parts) {
-		if err := removeRecords(ctx, h.sink, h.name); err != nil {
-			return err
-		}
 		return putSealed(ctx, h.sink, planName(h.name), next)
 	}
 	for i, p := range next.Parts {

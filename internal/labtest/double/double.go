@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -55,10 +56,11 @@ type Server struct {
 	running  sync.WaitGroup
 	ctx      context.Context // of the jobs
 
-	mu        sync.Mutex
-	snapshots map[uint64]bool
-	jobs      []*job
-	keys      map[string]int64
+	first atomic.Uint64 // snapshot's timestamp
+
+	mu   sync.Mutex
+	jobs []*job
+	keys map[string]int64
 }
 
 // Start starts a double that stops when the test ends.
@@ -73,7 +75,7 @@ func Start(t *testing.T, cfg Config) *Server {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
-	s := &Server{t: t, cfg: cfg, upstream: upstream, milvus: milvuspb.NewMilvusServiceClient(upstream), ctx: ctx, keys: map[string]int64{}, snapshots: map[uint64]bool{}}
+	s := &Server{t: t, cfg: cfg, upstream: upstream, milvus: milvuspb.NewMilvusServiceClient(upstream), ctx: ctx, keys: map[string]int64{}}
 	passing := grpc.NewServer(grpc.ForceServerCodec(untouched{}), grpc.UnknownServiceHandler(s.pass), grpc.MaxRecvMsgSize(math.MaxInt32))
 	rest := s.rest()
 	both := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

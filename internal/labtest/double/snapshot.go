@@ -14,8 +14,8 @@ import (
 )
 
 // query answers as 2.5 does: an iterator's first query, which sends no timestamp, is answered with the instant that it
-// saw, and queries of an iterator that send it back see the same. The 2.3 behind this can't hold an instant, so such
-// queries read another collection, Frozen, to which nobody writes; all other queries read the one that they name.
+// saw, and queries of an iterator that send it back see the same. The 2.3 behind this can't hold an instant, so queries of
+// the first one read another collection, Frozen, to which nobody writes; all others read the one that they name.
 func (s *Server) query(ctx context.Context, request []byte, invoke func([]byte) ([]byte, error)) ([]byte, error) {
 	if s.cfg.Frozen == "" {
 		return invoke(request)
@@ -28,12 +28,12 @@ func (s *Server) query(ctx context.Context, request []byte, invoke func([]byte) 
 	case !iterates(&q):
 		return invoke(request)
 	case q.GuaranteeTimestamp == 0:
-		answer, err := s.frozen(&q, invoke)
+		answer, err := invoke(request)
 		if err != nil {
 			return nil, err
 		}
 		return s.withSession(ctx, answer)
-	case s.holds(q.GuaranteeTimestamp):
+	case q.GuaranteeTimestamp == s.first.Load():
 		return s.frozen(&q, invoke)
 	}
 	return invoke(request)
@@ -60,14 +60,6 @@ func (s *Server) withSession(ctx context.Context, answer []byte) ([]byte, error)
 	if err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.snapshots[now.GetTimestamp()] = true
+	s.first.CompareAndSwap(0, now.GetTimestamp())
 	return protowire.AppendVarint(protowire.AppendTag(answer, 5, protowire.VarintType), now.GetTimestamp()), nil
-}
-
-func (s *Server) holds(timestamp uint64) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.snapshots[timestamp]
 }
