@@ -114,8 +114,8 @@ func Discard(ctx context.Context, sink sinks.Sink, name string) error {
 	return removeRecords(ctx, sink, name)
 }
 
-// Rebuild makes the document of a job anew from its records, where it is damaged. Finished parts for which whole does
-// not vouch are to be done again. The job that it returns is interrupted, and the same command goes on with it.
+// Rebuild makes the document of a job anew from its records, where it is damaged. Finished parts of an export for which
+// whole does not vouch are to be done again; those of an import are on its server, and whole may be nil. The job that it returns is interrupted, and the same command goes on with it.
 // ErrNotDamaged where the document can be read, and sinks.ErrNotExist where there is nothing to make it from.
 func Rebuild(ctx context.Context, sink sinks.Sink, name string, whole func(context.Context, Part) (bool, error)) (*Job, error) {
 	store, err := swapper(sink)

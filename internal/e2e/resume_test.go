@@ -189,6 +189,39 @@ func TestImportGoesOn(t *testing.T) {
 	}
 }
 
+// TestImportRebuilt goes on with an import that crashed, and whose checkpoint was damaged then: it is made anew from the
+// records of its parts.
+func TestImportRebuilt(t *testing.T) {
+	t.Parallel()
+	sink, to := labtest.Local(t), labtest.Target(t)
+	_, m := exported(t, sink, 2000)
+	for title, at := range map[string]crash{
+		"after a call": {before: checkpoint.Submitted}, "after a job": {after: checkpoint.Finished},
+	} {
+		t.Run(title, func(t *testing.T) {
+			faulttable.Tried(t, "import: crashed "+title+", then its checkpoint was cut off", 1, "refused; made anew by command, the import ends: every row once")
+			store, opts := labtest.Staging(t), importer.Options{As: labtest.Name(), Jobs: 1}
+			labtest.DropLater(t, to, opts.As)
+			if err := importInto(t, sink, m, stagingOf{faults.Watch(t, crashing(t, store, at)), store}, opts); !errors.Is(err, errBroken) {
+				t.Fatalf("import over a crash: %v", err)
+			}
+			name := checkpoint.Name(checkpoint.Import, m.Job, opts.As)
+			text := read(t, store, name)
+			replace(t, store, name, text[:len(text)/2])
+			if err := importInto(t, sink, m, store, opts); !errors.Is(err, checkpoint.ErrDamaged) {
+				t.Fatalf("import with a damaged checkpoint: %v", err)
+			}
+			if _, err := checkpoint.Rebuild(t.Context(), store, name, nil); err != nil {
+				t.Fatal(err)
+			}
+			if err := importInto(t, sink, m, store, opts); err != nil {
+				t.Fatal(err)
+			}
+			wantEqual(t, compare(t, verify.Export{Sink: sink, Manifest: m}, side(t, to, opts.As), verify.Options{}), 2000)
+		})
+	}
+}
+
 // crash is a state of a part: once, the checkpoint is not written where it would record it, or is and nobody hears of it.
 type crash struct{ before, after checkpoint.PartState }
 
