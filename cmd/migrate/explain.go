@@ -38,8 +38,9 @@ var hints = []struct {
 // explain is an error with what to do next.
 func explain(err error) string {
 	hint := ""
-	if errors.As(err, new(*checkpoint.ResumableError)) && !errors.Is(err, checkpoint.ErrLost) {
-		hint = "\n  next: give the same command again to go on"
+	var kept *checkpoint.ResumableError
+	if errors.As(err, &kept) && !errors.Is(err, checkpoint.ErrLost) {
+		hint = "\n  next: give the same command again to go on, or `migrate resume --job " + kept.Job + "`"
 	}
 	for _, h := range hints {
 		if errors.Is(err, h.err) {
