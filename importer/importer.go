@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"migrate/checkpoint"
@@ -50,7 +51,7 @@ type Options struct {
 	IntoExisting bool          // add to a collection that has rows, where none of the keys is there
 	KeepIDs      bool          // make an auto-id collection's keys explicit ones, and keep them
 	Force        bool          // import into a server that is known to lose statistics of imported segments
-	StallAfter   time.Duration // a job without progress for so long has failed; 15 minutes where zero
+	StallAfter   time.Duration // a job without progress for so long is given up; 20 minutes where zero
 	// Step is told what begins, and how many rows it has to do.
 	Step func(name string, rows int64)
 	// Progress is told what of the present step was done; calls come from several goroutines.
@@ -65,7 +66,7 @@ func (o Options) withDefaults(m *manifest.Manifest) Options {
 		o.Jobs = 4
 	}
 	if o.StallAfter == 0 {
-		o.StallAfter = 15 * time.Minute
+		o.StallAfter = 20 * time.Minute // 2.3 itself gives up a job whose node is gone after 15
 	}
 	if o.Progress == nil {
 		o.Progress = func(int64, int64) {}
@@ -227,6 +228,7 @@ type importing struct {
 	created  bool  // the collection, by this run
 	bulk     bulkInserter
 	job      *checkpoint.Holder
+	tries    atomic.Int64 // calls that were intended: no two have the same number
 }
 
 // newKeys reports whether the target gives the rows keys of its own.

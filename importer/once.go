@@ -17,9 +17,28 @@ import (
 	"migrate/internal/source"
 )
 
-// insertGroup has the parts of a group imported exactly once: a job that was submitted is followed, and only what is
-// known not to have been is submitted.
+// jobPauses are the waits before the parts of a job that failed are imported anew: servers that were restarted under a
+// job are back by then.
+var jobPauses = []time.Duration{5 * time.Second, 20 * time.Second}
+
+// insertGroup has the parts of a group imported, and again where their job fails, of which nothing is on the target then.
 func (im *importing) insertGroup(ctx context.Context, g group) error {
+	for _, pause := range jobPauses {
+		err := im.insertOnce(ctx, g)
+		if !errors.Is(err, errJobFailed) || ctx.Err() != nil {
+			return err
+		}
+		slog.WarnContext(ctx, "a job failed; its parts are imported anew", "parts", im.inWords(g), "in", pause, "error", err)
+		if err := clock.Sleep(ctx, pause); err != nil {
+			return err
+		}
+	}
+	return im.insertOnce(ctx, g)
+}
+
+// insertOnce has the parts of a group imported exactly once: a job that was submitted is followed, and only what is known
+// not to have been is submitted.
+func (im *importing) insertOnce(ctx context.Context, g group) error {
 	adopted := im.part(g[0]).State == checkpoint.Submitted
 	if !adopted {
 		if err := im.submit(ctx, g); err != nil {
@@ -28,12 +47,6 @@ func (im *importing) insertGroup(ctx context.Context, g group) error {
 	}
 	rows, err := im.follow(ctx, g)
 	switch {
-	case adopted && errors.Is(err, errJobFailed):
-		slog.WarnContext(ctx, "a job of an interrupted run failed; its parts are imported anew", "parts", im.inWords(g), "error", err)
-		if err := im.forget(ctx, g); err != nil {
-			return err
-		}
-		return im.insertGroup(ctx, g)
 	case adopted && errors.Is(err, errJobGone):
 		return im.insertMissing(ctx, g, err)
 	case errors.Is(err, errJobFailed):
@@ -64,7 +77,7 @@ func (im *importing) insertMissing(ctx context.Context, g group, gone error) err
 	if len(missing) == 0 {
 		return nil
 	}
-	return im.insertGroup(ctx, missing)
+	return im.insertOnce(ctx, missing)
 }
 
 // forget makes parts whose job failed, or never was, parts that were never submitted: none of their rows is there.
@@ -184,7 +197,7 @@ const submitTries = 8
 func (im *importing) submit(ctx context.Context, g group) error {
 	wait := backoff.NewExponentialBackOff()
 	for try := 1; ; try++ {
-		if err := im.intend(ctx, g, try); err != nil {
+		if err := im.intend(ctx, g); err != nil {
 			return err
 		}
 		called := time.Now()
@@ -206,8 +219,8 @@ func (im *importing) submit(ctx context.Context, g group) error {
 }
 
 // intend stages the parts of a group and records that a call for them is about to be made.
-func (im *importing) intend(ctx context.Context, g group, try int) error {
-	names := map[int]string{}
+func (im *importing) intend(ctx context.Context, g group) error {
+	names, try := map[int]string{}, im.tries.Add(1)
 	for _, i := range g {
 		names[i] = im.stagedName(im.part(i).Part, try)
 	}

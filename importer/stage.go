@@ -23,7 +23,7 @@ func stagedFolder(job, collection string) string { return job + "/" + collection
 // stagedName names a part in the cluster's bucket by its job, its content, this ownership of the job, and the try. By the
 // name it is found in what the server lists; and when a new owner or a new try removes the object, a call that comes late
 // can't have it imported any more. No two calls ever share a name, so what a server keeps of a failed job is not met again.
-func (im *importing) stagedName(p manifest.Part, try int) string {
+func (im *importing) stagedName(p manifest.Part, try int64) string {
 	object := strings.TrimSuffix(strings.ReplaceAll(p.Object, "/", "-"), ".parquet")
 	owner := strings.ToLower(im.job.Job().Lease.ID[:10])
 	return fmt.Sprintf("%s%s-%s-%s-%d.parquet", stagedFolder(im.manifest.Job, im.opts.As), object, p.SHA256[:16], owner, try)

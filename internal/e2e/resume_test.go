@@ -163,7 +163,7 @@ func TestImportGoesOn(t *testing.T) {
 		"staging refused":     {local, put, []faults.Fault{faults.Error(errBroken).On("part-00001")}, crash{}, "broken"},
 		"staging cut off":     {local, put, []faults.Fault{faults.ErrorAfter(1000, errBroken).On("part-00000")}, crash{}, "broken"},
 		"copy refused":        {remote, copied, []faults.Fault{faults.Error(errBroken).On("part-00001")}, crash{}, "broken"},
-		"staged and damaged":  {local, put, []faults.Fault{faults.Truncate(1000).On("part-00000")}, crash{}, "bulk-insert job"},
+		"staged and damaged":  {local, put, slices.Repeat([]faults.Fault{faults.Truncate(1000).On("part-00000")}, 3), crash{}, "bulk-insert job"},
 		"intent not recorded": {local, put, nil, crash{before: checkpoint.Intended}, "broken"},
 		"id not recorded":     {local, put, nil, crash{before: checkpoint.Submitted}, "broken"},
 		"end not recorded":    {local, put, nil, crash{before: checkpoint.Finished}, "broken"},
