@@ -21,13 +21,19 @@ import (
 	"migrate/sinks"
 )
 
-// exported is a small collection on the standalone, and its export.
-func exported(t *testing.T, sink sinks.Sink, rows int) (*milvus.Collection, *manifest.Manifest) {
+// small is a collection on the standalone with the keys from 0.
+func small(t *testing.T, rows int) (*milvus.Server, *milvus.Collection) {
 	t.Helper()
-	from := labtest.Source(t)
-	c := labtest.Collection(narrow())
+	from, c := labtest.Source(t), labtest.Collection(narrow())
 	labtest.Create(t, from, c)
 	labtest.Insert(t, from, c.Name, "", narrowRows(labtest.Each(rows, func(i int) int64 { return int64(i) })))
+	return from, c
+}
+
+// exported is a small collection and its export.
+func exported(t *testing.T, sink sinks.Sink, rows int) (*milvus.Collection, *manifest.Manifest) {
+	t.Helper()
+	from, c := small(t, rows)
 	m, err := exporter.Export(t.Context(), from, c.Name, sink, exporter.Options{Job: c.Name, PartBytes: 50_000})
 	if err != nil {
 		t.Fatal(err)

@@ -28,10 +28,7 @@ var errBroken = errors.New("broken on purpose")
 // not written again, and the result is that of an undisturbed run.
 func TestExportGoesOn(t *testing.T) {
 	t.Parallel()
-	from := labtest.Source(t)
-	c := labtest.Collection(narrow())
-	labtest.Create(t, from, c)
-	labtest.Insert(t, from, c.Name, "", narrowRows(labtest.Each(3000, func(i int) int64 { return int64(i) })))
+	from, c := small(t, 3000)
 	opts := exporter.Options{Job: "j", PartBytes: 50_000, Workers: 1}
 	undisturbed, err := exporter.Export(t.Context(), from, c.Name, labtest.Local(t), opts)
 	if err != nil {
@@ -90,10 +87,7 @@ func TestExportGoesOn(t *testing.T) {
 // complete, and the same call writes those parts again.
 func TestStoreThatDoesNotKeep(t *testing.T) {
 	t.Parallel()
-	from := labtest.Source(t)
-	c := labtest.Collection(narrow())
-	labtest.Create(t, from, c)
-	labtest.Insert(t, from, c.Name, "", narrowRows(labtest.Each(3000, func(i int) int64 { return int64(i) })))
+	from, c := small(t, 3000)
 	opts := exporter.Options{Job: "j", PartBytes: 50_000, Workers: 1}
 	for title, kept := range map[string]int64{"half": 5000, "nothing": 0} {
 		t.Run(title, func(t *testing.T) {
@@ -142,10 +136,7 @@ func (s stagingOf) Key(name string) string { return s.store.Key(name) }
 func TestImportGoesOn(t *testing.T) {
 	t.Parallel()
 	local := labtest.Local(t)
-	from := labtest.Source(t)
-	c := labtest.Collection(narrow())
-	labtest.Create(t, from, c)
-	labtest.Insert(t, from, c.Name, "", narrowRows(labtest.Each(2000, func(i int) int64 { return int64(i) })))
+	from, c := small(t, 2000)
 	m, err := exporter.Export(t.Context(), from, c.Name, local, exporter.Options{Job: c.Name, PartBytes: 50_000})
 	if err != nil {
 		t.Fatal(err)
