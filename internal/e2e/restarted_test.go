@@ -96,7 +96,7 @@ func importThrough(t *testing.T, l *lab.Lab, part string, m *manifest.Manifest, 
 		}
 		defer server.Close()
 		_, err = importer.Import(t.Context(), server, sink, m, staging, importer.Options{
-			As: name, Jobs: 2, StallAfter: 3 * time.Minute, Step: func(step string, _ int64) {
+			As: name, Jobs: 2, Step: func(step string, _ int64) {
 				if step == "bulk insert" {
 					time.AfterFunc(time.Second, strike)
 				}
