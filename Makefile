@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-faults bench lab-up lab-down lab-status
+.PHONY: help build image demo test test-faults compose-test bench lab-up lab-down lab-status
 
 # The race detector needs a C compiler; a machine without one runs the same tests without it.
 RACE := $(if $(shell command -v gcc),-race,)
@@ -9,6 +9,11 @@ help: ## list the targets
 
 build: ## build bin/migrate
 	go build -o bin/ ./cmd/migrate ./deploy/demo
+
+image: IMAGE := migrate
+image: ## build the image of migrate for deploy/compose; BASE is what it stands on
+	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/image/migrate ./cmd/migrate
+	docker build --file deploy/compose/migrate/Dockerfile $(if $(BASE),--build-arg BASE=$(BASE)) --tag $(IMAGE) bin/image
 
 demo: export MIGRATE_CONFIG := deploy/demo/migrate.yaml
 demo: build lab-up ## move 100,000 documents from a real standalone to a real cluster, and prove it
@@ -34,6 +39,12 @@ test-faults: ## all tests, and those that take minutes: kill -9 at 30 random ins
 	mkdir -p .lab && rm -f $(FAULT_TABLE)
 	go run ./cmd/lab run -- go test -p 1 -timeout 80m -count 1 -tags faults ./...
 	go run ./internal/faulttable/write docs/reliability.md $(FAULT_TABLE)
+
+compose-test: ## deploy/compose on a real Docker engine, which it starts and stops; needs root, and takes a quarter of an hour
+	@test "$$(id -u)" = 0 || { echo 'make compose-test needs root: it starts a Docker engine' ; exit 1 ; }
+	go vet -tags compose ./deploy/...
+	go tool staticcheck -tags compose ./deploy/...
+	go test -tags compose -timeout 40m -count 1 -v -failfast -run TestRun ./deploy/compose
 
 bench: build ## hold the export's speed against pymilvus' and the Go SDK's iterators, on the running lab
 	go build -o bin/ ./deploy/bench

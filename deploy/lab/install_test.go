@@ -55,7 +55,8 @@ func TestFailedInstallLeavesNothingAndShowsItsLog(t *testing.T) {
 func TestMissingToolsAreAllNamed(t *testing.T) {
 	l := aLab(t)
 	t.Setenv("PATH", t.TempDir())
-	err := l.Install(t.Context())
+	_, err := l.Software(t.Context())
+	err = errors.Join(err, l.Install(t.Context()))
 	for tool, hint := range prerequisites {
 		if !matches(err, tool+" is not on the PATH: "+hint) {
 			t.Errorf("error %v; want it to name %s", err, tool)

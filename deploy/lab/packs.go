@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	_ "embed"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -43,6 +44,14 @@ var (
 		name: fmt.Sprintf("python-%.4x", sha256.Sum256([]byte(requirements))), // other requirements, another folder
 		how:  "pymilvus, pyarrow, numpy, duckdb", tools: []string{"python3"},
 		build: buildPython,
+	}
+	composePack = pack{
+		name: "compose-2.39.1", how: "Docker Compose, built in about four minutes", tools: []string{"go"},
+		build: buildCompose,
+	}
+	debianPack = pack{
+		name: "debian-bookworm", how: "a root file system with Java, nginx and Prometheus, about two minutes",
+		tools: []string{"debootstrap"}, build: makeDebian,
 	}
 )
 
@@ -114,6 +123,40 @@ func buildMinIO(ctx context.Context, b *build) error {
 	env := []string{"GOBIN=" + b.dir, "GOFLAGS=", "GOWORK=off", "CGO_ENABLED=0"}
 	return b.run(ctx, env, "go", "install", "-ldflags=-s -w",
 		"github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c")
+}
+
+// buildCompose compiles a copy of the module: go install refuses it for its exclude directives.
+func buildCompose(ctx context.Context, b *build) error {
+	source, err := exec.CommandContext(ctx, "go", "mod", "download", "-json", "github.com/docker/compose/v2@v2.39.1").Output()
+	if err != nil {
+		return fmt.Errorf("downloading Docker Compose: %w", err)
+	}
+	var module struct{ Dir string }
+	if err := json.Unmarshal(source, &module); err != nil {
+		return fmt.Errorf("downloading Docker Compose: %w", err)
+	}
+	if err := os.CopyFS(b.path("source"), os.DirFS(module.Dir)); err != nil {
+		return err
+	}
+	env := []string{"CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off"}
+	if err := b.run(ctx, env, "go", "build", "-C", b.path("source"), "-trimpath", "-ldflags=-s -w "+
+		"-X github.com/docker/compose/v2/internal.Version=v2.39.1", "-o", b.path("docker-compose"), "./cmd"); err != nil {
+		return err
+	}
+	return os.RemoveAll(b.path("source"))
+}
+
+// makeDebian fills the build with what the images need beside the servers.
+func makeDebian(ctx context.Context, b *build) error {
+	if os.Geteuid() != 0 {
+		return errors.New("making a root file system takes root")
+	}
+	if err := b.run(ctx, nil, "debootstrap", "--variant=minbase", "--include="+strings.Join([]string{
+		"ca-certificates", "curl", "tini", "openjdk-17-jre-headless", "nginx-light", "libnginx-mod-stream", "prometheus",
+	}, ","), "bookworm", b.dir); err != nil {
+		return err
+	}
+	return errors.Join(os.RemoveAll(b.path("var", "cache", "apt")), os.RemoveAll(b.path("var", "lib", "apt", "lists")))
 }
 
 func fetchPulsar(ctx context.Context, b *build) error {

@@ -1,0 +1,161 @@
+//go:build compose
+
+package compose
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestRunCluster brings the files up on a Docker engine of its own, with images made from packages, and uses what came up
+// as someone would who moves to a cluster. `make compose-test` runs it, as root.
+func TestRunCluster(t *testing.T) {
+	s := newStack(t)
+	s.step("the base, from nothing", func() { s.up() })
+	all := []string{"lb", "monitoring", "standalone", "migrate"}
+	s.step("with "+strings.Join(all, ", "), func() { s.up(all...) })
+	s.step("nginx -t, promtool check config, promtool test rules", s.checkConfigurations)
+	s.step("every role of every service is scraped", s.awaitTargets)
+
+	s.step("20,000 documents into the standalone", func() { s.demo("seed", "--address", s.standalone(), "--rows", "20000") })
+	s.step("migrate export, import, verify: from its image, through nginx", func() {
+		s.migrate("export")
+		s.migrate("import")
+		s.migrate("verify")
+	})
+	s.step("the same answers from both sides", func() { s.demo("search", "--left", s.standalone(), "--right", s.lb()) })
+
+	load := s.search()
+	s.step("every query of every dashboard has data", s.awaitDashboards)
+	s.scale("querynode", 4, "querycoord", "milvus_querycoord_querynode_num")
+	s.scale("querynode", 2, "querycoord", "milvus_querycoord_querynode_num")
+	s.scale("datanode", 3, "datacoord", "milvus_datacoord_datanode_num")
+	s.scale("proxy", 3, "rootcoord", "milvus_rootcoord_proxy_num")
+	s.step("nginx sends searches to the third proxy", func() { s.await("a search at the third proxy", s.thirdProxySearched) })
+	load.end(t)
+
+	s.step("down", func() { s.compose("down") })
+	s.step("up again", func() { s.up(all...) })
+	s.step("the data is still there", func() {
+		s.await("verify", func(ctx context.Context) error { return s.tryMigrate(ctx, "verify") })
+	})
+	s.step("down, with the data", func() { s.compose("down", "--volumes") })
+}
+
+// TestRunHA brings up what is to survive the loss of any one container, and kills one after the other.
+func TestRunHA(t *testing.T) {
+	s := newStack(t)
+	s.step("ha, lb, monitoring, standalone, migrate", func() { s.up("ha", "lb", "monitoring", "standalone", "migrate") })
+	s.step("three of etcd, four drives, a standby of each coordinator", s.checkHA)
+	s.step("20,000 documents moved", func() {
+		s.demo("seed", "--address", s.standalone(), "--rows", "20000")
+		s.migrate("export")
+		s.migrate("import")
+	})
+	for _, victim := range []string{
+		"etcd-2-1", "minio-3-1", "querynode-1", "proxy-1", s.active("rootcoord"), s.active("datacoord"), s.active("querycoord"),
+	} {
+		s.step(victim+" killed, until migrate finds both sides equal", func() { s.kill(victim) })
+	}
+	s.step("Prometheus tells of the loss of etcd, a drive, a query node, a proxy", func() {
+		s.awaitAlerts("FewerThanBefore etcd", "FewerThanBefore minio", "DriveOffline ", "FewerThanBefore querynode", "FewerThanBefore proxy")
+	})
+	s.step("all of it up again", func() { s.up(s.overlays...) })
+	s.step("down, with the data", func() { s.compose("down", "--volumes") })
+}
+
+// scale changes how many of a service there are, until its coordinator counts as many.
+func (s *stack) scale(service string, replicas int, coordinator, count string) {
+	what := service + " to " + itoa(replicas) + ", until " + coordinator + " counts them"
+	s.step(what, func() {
+		s.replicas[service] = replicas
+		s.compose(append([]string{"up", "--detach", "--wait", "--no-recreate"}, s.scaledServices()...)...)
+		s.await(what, func(ctx context.Context) error {
+			value, err := s.metric(ctx, coordinator, 1, count)
+			if err == nil && value != float64(replicas) {
+				return errors.New(coordinator + " counts another number")
+			}
+			return err
+		})
+	})
+}
+
+func (s *stack) thirdProxySearched(ctx context.Context) error {
+	value, err := s.metric(ctx, "proxy", 3, `milvus_proxy_req_count{function_name="Search"`)
+	if err == nil && value == 0 {
+		return errors.New("it has not seen a search")
+	}
+	return err
+}
+
+func (s *stack) checkConfigurations() {
+	s.compose("exec", "-T", "lb", "nginx", "-t")
+	s.compose("exec", "-T", "prometheus", "promtool", "check", "config", "/etc/prometheus/prometheus.yml")
+	s.docker("run", "--rm", "--volume", s.path("monitoring")+":/rules:ro", "--workdir", "/rules", s.variables["PROMETHEUS_IMAGE"],
+		"promtool", "test", "rules", "alerts_test.yml")
+}
+
+func (s *stack) checkHA() {
+	members := s.compose("exec", "-T", "etcd", "etcdctl", "member", "list")
+	if n := strings.Count(members, "started"); n != 3 {
+		s.t.Fatalf("%d members of etcd:\n%s", n, members)
+	}
+	metrics := s.compose("exec", "-T", "minio", "curl", "-sf", "http://localhost:9000/minio/v2/metrics/cluster")
+	if n := sum(metrics, "minio_cluster_drive_online_total"); n != 4 {
+		s.t.Fatalf("%v drives of MinIO online", n)
+	}
+	for _, coordinator := range []string{"rootcoord", "datacoord", "querycoord"} {
+		s.active(coordinator)
+	}
+	s.awaitTargets()
+}
+
+// active is the one container of a coordinator that does not stand by.
+func (s *stack) active(coordinator string) string {
+	var active []string
+	for _, index := range []string{"1", "2"} {
+		if strings.Contains(s.compose("logs", "--index", index, coordinator), "will become ACTIVE") {
+			active = append(active, coordinator+"-"+index)
+		}
+	}
+	if len(active) != 1 {
+		s.t.Fatalf("of two %s are active: %v", coordinator, active)
+	}
+	return active[0]
+}
+
+// kill ends a container as a crash would, and waits until migrate can verify without it.
+func (s *stack) kill(container string) {
+	s.docker("kill", "milvus-"+container)
+	s.await("verify without "+container, func(ctx context.Context) error { return s.tryMigrate(ctx, "verify", "--no-deps") })
+}
+
+// await repeats try until it succeeds, for two minutes.
+func (s *stack) await(what string, try func(context.Context) error) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.ctx, 2*time.Minute)
+	defer cancel()
+	for {
+		err := try(ctx)
+		if err == nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			s.t.Fatalf("waiting for %s: %v", what, err)
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+func (s *stack) scaledServices() []string {
+	var args []string
+	for service, n := range maps.All(s.replicas) {
+		args = append(args, "--scale", service+"="+itoa(n))
+	}
+	return append(args, s.services()...)
+}

@@ -1,0 +1,26 @@
+package compose
+
+import (
+	"regexp"
+	"slices"
+
+	"github.com/compose-spec/compose-go/v2/types"
+)
+
+// Secrets are the variables that have no default: ./new-env makes them up.
+var Secrets = []string{"MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD", "GRAFANA_PASSWORD"}
+
+var secretName = regexp.MustCompile(`PASSWORD|SECRET|TOKEN|ACCESS_?KEY|ROOT_USER`)
+
+// secretsComeFromOutside: what looks like a secret is empty, or has the value of a variable that has no default.
+func secretsComeFromOutside(p *types.Project, s types.ServiceConfig, report func(string, ...any)) {
+	var given []string
+	for _, name := range Secrets {
+		given = append(given, p.Environment[name])
+	}
+	for key, value := range s.Environment {
+		if secretName.MatchString(key) && value != nil && *value != "" && !slices.Contains(given, *value) {
+			report("has a value for %s in the clear", key)
+		}
+	}
+}

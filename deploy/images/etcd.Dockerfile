@@ -1,0 +1,2 @@
+FROM lab/debian
+COPY etcd etcdctl /usr/local/bin/

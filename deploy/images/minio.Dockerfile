@@ -1,0 +1,2 @@
+FROM lab/debian
+COPY minio /usr/local/bin/
