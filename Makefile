@@ -34,8 +34,11 @@ test: ## check the code, and run every test on the lab, which it starts and stop
 	go run ./cmd/lab run -- go test $(RACE) -timeout 40m -parallel 8 ./...
 
 test-faults: export KILLS := 30
-test-faults: ## the tests that take minutes: kill -9 at 30 random instants each, servers restarted under load
-	go run ./cmd/lab run -- go test -timeout 80m -count 1 -v -tags faults -run 'Killed|Process|Restarted|Proxied|GoesOn|Forgotten|Drilled' ./cmd/migrate ./internal/e2e ./internal/drill
+test-faults: export FAULT_TABLE := $(CURDIR)/.lab/faults.jsonl
+test-faults: ## all tests, and those that take minutes: kill -9 at 30 random instants each, servers restarted under load
+	mkdir -p .lab && rm -f $(FAULT_TABLE)
+	go run ./cmd/lab run -- go test -p 1 -timeout 80m -count 1 -tags faults ./...
+	go run ./internal/faulttable/write docs/reliability.md $(FAULT_TABLE)
 
 compose-test: ## deploy/compose on a real Docker engine, which it starts and stops; needs root, and takes a quarter of an hour
 	@test "$$(id -u)" = 0 || { echo 'make compose-test needs root: it starts a Docker engine' ; exit 1 ; }

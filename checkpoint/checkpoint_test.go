@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"migrate/internal/columns"
+	"migrate/internal/faulttable"
 	"migrate/internal/manifest"
 	"migrate/internal/sealed"
 	"migrate/sinks"
@@ -174,6 +175,7 @@ func TestLostAnswer(t *testing.T) {
 
 // TestEveryPrefix refuses a document that was cut at any byte.
 func TestEveryPrefix(t *testing.T) {
+	faulttable.Tried(t, "a checkpoint cut at any byte", 1, "refused as damaged, at every length")
 	sink := newSink(t)
 	_, h := acquire(t, sink, fresh())
 	if err := h.Update(t.Context(), onePart); err != nil {

@@ -78,7 +78,7 @@ func Acquire(ctx context.Context, sink sinks.Sink, name string, fresh Job) (cont
 	if err != nil {
 		return nil, nil, err
 	}
-	h := &Holder{LastSeen: time.Now(), store: store, sink: sink, name: name, job: fresh}
+	h := &Holder{LastSeen: clock.Now(ctx), store: store, sink: sink, name: name, job: fresh}
 	there, version, err := load(ctx, store, name)
 	switch {
 	case errors.Is(err, sinks.ErrNotExist):
@@ -87,7 +87,7 @@ func Acquire(ctx context.Context, sink sinks.Sink, name string, fresh Job) (cont
 	case err != nil:
 		return nil, nil, err
 	default:
-		if err := h.takeOver(there, version, fresh); err != nil {
+		if err := h.takeOver(there, version, fresh, clock.Now(ctx)); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -95,7 +95,7 @@ func Acquire(ctx context.Context, sink sinks.Sink, name string, fresh Job) (cont
 	h.job.Lease.ID, h.job.Lease.Owner = rand.Text(), self()
 	h.job.Lease.Epoch++
 	if h.job.Started.IsZero() {
-		h.job.Started = time.Now().UTC()
+		h.job.Started = clock.Now(ctx).UTC()
 	}
 	err = h.Update(ctx, func(*Job) {})
 	if err == nil && h.Resumed {
@@ -110,11 +110,10 @@ func Acquire(ctx context.Context, sink sinks.Sink, name string, fresh Job) (cont
 }
 
 // takeOver goes on with a document that is there, unless it is held or bound otherwise.
-func (h *Holder) takeOver(there *Job, version sinks.Version, fresh Job) error {
+func (h *Holder) takeOver(there *Job, version sinks.Version, fresh Job, now time.Time) error {
 	lease := there.Lease
-	if there.live() {
-		return fmt.Errorf("%s %q: %w: %s, until %s unless it renews", there.Kind, there.Name, ErrHeld,
-			lease.Owner, lease.Expires.Local().Format(time.TimeOnly))
+	if there.live(now) {
+		return fmt.Errorf("%s %q: %w: %s, %s", there.Kind, there.Name, ErrHeld, lease.Owner, lease.until(now))
 	}
 	h.version = version
 	if there.State == Done {
@@ -149,7 +148,7 @@ func (h *Holder) Update(ctx context.Context, change func(*Job)) error {
 	next := h.job
 	next.Parts = slices.Clone(h.job.Parts) // a change that can't be stored leaves no trace
 	change(&next)
-	next.Updated = time.Now().UTC()
+	next.Updated = clock.Now(ctx).UTC()
 	next.Lease.Expires = next.Updated.Add(leaseTime)
 	if err := h.record(ctx, &next); err != nil {
 		return fmt.Errorf("recording a part of %q: %w", next.Name, err)
@@ -221,11 +220,19 @@ func (h *Holder) lose(err error) {
 	}
 }
 
-// StillOwner refuses to go on where the lease has run out without being renewed, as after a long pause of the whole
-// process: another may own the job by now.
-func (h *Holder) StillOwner() error {
+// StillOwner is asked before what can't be taken back. Where the lease has run out without being renewed, as after a long
+// pause of the whole process or a jump of its clock, another may own the job by now, and the store is asked. ErrLost
+// where that is so.
+func (h *Holder) StillOwner(ctx context.Context) error {
+	if h.expired(ctx) == nil {
+		return nil
+	}
+	return h.Update(ctx, func(*Job) {})
+}
+
+func (h *Holder) expired(ctx context.Context) error {
 	job := h.Job()
-	if time.Now().Before(job.Lease.Expires) {
+	if clock.Now(ctx).Before(job.Lease.Expires) {
 		return nil
 	}
 	return fmt.Errorf("%s %q: the lease ran out at %s: %w", job.Kind, job.Name, job.Lease.Expires.Local().Format(time.TimeOnly), ErrLost)
@@ -251,7 +258,7 @@ func (h *Holder) renew(ctx context.Context) {
 			if err != nil && ctx.Err() == nil {
 				slog.WarnContext(ctx, "the job's lease can't be renewed", "error", err)
 			}
-			if err := h.StillOwner(); err != nil {
+			if err := h.expired(ctx); err != nil {
 				h.lose(err)
 				return
 			}

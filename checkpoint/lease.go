@@ -16,6 +16,15 @@ type Lease struct {
 	Expires time.Time `json:"expires"`
 }
 
+// until says how long a lease holds. With clocks that agree no lease ends later than leaseTime from now.
+func (l Lease) until(now time.Time) string {
+	ends := fmt.Sprintf("until %s unless it renews", l.Expires.Local().Format(time.TimeOnly))
+	if ahead := l.Expires.Sub(now) - leaseTime; ahead > time.Second {
+		return fmt.Sprintf("%s; that machine's clock is %v or more ahead of this one's", ends, ahead.Round(time.Second))
+	}
+	return ends
+}
+
 // leaseTime is how long a lease holds without being renewed, and renewEvery how often it is.
 const (
 	leaseTime  = 30 * time.Second

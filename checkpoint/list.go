@@ -51,15 +51,15 @@ func List(ctx context.Context, sink sinks.Sink) ([]Job, error) {
 // Standing is the state of a job as it is now: a running one whose owner is gone, or has let its lease run out, was
 // interrupted.
 func (j *Job) Standing() State {
-	if j.State == Running && !j.live() {
+	if j.State == Running && !j.live(time.Now()) {
 		return Interrupted
 	}
 	return j.State
 }
 
 // live reports whether a process has the job.
-func (j *Job) live() bool {
-	return j.State == Running && time.Now().Before(j.Lease.Expires) && !j.Lease.Owner.gone()
+func (j *Job) live(now time.Time) bool {
+	return j.State == Running && now.Before(j.Lease.Expires) && !j.Lease.Owner.gone()
 }
 
 // Remove removes everything in a job's folder on a sink: its documents, parts and manifest. ErrHeld where a process has
@@ -70,7 +70,7 @@ func Remove(ctx context.Context, sink sinks.Sink, name string) error {
 		return err
 	}
 	for _, j := range jobs {
-		if j.Name == name && j.live() {
+		if j.Name == name && j.live(time.Now()) {
 			return fmt.Errorf("removing %q: %w: %s", name, ErrHeld, j.Lease.Owner)
 		}
 	}

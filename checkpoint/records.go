@@ -45,9 +45,6 @@ func parseRecordName(name, object string) (part int, epoch int64, ok bool) {
 // record writes down what is about to change.
 func (h *Holder) record(ctx context.Context, next *Job) error {
 	if len(next.Parts) != len(h.job.Parts) {
-		if err := removeRecords(ctx, h.sink, h.name); err != nil {
-			return err
-		}
 		return putSealed(ctx, h.sink, planName(h.name), next)
 	}
 	for i, p := range next.Parts {
@@ -117,8 +114,8 @@ func Discard(ctx context.Context, sink sinks.Sink, name string) error {
 	return removeRecords(ctx, sink, name)
 }
 
-// Rebuild makes the document of a job anew from its records, where it is damaged. Finished parts for which whole does
-// not vouch are to be done again. The job that it returns is interrupted, and the same command goes on with it.
+// Rebuild makes the document of a job anew from its records, where it is damaged. Finished parts of an export for which
+// whole does not vouch are to be done again; those of an import are on its server, and whole may be nil. The job that it returns is interrupted, and the same command goes on with it.
 // ErrNotDamaged where the document can be read, and sinks.ErrNotExist where there is nothing to make it from.
 func Rebuild(ctx context.Context, sink sinks.Sink, name string, whole func(context.Context, Part) (bool, error)) (*Job, error) {
 	store, err := swapper(sink)
@@ -160,14 +157,14 @@ func (j *Job) doubt(ctx context.Context, whole func(context.Context, Part) (bool
 			return err
 		}
 		if !ok {
-			j.Parts[i] = p.again()
+			j.Parts[i] = p.Again()
 		}
 	}
 	return nil
 }
 
-// again is a part as it was planned.
-func (p Part) again() Part {
+// Again is a part of an export as it was planned.
+func (p Part) Again() Part {
 	planned := Part{Number: p.Number, Planned: p.Planned}
 	planned.Partition, planned.Range = p.Partition, p.Range
 	return planned

@@ -28,6 +28,8 @@ import (
 var (
 	// ErrExists: the job has a complete export already.
 	ErrExists = errors.New("export is complete already")
+	// ErrNotKept: the sink took parts, and does not have them as they were written.
+	ErrNotKept = errors.New("sink did not keep what was written")
 	// ErrUnsupported: the collection has a type that can't be carried.
 	ErrUnsupported = errors.New("types can't be carried")
 )
@@ -233,7 +235,7 @@ func (e *export) exportParts(ctx context.Context) error {
 	return g.Wait()
 }
 
-// complete removes parts that are not of this export, and writes the manifest.
+// complete removes parts that are not of this export, makes sure that all others are there, and writes the manifest.
 func (e *export) complete(ctx context.Context) (*manifest.Manifest, error) {
 	job := e.job.Job()
 	m := &manifest.Manifest{
@@ -246,7 +248,11 @@ func (e *export) complete(ctx context.Context) (*manifest.Manifest, error) {
 	keep := func(object string) bool {
 		return slices.ContainsFunc(m.Parts, func(p manifest.Part) bool { return p.Object == object })
 	}
-	if err := e.remove(ctx, keep); err != nil {
+	kept, err := e.remove(ctx, keep)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.checkKept(ctx, kept); err != nil {
 		return nil, err
 	}
 	m.Finished = time.Now().UTC()
@@ -265,7 +271,8 @@ func (e *export) end(ctx context.Context, cause error) error {
 	}
 	clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	return errors.Join(cause, e.remove(clean, func(string) bool { return false }), e.job.Remove(clean))
+	_, err := e.remove(clean, func(string) bool { return false })
+	return errors.Join(cause, err, e.job.Remove(clean))
 }
 
 // UnreadableError is the refusal of an export that would leave rows out.
@@ -303,20 +310,43 @@ func (e *export) exportPart(ctx context.Context, p checkpoint.Part) (checkpoint.
 	return w.part, nil
 }
 
-func (e *export) remove(ctx context.Context, keep func(object string) bool) error {
-	folder := e.opts.Job + "/"
+// remove removes the parts that are not to be kept, and returns the sizes of the others.
+func (e *export) remove(ctx context.Context, keep func(object string) bool) (kept map[string]int64, err error) {
+	folder, kept := e.opts.Job+"/", map[string]int64{}
 	for info, err := range e.sink.List(ctx, folder) {
 		if err != nil {
-			return fmt.Errorf("listing the parts of %q: %w", e.opts.Job, err)
+			return nil, fmt.Errorf("listing the parts of %q: %w", e.opts.Job, err)
 		}
-		if object := strings.TrimPrefix(info.Name, folder); keep(object) || !manifest.IsPart(object) {
+		object := strings.TrimPrefix(info.Name, folder)
+		if keep(object) {
+			kept[object] = info.Size
+			continue
+		}
+		if !manifest.IsPart(object) {
 			continue
 		}
 		if err := e.sink.Delete(ctx, info.Name); err != nil {
-			return fmt.Errorf("removing a part of an unfinished export: %w", err)
+			return nil, fmt.Errorf("removing a part of an unfinished export: %w", err)
 		}
 	}
-	return nil
+	return kept, nil
+}
+
+// checkKept has the parts done again that are not on the sink in their size: it took them, and lost them or a piece.
+func (e *export) checkKept(ctx context.Context, sizes map[string]int64) error {
+	var lost []error
+	again := e.job.Job().Parts
+	for i, p := range again {
+		if p.Object != "" && sizes[p.Object] != p.Bytes {
+			lost = append(lost, fmt.Errorf("%s has %d bytes of %d: %w", e.sink.URL(e.objectName(p)), sizes[p.Object], p.Bytes, ErrNotKept))
+			again = slices.Clone(again)
+			again[i] = p.Again()
+		}
+	}
+	if len(lost) == 0 {
+		return nil
+	}
+	return errors.Join(append(lost, e.job.Update(ctx, func(j *checkpoint.Job) { j.Parts = again }))...)
 }
 
 // lowHigh widens the key bounds of a part by a batch.

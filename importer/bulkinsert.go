@@ -4,41 +4,62 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
 
-	"migrate/checkpoint"
 	"migrate/internal/clock"
 	"migrate/internal/milvus"
 )
 
-// bulkInserter is one dialect of bulk insert. A job takes one file.
+// bulkInserter is one dialect of bulk insert.
 type bulkInserter interface {
-	// submit starts a job and returns its id. It is never repeated by itself: a second call would import twice.
-	submit(ctx context.Context, collection, partition, file string) (id int64, err error)
-	// state asks how far a job is.
-	state(ctx context.Context, id int64) (jobState, error)
-	// find looks for the job that imports a file, among those that the server still knows.
-	find(ctx context.Context, collection, file string) (id int64, found bool, err error)
+	// submit starts a job and returns its id. It is never repeated by itself where a second call would import twice.
+	submit(ctx context.Context, o order) (id int64, err error)
+	// state asks how far a job is; errJobGone where the server does not know it.
+	state(ctx context.Context, collection string, id int64) (jobState, error)
+	// find looks for the jobs that import files, among those that the server still knows. It has not decided while a
+	// job is there that does not name its files yet.
+	find(ctx context.Context, collection string, files []string) (jobs map[string]int64, decided bool, err error)
+}
+
+// committer is a dialect whose jobs wait, when all is imported and nothing visible, until they are told how to end.
+type committer interface {
+	commit(ctx context.Context, id int64) error
+	abort(ctx context.Context, id int64) error
+}
+
+// order is what one job is to import.
+type order struct {
+	collection, partition string
+	files                 []string
 }
 
 // jobState is how far a bulk-insert job is.
 type jobState struct {
-	name      string // as the server calls it
-	completed bool
-	failed    string // why, where it failed
-	percent   string
-	rows      int64
+	name        string // as the server calls it
+	uncommitted bool   // it waits for a committer
+	completed   bool
+	failed      string // why, where it failed
+	percent     string
+	rows        int64 // that it brought; unknownRows where the server does not tell
 }
 
-// dialect chooses how a server is told to bulk-insert.
-func dialect(server *milvus.Server) (bulkInserter, error) {
-	if server.Capabilities.GRPCImport {
+const unknownRows = -1
+
+// dialect chooses how a server is told to bulk-insert, and makes sure that it listens.
+func dialect(ctx context.Context, server *milvus.Server) (bulkInserter, error) {
+	switch can := server.Capabilities; {
+	case can.GRPCImport:
 		return grpcImport{server}, nil
+	case can.RESTImport:
+		return restImport{server.ImportJobs()}, server.ImportJobs().Check(ctx)
 	}
-	return nil, fmt.Errorf("%w: this migrate bulk-inserts into Milvus 2.3, and %s is %s", ErrTarget, server.Address, server.Version)
+	return nil, fmt.Errorf("%w: this migrate bulk-inserts into Milvus 2.3 and later, and %s is %q", ErrTarget, server.Address, server.Version)
 }
 
 const pollEvery = 250 * time.Millisecond
@@ -46,13 +67,17 @@ const pollEvery = 250 * time.Millisecond
 // errJobFailed is a bulk-insert job that the server has given up: none of its rows is there.
 var errJobFailed = errors.New("bulk-insert job failed")
 
-// follow follows a job to its end. One that stands still for too long is an error that names it.
-func (im *importing) follow(ctx context.Context, p checkpoint.Part) (rows int64, err error) {
-	job := fmt.Sprintf("bulk-insert job %d (%s)", p.Task, im.staging.Key(p.Staged))
+// errJobGone is a bulk-insert job that the server does not know, or no longer.
+var errJobGone = errors.New("bulk-insert job is not known to the server")
+
+// follow follows a group's job to its end. One that stands still for too long is an error that names it.
+func (im *importing) follow(ctx context.Context, g group) (rows int64, err error) {
+	id := im.part(g[0]).Task
+	job := fmt.Sprintf("bulk-insert job %d (%s)", id, strings.Join(im.files(g), ", "))
 	var last jobState
 	moved := time.Now()
 	for {
-		state, err := im.bulk.state(ctx, p.Task)
+		state, err := im.bulk.state(ctx, im.target.Name, id)
 		if err != nil {
 			return 0, fmt.Errorf("following %s, last %s: %w", job, last.name, err)
 		}
@@ -61,6 +86,11 @@ func (im *importing) follow(ctx context.Context, p checkpoint.Part) (rows int64,
 		}
 		if state.completed {
 			return state.rows, nil
+		}
+		if state.uncommitted {
+			if err := im.commit(ctx, g, state.rows); err != nil {
+				return 0, fmt.Errorf("%s: %w", job, err)
+			}
 		}
 		if state != last {
 			last, moved = state, time.Now()
@@ -74,12 +104,30 @@ func (im *importing) follow(ctx context.Context, p checkpoint.Part) (rows int64,
 	}
 }
 
+// commit makes what a job has brought visible, if it is all there and the job is still this process's. Where the call gets
+// no answer, the job's next state tells what became of it, and one that is heard twice changes nothing.
+func (im *importing) commit(ctx context.Context, g group, rows int64) error {
+	id, two := im.part(g[0]).Task, im.bulk.(committer)
+	if want := im.rowsOf(g); rows != want && rows != unknownRows {
+		return errors.Join(fmt.Errorf("%w: aborted, since it has %d rows of %d", errJobFailed, rows, want), two.abort(ctx, id))
+	}
+	if err := im.job.Confirm(ctx); err != nil {
+		return err
+	}
+	err := two.commit(ctx, id)
+	if milvus.CanPass(err) {
+		slog.WarnContext(ctx, "a commit got no answer; the job is looked at again", "job", id, "error", err)
+		return nil
+	}
+	return err
+}
+
 // grpcImport is the dialect of Milvus 2.3: the Import and GetImportState calls.
 type grpcImport struct{ server *milvus.Server }
 
-func (g grpcImport) submit(ctx context.Context, collection, partition, file string) (int64, error) {
+func (g grpcImport) submit(ctx context.Context, o order) (int64, error) {
 	resp, err := g.server.Service().Import(ctx, &milvuspb.ImportRequest{
-		DbName: g.server.Database(), CollectionName: collection, PartitionName: partition, Files: []string{file},
+		DbName: g.server.Database(), CollectionName: o.collection, PartitionName: o.partition, Files: o.files,
 	})
 	if err != nil {
 		return 0, err
@@ -90,8 +138,11 @@ func (g grpcImport) submit(ctx context.Context, collection, partition, file stri
 	return resp.GetTasks()[0], nil
 }
 
-func (g grpcImport) state(ctx context.Context, id int64) (jobState, error) {
+func (g grpcImport) state(ctx context.Context, _ string, id int64) (jobState, error) {
 	resp, err := g.server.Service().GetImportState(ctx, &milvuspb.GetImportStateRequest{Task: id})
+	if err != nil && strings.Contains(err.Error(), "key not found") {
+		return jobState{}, fmt.Errorf("%w: %w", errJobGone, err)
+	}
 	if err != nil {
 		return jobState{}, err
 	}
@@ -108,25 +159,25 @@ func (g grpcImport) state(ctx context.Context, id int64) (jobState, error) {
 	return s, nil
 }
 
-// find goes by the file's path, which the 2.3 task list holds for 24 hours. Of several jobs for one file, one that has
+// find goes by the files' paths, which the 2.3 task list holds for 24 hours. Of several jobs for one file, one that has
 // not failed counts.
-func (g grpcImport) find(ctx context.Context, collection, file string) (int64, bool, error) {
+func (g grpcImport) find(ctx context.Context, collection string, files []string) (map[string]int64, bool, error) {
 	resp, err := g.server.Service().ListImportTasks(ctx, &milvuspb.ListImportTasksRequest{DbName: g.server.Database(), CollectionName: collection})
 	if err != nil {
-		return 0, false, fmt.Errorf("listing the bulk-insert jobs of %q: %w", collection, err)
+		return nil, false, fmt.Errorf("listing the bulk-insert jobs of %q: %w", collection, err)
 	}
-	var id int64
-	found := false
+	jobs := map[string]int64{}
 	for _, task := range resp.GetTasks() {
-		if info(task, "files") != file {
+		file := info(task, "files")
+		if !slices.Contains(files, file) {
 			continue
 		}
 		failed := task.GetState() == commonpb.ImportState_ImportFailed || task.GetState() == commonpb.ImportState_ImportFailedAndCleaned
-		if !found || !failed {
-			id, found = task.GetId(), true
+		if _, found := jobs[file]; !found || !failed {
+			jobs[file] = task.GetId()
 		}
 	}
-	return id, found, nil
+	return jobs, true, nil
 }
 
 func info(resp *milvuspb.GetImportStateResponse, key string) string {

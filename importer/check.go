@@ -18,10 +18,7 @@ import (
 )
 
 // checkServer refuses a server that can't take the import at all.
-func (im *importing) checkServer() (err error) {
-	if im.bulk, err = dialect(im.server); err != nil {
-		return err
-	}
+func (im *importing) checkServer(ctx context.Context) (err error) {
 	if im.server.Capabilities.ImportLosesStats && !im.opts.Force {
 		return fmt.Errorf("%w: Milvus %s loses the statistics of imported segments (milvus-io/milvus#33476); upgrade it to 2.4.4 or later, or go on with --force",
 			ErrTarget, im.server.Version)
@@ -29,7 +26,8 @@ func (im *importing) checkServer() (err error) {
 	if fields := im.server.Capabilities.Unsupported(im.target.Schema); len(fields) > 0 {
 		return fmt.Errorf("%w: Milvus %s does not take the types of %s", ErrTarget, im.server.Version, strings.Join(fields, ", "))
 	}
-	return nil
+	im.bulk, err = dialect(ctx, im.server)
+	return err
 }
 
 // checkParts reads parts once, so that a damaged one is found before the target is changed by this run.

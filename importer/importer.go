@@ -8,9 +8,8 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"migrate/checkpoint"
 	"migrate/internal/clock"
@@ -52,7 +51,7 @@ type Options struct {
 	IntoExisting bool          // add to a collection that has rows, where none of the keys is there
 	KeepIDs      bool          // make an auto-id collection's keys explicit ones, and keep them
 	Force        bool          // import into a server that is known to lose statistics of imported segments
-	StallAfter   time.Duration // a job without progress for so long has failed; 15 minutes where zero
+	StallAfter   time.Duration // a job without progress for so long is given up; 20 minutes where zero
 	// Step is told what begins, and how many rows it has to do.
 	Step func(name string, rows int64)
 	// Progress is told what of the present step was done; calls come from several goroutines.
@@ -67,7 +66,7 @@ func (o Options) withDefaults(m *manifest.Manifest) Options {
 		o.Jobs = 4
 	}
 	if o.StallAfter == 0 {
-		o.StallAfter = 15 * time.Minute
+		o.StallAfter = 20 * time.Minute // 2.3 itself gives up a job whose node is gone after 15
 	}
 	if o.Progress == nil {
 		o.Progress = func(int64, int64) {}
@@ -95,7 +94,7 @@ type Result struct {
 func Import(ctx context.Context, server *milvus.Server, export sinks.Sink, m *manifest.Manifest, staging Staging, opts Options) (*Result, error) {
 	opts = opts.withDefaults(m)
 	im := &importing{server: server, export: export, manifest: m, staging: staging, opts: opts, target: targetOf(m, opts)}
-	if err := im.checkServer(); err != nil {
+	if err := im.checkServer(ctx); err != nil {
 		return nil, err
 	}
 	jobCtx, job, err := checkpoint.Acquire(ctx, staging, checkpoint.Name(checkpoint.Import, m.Job, opts.As), newJob(m, opts))
@@ -229,6 +228,7 @@ type importing struct {
 	created  bool  // the collection, by this run
 	bulk     bulkInserter
 	job      *checkpoint.Holder
+	tries    atomic.Int64 // calls that were intended: no two have the same number
 }
 
 // newKeys reports whether the target gives the rows keys of its own.
@@ -247,39 +247,6 @@ func (im *importing) create(ctx context.Context) error {
 	err = im.server.Create(ctx, im.target)
 	im.created = err == nil
 	return err
-}
-
-// insertParts imports all parts that are not finished, several at once; the first error ends the others.
-func (im *importing) insertParts(ctx context.Context) error {
-	im.opts.Step("bulk insert", im.manifest.Total.Rows)
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(im.opts.Jobs)
-	for i, p := range im.job.Job().Parts {
-		if p.State == checkpoint.Finished {
-			im.opts.Progress(p.Rows.Rows, p.Bytes)
-			continue
-		}
-		g.Go(func() error {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			if err := im.insertPart(ctx, i); err != nil {
-				return fmt.Errorf("importing part %s: %w", p.Object, err)
-			}
-			im.opts.Progress(p.Rows.Rows, p.Bytes)
-			return nil
-		})
-	}
-	return g.Wait()
-}
-
-func (im *importing) unstage(ctx context.Context, name string) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	if err := im.staging.Delete(ctx, name); err != nil {
-		return fmt.Errorf("removing what was staged: %w", err)
-	}
-	return nil
 }
 
 // finish builds the indexes, loads where the source was loaded or the rows can be counted, and counts.

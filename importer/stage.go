@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
@@ -19,12 +20,22 @@ import (
 // stagedFolder is where the objects of an import are staged.
 func stagedFolder(job, collection string) string { return job + "/" + collection + "/" }
 
-// stagedName names a part in the cluster's bucket by its job, its content and the owner of the job. By the name it is
-// found in what the server lists; and when a new owner removes the object, an owner that wakes late can't have it
-// imported any more.
-func (im *importing) stagedName(p manifest.Part) string {
+// stagedName names a part in the cluster's bucket by its job, its content, this ownership of the job, and the try. By the
+// name it is found in what the server lists; and when a new owner or a new try removes the object, a call that comes late
+// can't have it imported any more. No two calls ever share a name, so what a server keeps of a failed job is not met again.
+func (im *importing) stagedName(p manifest.Part, try int64) string {
 	object := strings.TrimSuffix(strings.ReplaceAll(p.Object, "/", "-"), ".parquet")
-	return fmt.Sprintf("%s%s-%s-%d.parquet", stagedFolder(im.manifest.Job, im.opts.As), object, p.SHA256[:16], im.job.Epoch())
+	owner := strings.ToLower(im.job.Job().Lease.ID[:10])
+	return fmt.Sprintf("%s%s-%s-%s-%d.parquet", stagedFolder(im.manifest.Job, im.opts.As), object, p.SHA256[:16], owner, try)
+}
+
+func (im *importing) stageAll(ctx context.Context, g group, names map[int]string) error {
+	for _, i := range g {
+		if err := im.stage(ctx, names[i], im.part(i).Part); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // stage puts a part where bulk insert reads it: copied by the store itself where it is the same one, and without its key
@@ -85,6 +96,18 @@ func (im *importing) stageWithoutKeys(ctx context.Context, name string, p manife
 	})
 	if err != nil {
 		return fmt.Errorf("staging part %s without its keys: %w", p.Object, err)
+	}
+	return nil
+}
+
+// unstage removes staged objects, also where ctx has ended.
+func (im *importing) unstage(ctx context.Context, names ...string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	for _, name := range names {
+		if err := im.staging.Delete(ctx, name); err != nil {
+			return fmt.Errorf("removing what was staged: %w", err)
+		}
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"migrate/internal/benchreport"
 	"migrate/internal/loadtest"
+	"migrate/internal/milvus"
 )
 
 func newBench() *cobra.Command {
@@ -77,12 +78,12 @@ func runBench(cmd *cobra.Command, c config, plan loadtest.Plan) error {
 // side is a server and what it is called.
 type side struct {
 	name string
-	server
+	at   milvus.Config
 }
 
 // benchSides are the servers to test: the target, or the source where there is none, or both.
 func (c config) benchSides() ([]side, error) {
-	source, target := side{"source", c.Source}, side{"target", c.Target}
+	source, target := side{"source", c.Source.milvus()}, side{"target", c.Target.milvus()}
 	switch {
 	case c.Bench.Compare:
 		err := errors.Join(require("source.address", c.Source.Address), require("target.address", c.Target.Address))
@@ -100,7 +101,7 @@ func benchAll(ctx context.Context, plan loadtest.Plan, sides []side) (*benchrepo
 	plan.Step = bar.nextOrSay
 	report := benchreport.Of(plan, time.Now())
 	for _, s := range sides {
-		outcome, err := plan.Run(ctx, s.milvus())
+		outcome, err := plan.Run(ctx, s.at)
 		if err != nil {
 			return nil, fmt.Errorf("testing the %s: %w", s.name, err)
 		}

@@ -20,7 +20,7 @@ import (
 // in that order.
 type config struct {
 	Source  server
-	Target  server
+	Target  target
 	Sink    store
 	Staging store
 
@@ -68,6 +68,18 @@ func (s server) milvus() milvus.Config {
 		Address: s.Address, Username: s.Username, Password: s.Password, Token: s.Token, Database: s.Database,
 		TLS: s.TLS, CAFile: s.CAFile,
 	}
+}
+
+// target is a server that takes bulk inserts.
+type target struct {
+	server  `mapstructure:",squash"`
+	RESTURL string `mapstructure:"rest-url"`
+}
+
+func (t target) milvus() milvus.Config {
+	cfg := t.server.milvus()
+	cfg.RESTURL = t.RESTURL
+	return cfg
 }
 
 // store is where objects are: a folder, or a bucket and how to reach it.
@@ -158,8 +170,9 @@ func storeSettings(side, url, what string) []setting {
 }
 
 var (
-	sourceSettings  = serverSettings("source", "Milvus server to export from")
-	targetSettings  = serverSettings("target", "Milvus cluster to import into")
+	sourceSettings = serverSettings("source", "Milvus server to export from")
+	targetSettings = append(serverSettings("target", "Milvus cluster to import into"),
+		setting{"target.rest-url", "", "http://host:port of its REST API, by which Milvus 2.4 and later import; that of target.address where empty"})
 	sinkSettings    = storeSettings("sink", "./migrate-data", "where exports are: a folder, file:///path or s3://bucket/prefix")
 	stagingSettings = storeSettings("staging", "s3://a-bucket/migrate-staging", "where the target's bulk insert reads: its own bucket, and a prefix in it; what is not said of its server is as for the sink")
 	collection      = setting{"collection", "", "name of the collection"}

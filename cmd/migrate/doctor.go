@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
+	"migrate/exporter"
 	"migrate/internal/milvus"
 	"migrate/sinks"
 	"migrate/sinks/contract"
@@ -17,11 +19,12 @@ import (
 func newDoctor() *cobra.Command {
 	return command("doctor", "Try source, target and stores for real, before a move",
 		`Logs in to the servers that are given, compares their clocks with this machine's, and runs the contract that migrate relies
-on against the sink and the staging store: it writes, reads, lists and deletes about 190 MiB under a name of its own. Says
-what to mend, and fails if anything has to be.`,
+on against the sink and the staging store: it writes, reads, lists and deletes about 190 MiB under a name of its own. Looks
+at the space left in a folder, for the collection if one is given, and at this process' limits. Says what to mend, and fails
+if anything has to be.`,
 		`  migrate doctor --source-address standalone:19530 --target-address cluster:19530 \
       --sink-url s3://exports/milvus --sink-endpoint minio:9000 --staging-url s3://a-bucket/staging`,
-		slices.Concat(sourceSettings, targetSettings, sinkSettings, stagingSettings),
+		slices.Concat(sourceSettings, targetSettings, sinkSettings, stagingSettings, []setting{collection}),
 		runDoctor)
 }
 
@@ -35,9 +38,11 @@ type finding struct {
 func runDoctor(cmd *cobra.Command, c config) error {
 	ctx := cmd.Context()
 	found := slices.Concat(
-		tryServer(ctx, "source", c.Source, func(milvus.Capabilities) error { return nil }),
-		tryServer(ctx, "target", c.Target, fitToImport),
+		tryServer(ctx, "source", c.Source.milvus()),
+		tryServer(ctx, "target", c.Target.milvus(), tryImport),
 		tryStore(ctx, "sink", c.Sink),
+		trySpace(ctx, c),
+		tryLimits(),
 	)
 	if s := c.stagingStore(); s.Endpoint != "" {
 		found = append(found, tryStore(ctx, "staging", s)...)
@@ -58,33 +63,40 @@ func runDoctor(cmd *cobra.Command, c config) error {
 
 var errUnfit = fmt.Errorf("not everything is fit for a move; see above")
 
-func fitToImport(can milvus.Capabilities) error {
-	switch {
+// tryImport looks whether a target takes bulk inserts.
+func tryImport(ctx context.Context, conn *milvus.Server) finding {
+	const what = "target bulk insert"
+	switch can := conn.Capabilities; {
 	case can.ImportLosesStats:
-		return fmt.Errorf("it loses the statistics of imported segments (milvus-io/milvus#33476): upgrade it to 2.4.4 or later")
-	case !can.GRPCImport:
-		return fmt.Errorf("this migrate bulk-inserts into Milvus 2.3")
+		return finding{what, "it loses the statistics of imported segments (milvus-io/milvus#33476): upgrade it to 2.4.4 or later", true}
+	case can.GRPCImport:
+		return finding{what, "by the calls of Milvus 2.3", false}
+	case !can.RESTImport:
+		return finding{what, fmt.Sprintf("nothing is known of version %q", conn.Version), true}
 	}
-	return nil
+	if err := conn.ImportJobs().Check(ctx); err != nil {
+		return finding{what, explain(err), true}
+	}
+	return finding{what, "by jobs of the REST API, which answers", false}
 }
 
 // mostSkew is a difference of clocks that leases bear.
 const mostSkew = 5 * time.Second
 
-func tryServer(ctx context.Context, side string, s server, fit func(milvus.Capabilities) error) []finding {
-	if s.Address == "" {
+func tryServer(ctx context.Context, side string, cfg milvus.Config, more ...func(context.Context, *milvus.Server) finding) []finding {
+	if cfg.Address == "" {
 		return []finding{{side, "not given, not tried", false}}
 	}
-	conn, err := milvus.Connect(ctx, s.milvus())
+	conn, err := milvus.Connect(ctx, cfg)
 	if err != nil {
 		return []finding{{side, explain(err), true}}
 	}
 	defer conn.Close()
-	found := []finding{{side, fmt.Sprintf("%s answers, Milvus %s", s.Address, conn.Version), false}}
-	if err := fit(conn.Capabilities); err != nil {
-		found = append(found, finding{side + " version", err.Error(), true})
+	found := []finding{{side, fmt.Sprintf("%s answers, Milvus %s", cfg.Address, conn.Version), false}, tryClock(ctx, side, conn)}
+	for _, try := range more {
+		found = append(found, try(ctx, conn))
 	}
-	return append(found, tryClock(ctx, side, conn))
+	return found
 }
 
 func tryClock(ctx context.Context, side string, conn *milvus.Server) finding {
@@ -94,6 +106,55 @@ func tryClock(ctx context.Context, side string, conn *milvus.Server) finding {
 	}
 	skew := time.Until(milvus.Time(ts)).Round(time.Millisecond)
 	return finding{side + " clock", fmt.Sprintf("%v away from this machine's", skew), skew.Abs() > mostSkew}
+}
+
+// leastSpace is what a folder should have left in any case.
+const leastSpace = 1 << 30
+
+// trySpace holds the space left on the sink, where it can tell, against what the collection needs.
+func trySpace(ctx context.Context, c config) []finding {
+	sink, err := openSink(ctx, c)
+	if err != nil {
+		return nil // told by tryStore
+	}
+	spacer, ok := sinks.As[sinks.Spacer](sink)
+	if !ok {
+		return nil
+	}
+	const what = "sink space"
+	free, err := spacer.Free(ctx)
+	if err != nil {
+		return []finding{{what, err.Error(), true}}
+	}
+	need, whose := int64(leastSpace), "any export"
+	if c.Collection != "" && c.Source.Address != "" {
+		plan, err := planned(ctx, c)
+		if err != nil {
+			return []finding{{what, explain(err), true}}
+		}
+		need, whose = plan.Bytes, c.Collection
+	}
+	return []finding{{what, fmt.Sprintf("%s left, %s for %s", size(free), size(need), whose), free < need}}
+}
+
+func planned(ctx context.Context, c config) (*exporter.Plan, error) {
+	server, err := connectSource(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	defer server.Close()
+	return exporter.PlanExport(ctx, server, c.Collection, exporter.Options{})
+}
+
+// leastFiles is how many files and connections one process needs at once, with room to spare.
+const leastFiles = 256
+
+func tryLimits() []finding {
+	var files unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil {
+		return []finding{{"open files", err.Error(), true}}
+	}
+	return []finding{{"open files", fmt.Sprintf("up to %d, of which %d are enough", files.Cur, leastFiles), files.Cur < leastFiles}}
 }
 
 // tryStore runs the contract that every sink has to keep.

@@ -21,10 +21,12 @@ var hints = []struct {
 	hint string
 }{
 	{exporter.ErrExists, "import it, export under another name with --job, or replace it with --overwrite"},
+	{exporter.ErrNotKept, "the same command writes these parts again; if that does not help, try the sink with `migrate doctor`"},
 	{exporter.ErrUnsupported, "leave those fields out of the source, or wait for a version that carries them"},
 	{source.ErrIncomplete, "look at these rows on the source; --allow-unreadable exports all others and names these"},
 	{milvus.ErrNotLoaded, "load it on the source, or let --load do so and release it afterwards"},
 	{milvus.ErrLogin, "check user, password or token"},
+	{milvus.ErrNoREST, "check --target-rest-url: Milvus 2.4 and later import by their REST API, which may have an address of its own (proxy.http.port)"},
 	{milvus.ErrUnreachable, "check the address, the port, TLS, and that the server runs"},
 	{manifest.ErrNone, "export first; an export that was interrupted has no manifest, and does not count"},
 	{manifest.ErrDamaged, "export again with --overwrite"},
@@ -49,8 +51,9 @@ var hints = []struct {
 // explain is an error with what to do next.
 func explain(err error) string {
 	hint := ""
-	if errors.As(err, new(*checkpoint.ResumableError)) && !errors.Is(err, checkpoint.ErrLost) {
-		hint = "\n  next: give the same command again to go on"
+	var kept *checkpoint.ResumableError
+	if errors.As(err, &kept) && !errors.Is(err, checkpoint.ErrLost) {
+		hint = "\n  next: give the same command again to go on, or `migrate resume --job " + kept.Job + "`"
 	}
 	for _, h := range hints {
 		if errors.Is(err, h.err) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"migrate/checkpoint"
+	"migrate/internal/faulttable"
 	"migrate/internal/labtest"
 	"migrate/internal/manifest"
 	"migrate/internal/sealed"
@@ -68,6 +69,7 @@ func TestExportKilled(t *testing.T) {
 	started := time.Now()
 	migrate(t, nil, export("undisturbed")...).want(t, exitOK)
 	k := newKiller(t, time.Since(started))
+	faulttable.Tried(t, "export: kill -9 at a random instant", kills(t), "the same command ends it: same parts, byte for byte")
 	for range kills(t) {
 		k.run(t, export("killed"))
 		if _, err := readManifest(t, folder, "killed"); err == nil {
@@ -135,6 +137,7 @@ func TestImportKilled(t *testing.T) {
 	labtest.DropLater(t, to, target)
 	imp := args("import", toTarget, toStaging, sink, folder, "--collection", name, "--as", target, "--jobs", "2")
 	k := newKiller(t, 4*time.Second)
+	faulttable.Tried(t, "import: kill -9 at a random instant", kills(t), "the same command ends it: every row once")
 	for killed := 0; killed < kills(t); {
 		if !k.run(t, imp) {
 			killed++
@@ -158,6 +161,7 @@ func verifyTarget(t *testing.T, folder, name, target string) {
 // TestTwoProcesses lets only one of two processes have a job.
 func TestTwoProcesses(t *testing.T) {
 	t.Parallel()
+	faulttable.Tried(t, "two processes on one job", 1, "the second is refused, and told who has the job")
 	name := documents(t, labtest.Source(t), 20_000)
 	folder := t.TempDir()
 	export := args("export", toSource, "--collection", name, sink, folder, "--part-size", "1MiB", "--workers", "1")
@@ -184,6 +188,7 @@ func TestTwoProcesses(t *testing.T) {
 // clear error and has changed nothing.
 func TestLateProcess(t *testing.T) {
 	t.Parallel()
+	faulttable.Tried(t, "a process stopped past its lease, and woken", 1, "it ends, told that another took over; the other's export stands")
 	name := documents(t, labtest.Source(t), 40_000)
 	folder := t.TempDir()
 	export := args("export", "--json", toSource, "--collection", name, sink, folder, "--part-size", "1MiB", "--workers", "1")

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"migrate/checkpoint"
+	"migrate/internal/faulttable"
 	"migrate/internal/labtest"
 )
 
@@ -28,6 +29,7 @@ func interrupt(t *testing.T, happened func() bool, args []string) {
 // made anew from the parts, one of which was altered too, and the export is that of an undisturbed run.
 func TestResumeExport(t *testing.T) {
 	t.Parallel()
+	faulttable.Tried(t, "export: interrupted, then its checkpoint and a part altered", 1, "made anew and resumed: same parts, byte for byte")
 	name := documents(t, labtest.Source(t), 60_000)
 	folder := t.TempDir()
 	export := func(job string) []string {
@@ -65,6 +67,7 @@ func alter(t *testing.T, file string, at int) {
 // TestResumeImport goes on with an import, and says what it imports where from the checkpoint alone.
 func TestResumeImport(t *testing.T) {
 	t.Parallel()
+	faulttable.Tried(t, "import: interrupted after a job was submitted", 1, "resumed: every row once")
 	name := documents(t, labtest.Source(t), 20_000)
 	folder, to, target := t.TempDir(), labtest.Target(t), labtest.Name()
 	labtest.DropLater(t, to, target)

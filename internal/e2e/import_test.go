@@ -13,6 +13,7 @@ import (
 
 	"migrate/exporter"
 	"migrate/importer"
+	"migrate/internal/faulttable"
 	"migrate/internal/labtest"
 	"migrate/internal/manifest"
 	"migrate/internal/milvus"
@@ -20,13 +21,19 @@ import (
 	"migrate/sinks"
 )
 
-// exported is a small collection on the standalone, and its export.
-func exported(t *testing.T, sink sinks.Sink, rows int) (*milvus.Collection, *manifest.Manifest) {
+// small is a collection on the standalone with the keys from 0.
+func small(t *testing.T, rows int) (*milvus.Server, *milvus.Collection) {
 	t.Helper()
-	from := labtest.Source(t)
-	c := labtest.Collection(narrow())
+	from, c := labtest.Source(t), labtest.Collection(narrow())
 	labtest.Create(t, from, c)
 	labtest.Insert(t, from, c.Name, "", narrowRows(labtest.Each(rows, func(i int) int64 { return int64(i) })))
+	return from, c
+}
+
+// exported is a small collection and its export.
+func exported(t *testing.T, sink sinks.Sink, rows int) (*milvus.Collection, *manifest.Manifest) {
+	t.Helper()
+	from, c := small(t, rows)
 	m, err := exporter.Export(t.Context(), from, c.Name, sink, exporter.Options{Job: c.Name, PartBytes: 50_000})
 	if err != nil {
 		t.Fatal(err)
@@ -54,6 +61,7 @@ func TestDamagedExport(t *testing.T) {
 		"missing":   nil,
 	} {
 		t.Run(title, func(t *testing.T) {
+			faulttable.Tried(t, "import: a part "+title, 1, "refused, the target unchanged")
 			replace(t, sink, partName, damaged)
 			if err := importInto(t, sink, m, labtest.Staging(t), importer.Options{}); !errors.Is(err, importer.ErrDamaged) || !strings.Contains(err.Error(), "part-00000") {
 				t.Errorf("import of a damaged export: %v", err)
@@ -78,6 +86,7 @@ func TestManifestOfAnotherKind(t *testing.T) {
 		"not one of these": {`[1, 2]`, manifest.ErrDamaged},
 	} {
 		t.Run(title, func(t *testing.T) {
+			faulttable.Tried(t, "a manifest that is "+title, 1, "refused, with the reason")
 			replace(t, sink, "job/manifest.json", []byte(c.text))
 			if _, err := manifest.Read(t.Context(), sink, "job"); !errors.Is(err, c.want) {
 				t.Errorf("reading it: %v, want %v", err, c.want)

@@ -13,6 +13,7 @@ import (
 	"migrate/deploy/lab"
 	"migrate/exporter"
 	"migrate/importer"
+	"migrate/internal/faulttable"
 	"migrate/internal/labtest"
 	"migrate/internal/manifest"
 	"migrate/internal/milvus"
@@ -43,6 +44,7 @@ func TestProxied(t *testing.T) {
 	} {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
+			faulttable.Tried(t, "a proxy before every server that "+title, 1, "ended by itself or by the same command: every row once")
 			w := proxiedWorld(t, toxic)
 			name := labtest.Name()
 			labtest.DropLater(t, labtest.Target(t), name)

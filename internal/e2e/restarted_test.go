@@ -5,7 +5,6 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +16,7 @@ import (
 	"migrate/exporter"
 	"migrate/importer"
 	"migrate/internal/clock"
+	"migrate/internal/faulttable"
 	"migrate/internal/labtest"
 	"migrate/internal/manifest"
 	"migrate/internal/milvus"
@@ -25,7 +25,7 @@ import (
 )
 
 // TestRestarted kills a server under an export or an import, and starts it again: the job ends well by itself, or the
-// same command given again ends it, and every row is there once. What came of each is written to docs/reliability.md.
+// same command given again ends it, and every row is there once. What came of each is noted for docs/reliability.md.
 func TestRestarted(t *testing.T) {
 	l, err := lab.Running(t.Context())
 	if err != nil {
@@ -96,7 +96,7 @@ func importThrough(t *testing.T, l *lab.Lab, part string, m *manifest.Manifest, 
 		}
 		defer server.Close()
 		_, err = importer.Import(t.Context(), server, sink, m, staging, importer.Options{
-			As: name, Jobs: 2, StallAfter: 3 * time.Minute, Step: func(step string, _ int64) {
+			As: name, Jobs: 2, Step: func(step string, _ int64) {
 				if step == "bulk insert" {
 					time.AfterFunc(time.Second, strike)
 				}
@@ -163,24 +163,11 @@ func untilOver(t *testing.T, do func() error) (tries int, took time.Duration) {
 	return tries, 0
 }
 
-// record writes what came of a fault as a row of the table, where FAULT_TABLE names a file.
+// record notes what came of a fault.
 func record(t *testing.T, fault string, tries int, took time.Duration) {
 	outcome := "ended by itself"
 	if tries > 1 {
 		outcome = fmt.Sprintf("stopped with an error %d times, went on with the same command", tries-1)
 	}
-	row := fmt.Sprintf("| %s | %s, after %.0f s | every row once |\n", fault, outcome, took.Seconds())
-	t.Log(row)
-	name := os.Getenv("FAULT_TABLE")
-	if name == "" || t.Failed() {
-		return
-	}
-	f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if _, err := f.WriteString(row); err != nil {
-		t.Fatal(err)
-	}
+	faulttable.Tried(t, fault, 1, fmt.Sprintf("%s, after %.0f s: every row once", outcome, took.Seconds()))
 }

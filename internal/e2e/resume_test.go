@@ -1,16 +1,21 @@
 package e2e
 
 import (
+	"context"
 	"errors"
 	"path"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"migrate/checkpoint"
 	"migrate/exporter"
 	"migrate/importer"
+	"migrate/internal/faulttable"
 	"migrate/internal/labtest"
+	"migrate/internal/manifest"
 	"migrate/internal/sealed"
 	"migrate/internal/verify"
 	"migrate/sinks"
@@ -23,10 +28,7 @@ var errBroken = errors.New("broken on purpose")
 // not written again, and the result is that of an undisturbed run.
 func TestExportGoesOn(t *testing.T) {
 	t.Parallel()
-	from := labtest.Source(t)
-	c := labtest.Collection(narrow())
-	labtest.Create(t, from, c)
-	labtest.Insert(t, from, c.Name, "", narrowRows(labtest.Each(3000, func(i int) int64 { return int64(i) })))
+	from, c := small(t, 3000)
 	opts := exporter.Options{Job: "j", PartBytes: 50_000, Workers: 1}
 	undisturbed, err := exporter.Export(t.Context(), from, c.Name, labtest.Local(t), opts)
 	if err != nil {
@@ -49,6 +51,7 @@ func TestExportGoesOn(t *testing.T) {
 		"checkpoint answer lost": {faults.Swap, faults.LoseAnswer(errBroken).On("export.checkpoint.json"), 0},
 	} {
 		t.Run(title, func(t *testing.T) {
+			faulttable.Tried(t, "export: "+title, 1, "the same command ends it: same checksum, finished parts not written again")
 			sink := faults.Watch(t, labtest.Local(t))
 			sink.Queue(f.method, f.fault)
 			_, err := exporter.Export(t.Context(), from, c.Name, sink, opts)
@@ -80,6 +83,32 @@ func TestExportGoesOn(t *testing.T) {
 	}
 }
 
+// TestStoreThatDoesNotKeep takes parts without an error and holds less of them, or nothing: the export does not count as
+// complete, and the same call writes those parts again.
+func TestStoreThatDoesNotKeep(t *testing.T) {
+	t.Parallel()
+	from, c := small(t, 3000)
+	opts := exporter.Options{Job: "j", PartBytes: 50_000, Workers: 1}
+	for title, kept := range map[string]int64{"half": 5000, "nothing": 0} {
+		t.Run(title, func(t *testing.T) {
+			faulttable.Tried(t, "export: the store takes two parts and keeps "+title+" of them", 1, "noticed; the same command writes them again")
+			sink := faults.Watch(t, labtest.Sink(t))
+			sink.Queue(faults.Put, faults.Truncate(kept).On("part-00001"), faults.Truncate(kept).On("part-00002"))
+			if _, err := exporter.Export(t.Context(), from, c.Name, sink, opts); !errors.Is(err, exporter.ErrNotKept) || !strings.Contains(err.Error(), "part-00001") {
+				t.Fatalf("an export whose parts were not kept: %v", err)
+			}
+			if _, err := manifest.Read(t.Context(), sink, "j"); !errors.Is(err, manifest.ErrNone) {
+				t.Errorf("its manifest: %v", err)
+			}
+			m, err := exporter.Export(t.Context(), from, c.Name, sink, opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantEqual(t, compare(t, verify.Export{Sink: sink, Manifest: m}, side(t, from, c.Name), verify.Options{}), 3000)
+		})
+	}
+}
+
 // written is when each part on a sink was written.
 func written(t *testing.T, sink sinks.Sink) map[string]time.Time {
 	t.Helper()
@@ -107,40 +136,38 @@ func (s stagingOf) Key(name string) string { return s.store.Key(name) }
 func TestImportGoesOn(t *testing.T) {
 	t.Parallel()
 	local := labtest.Local(t)
-	from := labtest.Source(t)
-	c := labtest.Collection(narrow())
-	labtest.Create(t, from, c)
-	labtest.Insert(t, from, c.Name, "", narrowRows(labtest.Each(2000, func(i int) int64 { return int64(i) })))
+	from, c := small(t, 2000)
 	m, err := exporter.Export(t.Context(), from, c.Name, local, exporter.Options{Job: c.Name, PartBytes: 50_000})
 	if err != nil {
 		t.Fatal(err)
 	}
 	remote := labtest.Sink(t)
 	copyAll(t, local, remote)
-	doc := "checkpoint.json"
+	put, copied := faults.Put, faults.Copy
 	for title, f := range map[string]struct {
 		sink   sinks.Sink
 		method faults.Method
 		faults []faults.Fault
+		crash  crash
 		want   string
 	}{
-		"staging refused":    {local, faults.Put, []faults.Fault{faults.Error(errBroken).On("part-00001")}, "broken"},
-		"staging cut off":    {local, faults.Put, []faults.Fault{faults.ErrorAfter(1000, errBroken).On("part-00000")}, "broken"},
-		"copy refused":       {remote, faults.Copy, []faults.Fault{faults.Error(errBroken).On("part-00001")}, "broken"},
-		"staged and damaged": {local, faults.Put, []faults.Fault{faults.Truncate(1000).On("part-00000")}, "bulk-insert job"},
-		// The document is written when the job is taken (0), when its parts are known (1), and then before and after
-		// each call and at each part's end.
-		"intent not recorded": {local, faults.Swap, []faults.Fault{pass(doc), pass(doc), faults.Error(errBroken).On(doc)}, "broken"},
-		"id not recorded":     {local, faults.Swap, []faults.Fault{pass(doc), pass(doc), pass(doc), faults.Error(errBroken).On(doc)}, "broken"},
-		"end not recorded":    {local, faults.Swap, []faults.Fault{pass(doc), pass(doc), pass(doc), pass(doc), faults.Error(errBroken).On(doc)}, "broken"},
-		"end's answer lost":   {local, faults.Swap, []faults.Fault{pass(doc), pass(doc), pass(doc), pass(doc), faults.LoseAnswer(errBroken).On(doc)}, "broken"},
+		"staging refused":     {local, put, []faults.Fault{faults.Error(errBroken).On("part-00001")}, crash{}, "broken"},
+		"staging cut off":     {local, put, []faults.Fault{faults.ErrorAfter(1000, errBroken).On("part-00000")}, crash{}, "broken"},
+		"copy refused":        {remote, copied, []faults.Fault{faults.Error(errBroken).On("part-00001")}, crash{}, "broken"},
+		"staged and damaged":  {local, put, slices.Repeat([]faults.Fault{faults.Truncate(1000).On("part-00000")}, 3), crash{}, "bulk-insert job"},
+		"intent not recorded": {local, put, nil, crash{before: checkpoint.Intended}, "broken"},
+		"id not recorded":     {local, put, nil, crash{before: checkpoint.Submitted}, "broken"},
+		"end not recorded":    {local, put, nil, crash{before: checkpoint.Finished}, "broken"},
+		"end's answer lost":   {local, put, nil, crash{after: checkpoint.Finished}, "broken"},
 	} {
 		t.Run(title, func(t *testing.T) {
+			faulttable.Tried(t, "import: "+title, 1, "the same command ends it: every row once, nothing left in the staging folder")
 			store, to := labtest.Staging(t), labtest.Target(t)
 			name := labtest.Name()
 			labtest.DropLater(t, to, name)
-			staging := stagingOf{faults.Watch(t, store), store}
-			staging.Queue(f.method, f.faults...)
+			faulty := faults.Watch(t, crashing(t, store, f.crash))
+			faulty.Queue(f.method, f.faults...)
+			staging := stagingOf{faulty, store}
 			opts := importer.Options{As: name, Jobs: 1}
 			if err := importInto(t, f.sink, m, staging, opts); err == nil || !strings.Contains(err.Error(), f.want) {
 				t.Fatalf("import over a fault: %v", err)
@@ -153,10 +180,87 @@ func TestImportGoesOn(t *testing.T) {
 	}
 }
 
+// TestImportRebuilt goes on with an import that crashed, and whose checkpoint was damaged then: it is made anew from the
+// records of its parts.
+func TestImportRebuilt(t *testing.T) {
+	t.Parallel()
+	sink, to := labtest.Local(t), labtest.Target(t)
+	_, m := exported(t, sink, 2000)
+	for title, at := range map[string]crash{
+		"after a call": {before: checkpoint.Submitted}, "after a job": {after: checkpoint.Finished},
+	} {
+		t.Run(title, func(t *testing.T) {
+			faulttable.Tried(t, "import: crashed "+title+", then its checkpoint was cut off", 1, "refused; made anew by command, the import ends: every row once")
+			store, opts := labtest.Staging(t), importer.Options{As: labtest.Name(), Jobs: 1}
+			labtest.DropLater(t, to, opts.As)
+			if err := importInto(t, sink, m, stagingOf{faults.Watch(t, crashing(t, store, at)), store}, opts); !errors.Is(err, errBroken) {
+				t.Fatalf("import over a crash: %v", err)
+			}
+			name := checkpoint.Name(checkpoint.Import, m.Job, opts.As)
+			text := read(t, store, name)
+			replace(t, store, name, text[:len(text)/2])
+			if err := importInto(t, sink, m, store, opts); !errors.Is(err, checkpoint.ErrDamaged) {
+				t.Fatalf("import with a damaged checkpoint: %v", err)
+			}
+			if _, err := checkpoint.Rebuild(t.Context(), store, name, nil); err != nil {
+				t.Fatal(err)
+			}
+			if err := importInto(t, sink, m, store, opts); err != nil {
+				t.Fatal(err)
+			}
+			wantEqual(t, compare(t, verify.Export{Sink: sink, Manifest: m}, side(t, to, opts.As), verify.Options{}), 2000)
+		})
+	}
+}
+
+// crash is a state of a part: once, the checkpoint is not written where it would record it, or is and nobody hears of it.
+type crash struct{ before, after checkpoint.PartState }
+
+// crashingStore is a staging store whose checkpoint meets a crash. Other writes, as that which renews the lease, do not.
+type crashingStore struct {
+	*sinks.S3
+	crash  crash
+	struck atomic.Bool
+}
+
+// crashing fails the test where the crash is never reached.
+func crashing(t *testing.T, store *sinks.S3, at crash) *crashingStore {
+	t.Helper()
+	c := &crashingStore{S3: store, crash: at}
+	t.Cleanup(func() {
+		if at != (crash{}) && !c.struck.Load() {
+			t.Errorf("the checkpoint never came to %+v", at)
+		}
+	})
+	return c
+}
+
+// Swap implements sinks.Swapper.
+func (c *crashingStore) Swap(ctx context.Context, name string, old sinks.Version, data []byte) (sinks.Version, error) {
+	var job checkpoint.Job
+	if err := sealed.Unmarshal(data, &job); err != nil {
+		return "", err
+	}
+	if c.strikes(job, c.crash.before) {
+		return "", errBroken
+	}
+	version, err := c.S3.Swap(ctx, name, old, data)
+	if err == nil && c.strikes(job, c.crash.after) {
+		return "", errBroken
+	}
+	return version, err
+}
+
+func (c *crashingStore) strikes(job checkpoint.Job, state checkpoint.PartState) bool {
+	there := slices.ContainsFunc(job.Parts, func(p checkpoint.Part) bool { return p.State == state })
+	return state != checkpoint.Todo && there && c.struck.CompareAndSwap(false, true)
+}
+
 // TestDamagedMeanwhile goes on with no import of which a part was altered since it was interrupted: a copy within the
 // store would not notice.
 func TestDamagedMeanwhile(t *testing.T) {
 	t.Parallel()
+	faulttable.Tried(t, "import: a part altered by one bit since it was interrupted", 1, "refused; goes on with the part as it was")
 	local, remote, to := labtest.Local(t), labtest.Sink(t), labtest.Target(t)
 	c, m := exported(t, local, 2000)
 	copyAll(t, local, remote)
@@ -180,31 +284,33 @@ func TestDamagedMeanwhile(t *testing.T) {
 	wantEqual(t, compare(t, verify.Export{Sink: remote, Manifest: m}, side(t, to, c.Name), verify.Options{}), 2000)
 }
 
-// pass lets a call pass.
-func pass(name string) faults.Fault { return faults.Delay(0).On(name) }
-
 // TestForgottenJob goes on with an import whose jobs the server has forgotten: the target's own rows tell.
 func TestForgottenJob(t *testing.T) {
 	t.Parallel()
-	sink, to := labtest.Local(t), labtest.Target(t)
-	c, m := exported(t, sink, 2000)
-	labtest.DropLater(t, to, c.Name)
-	staging := labtest.Staging(t)
-	if err := importInto(t, sink, m, staging, importer.Options{}); err != nil {
-		t.Fatal(err)
+	faulttable.Tried(t, "import: the server has forgotten the jobs of a crash", 2, "the target's rows are counted: every row once")
+	sink := labtest.Local(t)
+	_, m := exported(t, sink, 2000)
+	for title, killed := range map[string]checkpoint.PartState{"id not recorded": checkpoint.Intended, "end not recorded": checkpoint.Submitted} {
+		t.Run(title, func(t *testing.T) {
+			to, staging, opts := labtest.Target(t), labtest.Staging(t), importer.Options{As: labtest.Name()}
+			labtest.DropLater(t, to, opts.As)
+			if err := importInto(t, sink, m, staging, opts); err != nil {
+				t.Fatal(err)
+			}
+			// As if killed two days ago, with names and ids that no server knows.
+			name := checkpoint.Name(checkpoint.Import, m.Job, opts.As)
+			rewrite(t, staging, name, func(j *checkpoint.Job) {
+				j.State, j.Updated, j.Lease.Expires = checkpoint.Interrupted, time.Now().Add(-48*time.Hour), time.Time{}
+				for i := range j.Parts {
+					j.Parts[i].State, j.Parts[i].Staged, j.Parts[i].Task = killed, "forgotten", 1
+				}
+			})
+			if err := importInto(t, sink, m, staging, opts); err != nil {
+				t.Fatal(err)
+			}
+			wantEqual(t, compare(t, verify.Export{Sink: sink, Manifest: m}, side(t, to, opts.As), verify.Options{}), 2000)
+		})
 	}
-	// As if killed two days ago, between the calls and their record, under names that no server knows.
-	name := checkpoint.Name(checkpoint.Import, m.Job, c.Name)
-	rewrite(t, staging, name, func(j *checkpoint.Job) {
-		j.State, j.Updated, j.Lease.Expires = checkpoint.Interrupted, time.Now().Add(-48*time.Hour), time.Time{}
-		for i := range j.Parts {
-			j.Parts[i].State, j.Parts[i].Staged, j.Parts[i].Task = checkpoint.Intended, "forgotten", 0
-		}
-	})
-	if err := importInto(t, sink, m, staging, importer.Options{}); err != nil {
-		t.Fatal(err)
-	}
-	wantEqual(t, compare(t, verify.Export{Sink: sink, Manifest: m}, side(t, to, c.Name), verify.Options{}), 2000)
 }
 
 // rewrite changes a document behind its owner's back.

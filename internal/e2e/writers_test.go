@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"migrate/exporter"
+	"migrate/internal/faulttable"
 	"migrate/internal/labtest"
 	"migrate/internal/manifest"
 	"migrate/internal/milvus"
@@ -21,6 +22,7 @@ import (
 // TestWhileWritersGoOn exports a collection whose rows are inserted, upserted and deleted meanwhile: each row that was
 // there from start to end is in the export exactly once, as it was, and no key is in it twice.
 func TestWhileWritersGoOn(t *testing.T) {
+	faulttable.Tried(t, "export: rows inserted, upserted and deleted meanwhile", 3, "each row that was there from start to end is exported once")
 	w := newBusy(t)
 	for range 3 {
 		sink := labtest.Local(t)
@@ -48,6 +50,7 @@ func TestWhileWritersGoOn(t *testing.T) {
 type busy struct {
 	server     *milvus.Server
 	collection string
+	schema     *schemapb.CollectionSchema
 	version    *schemapb.FieldSchema
 	writes     atomic.Int64
 	next       [3]int64 // what each writer goes on with
@@ -61,13 +64,18 @@ const (
 
 func newBusy(t *testing.T) *busy {
 	w := &busy{server: labtest.Source(t), version: labtest.Field("version", schemapb.DataType_Int64), next: [3]int64{busyRows, hot, doomed}}
-	schema := narrow()
-	schema.Fields = append(schema.Fields, w.version)
-	c := labtest.Collection(schema)
+	w.schema = narrow()
+	w.schema.Fields = append(w.schema.Fields, w.version)
+	c := labtest.Collection(w.schema)
 	labtest.Create(t, w.server, c)
 	w.collection = c.Name
-	labtest.Insert(t, w.server, c.Name, "", w.rows(labtest.Each(busyRows, func(i int) int64 { return int64(i) }), 0))
+	labtest.Insert(t, w.server, c.Name, "", w.base())
 	return w
+}
+
+// base is the rows that nobody has written to yet.
+func (w *busy) base() labtest.Rows {
+	return w.rows(labtest.Each(busyRows, func(i int) int64 { return int64(i) }), 0)
 }
 
 func (w *busy) rows(keys []int64, version int64) labtest.Rows {

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 )
@@ -17,6 +18,17 @@ type Capabilities struct {
 	GRPCImport bool
 	// SnapshotReads: an iterator's pages see one instant (2.5, milvus-io/milvus#36572, #37189, #37248).
 	SnapshotReads bool
+	// RESTImport: bulk insert through ImportJobs, which names the files of its jobs.
+	RESTImport bool
+	// FilesPerJob is how many files one bulk-insert job takes.
+	FilesPerJob int
+	// JobsKnownFor is how long the server surely knows a bulk-insert job that has ended.
+	JobsKnownFor time.Duration
+	// IdempotentImport: a bulk insert that is asked for again with the same Idempotency-Key is the same job
+	// (milvus-io/milvus#52544). Other servers ignore the key.
+	IdempotentImport bool
+	// ImportCommit: a job may wait, with no row visible, until it is committed or aborted (milvus-io/milvus#48524).
+	ImportCommit bool
 	// ImportLosesStats: imported segments lose their statistics to garbage collection (2.4.0 to 2.4.3,
 	// milvus-io/milvus#33476).
 	ImportLosesStats bool
@@ -31,25 +43,41 @@ var carried = []schemapb.DataType{
 
 var versionPattern = regexp.MustCompile(`(\d+)\.(\d+)(?:\.(\d+))?`)
 
-func capabilitiesOf(version string) Capabilities {
-	major, minor, patch := parseVersion(version)
-	return Capabilities{
+func capabilitiesOf(text string) Capabilities {
+	v := parseVersion(text)
+	can := Capabilities{
 		Types:            carried,
-		GRPCImport:       major == 2 && minor == 3,
-		SnapshotReads:    major > 2 || major == 2 && minor >= 5,
-		ImportLosesStats: major == 2 && minor == 4 && patch < 4,
+		GRPCImport:       v.in(2, 3),
+		RESTImport:       !v.before(2, 4, 0),
+		IdempotentImport: v.in(2, 6) && !v.before(2, 6, 24) || !v.before(3, 0, 2),
+		ImportCommit:     !v.before(3, 0, 0),
+		SnapshotReads:    !v.before(2, 5, 0),
+		ImportLosesStats: v.in(2, 4) && v.before(2, 4, 4),
 	}
+	// Ended jobs are kept for 24 hours by 2.3 and for 3 by later servers. Clocks differ, so less is counted on.
+	switch {
+	case can.GRPCImport:
+		can.FilesPerJob, can.JobsKnownFor = 1, 20*time.Hour
+	case can.RESTImport:
+		can.FilesPerJob, can.JobsKnownFor = 1024, 150*time.Minute
+	}
+	return can
 }
 
-func parseVersion(version string) (major, minor, patch int) {
-	m := versionPattern.FindStringSubmatch(version)
-	if m == nil {
-		return 0, 0, 0
+// version is major, minor and patch; all 0 where the server gives none.
+type version [3]int
+
+func (v version) before(parts ...int) bool { return slices.Compare(v[:], parts) < 0 }
+func (v version) in(parts ...int) bool     { return slices.Equal(v[:len(parts)], parts) }
+
+func parseVersion(text string) (v version) {
+	m := versionPattern.FindStringSubmatch(text)
+	for i := range v {
+		if m != nil {
+			v[i], _ = strconv.Atoi(m[i+1])
+		}
 	}
-	major, _ = strconv.Atoi(m[1])
-	minor, _ = strconv.Atoi(m[2])
-	patch, _ = strconv.Atoi(m[3])
-	return major, minor, patch
+	return v
 }
 
 // Unsupported names each field of a schema whose type this server, or migrate, does not carry: "name (Type)".

@@ -33,6 +33,8 @@ type Config struct {
 	Database string
 	TLS      bool
 	CAFile   string // PEM of the authority that signed the server's certificate; the system's where empty
+	// RESTURL is where the server's REST API is, as http://host:port, where it is not at Address.
+	RESTURL string
 	// RetryFor bounds how long one call is tried again while the server is away; 2 minutes where zero. It begins anew with
 	// each answer that the server limits the rate, up to half an hour in all.
 	RetryFor time.Duration
@@ -51,6 +53,7 @@ type Server struct {
 	Capabilities Capabilities
 
 	svc      milvuspb.MilvusServiceClient
+	jobs     *ImportJobs
 	sdk      *client.GrpcClient
 	pace     *pace
 	database string
@@ -68,11 +71,15 @@ const loginTimeout = 10 * time.Second
 // Connect logs in and asks the server what it is. An unreachable server, a refused login and an unknown database are
 // told apart: ErrUnreachable, ErrLogin, ErrNotFound.
 func Connect(ctx context.Context, cfg Config) (*Server, error) {
-	creds, err := transport(cfg)
+	security, err := tlsConfig(cfg)
 	if err != nil {
 		return nil, err
 	}
 	p, r := &pace{changes: seldom{burst: 5}}, &retrier{total: cfg.RetryFor}
+	creds := insecure.NewCredentials()
+	if security != nil {
+		creds = credentials.NewTLS(security)
+	}
 	c, err := client.NewClient(ctx, client.Config{
 		Address:        cfg.Address,
 		Username:       cfg.Username,
@@ -93,7 +100,9 @@ func Connect(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("connecting to milvus at %s: %w", cfg.Address, err)
 	}
 	sdk := c.(*client.GrpcClient)
-	s := &Server{Address: cfg.Address, svc: sdk.Service, sdk: sdk, pace: p, database: cfg.Database}
+	s := &Server{
+		Address: cfg.Address, svc: sdk.Service, sdk: sdk, pace: p, database: cfg.Database, jobs: newImportJobs(cfg, security),
+	}
 	if err := s.hello(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("connecting to milvus at %s: %w", cfg.Address, err), sdk.Close())
 	}
@@ -101,7 +110,10 @@ func Connect(ctx context.Context, cfg Config) (*Server, error) {
 }
 
 // Close ends the connection.
-func (s *Server) Close() error { return s.sdk.Close() }
+func (s *Server) Close() error {
+	s.jobs.client.CloseIdleConnections()
+	return s.sdk.Close()
+}
 
 // Pace is how many data calls (queries, inserts, upserts, deletes) may be under way at once, and how many were ever
 // wanted. It is less while the server limits the rate or has become slow; further calls wait then.
@@ -112,6 +124,9 @@ func (s *Server) Database() string { return s.database }
 
 // Service is the raw protocol client, with this package's retries and typed errors.
 func (s *Server) Service() milvuspb.MilvusServiceClient { return s.svc }
+
+// ImportJobs is the server's REST API for bulk insert, where Capabilities.RESTImport says that it has one.
+func (s *Server) ImportJobs() *ImportJobs { return s.jobs }
 
 func (s *Server) hello(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(WithoutRetry(ctx), loginTimeout)
@@ -124,17 +139,19 @@ func (s *Server) hello(ctx context.Context) error {
 	}
 	s.Version = resp.GetServerInfo().GetBuildTags()
 	s.Capabilities = capabilitiesOf(s.Version)
+	s.jobs.idempotent, s.jobs.twoPhases = s.Capabilities.IdempotentImport, s.Capabilities.ImportCommit
 	// Connect answers before the login is checked; this does not.
 	_, err = s.svc.ShowCollections(ctx, &milvuspb.ShowCollectionsRequest{DbName: s.database})
 	return err
 }
 
-func transport(cfg Config) (credentials.TransportCredentials, error) {
+// tlsConfig is nil for a plain connection.
+func tlsConfig(cfg Config) (*tls.Config, error) {
 	if !cfg.TLS {
-		return insecure.NewCredentials(), nil
+		return nil, nil
 	}
 	if cfg.CAFile == "" {
-		return credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS12}), nil
+		return &tls.Config{MinVersion: tls.VersionTLS12}, nil
 	}
 	pem, err := os.ReadFile(cfg.CAFile)
 	if err != nil {
@@ -144,7 +161,7 @@ func transport(cfg Config) (credentials.TransportCredentials, error) {
 	if !pool.AppendCertsFromPEM(pem) {
 		return nil, fmt.Errorf("reading the milvus CA certificate: %s holds no PEM certificate", cfg.CAFile)
 	}
-	return credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}), nil
+	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}, nil
 }
 
 // Now returns the server's present timestamp: as a read's guarantee timestamp it makes the read see every write that

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
@@ -24,6 +25,8 @@ var (
 	ErrNotLoaded = errors.New("collection not loaded")
 	// ErrTooLarge: the answer exceeded what the server may send; ask for fewer rows.
 	ErrTooLarge = errors.New("answer too large")
+	// ErrNoREST: what answers where the REST API of a Milvus should be is something else.
+	ErrNoREST = errors.New("no REST API of Milvus there")
 )
 
 // StatusError is a refusal that a server put into its answer.
@@ -48,6 +51,8 @@ const (
 	codeCollectionNotFound = 100
 	codeNotLoaded          = 101
 	codeDatabaseNotFound   = 800
+	codeNeedsLogin         = 1800
+	codeHTTPRateLimit      = 1807
 )
 
 // Is matches the sentinels of this package.
@@ -125,6 +130,42 @@ func (e *callError) canPass() bool {
 
 func (e *callError) rateLimited() bool {
 	return e.code == codes.ResourceExhausted && !tooLarge(e.msg)
+}
+
+// RESTError is a refusal by the REST API, or by what stands before it.
+type RESTError struct {
+	Action string // the last part of the path, e.g. "create"
+	Status int    // of HTTP
+	Code   int64  // Milvus' error code; 0 where the answer is not Milvus'
+	Reason string
+}
+
+func (e *RESTError) Error() string {
+	return fmt.Sprintf("REST import/%s: %s (HTTP %d, code %d)", e.Action, e.Reason, e.Status, e.Code)
+}
+
+// Is matches the sentinels of this package.
+func (e *RESTError) Is(target error) bool {
+	refused := e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden || e.Code == codeNeedsLogin
+	switch target {
+	case ErrLogin:
+		return refused
+	case ErrNotFound:
+		return e.Code == codeCollectionNotFound || e.Code == codeDatabaseNotFound
+	case ErrUnreachable:
+		return e.Code == 0 && e.canPass()
+	case ErrNoREST:
+		return e.Code == 0 && !refused && !e.canPass()
+	}
+	return false
+}
+
+func (e *RESTError) canPass() bool {
+	switch e.Code {
+	case codeNotReady, codeUnavailable, codeRateLimit, codeHTTPRateLimit:
+		return true
+	}
+	return e.Status == http.StatusTooManyRequests || e.Status == http.StatusRequestTimeout || e.Status >= 500
 }
 
 // checkStatus turns the refusals that Milvus puts into its answers into errors.

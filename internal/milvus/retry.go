@@ -63,9 +63,14 @@ func (r *retrier) intercept(ctx context.Context, method string, req, reply any, 
 	if !mayRepeat(ctx, method) {
 		return call(ctx, method, req, reply, cc, opts...)
 	}
+	return r.do(ctx, method, cc.Target(), func() error { return call(ctx, method, req, reply, cc, opts...) })
+}
+
+// do calls once, again and again while its error can pass.
+func (r *retrier) do(ctx context.Context, method, server string, once func() error) error {
 	p := &patience{total: cmp.Or(r.total, retryTotal)}
-	once := func() error {
-		err := call(ctx, method, req, reply, cc, opts...)
+	call := func() error {
+		err := once()
 		if err != nil && !canPass(ctx, err) {
 			return backoff.Permanent(err)
 		}
@@ -74,9 +79,9 @@ func (r *retrier) intercept(ctx context.Context, method string, req, reply any, 
 		}
 		return err
 	}
-	return backoff.RetryNotify(once, backoff.WithContext(p, ctx), func(err error, wait time.Duration) {
+	return backoff.RetryNotify(call, backoff.WithContext(p, ctx), func(err error, wait time.Duration) {
 		r.warnings.do(method, func(leftOut int) {
-			slog.WarnContext(ctx, "milvus call will be tried again", "method", method, "server", cc.Target(),
+			slog.WarnContext(ctx, "milvus call will be tried again", "method", method, "server", server,
 				"in", wait, "error", err, "left out", leftOut)
 		})
 	})

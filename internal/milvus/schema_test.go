@@ -64,28 +64,37 @@ func TestSchemaDifferences(t *testing.T) {
 }
 
 func TestCapabilitiesOf(t *testing.T) {
-	for version, want := range map[string]struct{ grpcImport, losesStats bool }{
-		"v2.3.5-lite": {grpcImport: true},
-		"v2.3.0":      {grpcImport: true},
-		"2.3":         {grpcImport: true},
-		"2.4.0":       {losesStats: true},
-		"v2.4.0-rc.1": {losesStats: true},
-		"v2.4.3":      {losesStats: true},
-		"v2.4.4":      {},
-		"v2.4.10":     {},
-		"v2.6.1":      {},
-		"v3.3.0":      {},
-		"v2.30.1":     {},
+	type capabilities struct{ grpc, rest, losesStats, idempotent, commit bool }
+	for version, want := range map[string]capabilities{
+		"v2.3.5-lite": {grpc: true},
+		"v2.3.0":      {grpc: true},
+		"2.3":         {grpc: true},
+		"2.4.0":       {rest: true, losesStats: true},
+		"v2.4.0-rc.1": {rest: true, losesStats: true},
+		"v2.4.3":      {rest: true, losesStats: true},
+		"v2.4.4":      {rest: true},
+		"v2.4.10":     {rest: true},
+		"v2.6.1":      {rest: true},
+		"v2.6.23":     {rest: true},
+		"v2.6.24":     {rest: true, idempotent: true},
+		"v3.0.1":      {rest: true, commit: true},
+		"v3.0.2":      {rest: true, idempotent: true, commit: true},
+		"v3.3.0":      {rest: true, idempotent: true, commit: true},
+		"v2.30.1":     {rest: true},
+		"v2.2.16":     {},
 		"":            {},
 		"nonsense":    {},
 		"v2":          {},
 	} {
-		got := capabilitiesOf(version)
-		if got.GRPCImport != want.grpcImport || got.ImportLosesStats != want.losesStats {
+		can := capabilitiesOf(version)
+		if got := (capabilities{can.GRPCImport, can.RESTImport, can.ImportLosesStats, can.IdempotentImport, can.ImportCommit}); got != want {
 			t.Errorf("%q: %+v, want %+v", version, got, want)
 		}
-		if len(got.Types) != len(carried) {
-			t.Errorf("%q: carries %v", version, got.Types)
+		if imports := want.grpc || want.rest; imports != (can.FilesPerJob > 0) || imports != (can.JobsKnownFor > 0) {
+			t.Errorf("%q: %d files a job, known for %v", version, can.FilesPerJob, can.JobsKnownFor)
+		}
+		if len(can.Types) != len(carried) {
+			t.Errorf("%q: carries %v", version, can.Types)
 		}
 	}
 }

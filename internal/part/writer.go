@@ -57,6 +57,7 @@ func properties(schema *arrow.Schema) *parquet.WriterProperties {
 		parquet.WithDictionaryDefault(false),
 		parquet.WithStats(true),
 		parquet.WithCreatedBy("migrate"),
+		// In pages of version 1 this library copies the buffer of the levels for every 64 values of a list.
 		parquet.WithDataPageVersion(parquet.DataPageV2),
 	}
 	for _, f := range schema.Fields() {

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/spf13/pflag"
+
+	"migrate/deploy/lab"
+	"migrate/internal/labtest"
+	"migrate/internal/labtest/double"
+	"migrate/internal/milvus"
+)
+
+// TestDoctor finds the lab fit for a move, and says of each thing that is not what to mend.
+func TestDoctor(t *testing.T) {
+	name := documents(t, labtest.Source(t), 100)
+	folder := t.TempDir()
+	all := args("doctor", toSource, toTarget, toStaging, sink, folder, "--collection", name)
+	t.Run("fit", func(t *testing.T) {
+		r := migrate(t, nil, args(all, "--json")...)
+		r.want(t, exitOK)
+		var found []finding
+		if err := json.Unmarshal([]byte(r.stdout), &found); err != nil {
+			t.Fatal(err)
+		}
+		seen := map[string]bool{}
+		for _, f := range found {
+			seen[f.What] = true
+			if f.Bad {
+				t.Errorf("to mend: %+v", f)
+			}
+		}
+		for _, what := range []string{"source", "source clock", "target", "target clock", "sink", "sink space", "open files", "staging"} {
+			if !seen[what] {
+				t.Errorf("%s was not tried", what)
+			}
+		}
+	})
+	for title, c := range map[string]struct {
+		args []string
+		want []string
+	}{
+		"nobody listens":       {args(all, "--target-address", "127.0.0.1:9"), []string{"MEND  target", "check the address"}},
+		"no such collection":   {args(all, "--collection", "nobody"), []string{"MEND  sink space", "not found"}},
+		"no such bucket":       {args(all, "--staging-url", "s3://no-such-bucket/x"), []string{"MEND  staging", "bucket does not exist"}},
+		"wrong key":            {args(all, "--staging-secret-key", "hunter2"), []string{"MEND  staging", "access denied"}},
+		"a folder that is one": {args(all, sink, "/proc/version"), []string{"MEND  sink", "it is a file"}},
+		"too few files":        {[]string{"ulimit"}, []string{"MEND  open files", "up to 64"}},
+	} {
+		t.Run(title, func(t *testing.T) {
+			t.Parallel()
+			cmd := exec.CommandContext(t.Context(), binary, c.args...)
+			if c.args[0] == "ulimit" {
+				cmd = exec.CommandContext(t.Context(), "sh", args("-c", `ulimit -n 64 && exec "$@"`, "sh", binary, all)...)
+			}
+			cmd.Dir = t.TempDir()
+			begin(t, cmd)().want(t, exitFailed, append(c.want, "see above")...)
+		})
+	}
+}
+
+// TestStatus shows how each job stands, in words and in JSON.
+func TestStatus(t *testing.T) {
+	name := documents(t, labtest.Source(t), 100)
+	folder := t.TempDir()
+	migrate(t, nil, "status", sink, folder).want(t, exitOK, "JOB")
+	migrate(t, nil, args("export", toSource, "--collection", name, sink, folder)...).want(t, exitOK)
+	migrate(t, nil, "status", sink, folder).want(t, exitOK, name, "export", "done", "100/100", "migrate import --job "+name)
+	r := migrate(t, nil, "status", sink, folder, "--json", "--job", name)
+	r.want(t, exitOK)
+	var jobs []jobStatus
+	if err := json.Unmarshal([]byte(r.stdout), &jobs); err != nil || len(jobs) != 1 || jobs[0].RowsDone != 100 || jobs[0].State != "done" {
+		t.Errorf("status --json: %v, %+v", err, jobs)
+	}
+	migrate(t, nil, "jobs", "rm", sink, folder, "--job", name).want(t, exitFailed, "complete export", "--force")
+	migrate(t, nil, "jobs", "rm", sink, folder, "--job", name, "--force").want(t, exitOK)
+	if r := migrate(t, nil, "status", sink, folder, "--json"); r.stdout != "[]\n" {
+		t.Errorf("after it was removed: %s", r.stdout)
+	}
+}
+
+// TestDoctorTriesBulkInsert says of each kind of target whether an import will be able to speak to it, and what to mend.
+func TestDoctorTriesBulkInsert(t *testing.T) {
+	t.Parallel()
+	for title, c := range map[string]struct {
+		double double.Config
+		faults []double.Fault
+		found  string
+		bad    bool
+	}{
+		"2.4 that answers":    {double.Config{Version: "v2.4.15"}, nil, "which answers", false},
+		"2.4 without REST":    {double.Config{Version: "v2.4.15", Elsewhere: true}, nil, "next: check --target-rest-url", true},
+		"2.6 behind a page":   {double.Config{Version: "v2.6.2"}, []double.Fault{double.Answer(http.StatusOK, "text/html", "<html>hello</html>")}, "next: check --target-rest-url", true},
+		"2.6 without a login": {double.Config{Version: "v2.6.2", Login: "root:Milvus"}, nil, "next: check user, password or token", true},
+		"2.4.1":               {double.Config{Version: "v2.4.1"}, nil, "upgrade it to 2.4.4", true},
+		"nobody knows":        {double.Config{Version: "nightly"}, nil, `version "nightly"`, true},
+	} {
+		t.Run(title, func(t *testing.T) {
+			t.Parallel()
+			c.double.Upstream = lab.Proxy1
+			server := double.Start(t, c.double)
+			server.Queue(double.List, c.faults...)
+			wantFinding(t, tryServer(t.Context(), "target", milvus.Config{Address: server.Address}, tryImport), c.found, c.bad)
+		})
+	}
+	wantFinding(t, tryServer(t.Context(), "target", milvus.Config{Address: lab.Proxy1}, tryImport), "calls of Milvus 2.3", false)
+}
+
+func wantFinding(t *testing.T, found []finding, text string, bad bool) {
+	t.Helper()
+	last := found[len(found)-1]
+	if last.What != "target bulk insert" || !strings.Contains(last.Found, text) || last.Bad != bad {
+		t.Errorf("found %+v, want %q at the end, to mend: %t", found, text, bad)
+	}
+}
+
+// TestPlanNamesWhatImportRefuses tells of a target that loses statistics before anything is exported for it.
+func TestPlanNamesWhatImportRefuses(t *testing.T) {
+	t.Parallel()
+	for version, want := range map[string]bool{"v2.4.3": true, "v2.4.4": false} {
+		newer := double.Start(t, double.Config{Version: version, Upstream: lab.Proxy1})
+		c := config{Target: target{server: server{Address: newer.Address}}}
+		lacks, err := c.targetLacks(t.Context(), labtest.Collection(labtest.Schema(labtest.IntKey("id"))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(strings.Join(lacks, "\n"), "loses the statistics"); got != want {
+			t.Errorf("%s: %q", version, lacks)
+		}
+	}
+}
+
+// TestRESTURL is a setting of the target.
+func TestRESTURL(t *testing.T) {
+	t.Setenv("MIGRATE_TARGET_ADDRESS", "cluster:19530")
+	flags := pflag.NewFlagSet("import", pflag.ContinueOnError)
+	addFlags(flags, targetSettings...)
+	if err := flags.Parse([]string{"--target-rest-url", "https://cluster:443"}); err != nil {
+		t.Fatal(err)
+	}
+	c, err := loadConfig(flags)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Target.milvus(); got.RESTURL != "https://cluster:443" || got.Address != "cluster:19530" {
+		t.Errorf("target %+v", got)
+	}
+}

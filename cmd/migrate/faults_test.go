@@ -1,0 +1,167 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"migrate/deploy/lab"
+	"migrate/internal/faulttable"
+	"migrate/internal/labtest"
+)
+
+// onSmallDisk has a disk of 3 MiB on the folder $1, runs the command on it, makes room, and runs the command again. It
+// needs no root where the system lets users have a mount namespace of their own.
+const onSmallDisk = `mount -t tmpfs -o size=3m small "$1" || exit 99
+folder=$1; shift
+"$@"; echo "exit code $?, $(find "$folder" -name '*.parquet' | wc -l) parts" >&2
+mount -o remount,size=64m "$folder" && exec "$@"`
+
+// TestFullDisk ends with a clear error on a disk that is full, and goes on when there is room.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	faulttable.Tried(t, "export: a full disk under the sink", 1, "a clear error; the same command ends it when there is room")
+	name := documents(t, labtest.Source(t), 100_000)
+	folder := t.TempDir()
+	export := args(binary, "export", toSource, "--collection", name, sink, folder, "--part-size", "1MiB", "--workers", "1")
+	cmd := exec.CommandContext(t.Context(), "sh", args("-c", onSmallDisk, "sh", folder, export)...)
+	cmd.Dir = t.TempDir()
+	cmd.SysProcAttr = ownMounts()
+	r := begin(t, cmd)()
+	r.want(t, exitOK, "no space left", "make room", "next: give the same command again", "exit code 1, 2 parts", "exported 100,000 rows")
+}
+
+// ownMounts is a mount namespace, in a user namespace where this user is not root.
+func ownMounts() *syscall.SysProcAttr {
+	own := &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
+	if uid, gid := os.Getuid(), os.Getgid(); uid != 0 {
+		own.Cloneflags |= syscall.CLONE_NEWUSER
+		own.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: uid, Size: 1}}
+		own.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: gid, Size: 1}}
+	}
+	return own
+}
+
+// refusing is the lab's MinIO, but for the parts that it does not take: it answers in their place as refuse does.
+func refusing(t *testing.T, times int32, refuse http.HandlerFunc) (endpoint string, refusals *atomic.Int32) {
+	minio, refused := minioProxy(), &atomic.Int32{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPut && strings.HasSuffix(r.URL.Path, "part-00001.parquet") && refused.Add(1) <= times {
+			refuse(w, r)
+			return
+		}
+		minio.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	return strings.TrimPrefix(server.URL, "http://"), refused
+}
+
+func minioProxy() http.Handler {
+	return &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(&url.URL{Scheme: "http", Host: lab.MinIO})
+		r.Out.Host = r.In.Host // which the signature covers
+	}}
+}
+
+func answer(status int, code string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/xml")
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte("<Error><Code>" + code + "</Code><Message>refused on purpose</Message></Error>"))
+	}
+}
+
+// cutOff passes the first half of a request's body on to MinIO, and then breaks off on both sides.
+func cutOff(w http.ResponseWriter, r *http.Request) {
+	half, err := http.NewRequestWithContext(r.Context(), r.Method, "http://"+lab.MinIO+r.URL.String(), http.MaxBytesReader(nil, r.Body, r.ContentLength/2))
+	if err == nil {
+		half.Host, half.Header, half.ContentLength = r.Host, r.Header.Clone(), r.ContentLength
+		_, _ = http.DefaultTransport.RoundTrip(half) // the body ends too early, which is an error
+	}
+	panic(http.ErrAbortHandler)
+}
+
+// TestMinIORefuses ends an export well whatever MinIO says to a part: what can pass is tried again, what can't ends it at
+// once with a clear error, and the same command goes on.
+func TestMinIORefuses(t *testing.T) {
+	t.Parallel()
+	name := documents(t, labtest.Source(t), 60_000)
+	for title, c := range map[string]struct {
+		times  int32
+		refuse http.HandlerFunc
+		want   string // in the error; none where the export is to end by itself
+	}{
+		"full":           {1, answer(http.StatusInsufficientStorage, "XMinioStorageFull"), "make room"},
+		"over quota":     {1, answer(http.StatusBadRequest, "XMinioAdminBucketQuotaExceeded"), "make room"},
+		"no permission":  {1, answer(http.StatusForbidden, "AccessDenied"), "access denied"},
+		"busy":           {2, answer(http.StatusServiceUnavailable, "SlowDown"), ""},
+		"broken":         {2, answer(http.StatusInternalServerError, "InternalError"), ""},
+		"body cut off":   {2, cutOff, ""},
+		"taken and lost": {1, answer(http.StatusOK, ""), "did not keep"},
+	} {
+		t.Run(title, func(t *testing.T) {
+			faulttable.Tried(t, "export: MinIO's answer to a part is "+title, 1, "a clear error or a retry, and the same command ends it")
+			endpoint, refused := refusing(t, c.times, c.refuse)
+			labtest.EmptyLater(t, lab.ExportBucket, name)
+			export := args("export", toSource, toMinIO, "--sink-endpoint", endpoint, "--collection", name,
+				sink, "s3://"+lab.ExportBucket+"/"+name, "--job", strings.ReplaceAll(title, " ", "-"), "--part-size", "1MiB", "--workers", "1")
+			r := migrate(t, nil, export...)
+			if c.want != "" {
+				r.want(t, exitFailed, c.want, "give the same command again")
+				r = migrate(t, nil, export...)
+			}
+			r.want(t, exitOK, "exported 60,000 rows")
+			if refused.Load() < c.times {
+				t.Errorf("%d requests were refused, %d were to be", refused.Load(), c.times)
+			}
+		})
+	}
+}
+
+// TestSecondSignal ends a process that is leaving its job in order after the first one, which takes long where the store
+// has ceased to answer.
+func TestSecondSignal(t *testing.T) {
+	t.Parallel()
+	faulttable.Tried(t, "a second signal, where the first one is held up by a store that does not answer", 1, "the process ends at once")
+	name := documents(t, labtest.Source(t), 60_000)
+	labtest.EmptyLater(t, lab.ExportBucket, name)
+	minio, hung, free := minioProxy(), make(chan struct{}), make(chan struct{})
+	hang := sync.OnceFunc(func() { close(hung) })
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "part-00001.parquet") {
+			hang()
+		}
+		select {
+		case <-hung:
+			<-free
+		default:
+			minio.ServeHTTP(w, r)
+		}
+	}))
+	t.Cleanup(server.Close)
+	defer close(free)
+	cmd := exec.CommandContext(t.Context(), binary, args("export", toSource, toMinIO, "--sink-endpoint", strings.TrimPrefix(server.URL, "http://"),
+		"--collection", name, sink, "s3://"+lab.ExportBucket+"/"+name, "--part-size", "1MiB", "--workers", "1")...)
+	cmd.Dir = t.TempDir()
+	end := begin(t, cmd)
+	<-hung
+	for range 2 {
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second) // in which the first one can't be done with
+	}
+	end()
+	if status := cmd.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() || status.Signal() != syscall.SIGTERM {
+		t.Errorf("ended with %v, want it to be ended by the second signal", cmd.ProcessState)
+	}
+}

@@ -1,0 +1,76 @@
+package double
+
+import (
+	"fmt"
+	"path"
+
+	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/protoadapt"
+)
+
+// untouched is a codec that leaves messages as they are.
+type untouched struct{}
+
+// Name is empty, since Milvus takes nothing but a bare "application/grpc" as the type of what is sent.
+func (untouched) Name() string { return "" }
+
+func (untouched) Marshal(v any) ([]byte, error) { return *v.(*[]byte), nil }
+
+func (untouched) Unmarshal(data []byte, v any) error {
+	*v.(*[]byte) = append([]byte{}, data...)
+	return nil
+}
+
+// pass passes a call to the real server and its answer back. The bulk insert of 2.3 is refused: later versions keep it for
+// one file at a time and name no files in their lists, so that nothing may lean on it.
+func (s *Server) pass(_ any, stream grpc.ServerStream) error {
+	method, _ := grpc.MethodFromServerStream(stream)
+	var request, answer []byte
+	if err := stream.RecvMsg(&request); err != nil {
+		return err
+	}
+	switch path.Base(method) {
+	case "Import", "GetImportState", "ListImportTasks":
+		return status.Errorf(codes.Unimplemented, "%s is of 2.3, and this is %s", path.Base(method), s.cfg.Version)
+	}
+	ctx := stream.Context()
+	if sent, ok := metadata.FromIncomingContext(ctx); ok {
+		ctx = metadata.NewOutgoingContext(ctx, sent.Copy())
+	}
+	invoke := func(request []byte) ([]byte, error) {
+		err := s.upstream.Invoke(ctx, method, &request, &answer, grpc.ForceCodec(untouched{}))
+		return answer, err
+	}
+	var err error
+	switch path.Base(method) {
+	case "Connect":
+		answer, err = s.renamed(invoke(request))
+	case "Query":
+		answer, err = s.query(ctx, request, invoke)
+	default:
+		answer, err = invoke(request)
+	}
+	if err != nil {
+		return err
+	}
+	return stream.SendMsg(&answer)
+}
+
+// renamed is the answer to Connect with the double's version.
+func (s *Server) renamed(answer []byte, err error) ([]byte, error) {
+	if err != nil {
+		return nil, err
+	}
+	var hello milvuspb.ConnectResponse
+	message := protoadapt.MessageV2Of(&hello)
+	if err := proto.Unmarshal(answer, message); err != nil {
+		return nil, fmt.Errorf("reading the real server's version: %w", err)
+	}
+	hello.ServerInfo.BuildTags = s.cfg.Version
+	return proto.Marshal(message)
+}
