@@ -153,6 +153,7 @@ func TestClusterStart(t *testing.T) {
 	if !strings.Contains(m.read("calls"), "up --detach --wait\n") {
 		t.Errorf("nothing was started:\n%s", m.read("calls"))
 	}
+	m.run("cluster", "monitor").want(t, exitOK, "NOT WELL", "known to their coordinators: proxy 0", "searches in query nodes: 0")
 	m.run("cluster", "stop").want(t, exitOK, "its data is kept")
 	if calls := m.read("calls"); !strings.Contains(calls, " down ") || strings.Contains(calls, "--volumes") {
 		t.Errorf("stopped otherwise than asked:\n%s", calls)

@@ -86,12 +86,11 @@ func (c config) drillPlan() drill.Plan {
 	vectors := loadtest.Vectors{Dim: b.Dim}
 	return drill.Plan{
 		Base: loadtest.Plan{
-			Insertion: loadtest.Insertion{Vectors: vectors, Rows: int64(d.BaseRows), Batch: 1000, Inserters: 1, Progress: func(_, _ int64) {}},
+			Insertion: loadtest.Insertion{Vectors: vectors, Rows: int64(d.BaseRows), Batch: 1000, Inserters: 1},
 			Searches: &loadtest.Searches{
 				Vectors: vectors, Index: loadtest.Index{Type: "HNSW", EF: 64}, Top: 10, Threads: b.Threads, Queries: 1,
 			},
 			Keep: true,
-			Step: func(string, int64) {},
 		},
 		Inserters: b.Inserters, Batch: 100, Settle: d.Settle, Away: d.Away,
 		Step: func(what string) { fmt.Fprintln(os.Stderr, time.Now().Format(time.TimeOnly), what) },

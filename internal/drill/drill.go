@@ -32,10 +32,10 @@ type Plan struct {
 	Parts     []Part // one after the other
 	Base      loadtest.Plan
 	Inserters int
-	Batch     int           // rows of an insert under way
-	Settle    time.Duration // how long the load is watched before a part is taken away, and has to be well afterwards
-	Away      time.Duration // how long a part stays away
-	Step      func(what string)
+	Batch     int               // rows of an insert under way
+	Settle    time.Duration     // how long the load is watched before a part is taken away, and has to be well afterwards
+	Away      time.Duration     // how long a part stays away
+	Step      func(what string) // told what begins; may be nil
 }
 
 // Report is what came of it.
@@ -80,7 +80,7 @@ const (
 
 // Run carries the plan out on a server. Whatever happens, what was taken away is given back.
 func (p Plan) Run(ctx context.Context, cfg milvus.Config) (r *Report, err error) {
-	p.Step("a collection to search in")
+	p.step("a collection to search in")
 	base, err := p.Base.Run(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -96,7 +96,7 @@ func (p Plan) Run(ctx context.Context, cfg milvus.Config) (r *Report, err error)
 		return r, err
 	}
 	cfg.RetryFor = 0
-	p.Step("counting")
+	p.step("counting")
 	if r.Rows, err = l.count(ctx, cfg); err != nil {
 		return r, err
 	}
@@ -104,6 +104,12 @@ func (p Plan) Run(ctx context.Context, cfg milvus.Config) (r *Report, err error)
 		return r, ErrLost
 	}
 	return r, nil
+}
+
+func (p Plan) step(what string) {
+	if p.Step != nil {
+		p.Step(what)
+	}
 }
 
 // underLoad does the parts in turn, with the load going on all the time.
@@ -146,7 +152,7 @@ func (p Plan) one(ctx context.Context, l *load, part Part) (PartReport, error) {
 // settle watches the load for a while, and refuses to take anything away where it is not well.
 func (p Plan) settle(ctx context.Context, l *load, r *PartReport) error {
 	l.next(nil, nil)
-	p.Step("the load, with everything there")
+	p.step("the load, with everything there")
 	if err := clock.Sleep(ctx, p.Settle); err != nil {
 		return err
 	}
@@ -162,13 +168,13 @@ func (p Plan) settle(ctx context.Context, l *load, r *PartReport) error {
 
 // away stops a part for a while, and starts it in any case.
 func (p Plan) away(ctx context.Context, l *load, part Part, r *PartReport) error {
-	p.Step("without " + part.String())
+	p.step("without " + part.String())
 	err := part.Stop(ctx)
 	if err == nil {
 		err = clock.Sleep(ctx, p.Away)
 	}
 	l.next(&r.Searches.Away, &r.Inserts.Away)
-	p.Step("with " + part.String() + " again")
+	p.step("with " + part.String() + " again")
 	began := time.Now()
 	startCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), startTimeout)
 	defer cancel()

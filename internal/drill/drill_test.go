@@ -92,11 +92,11 @@ func plan(parts ...drill.Part) drill.Plan {
 	return drill.Plan{
 		Parts: parts,
 		Base: loadtest.Plan{
-			Insertion: loadtest.Insertion{Vectors: vectors, Rows: 2000, Batch: 1000, Inserters: 1, Progress: func(_, _ int64) {}},
+			Insertion: loadtest.Insertion{Vectors: vectors, Rows: 2000, Batch: 1000, Inserters: 1},
 			Searches:  &loadtest.Searches{Vectors: vectors, Index: loadtest.Index{Type: "HNSW", EF: 64}, Top: 10, Threads: 2, Queries: 1},
-			Keep:      true, Step: func(string, int64) {},
+			Keep:      true,
 		},
-		Inserters: 1, Batch: 10, Settle: 2 * time.Second, Away: 2 * time.Second, Step: func(string) {},
+		Inserters: 1, Batch: 10, Settle: 2 * time.Second, Away: 2 * time.Second,
 	}
 }
 

@@ -20,7 +20,7 @@ type Insertion struct {
 	Rows      int64
 	Batch     int                     // rows of one call
 	Inserters int                     // calls at once
-	Progress  func(rows, bytes int64) // told of each batch
+	Progress  func(rows, bytes int64) // told of each batch; may be nil
 }
 
 // Inserted is what came of it.
@@ -69,7 +69,9 @@ func (in Insertion) run(ctx context.Context, server *milvus.Server, collection s
 				if err := t.insert(ctx, i, server, collection, b); err != nil {
 					return err
 				}
-				in.Progress(int64(b.rows), int64(b.rows*in.Vectors.Dim)*4)
+				if in.Progress != nil {
+					in.Progress(int64(b.rows), int64(b.rows*in.Vectors.Dim)*4)
+				}
 			}
 			return nil
 		})

@@ -16,9 +16,8 @@ import (
 func small() loadtest.Plan {
 	vectors := loadtest.Vectors{Dim: 16}
 	return loadtest.Plan{
-		Insertion: loadtest.Insertion{Vectors: vectors, Rows: 5000, Batch: 700, Inserters: 2, Progress: func(_, _ int64) {}},
+		Insertion: loadtest.Insertion{Vectors: vectors, Rows: 5000, Batch: 700, Inserters: 2},
 		Searches:  &loadtest.Searches{Vectors: vectors, Index: loadtest.Index{Type: "FLAT"}, Top: 10, Threads: 3, Queries: 20, WarmUp: 2},
-		Step:      func(string, int64) {},
 	}
 }
 

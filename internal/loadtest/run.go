@@ -14,7 +14,7 @@ type Plan struct {
 	Insertion
 	Searches *Searches                      // nil to insert only
 	Keep     bool                           // leave the collection
-	Step     func(label string, rows int64) // told what begins; rows is 0 where there are none to count
+	Step     func(label string, rows int64) // told what begins, with 0 rows where there are none to count; may be nil
 }
 
 // Outcome is what came of a plan on one server.
@@ -91,12 +91,18 @@ func (p Plan) Run(ctx context.Context, cfg milvus.Config) (done *Outcome, err er
 	return done, p.search(ctx, cfg, server, done)
 }
 
+func (p Plan) step(label string, rows int64) {
+	if p.Step != nil {
+		p.Step(label, rows)
+	}
+}
+
 func (p Plan) insert(ctx context.Context, server *milvus.Server, done *Outcome) (err error) {
-	p.Step("insert into "+server.Address, p.Rows)
+	p.step("insert into "+server.Address, p.Rows)
 	if done.Inserted, err = Insert(ctx, server, done.Collection, p.Insertion); err != nil {
 		return err
 	}
-	p.Step("flush "+server.Address, 0)
+	p.step("flush "+server.Address, 0)
 	began := time.Now()
 	if err := server.Flush(ctx, done.Collection); err != nil {
 		return fmt.Errorf("flushing %q on %s: %w", done.Collection, server.Address, err)
@@ -107,13 +113,13 @@ func (p Plan) insert(ctx context.Context, server *milvus.Server, done *Outcome) 
 
 func (p Plan) search(ctx context.Context, cfg milvus.Config, server *milvus.Server, done *Outcome) (err error) {
 	s := *p.Searches
-	p.Step("index and load on "+server.Address, 0)
+	p.step("index and load on "+server.Address, 0)
 	began := time.Now()
 	if err := MakeSearchable(ctx, server, done.Collection, s.Index); err != nil {
 		return err
 	}
 	done.Indexed = time.Since(began)
-	p.Step("search on "+server.Address, 0)
+	p.step("search on "+server.Address, 0)
 	done.Searched, err = Search(ctx, cfg, done.Collection, s)
 	return err
 }
