@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"migrate/internal/compose"
 )
 
@@ -44,20 +46,26 @@ var kinds = []string{"Search", "Query", "Insert", "Upsert", "Delete", "Import"}
 
 // Watch takes a sample. Rates are those since the one before, which may be nil.
 func Watch(ctx context.Context, p *compose.Project, before *Sample) (*Sample, error) {
-	state, err := Standing(ctx, p)
+	services, containers, err := list(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	containers, err := p.Containers(ctx)
-	if err != nil {
-		return nil, err
-	}
-	m, err := ask(ctx, p, containers, "proxy", "querynode", "rootcoord", "querycoord", "datacoord")
-	if err != nil {
+	var usage map[string]compose.Usage
+	var m Metrics
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		usage, err = p.Usage(ctx)
+		return err
+	})
+	g.Go(func() (err error) {
+		m, err = ask(ctx, p, containers, "proxy", "querynode", "rootcoord", "querycoord", "datacoord")
+		return err
+	})
+	if err := g.Wait(); err != nil {
 		return nil, err
 	}
 	now := sampleOf(m, time.Now(), before)
-	now.State = state
+	now.State = stateOf(services, containers, usage)
 	return now, nil
 }
 

@@ -49,7 +49,7 @@ func Scale(ctx context.Context, p *compose.Project, name string, replicas int, o
 
 // scalable refuses what could not be done, before anything is.
 func scalable(ctx context.Context, p *compose.Project, c component, replicas int) error {
-	services, err := p.Services(ctx)
+	services, containers, err := list(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -58,10 +58,6 @@ func scalable(ctx context.Context, p *compose.Project, c component, replicas int
 		return fmt.Errorf("scaling %s: %w: the project has none that can be scaled", c.service, ErrComponent)
 	}
 	if err := fits(services[i], replicas); err != nil {
-		return err
-	}
-	containers, err := p.Containers(ctx)
-	if err != nil {
 		return err
 	}
 	if !slices.ContainsFunc(containers, func(x compose.Container) bool { return x.Service == c.coordinator && x.Healthy() }) {

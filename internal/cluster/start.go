@@ -20,11 +20,7 @@ func Look(ctx context.Context, p *compose.Project) ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	services, err := p.Services(ctx)
-	if err != nil {
-		return nil, err
-	}
-	own, err := p.Containers(ctx)
+	services, own, err := list(ctx, p)
 	if err != nil {
 		return nil, err
 	}

@@ -37,11 +37,7 @@ type Endpoint struct {
 
 // Standing asks how the services stand.
 func Standing(ctx context.Context, p *compose.Project) (*State, error) {
-	services, err := p.Services(ctx)
-	if err != nil {
-		return nil, err
-	}
-	containers, err := p.Containers(ctx)
+	services, containers, err := list(ctx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -50,6 +46,16 @@ func Standing(ctx context.Context, p *compose.Project) (*State, error) {
 		return nil, err
 	}
 	return stateOf(services, containers, usage), nil
+}
+
+// list asks for what there should be, and what there is.
+func list(ctx context.Context, p *compose.Project) ([]compose.Service, []compose.Container, error) {
+	services, err := p.Services(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	containers, err := p.Containers(ctx)
+	return services, containers, err
 }
 
 func stateOf(services []compose.Service, containers []compose.Container, usage map[string]compose.Usage) *State {
