@@ -157,7 +157,7 @@ func asUsage(err error) error {
 func newClusterMonitor() *cobra.Command {
 	return command("monitor", "Show services, components, requests and searches",
 		`Shows how many containers of each service are healthy and what they take, how many of each component its coordinator knows,
-the requests to the proxies, and how long searches take in the query nodes: once, or each 2 seconds with --watch.`,
+the requests to the proxies, and how long searches take in the query nodes: once, or again and again with --watch, 2 seconds apart.`,
 		`  migrate cluster monitor --project-dir milvus --watch`,
 		[]setting{projectDir, watch}, runClusterMonitor)
 }
