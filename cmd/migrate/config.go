@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -94,12 +95,14 @@ func (s store) s3() sinks.S3Config {
 // stagingStore is the cluster's own store; what is not said of it is as for the sink.
 func (c config) stagingStore() store {
 	s := c.Staging
-	if s.Endpoint == "" {
-		url := s.URL
-		s = c.Sink
-		s.URL = url
+	if s.Endpoint != "" && s.Endpoint != c.Sink.Endpoint {
+		return s // another server, of which the sink tells nothing
 	}
-	return s
+	of := c.Sink
+	of.URL, of.AccessKey = s.URL, cmp.Or(s.AccessKey, of.AccessKey)
+	of.SecretKey, of.Region = cmp.Or(s.SecretKey, of.SecretKey), cmp.Or(s.Region, of.Region)
+	of.TLS, of.CAFile = s.TLS || of.TLS, cmp.Or(s.CAFile, of.CAFile)
+	return of
 }
 
 // setting declares one setting: its default, and what it is.
@@ -141,6 +144,7 @@ var (
 	stagingSettings = storeSettings("staging", "s3://a-bucket/migrate-staging", "where the target's bulk insert reads: its own bucket, and a prefix in it; what is not said of its server is as for the sink")
 	collection      = setting{"collection", "", "name of the collection"}
 	jobSetting      = setting{"job", "", "name of the export on the sink; the collection's name where empty"}
+	jobName         = setting{"job", "", "name of the job"}
 	asSetting       = setting{"as", "", "name of the collection on the target, where it is another"}
 	workers         = setting{"workers", 4, "ranges read at once"}
 	loadSetting     = setting{"load", false, "load a collection that is not loaded, and release it afterwards"}
@@ -209,7 +213,8 @@ func loadConfig(flags *pflag.FlagSet) (config, error) {
 	}
 	var c config
 	if err := v.UnmarshalExact(&c); err != nil {
-		return config{}, usageError{fmt.Errorf("reading the configuration: %w", err)}
+		return config{}, usageError{fmt.Errorf("reading the configuration from flags, environment and %s: %w; `migrate help config` lists the settings",
+			v.ConfigFileUsed(), err)}
 	}
 	return c, nil
 }

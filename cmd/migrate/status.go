@@ -21,7 +21,7 @@ func newStatus() *cobra.Command {
 		`Shows the exports on the sink and, where a staging store is given, the imports that go through it: state, progress, rate,
 time left, the last error, and what to do next.`,
 		`  migrate status --sink-url s3://exports/milvus --sink-endpoint minio:9000 --watch`,
-		slices.Concat(sinkSettings, stagingSettings, []setting{jobSetting, watch}),
+		slices.Concat(sinkSettings, stagingSettings, []setting{jobName, watch}),
 		runStatus)
 }
 
@@ -110,7 +110,7 @@ func nextOf(s jobStatus) string {
 	case s.State == checkpoint.Done && s.Kind == checkpoint.Export:
 		return "migrate import --job " + s.Job
 	case s.State == checkpoint.Done:
-		return "migrate verify"
+		return "migrate verify --from export --job " + s.Job
 	case s.Kind == "":
 		return "migrate jobs rebuild --job " + s.Job
 	}
@@ -142,7 +142,7 @@ func newJobs() *cobra.Command {
 		`Removes an export from the sink: its checkpoint, its parts, and its manifest; and an import's checkpoint from the staging
 store. A complete export is removed with --force only. What was imported into a target stays.`,
 		`  migrate jobs rm --job rag_documents`,
-		slices.Concat(sinkSettings, stagingSettings, []setting{jobSetting, force}),
+		slices.Concat(sinkSettings, stagingSettings, []setting{jobName, force}),
 		runRemove)
 	jobs.AddCommand(rm, newRebuild())
 	return jobs
@@ -161,6 +161,9 @@ func runRemove(cmd *cobra.Command, c config) error {
 	if err != nil {
 		return err
 	}
+	if len(shown) == 0 {
+		return noJob(c.Job)
+	}
 	for _, j := range shown {
 		if j.Kind == checkpoint.Export && j.State == checkpoint.Done && !c.Force {
 			return fmt.Errorf("removing %q: it is a complete export; remove it with --force", c.Job)
@@ -171,5 +174,6 @@ func runRemove(cmd *cobra.Command, c config) error {
 			return err
 		}
 	}
+	fmt.Fprintf(cmd.OutOrStdout(), "removed job %s\n", c.Job)
 	return nil
 }
