@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
@@ -39,6 +40,13 @@ type config struct {
 	KeepIDs         bool `mapstructure:"keep-ids"`
 	Force           bool
 	Watch           bool
+	Bench           benchConfig `mapstructure:",squash"`
+
+	ProjectDir string `mapstructure:"project-dir"`
+	Overlays   string
+	Wipe       bool
+
+	Drill drillConfig `mapstructure:",squash"`
 
 	JSON      bool
 	LogLevel  string `mapstructure:"log-level"`
@@ -105,10 +113,38 @@ func (c config) stagingStore() store {
 	return of
 }
 
+// benchConfig is what a load test does.
+type benchConfig struct {
+	Rows      int
+	Dim       int
+	Batch     int
+	Inserters int
+	Threads   int
+	Queries   int
+	WarmUp    int `mapstructure:"warm-up"`
+	Top       int
+	Index     string
+	EF        int
+	NProbe    int
+	Compare   bool
+	Keep      bool
+	HTML      string
+}
+
+// drillConfig is what a fault drill does.
+type drillConfig struct {
+	StopCommand  string `mapstructure:"stop-command"`
+	StartCommand string `mapstructure:"start-command"`
+	BaseRows     int    `mapstructure:"base-rows"`
+	Away         time.Duration
+	Settle       time.Duration
+	Kill         bool
+}
+
 // setting declares one setting: its default, and what it is.
 type setting struct {
 	key   string
-	value any // the default, which also gives the type: string, int or bool
+	value any // the default, which also gives the type: string, int, bool or time.Duration
 	usage string
 }
 
@@ -157,6 +193,37 @@ var (
 	force           = setting{"force", false, "go on against a warning that the message names"}
 	watch           = setting{"watch", false, "show it again every 2 seconds, until interrupted"}
 	from            = setting{"from", "source", "what to hold the target against: source or export"}
+	projectDir      = setting{"project-dir", ".", "folder of the Compose project, with its compose.yaml and .env"}
+	overlays        = setting{"overlays", "", "overlays of the Compose project, such as lb,monitoring: ha, lb, monitoring, standalone, migrate"}
+	wipe            = setting{"wipe", false, "remove the data too"}
+	compare         = setting{"compare", false, "put source and target to the same test, and show them side by side"}
+	keep            = setting{"keep", false, "leave the collection that was made for the test"}
+	html            = setting{"html", "", "file to write a page with charts to, which loads nothing from the network"}
+
+	dimensions = setting{"dim", 384, "dimensions of a vector"}
+	inserters  = setting{"inserters", 1, "inserts at once"}
+	threads    = setting{"threads", 10, "threads that search, each on a connection of its own"}
+
+	drillSettings = []setting{
+		{"stop-command", "", "command that takes a part away, for the shell"},
+		{"start-command", "", "command that gives it back, and returns when it is well again"},
+		{"base-rows", 20_000, "vectors that are there before the drill"},
+		{"away", 15 * time.Second, "how long a part stays away"},
+		{"settle", 10 * time.Second, "how long to watch before a part is taken away, and how long all has to be well afterwards"},
+		{"kill", false, "kill the container as a crash would, instead of asking it to end"},
+	}
+	insertSettings = []setting{
+		{"rows", 1_000_000, "vectors to insert"}, {"batch", 10_000, "vectors of one insert"}, dimensions, inserters,
+	}
+	searchSettings = []setting{
+		threads,
+		{"queries", 100, "searches of each thread, one after the other"},
+		{"warm-up", 20, "searches of each thread before those that count"},
+		{"top", 10, "neighbours to find"},
+		{"index", "HNSW", "HNSW, IVF_FLAT or FLAT"},
+		{"ef", 64, "candidates that a search in HNSW keeps"},
+		{"nprobe", 16, "clusters that a search in IVF_FLAT looks into, of 1,024"},
+	}
 
 	jsonOut   = setting{"json", false, "print the result as JSON on standard output"}
 	logLevel  = setting{"log-level", "warn", "debug, info, warn or error"}
@@ -166,8 +233,9 @@ var (
 var globalSettings = []setting{jsonOut, logLevel, logFormat}
 
 func allSettings() []setting {
-	return slices.Concat(sourceSettings, targetSettings, sinkSettings, stagingSettings, globalSettings, []setting{
+	return slices.Concat(sourceSettings, targetSettings, sinkSettings, stagingSettings, globalSettings, insertSettings, searchSettings, drillSettings, []setting{
 		collection, jobSetting, asSetting, workers, loadSetting, partSize, overwrite, allowUnreadable, jobs, intoExisting, keepIDs, force, from, watch,
+		compare, keep, html, projectDir, overlays, wipe,
 	})
 }
 
@@ -186,6 +254,8 @@ func addFlags(flags *pflag.FlagSet, settings ...setting) {
 			flags.Int(flagName(s.key), v, s.usage)
 		case bool:
 			flags.Bool(flagName(s.key), v, s.usage)
+		case time.Duration:
+			flags.Duration(flagName(s.key), v, s.usage)
 		}
 	}
 }

@@ -6,6 +6,9 @@ import (
 	"migrate/checkpoint"
 	"migrate/exporter"
 	"migrate/importer"
+	"migrate/internal/cluster"
+	"migrate/internal/compose"
+	"migrate/internal/drill"
 	"migrate/internal/manifest"
 	"migrate/internal/milvus"
 	"migrate/internal/part"
@@ -38,6 +41,16 @@ var hints = []struct {
 	{importer.ErrImported, "`migrate verify` compares; to import it again, drop the collection first or give another name with --as"},
 	{importer.ErrJobFailed, "see the server's reason; of a file that it can't find, see whether --staging-url is in the bucket that the cluster itself uses"},
 	{sinks.ErrAccess, "give the keys, as MIGRATE_SINK_ACCESS_KEY and MIGRATE_SINK_SECRET_KEY, or MIGRATE_STAGING_… for the staging store"},
+	{compose.ErrNoProject, "name its folder with --project-dir, or make one with `migrate cluster init FOLDER`"},
+	{compose.ErrNoEnv, "make them with `sh new-env` in that folder"},
+	{compose.ErrNoDocker, "install Docker 20.10 or newer with Compose 2.24 or newer"},
+	{compose.ErrNoDaemon, "start it, look whether this user may use it, and whether DOCKER_HOST names it"},
+	{cluster.ErrUnfit, "mend what is marked MEND above; --force goes on where only memory or disk are too small"},
+	{cluster.ErrNotRunning, "`migrate cluster start`"},
+	{cluster.ErrNotRegistered, "look at `docker compose logs`; `migrate cluster monitor` shows when it does"},
+	{drill.ErrNotWell, "mend the cluster first; `migrate bench search` and `migrate doctor` help to see what is wrong"},
+	{drill.ErrNoContainer, "give a service, or a service and a number such as querynode-2; `migrate cluster monitor` shows them"},
+	{drill.ErrLost, "look at the report: the cluster lost writes that it had acknowledged, or holds them twice"},
 	{verify.ErrDiffers, "see above"},
 }
 

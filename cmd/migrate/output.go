@@ -24,6 +24,16 @@ func (s *steps) next(label string, rows int64) {
 	s.meter = progress.Start(os.Stderr, term.IsTerminal(int(os.Stderr.Fd())), label, rows)
 }
 
+// nextOrSay is next, or only a line where there are no rows to count.
+func (s *steps) nextOrSay(label string, rows int64) {
+	if rows > 0 {
+		s.next(label, rows)
+		return
+	}
+	s.stop()
+	fmt.Fprintln(os.Stderr, label)
+}
+
 func (s *steps) add(rows, bytes int64) { s.meter.Add(rows, bytes) }
 
 func (s *steps) stop() {

@@ -17,7 +17,10 @@ const longHelp = `migrate moves Milvus collections from a standalone to a distri
   migrate import   bulk-inserts an export into a cluster
   migrate verify   proves that both hold the same rows, or names those that differ
   migrate status   shows the jobs and how they stand
-  migrate resume   goes on with a job that was interrupted, also on another machine`
+  migrate resume   goes on with a job that was interrupted, also on another machine
+  migrate bench    measures inserts and searches, on one server or on source and target side by side
+  migrate cluster  starts, scales, watches and stops a distributed Milvus by Docker Compose
+  migrate drill    takes parts of a cluster away under load, and tells what was felt and whether anything was lost`
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
@@ -31,24 +34,49 @@ func newRoot() *cobra.Command {
 		SilenceErrors: true,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.Args = func(cmd *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return nil
-		}
-		suggestion := ""
-		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-			suggestion = fmt.Sprintf("; did you mean %s?", strings.Join(near, " or "))
-		}
-		return usageError{fmt.Errorf("unknown command %q%s", args[0], suggestion)}
-	}
+	root.Args = onlyCommands
 	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())}
 	})
 	root.PersistentFlags().String("config", "", "configuration file (default ./migrate.yaml, where there is one)")
 	addFlags(root.PersistentFlags(), globalSettings...)
-	root.AddCommand(newPlan(), newExport(), newImport(), newVerify(), newDoctor(), newStatus(), newResume(), newJobs(), newConfigHelp())
+	root.AddCommand(newPlan(), newExport(), newImport(), newVerify(), newDoctor(), newStatus(), newResume(), newJobs(), newBench(), newCluster(), newDrill(), newConfigHelp())
 	return root
+}
+
+// taking has a command take arguments, of which names are what they are called.
+func taking(cmd *cobra.Command, names ...string) *cobra.Command {
+	cmd.Use += " " + strings.Join(names, " ")
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) != len(names) {
+			return usageError{fmt.Errorf("%s takes %s; see `%s --help`", cmd.Name(), strings.Join(names, " and "), cmd.CommandPath())}
+		}
+		return nil
+	}
+	return cmd
+}
+
+// group makes a command that only holds others.
+func group(use, short string, commands ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short, Args: onlyCommands, SuggestionsMinimumDistance: 2,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(commands...)
+	return cmd
+}
+
+// onlyCommands refuses what is no command.
+func onlyCommands(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	suggestion := ""
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		suggestion = fmt.Sprintf("; did you mean %s?", strings.Join(near, " or "))
+	}
+	return usageError{fmt.Errorf("unknown command %q%s", args[0], suggestion)}
 }
 
 // newConfigHelp is the help topic that lists every setting.

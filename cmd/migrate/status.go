@@ -137,15 +137,13 @@ func printJobs(w io.Writer, jobs []jobStatus) {
 }
 
 func newJobs() *cobra.Command {
-	jobs := &cobra.Command{Use: "jobs", Short: "Manage the jobs"}
 	rm := command("rm", "Remove a job, with all that it wrote to the sink",
 		`Removes an export from the sink: its checkpoint, its parts, and its manifest; and an import's checkpoint from the staging
 store. A complete export is removed with --force only. What was imported into a target stays.`,
 		`  migrate jobs rm --job rag_documents`,
 		slices.Concat(sinkSettings, stagingSettings, []setting{jobName, force}),
 		runRemove)
-	jobs.AddCommand(rm, newRebuild())
-	return jobs
+	return group("jobs", "Manage the jobs", rm, newRebuild())
 }
 
 func runRemove(cmd *cobra.Command, c config) error {

@@ -129,7 +129,7 @@ func (s *Server) Service() milvuspb.MilvusServiceClient { return s.svc }
 func (s *Server) ImportJobs() *ImportJobs { return s.jobs }
 
 func (s *Server) hello(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(withoutRetry(ctx), loginTimeout)
+	ctx, cancel := context.WithTimeout(WithoutRetry(ctx), loginTimeout)
 	defer cancel()
 	resp, err := s.svc.Connect(ctx, &milvuspb.ConnectRequest{
 		ClientInfo: &commonpb.ClientInfo{SdkType: "Golang", SdkVersion: "migrate"},

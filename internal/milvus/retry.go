@@ -29,7 +29,8 @@ const (
 
 type noRetryKey struct{}
 
-func withoutRetry(ctx context.Context) context.Context {
+// WithoutRetry marks calls that are not to be made again: their errors, or their time, are what is looked for.
+func WithoutRetry(ctx context.Context) context.Context {
 	return context.WithValue(ctx, noRetryKey{}, true)
 }
 

@@ -81,7 +81,7 @@ func TestRetrier(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			ctx := t.Context()
 			if test.once {
-				ctx = withoutRetry(ctx)
+				ctx = WithoutRetry(ctx)
 			}
 			if test.loaded {
 				ctx = WasLoaded(ctx)

@@ -1,0 +1,249 @@
+package cluster
+
+import (
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"migrate/deploy"
+	"migrate/internal/compose"
+)
+
+// TestCheck says everything that stands in the way, each by its name.
+func TestCheck(t *testing.T) {
+	for title, c := range map[string]struct {
+		machine func(*Machine)
+		taken   []int
+		own     []compose.Container
+		bad     []string // what is bad
+		small   bool     // and is so only because the machine is small
+	}{
+		"a fit machine":                 {},
+		"sold with 16 GiB":              {machine: func(m *Machine) { m.Memory = 16<<30 - 600<<20 }},
+		"too little memory":             {machine: func(m *Machine) { m.Memory = 8 << 30 }, bad: []string{"memory"}, small: true},
+		"too little disk":               {machine: func(m *Machine) { m.FreeDisk = 99 << 30 }, bad: []string{"disk"}, small: true},
+		"a disk elsewhere":              {machine: func(m *Machine) { m.FreeDisk = -1 }},
+		"a limit above the machine":     {machine: func(m *Machine) { m.CPUs = 2 }, bad: []string{"limit of querynode"}},
+		"the port of lb is taken":       {taken: []int{9000}, bad: []string{"port of lb"}},
+		"it is its own":                 {taken: []int{9000}, own: []compose.Container{{Publishers: []compose.Publisher{{PublishedPort: 9000}}}}},
+		"one of the range is taken":     {taken: []int{9001}},
+		"too many of the range are":     {taken: []int{9001, 9002}, bad: []string{"port of proxy"}},
+		"a machine with every weakness": {machine: func(m *Machine) { m.Memory, m.FreeDisk, m.CPUs = 1, 1, 1 }, bad: []string{"memory", "disk", "limit of proxy", "limit of querynode"}},
+	} {
+		t.Run(title, func(t *testing.T) {
+			m := Machine{Engine: compose.Engine{Memory: 64 << 30, CPUs: 16}, FreeDisk: 500 << 30, Free: func(address string) bool {
+				_, port, err := net.SplitHostPort(address)
+				n, _ := strconv.Atoi(port)
+				return err == nil && !slices.Contains(c.taken, n)
+			}}
+			if c.machine != nil {
+				c.machine(&m)
+			}
+			findings := Check(m, []compose.Service{
+				{Name: "querynode", Replicas: 2, CPUs: 4},
+				{Name: "proxy", Replicas: 2, CPUs: 2, Ports: []compose.Port{{Host: "127.0.0.1", First: 9001, Last: 9003}}},
+				{Name: "lb", Replicas: 1, Ports: []compose.Port{{Host: "127.0.0.1", First: 9000, Last: 9000}}},
+			}, c.own)
+			var bad []string
+			for _, f := range findings {
+				if f.Bad {
+					bad = append(bad, f.What)
+				}
+			}
+			if !slices.Equal(bad, c.bad) {
+				t.Errorf("bad are %v, want %v", bad, c.bad)
+			}
+			if err := Fit(findings, false); (err != nil) != (len(c.bad) > 0) {
+				t.Errorf("fit: %v", err)
+			}
+			if err := Fit(findings, true); (err != nil) != (len(c.bad) > 0 && !c.small) {
+				t.Errorf("fit with force: %v", err)
+			}
+		})
+	}
+}
+
+// TestMachine looks at the real one.
+func TestMachine(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, address := machineOf(compose.Engine{Root: t.TempDir()}), l.Addr().String()
+	if m.FreeDisk <= 0 || machineOf(compose.Engine{Root: "/no/such/folder"}).FreeDisk >= 0 {
+		t.Errorf("free disk: %d", m.FreeDisk)
+	}
+	if m.Free(address) {
+		t.Errorf("%s is called free while something listens", address)
+	}
+	if l.Close(); !m.Free(address) {
+		t.Errorf("%s is called taken", address)
+	}
+}
+
+func TestOtherProjects(t *testing.T) {
+	of := func(dir string) []compose.Container {
+		return []compose.Container{{Labels: "a=b,com.docker.compose.project.working_dir=" + dir + ",c=d"}}
+	}
+	if found := otherProjects("/srv/milvus", of("/srv/milvus")); found != nil {
+		t.Errorf("its own containers are called another's: %v", found)
+	}
+	if found := otherProjects("/srv/milvus", of("/srv/other")); len(found) != 1 || !found[0].Bad {
+		t.Errorf("another's containers are not seen: %v", found)
+	}
+}
+
+func TestReplicas(t *testing.T) {
+	for title, c := range map[string]struct {
+		name     string
+		replicas int
+		want     string
+	}{
+		"four query nodes":  {"querynode", 4, ""},
+		"none":              {"querynode", 0, "1 to 32"},
+		"too many":          {"datanode", 33, "1 to 32"},
+		"unknown":           {"etcd", 3, "proxy, querynode, datanode, indexnode"},
+		"ports for as many": {"proxy", 8, ""},
+		"ports for fewer":   {"proxy", 9, "PROXY_PORTS"},
+	} {
+		t.Run(title, func(t *testing.T) {
+			err := CheckReplicas(c.name, c.replicas)
+			if err == nil && c.name == "proxy" {
+				err = fits(compose.Service{Name: "proxy", Ports: []compose.Port{{Host: "127.0.0.1", First: 19530, Last: 19537}}}, c.replicas)
+			}
+			if c.want == "" && err != nil || c.want != "" && (!errors.Is(err, ErrComponent) || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+// recorded is what a real Milvus 2.3.5 said of itself, after 1,426 searches.
+func recorded(t *testing.T) Metrics {
+	t.Helper()
+	m := Metrics{}
+	for _, service := range []string{"proxy", "querynode", "rootcoord", "querycoord", "datacoord"} {
+		text, err := os.ReadFile(filepath.Join("testdata", service+".txt"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m[service] = []Exposition{e}
+	}
+	return m
+}
+
+func TestSample(t *testing.T) {
+	m, began := recorded(t), time.Now()
+	first := sampleOf(m, began, nil)
+	if want := []Count{{"proxy", 2}, {"querynode", 2}, {"datanode", 2}, {"indexnode", 1}}; !reflect.DeepEqual(first.Registered, want) {
+		t.Errorf("registered %v, want %v", first.Registered, want)
+	}
+	if got := first.Requests[0]; got != (Request{Kind: "Search", Total: 1426}) {
+		t.Errorf("requests %+v", got)
+	}
+	if s := first.Searches; s.Count != 1426 || s.Mean < 13.3 || s.Mean > 13.4 || s.P99 != 128 {
+		t.Errorf("searches %+v", s)
+	}
+
+	m["proxy"] = append(m["proxy"], m["proxy"][0]) // as many again at another proxy, within two seconds
+	m["querynode"] = append(m["querynode"], m["querynode"][0])
+	second := sampleOf(m, began.Add(2*time.Second), first)
+	if got := second.Requests[0]; got.PerSecond != 713 {
+		t.Errorf("%v searches a second, want 713", got.PerSecond)
+	}
+	if s := second.Searches; s.Count != 1426 || s.P99 != 128 {
+		t.Errorf("searches since then %+v", s)
+	}
+	if s := sampleOf(recorded(t), began.Add(4*time.Second), second); s.Searches.Count != 1426 || s.Requests[0].PerSecond != 0 {
+		t.Errorf("after a restart: %+v, %+v", s.Searches, s.Requests[0])
+	}
+}
+
+func TestState(t *testing.T) {
+	s := stateOf(
+		[]compose.Service{{Name: "proxy", Replicas: 2}, {Name: "etcd", Replicas: 1}},
+		[]compose.Container{
+			{Name: "p-1", Service: "proxy", State: "running", Health: "healthy", Publishers: []compose.Publisher{{URL: "127.0.0.1", PublishedPort: 19530}, {TargetPort: 9091}}},
+			{Name: "p-2", Service: "proxy", State: "running", Health: "starting"},
+			{Name: "e-1", Service: "etcd", State: "exited"},
+		},
+		map[string]compose.Usage{"p-1": {CPU: 0.5, Memory: 100}, "p-2": {CPU: 0.25, Memory: 10}},
+	)
+	want := &State{
+		Services:  []ServiceState{{Service: "etcd", Wanted: 1}, {Service: "proxy", Wanted: 2, Running: 2, Healthy: 1, CPU: 0.75, Memory: 110}},
+		Endpoints: []Endpoint{{"proxy", "127.0.0.1:19530"}},
+	}
+	if !reflect.DeepEqual(s, want) || s.Services[1].Well() {
+		t.Errorf("got %+v, want %+v", s, want)
+	}
+}
+
+// TestWriteFiles writes the project that this repository has, with credentials that nobody else has.
+func TestWriteFiles(t *testing.T) {
+	files, err := deploy.ComposeFiles()
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := func(overlays ...string) string {
+		dir := filepath.Join(t.TempDir(), "milvus")
+		if err := WriteFiles(t.Context(), dir, files, overlays); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"compose.yaml", "compose.ha.yaml", "lb/nginx.conf", "monitoring/prometheus.yml", "pulsar/standalone.conf", "new-env"} {
+			if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+				t.Error(err)
+			}
+		}
+		text, err := os.ReadFile(filepath.Join(dir, ".env"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	first, second := env("lb", "ha"), env("lb", "ha")
+	if !strings.HasSuffix(first, "COMPOSE_FILE=compose.yaml:compose.ha.yaml:compose.lb.yaml\n") {
+		t.Errorf("the overlays are not noted in their order: %s", first)
+	}
+	if !strings.Contains(first, "MINIO_ROOT_PASSWORD=") || first == second {
+		t.Error("the credentials are missing, or not random")
+	}
+}
+
+// TestWriteFilesLeavesNothing behind where it can't be done, and touches nothing that is there.
+func TestWriteFilesLeavesNothing(t *testing.T) {
+	there := t.TempDir()
+	if err := WriteFiles(t.Context(), there, fstest.MapFS{"compose.yaml": {}}, nil); !errors.Is(err, os.ErrExist) {
+		t.Errorf("a folder that is there: %v", err)
+	}
+	if found, err := os.ReadDir(there); len(found) > 0 || err != nil {
+		t.Errorf("%v was written into it, %v", found, err)
+	}
+	for title, c := range map[string]struct {
+		files    fstest.MapFS
+		overlays []string
+	}{
+		"no such overlay":        {nil, []string{"sauce"}},
+		"no way to credentials":  {fstest.MapFS{"compose.yaml": {}}, nil},
+		"credentials were there": {fstest.MapFS{"new-env": {Data: []byte("exit 3")}}, nil},
+	} {
+		dir := filepath.Join(t.TempDir(), "new")
+		if err := WriteFiles(t.Context(), dir, c.files, c.overlays); err == nil {
+			t.Errorf("%s: no error", title)
+		}
+		if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s: the folder is left, %v", title, err)
+		}
+	}
+}

@@ -1,0 +1,63 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Overlays are what can be laid on the base, in the order in which Compose has to get them.
+var Overlays = []string{"ha", "lb", "monitoring", "standalone", "migrate"}
+
+// ErrOverlay is an overlay that there is none of.
+var ErrOverlay = errors.New("no such overlay")
+
+// WriteFiles makes a folder with the files of a project, random credentials, and the overlays that are wished for noted in
+// its .env. A folder that is there is refused.
+func WriteFiles(ctx context.Context, dir string, files fs.FS, overlays []string) error {
+	for _, o := range overlays {
+		if !slices.Contains(Overlays, o) {
+			return fmt.Errorf("overlay %q: %w: there are %s", o, ErrOverlay, strings.Join(Overlays, ", "))
+		}
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return fmt.Errorf("making the project's folder: %w", err)
+	}
+	if err := fill(ctx, dir, files, overlays); err != nil {
+		return errors.Join(err, os.RemoveAll(dir))
+	}
+	return nil
+}
+
+func fill(ctx context.Context, dir string, files fs.FS, overlays []string) error {
+	if err := os.CopyFS(dir, files); err != nil {
+		return fmt.Errorf("writing the project's files: %w", err)
+	}
+	// The script that one would run by hand, so that there is one way to make credentials.
+	if out, err := exec.CommandContext(ctx, "sh", filepath.Join(dir, "new-env")).CombinedOutput(); err != nil {
+		return fmt.Errorf("making credentials: %w: %s", err, out)
+	}
+	return addOverlays(filepath.Join(dir, ".env"), overlays)
+}
+
+// addOverlays has Compose take the overlays without being told each time.
+func addOverlays(env string, overlays []string) error {
+	chosen := []string{"compose.yaml"}
+	for _, o := range Overlays {
+		if slices.Contains(overlays, o) {
+			chosen = append(chosen, "compose."+o+".yaml")
+		}
+	}
+	f, err := os.OpenFile(env, os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("noting the overlays: %w", err)
+	}
+	_, err = fmt.Fprintf(f, "COMPOSE_FILE=%s\n", strings.Join(chosen, ":"))
+	return errors.Join(err, f.Close())
+}

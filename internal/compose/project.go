@@ -1,0 +1,153 @@
+// Package compose drives a Docker Compose project, by running Docker's own programs and reading their JSON.
+package compose
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"migrate/internal/clock"
+)
+
+// Errors that a caller decides on.
+var (
+	// ErrNoProject: the folder holds no Compose file.
+	ErrNoProject = errors.New("no Compose project")
+	// ErrNoEnv: the project's credentials were not made yet.
+	ErrNoEnv = errors.New("no .env")
+	// ErrNoDocker: a program that is needed is not on this machine, or too old.
+	ErrNoDocker = errors.New("no Docker with Compose 2.24 or newer")
+	// ErrNoDaemon: Docker's programs are there, and its daemon does not answer.
+	ErrNoDaemon = errors.New("the Docker daemon does not answer")
+)
+
+// Project is a folder with Compose files and their .env.
+type Project struct {
+	Dir     string
+	compose []string // how Compose is run: `docker compose`, or docker-compose
+}
+
+// Open finds a project and the programs that drive it.
+func Open(ctx context.Context, dir string) (*Project, error) {
+	if !there(dir, "compose.yaml") {
+		return nil, fmt.Errorf("opening %s: %w: there is no compose.yaml", dir, ErrNoProject)
+	}
+	if !there(dir, ".env") {
+		return nil, fmt.Errorf("opening %s: %w, which holds the credentials", dir, ErrNoEnv)
+	}
+	p := &Project{Dir: dir}
+	return p, p.findPrograms(ctx)
+}
+
+func there(dir, name string) bool {
+	_, err := os.Stat(filepath.Join(dir, name))
+	return err == nil
+}
+
+func (p *Project) findPrograms(ctx context.Context) error {
+	if _, err := exec.LookPath("docker"); err != nil {
+		return fmt.Errorf("%w: %w", ErrNoDocker, err)
+	}
+	for _, program := range [][]string{{"docker", "compose"}, {"docker-compose"}} {
+		p.compose = program
+		version, err := p.Compose(ctx, "version", "--short")
+		if err == nil && recent(string(version)) {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: neither `docker compose` nor docker-compose is such", ErrNoDocker)
+}
+
+// recent tells whether a version of Compose knows !reset and !override: 2.24 does.
+func recent(version string) bool {
+	var major, minor int
+	if _, err := fmt.Sscanf(strings.TrimPrefix(strings.TrimSpace(version), "v"), "%d.%d", &major, &minor); err != nil {
+		return false
+	}
+	return major > 2 || major == 2 && minor >= 24
+}
+
+// Compose runs Compose on the project, and returns what it prints.
+func (p *Project) Compose(ctx context.Context, args ...string) ([]byte, error) {
+	return run(ctx, p.Dir, nil, slices.Concat(p.compose, args))
+}
+
+// Docker runs Docker itself.
+func (p *Project) Docker(ctx context.Context, args ...string) ([]byte, error) {
+	return run(ctx, p.Dir, nil, append([]string{"docker"}, args...))
+}
+
+// Up brings services up, or all of them, and waits until they are healthy. It tells out what Compose says.
+func (p *Project) Up(ctx context.Context, out io.Writer, args ...string) error {
+	_, err := run(ctx, p.Dir, out, slices.Concat(p.compose, []string{"--progress", "plain", "up", "--detach", "--wait"}, args))
+	return err
+}
+
+// Down removes the containers, and the data too if told so.
+func (p *Project) Down(ctx context.Context, out io.Writer, wipe bool) error {
+	down := []string{"--progress", "plain", "down", "--remove-orphans"}
+	if wipe {
+		down = append(down, "--volumes")
+	}
+	_, err := run(ctx, p.Dir, out, slices.Concat(p.compose, down))
+	return err
+}
+
+// run runs a program in a folder. What it says on standard error goes to out, if there is one, and else into the error.
+func run(ctx context.Context, dir string, out io.Writer, args []string) ([]byte, error) {
+	var stdout, stderr bytes.Buffer
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &stdout, &stderr
+	if out != nil {
+		cmd.Stderr = io.MultiWriter(out, &stderr)
+	}
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 10 * time.Second
+	err := cmd.Run()
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err == nil:
+		return stdout.Bytes(), nil
+	case unreachable(stderr.String()):
+		return nil, fmt.Errorf("%w: %s", ErrNoDaemon, strings.TrimSpace(stderr.String()))
+	}
+	return nil, fmt.Errorf("running %s: %w: %s", strings.Join(args, " "), err, lastLines(stderr.String()))
+}
+
+// unreachable recognizes what Docker says where its daemon does not answer, or may not be used; it has no code for that.
+func unreachable(text string) bool {
+	for _, said := range []string{"Cannot connect to the Docker daemon", "permission denied while trying to connect to the Docker", "failed to connect to the docker API"} {
+		if strings.Contains(text, said) {
+			return true
+		}
+	}
+	return false
+}
+
+// lastLines is the end of what a program said, which holds why it failed.
+func lastLines(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return strings.Join(lines[max(len(lines)-5, 0):], "; ")
+}
+
+// AwaitHealthy waits until a container is healthy.
+func (p *Project) AwaitHealthy(ctx context.Context, id string) error {
+	for {
+		health, err := p.Docker(ctx, "inspect", "--format", "{{.State.Health.Status}}", id)
+		if err != nil || strings.TrimSpace(string(health)) == "healthy" {
+			return err
+		}
+		if err := clock.Sleep(ctx, 500*time.Millisecond); err != nil {
+			return fmt.Errorf("waiting for container %s to be healthy: %w", id, err)
+		}
+	}
+}

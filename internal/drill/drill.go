@@ -1,0 +1,251 @@
+// Package drill takes parts of a running cluster away and gives them back, under a load of searches and inserts. It tells what
+// clients felt of it, and whether any acknowledged row was lost.
+package drill
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"migrate/internal/clock"
+	"migrate/internal/columns"
+	"migrate/internal/loadtest"
+	"migrate/internal/milvus"
+	"migrate/internal/source"
+)
+
+// Errors that a caller decides on.
+var (
+	// ErrLost: rows that were acknowledged are not there, or are there twice.
+	ErrLost = errors.New("acknowledged rows and counted rows differ")
+	// ErrNotRecovered: calls went on failing after everything was given back.
+	ErrNotRecovered = errors.New("calls did not become well again")
+	// ErrNotWell: calls failed before anything was taken away.
+	ErrNotWell = errors.New("calls failed before anything was taken away")
+)
+
+// A Plan is what is taken away, and under what load.
+type Plan struct {
+	Parts     []Part // one after the other
+	Base      loadtest.Plan
+	Inserters int
+	Batch     int               // rows of an insert under way
+	Settle    time.Duration     // how long the load is watched before a part is taken away, and has to be well afterwards
+	Away      time.Duration     // how long a part stays away
+	Step      func(what string) // told what begins; may be nil
+}
+
+// Report is what came of it.
+type Report struct {
+	Address    string       `json:"address"`
+	Version    string       `json:"version"`
+	Collection string       `json:"collection"`
+	Parts      []PartReport `json:"parts"`
+	Rows       Rows         `json:"rows"`
+}
+
+// Rows holds what was acknowledged against what is there.
+type Rows struct {
+	Acknowledged int64 `json:"acknowledged"`
+	Counted      int64 `json:"counted"`    // of those
+	Doubtful     int64 `json:"doubtful"`   // there, though their insert was not acknowledged
+	Unanswered   int   `json:"unanswered"` // stretches of keys whose insert was not acknowledged
+}
+
+// PartReport is what was felt of one part.
+type PartReport struct {
+	Part     string        `json:"part"`
+	Started  time.Duration `json:"started_ns"` // how long its start took, until the one who starts it says that it is well
+	Searches Felt          `json:"searches"`
+	Inserts  Felt          `json:"inserts"`
+}
+
+// Felt is what was felt of one kind of call.
+type Felt struct {
+	Before Phase `json:"before"`
+	Away   Phase `json:"away"`
+	Back   Phase `json:"back"`
+	// Recovery is how long after the stop the last call failed; 0 where none did.
+	Recovery time.Duration `json:"recovery_ns"`
+}
+
+// Bounds of waiting, and of giving a part back after an interruption.
+const (
+	patience     = 3 * time.Minute
+	startTimeout = 3 * time.Minute
+)
+
+// Run carries the plan out on a server. Whatever happens, what was taken away is given back.
+func (p Plan) Run(ctx context.Context, cfg milvus.Config) (r *Report, err error) {
+	p.step("a collection to search in")
+	base, err := p.Base.Run(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	r = &Report{Address: base.Address, Version: base.Version, Collection: base.Collection}
+	defer func() { err = errors.Join(err, loadtest.Drop(ctx, cfg, base.Collection)) }()
+	cfg.RetryFor = time.Nanosecond // each call as it is, not what retries make of it
+	l := &load{
+		server: cfg, collection: base.Collection, vectors: p.Base.Vectors, searches: *p.Base.Searches, batch: p.Batch,
+		searched: newFelt(), inserted: newFelt(), acked: base.Inserted.Rows,
+	}
+	if err := p.underLoad(ctx, l, r); err != nil {
+		return r, err
+	}
+	cfg.RetryFor = 0
+	p.step("counting")
+	if r.Rows, err = l.count(ctx, cfg); err != nil {
+		return r, err
+	}
+	if r.Rows.Counted != r.Rows.Acknowledged {
+		return r, ErrLost
+	}
+	return r, nil
+}
+
+func (p Plan) step(what string) {
+	if p.Step != nil {
+		p.Step(what)
+	}
+}
+
+// underLoad does the parts in turn, with the load going on all the time.
+func (p Plan) underLoad(ctx context.Context, l *load, r *Report) error {
+	loadCtx, stop := context.WithCancel(ctx)
+	var g errgroup.Group
+	g.Go(func() error { return l.run(loadCtx, p.Inserters) })
+	err := p.each(ctx, l, r)
+	stop()
+	return errors.Join(err, g.Wait())
+}
+
+func (p Plan) each(ctx context.Context, l *load, r *Report) error {
+	for _, part := range p.Parts {
+		done, err := p.one(ctx, l, part)
+		if err != nil {
+			return fmt.Errorf("drill with %v: %w", part, err)
+		}
+		r.Parts = append(r.Parts, done)
+	}
+	return nil
+}
+
+// one takes a part away and gives it back.
+func (p Plan) one(ctx context.Context, l *load, part Part) (PartReport, error) {
+	r := PartReport{Part: part.String()}
+	if err := p.settle(ctx, l, &r); err != nil {
+		return r, err
+	}
+	stopped := time.Now()
+	if err := p.away(ctx, l, part, &r); err != nil {
+		return r, err
+	}
+	err := p.awaitWell(ctx, l)
+	l.next(&r.Searches.Back, &r.Inserts.Back)
+	r.Searches.Recovery, r.Inserts.Recovery = l.searched.failedUntil(stopped), l.inserted.failedUntil(stopped)
+	return r, err
+}
+
+// settle watches the load for a while, and refuses to take anything away where it is not well.
+func (p Plan) settle(ctx context.Context, l *load, r *PartReport) error {
+	l.next(nil, nil)
+	p.step("the load, with everything there")
+	if err := clock.Sleep(ctx, p.Settle); err != nil {
+		return err
+	}
+	err := p.awaitWell(ctx, l)
+	l.next(&r.Searches.Before, &r.Inserts.Before)
+	for _, before := range []Phase{r.Searches.Before, r.Inserts.Before} {
+		if before.Failed > 0 {
+			return fmt.Errorf("%w: %s", ErrNotWell, before.Failure)
+		}
+	}
+	return err
+}
+
+// away stops a part for a while, and starts it in any case.
+func (p Plan) away(ctx context.Context, l *load, part Part, r *PartReport) error {
+	p.step("without " + part.String())
+	err := part.Stop(ctx)
+	if err == nil {
+		err = clock.Sleep(ctx, p.Away)
+	}
+	l.next(&r.Searches.Away, &r.Inserts.Away)
+	p.step("with " + part.String() + " again")
+	began := time.Now()
+	startCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), startTimeout)
+	defer cancel()
+	err = errors.Join(err, part.Start(startCtx))
+	r.Started = time.Since(began)
+	return err
+}
+
+// awaitWell waits until no call has failed for a while.
+func (p Plan) awaitWell(ctx context.Context, l *load) error {
+	for until := time.Now().Add(patience); ; {
+		now := time.Now()
+		if min(l.searched.wellFor(now), l.inserted.wellFor(now)) >= p.Settle {
+			return nil
+		}
+		if now.After(until) {
+			return fmt.Errorf("%w within %v", ErrNotRecovered, patience)
+		}
+		if err := clock.Sleep(ctx, 100*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+// next ends the phase of both kinds of call.
+func (l *load) next(searches, inserts *Phase) {
+	now := time.Now()
+	s, i := l.searched.next(now), l.inserted.next(now)
+	if searches != nil {
+		*searches, *inserts = s, i
+	}
+}
+
+// count holds what was acknowledged against what the server counts.
+func (l *load) count(ctx context.Context, cfg milvus.Config) (Rows, error) {
+	rows := Rows{Acknowledged: l.acked, Unanswered: len(l.doubt)}
+	server, err := milvus.Connect(ctx, cfg)
+	if err != nil {
+		return rows, err
+	}
+	defer server.Close()
+	coll, err := server.Describe(ctx, l.collection)
+	if err != nil {
+		return rows, err
+	}
+	reader, err := source.Open(ctx, server, coll)
+	if err != nil {
+		return rows, err
+	}
+	for _, unsure := range l.doubt {
+		n, err := reader.Count(ctx, source.AllPartitions, unsure)
+		if err != nil {
+			return rows, err
+		}
+		rows.Doubtful += n
+	}
+	all, err := reader.Count(ctx, source.AllPartitions, columns.Range{})
+	rows.Counted = all - rows.Doubtful
+	return rows, err
+}
+
+// Check refuses a plan that can't be carried out.
+func (p Plan) Check() error {
+	if p.Inserters < 1 || p.Batch < 1 || p.Settle <= 0 || p.Away < 0 {
+		return fmt.Errorf("%w: a drill takes an inserter, and a time to settle", loadtest.ErrPlan)
+	}
+	return p.Base.Check()
+}
+
+// Calls, Failed, Slowest and Gap are those from the stop on.
+func (f Felt) Calls() int64           { return f.Away.Calls + f.Back.Calls }
+func (f Felt) Failed() int64          { return f.Away.Failed + f.Back.Failed }
+func (f Felt) Slowest() time.Duration { return max(f.Away.Latency.Most, f.Back.Latency.Most) }
+func (f Felt) Gap() time.Duration     { return max(f.Away.Gap, f.Back.Gap) }

@@ -1,0 +1,83 @@
+package drill
+
+import (
+	"sync"
+	"time"
+
+	"migrate/internal/loadtest"
+)
+
+// A Phase is what the calls of one kind were like for a while.
+type Phase struct {
+	Calls   int64            `json:"calls"`
+	Failed  int64            `json:"failed"`
+	Failure string           `json:"failure,omitempty"` // the first
+	Latency loadtest.Latency `json:"latency"`           // of those that were answered
+	Gap     time.Duration    `json:"longest_gap_ns"`    // the longest time without an answer
+}
+
+// felt is what clients feel of one kind of call; each of its phases begins where the last one ended.
+type felt struct {
+	mu          sync.Mutex
+	phase       Phase
+	calls       loadtest.Calls
+	lastGood    time.Time
+	lastFailure time.Time // when the last failed call ended
+}
+
+func newFelt() *felt { return &felt{calls: loadtest.NewCalls()} }
+
+// add counts one call.
+func (f *felt) add(began, ended time.Time, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.phase.Calls++
+	if err != nil {
+		f.phase.Failed++
+		f.lastFailure = ended
+		if f.phase.Failure == "" {
+			f.phase.Failure = err.Error()
+		}
+		return
+	}
+	f.calls.Add(ended.Sub(began))
+	f.gap(ended)
+	f.lastGood = ended
+}
+
+func (f *felt) gap(now time.Time) {
+	if !f.lastGood.IsZero() {
+		f.phase.Gap = max(f.phase.Gap, now.Sub(f.lastGood))
+	}
+}
+
+// next ends a phase. A gap that still lasts counts to both.
+func (f *felt) next(now time.Time) Phase {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.gap(now)
+	done := f.phase
+	done.Latency = f.calls.Latency()
+	f.phase, f.calls = Phase{}, loadtest.NewCalls()
+	return done
+}
+
+// wellFor is for how long no call has failed, and calls have been answered at all.
+func (f *felt) wellFor(now time.Time) time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if now.Sub(f.lastGood) > answered {
+		return 0
+	}
+	return now.Sub(f.lastFailure)
+}
+
+// answered is within which time a load that is well has an answer.
+const answered = 2 * time.Second
+
+// failedUntil is how long after an instant the last call failed; 0 where none did.
+func (f *felt) failedUntil(since time.Time) time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return max(f.lastFailure.Sub(since), 0)
+}
