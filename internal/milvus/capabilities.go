@@ -20,6 +20,8 @@ type Capabilities struct {
 	// ImportLosesStats: imported segments lose their statistics to garbage collection (2.4.0 to 2.4.3,
 	// milvus-io/milvus#33476).
 	ImportLosesStats bool
+	// SegmentRows: the rows of the flushed segments tell whether anything was inserted or upserted (seen on 2.3.5).
+	SegmentRows bool
 }
 
 // carried lists the types of Milvus 2.3, which every later version has too.
@@ -38,6 +40,7 @@ func capabilitiesOf(version string) Capabilities {
 		GRPCImport:       major == 2 && minor == 3,
 		SnapshotReads:    major > 2 || major == 2 && minor >= 5,
 		ImportLosesStats: major == 2 && minor == 4 && patch < 4,
+		SegmentRows:      major == 2 && minor == 3,
 	}
 }
 
