@@ -39,6 +39,15 @@ type config struct {
 	Force           bool
 	Watch           bool
 
+	Once          bool
+	Interval      string
+	FullScanEvery string `mapstructure:"full-scan-every"`
+	FlushEvery    string `mapstructure:"flush-every"`
+	CycleRows     int    `mapstructure:"cycle-rows"`
+	MaxRate       int    `mapstructure:"max-rate"`
+	MaxDelete     string `mapstructure:"max-delete"`
+	BaseDone      bool   `mapstructure:"base-done"`
+
 	JSON      bool
 	LogLevel  string `mapstructure:"log-level"`
 	LogFormat string `mapstructure:"log-format"`
@@ -140,6 +149,14 @@ var (
 	force           = setting{"force", false, "go on against a warning that the message names"}
 	watch           = setting{"watch", false, "show it again every 2 seconds, until interrupted"}
 	from            = setting{"from", "source", "what to hold the target against: source or export"}
+	once            = setting{"once", false, "end when all is applied that was written before; for cron"}
+	interval        = setting{"interval", "30s", "time between two cycles"}
+	fullScanEvery   = setting{"full-scan-every", "24h", "time in which the rows of each range are compared, though nothing hints at a change"}
+	flushEvery      = setting{"flush-every", "5m", "time between two flushes of a source that is written to all the time; a quiet one is flushed in each cycle"}
+	cycleRows       = setting{"cycle-rows", 1_000_000, "rows compared in one cycle, about"}
+	maxRate         = setting{"max-rate", 0, "rows a second read from the source; no limit where 0"}
+	maxDelete       = setting{"max-delete", "10%", "rows that may be deleted on the target in one cycle: a number, or a share of its rows"}
+	baseDone        = setting{"base-done", false, "the target was filled otherwise than by this job's import, and seen to be equal"}
 
 	jsonOut   = setting{"json", false, "print the result as JSON on standard output"}
 	logLevel  = setting{"log-level", "warn", "debug, info, warn or error"}
@@ -151,7 +168,7 @@ var globalSettings = []setting{jsonOut, logLevel, logFormat}
 func allSettings() []setting {
 	return slices.Concat(sourceSettings, targetSettings, sinkSettings, stagingSettings, globalSettings, []setting{
 		collection, jobSetting, asSetting, workers, loadSetting, partSize, overwrite, allowUnreadable, jobs, intoExisting, keepIDs, force, from, watch,
-	})
+	}, syncSettings)
 }
 
 func flagName(key string) string { return strings.ReplaceAll(key, ".", "-") }

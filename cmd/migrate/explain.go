@@ -9,6 +9,7 @@ import (
 	"migrate/internal/milvus"
 	"migrate/internal/part"
 	"migrate/internal/source"
+	"migrate/internal/syncer"
 	"migrate/internal/verify"
 )
 
@@ -30,6 +31,7 @@ var hints = []struct {
 	{checkpoint.ErrLost, "nothing: the other process goes on with the job"},
 	{checkpoint.ErrDamaged, "make it anew with `migrate jobs rebuild`, and give the same command again; or begin anew after `migrate jobs rm`"},
 	{checkpoint.ErrOther, "give the parameters that it was begun with, or begin another with --job"},
+	{syncer.ErrDeletes, "look at the source first; nothing is deleted while it counts so few rows"},
 	{verify.ErrDiffers, "see above"},
 }
 

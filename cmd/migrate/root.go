@@ -16,6 +16,7 @@ const longHelp = `migrate moves Milvus collections from a standalone to a distri
   migrate export   streams a collection into Parquet, in a folder or in a bucket
   migrate import   bulk-inserts an export into a cluster
   migrate verify   proves that both hold the same rows, or names those that differ
+  migrate sync     keeps the cluster in step with the source, until the switch
   migrate status   shows the jobs and how they stand
   migrate resume   goes on with a job that was interrupted, also on another machine`
 
@@ -47,7 +48,7 @@ func newRoot() *cobra.Command {
 	})
 	root.PersistentFlags().String("config", "", "configuration file (default ./migrate.yaml, where there is one)")
 	addFlags(root.PersistentFlags(), globalSettings...)
-	root.AddCommand(newPlan(), newExport(), newImport(), newVerify(), newDoctor(), newStatus(), newResume(), newJobs(), newConfigHelp())
+	root.AddCommand(newPlan(), newExport(), newImport(), newVerify(), newSync(), newDoctor(), newStatus(), newResume(), newJobs(), newConfigHelp())
 	return root
 }
 

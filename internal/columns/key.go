@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -131,13 +130,6 @@ func (l *Layout) In(keys []Key) string {
 	literals := make([]string, len(keys))
 	for i, k := range keys {
 		literals[i] = k.literal()
-		if k == IntKey(math.MinInt64) { // a list takes literals only
-			others := slices.Delete(slices.Clone(keys), i, i+1)
-			if len(others) == 0 {
-				return l.Equals(k)
-			}
-			return l.Equals(k) + " or " + l.In(others)
-		}
 	}
 	return l.KeyName() + " in [" + strings.Join(literals, ", ") + "]"
 }
