@@ -47,7 +47,10 @@ func (c *cycle) deal(ctx context.Context, suspects Suspects) (Outcome, error) {
 	c.pos.Upserted += a.done.Inserted + a.done.Changed
 	c.pos.Deleted += a.done.Deleted
 	c.pos.Passed += a.done.Passed
-	c.sides.target = now.target // what was found equal is as of now
+	if err != nil {
+		return a.done, err
+	}
+	c.sides.target, err = now.target.AsOfNow(ctx) // which sees what was written
 	return a.done, err
 }
 
