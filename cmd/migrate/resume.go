@@ -37,7 +37,7 @@ func runResume(cmd *cobra.Command, c config) error {
 			return err
 		}
 		for _, j := range found {
-			if j.Name != c.Job || j.State == checkpoint.Done {
+			if j.Name != c.Job || j.State == checkpoint.Done || j.Kind == checkpoint.Sync {
 				continue
 			}
 			if err := resume(cmd, c, j); err != nil {

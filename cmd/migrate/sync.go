@@ -28,10 +28,12 @@ before the import of that export is done. Exits with 3 where --once ends with di
 
 var syncSettings = []setting{once, interval, fullScanEvery, flushEvery, cycleRows, maxRate, maxDelete, baseDone}
 
-// syncResult is what --json prints, a line a cycle.
+// syncResult is what --json prints, one a cycle.
 type syncResult struct {
 	syncer.Report
-	Error string `json:"error,omitempty"`
+	Seconds    float64 `json:"seconds"`
+	LagSeconds float64 `json:"lag_seconds"` // negative where not all was compared yet
+	Error      string  `json:"error,omitempty"`
 }
 
 func runSync(cmd *cobra.Command, c config) error {
@@ -105,7 +107,7 @@ func (c config) syncOptions(ctx context.Context) (syncer.Options, error) {
 }
 
 func newSyncResult(r syncer.Report) syncResult {
-	result := syncResult{Report: r}
+	result := syncResult{Report: r, Seconds: r.Took.Seconds(), LagSeconds: r.Lag.Seconds()}
 	if r.Err != nil {
 		result.Error = r.Err.Error()
 	}

@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -90,13 +91,22 @@ func (a *applying) deleteGone(ctx context.Context) (there map[string][]columns.K
 	return there, a.delete(ctx, gone)
 }
 
-// absent are the keys that a side has no row of in a partition.
+// absent are the keys that a side has no row of in a partition. Where the server leaves rows out of a long answer, as it
+// does beside doubled keys, it is asked for fewer.
 func (a *applying) absent(ctx context.Context, r *source.Reader, partition string, keys []columns.Key) ([]columns.Key, error) {
 	if len(keys) == 0 || !slices.Contains(r.Partitions(), partition) {
 		return keys, nil
 	}
 	found, err := r.KeysOnly().Lookup(ctx, partition, keys)
-	return found.Absent, err
+	if !errors.Is(err, source.ErrIncomplete) || len(keys) == 1 {
+		return found.Absent, err
+	}
+	first, err := a.absent(ctx, r, partition, keys[:len(keys)/2])
+	if err != nil {
+		return nil, err
+	}
+	second, err := a.absent(ctx, r, partition, keys[len(keys)/2:])
+	return append(first, second...), err
 }
 
 // except are the keys that are not among others.
@@ -153,7 +163,19 @@ func (a *applying) upsert(ctx context.Context, there map[string][]columns.Key) e
 	return nil
 }
 
+// upsertBatch brings the rows of some keys to the target; half of them at a time where the server leaves some out.
 func (a *applying) upsertBatch(ctx context.Context, partition string, keys []columns.Key) error {
+	err := a.upsertAtOnce(ctx, partition, keys)
+	if !errors.Is(err, source.ErrIncomplete) || len(keys) == 1 {
+		return err
+	}
+	if err := a.upsertBatch(ctx, partition, keys[:len(keys)/2]); err != nil {
+		return err
+	}
+	return a.upsertBatch(ctx, partition, keys[len(keys)/2:])
+}
+
+func (a *applying) upsertAtOnce(ctx context.Context, partition string, keys []columns.Key) error {
 	var from, to source.Found
 	err := both(ctx, func(ctx context.Context) (err error) {
 		from, err = a.now.source.Lookup(ctx, partition, keys)

@@ -20,6 +20,11 @@ func (c *cycle) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if c.pos.Source == 0 {
+		if c.pos.Target, err = c.checkBase(ctx); err != nil {
+			return err
+		}
+	}
 	to, err := c.describe(ctx, c.target, c.opts.As, ErrTarget, c.pos.Target)
 	if err != nil {
 		return err
@@ -27,12 +32,7 @@ func (c *cycle) open(ctx context.Context) error {
 	if err := c.checkSchemas(from, to); err != nil {
 		return err
 	}
-	if c.pos.Source == 0 {
-		if err := c.checkBase(ctx, to); err != nil {
-			return err
-		}
-		c.pos.Source, c.pos.Target = from.ID, to.ID
-	}
+	c.pos.Source, c.pos.Target = from.ID, to.ID
 	if err := c.addPartitions(ctx, from, to); err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func (c *cycle) describe(ctx context.Context, server *milvus.Server, name string
 		return nil, err
 	}
 	if id != 0 && coll.ID != id {
-		return nil, fmt.Errorf("%w: collection %q on %s was dropped and made anew since the sync began; nothing was changed on the target. "+
+		return nil, fmt.Errorf("%w: collection %q on %s is not the one that it was: it was dropped and made anew; nothing was changed on the target. "+
 			"Export and import it again, and sync under another --job", unfit, name, server.Address)
 	}
 	return coll, nil
@@ -74,29 +74,26 @@ func (c *cycle) checkSchemas(from, to *milvus.Collection) error {
 }
 
 // checkBase refuses a target for which nothing says that it was filled: an import stamps its rows with its own time, so
-// that a change applied before it would be lost.
-func (c *cycle) checkBase(ctx context.Context, to *milvus.Collection) error {
+// that a change applied before it would be lost. It returns the id of the collection that was filled; 0 where unknown.
+func (c *cycle) checkBase(ctx context.Context) (int64, error) {
 	if c.opts.BaseDone {
-		return nil
+		return 0, nil
 	}
-	const next = "run `migrate export` and `migrate import` to their end first (or `migrate run`, which does both); " +
+	const next = "run `migrate export` and `migrate import` to their end first; " +
 		"if the target was filled otherwise, see with `migrate verify` that it is equal, and say --base-done"
 	if c.opts.Base == nil {
-		return fmt.Errorf("%w: no staging store is given that would hold the import's checkpoint; %s", ErrBase, next)
+		return 0, fmt.Errorf("%w: no staging store is given that would hold the import's checkpoint; %s", ErrBase, next)
 	}
-	name := checkpoint.Name(checkpoint.Import, c.opts.Job, c.opts.As)
-	job, err := checkpoint.Read(ctx, c.opts.Base, name)
+	job, err := checkpoint.Read(ctx, c.opts.Base, checkpoint.Name(checkpoint.Import, c.opts.Job, c.opts.As))
 	switch {
 	case errors.Is(err, sinks.ErrNotExist):
-		return fmt.Errorf("%w: %s has no import of %q into %q; %s", ErrBase, c.opts.Base.URL(""), c.opts.Job, c.opts.As, next)
+		return 0, fmt.Errorf("%w: %s has no import of %q into %q; %s", ErrBase, c.opts.Base.URL(""), c.opts.Job, c.opts.As, next)
 	case err != nil:
-		return err
+		return 0, err
 	case job.State != checkpoint.Done:
-		return fmt.Errorf("%w: the import of %q into %q is %s; %s", ErrBase, c.opts.Job, c.opts.As, job.Standing(), next)
-	case job.Target != to.ID:
-		return fmt.Errorf("%w: collection %q on %s is not the one that the import of %q filled; %s", ErrBase, to.Name, c.target.Address, c.opts.Job, next)
+		return 0, fmt.Errorf("%w: the import of %q into %q is %s; %s", ErrBase, c.opts.Job, c.opts.As, job.Standing(), next)
 	}
-	return nil
+	return job.Target, nil
 }
 
 // addPartitions makes those on the target that the source has and the target has not.

@@ -133,7 +133,7 @@ func TestBase(t *testing.T) {
 		"no staging":         {nil, syncer.ErrBase},
 		"no import":          {labtest.Local(t), syncer.ErrBase},
 		"import interrupted": {imported(checkpoint.Interrupted, to.ID), syncer.ErrBase},
-		"another collection": {imported(checkpoint.Done, to.ID+1), syncer.ErrBase},
+		"another collection": {imported(checkpoint.Done, to.ID+1), syncer.ErrTarget},
 		"imported":           {imported(checkpoint.Done, to.ID), nil},
 	} {
 		t.Run(name, func(t *testing.T) {

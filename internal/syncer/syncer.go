@@ -80,17 +80,17 @@ func (o Options) withDefaults(target *milvus.Server) Options {
 // Report is what one cycle did.
 type Report struct {
 	Cycle    int64                `json:"cycle"`
-	Took     time.Duration        `json:"took"`
-	Ranges   int                  `json:"ranges_compared"` // by their rows
-	Hot      int                  `json:"ranges_differing"`
-	Read     int64                `json:"rows_read"` // from the source
+	InStep   bool                 `json:"in_step"` // the two sides were proved equal
+	Settled  bool                 `json:"settled"` // all that was written before the cycle is on the target, and was seen there
+	Lag      time.Duration        `json:"-"`       // since the time before which every write is on the target; negative where unknown
+	Took     time.Duration        `json:"-"`
+	Ranges   int                  `json:"ranges_compared"`  // by their rows
+	Hot      int                  `json:"ranges_differing"` // when they were last compared
+	Read     int64                `json:"rows_read"`        // from the source
 	Outcome                       // of the differences that were found
 	Doubled  int64                `json:"doubled_keys"` // on the source, as last seen
-	InStep   bool                 `json:"in_step"`      // the two sides were proved equal
-	Settled  bool                 `json:"settled"`      // all that was written before the cycle is on the target, and was seen there
-	Lag      time.Duration        `json:"lag"`          // since the time before which every write is on the target; negative where unknown
-	Err      error                `json:"-"`            // that ended the cycle
 	Position *checkpoint.Position `json:"-"`
+	Err      error                `json:"-"` // that ended the cycle
 }
 
 // Outcome counts what became of keys that seemed to differ.

@@ -44,7 +44,7 @@ func TestWhileWritersGoOn(t *testing.T) {
 		}
 	}
 	for writing.Err() == nil {
-		running, kill := context.WithTimeout(writing, time.Second+rand.N(12*time.Second))
+		running, kill := context.WithTimeout(writing, 2*time.Second+rand.N(18*time.Second))
 		err := syncer.Run(running, w.source, w.target, w.sink, opts)
 		kill()
 		if running.Err() == nil || !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
@@ -93,6 +93,7 @@ func newWriters(t *testing.T) *writers {
 	w := &writers{pair: newPair(t, plain(id)), journal: map[int64]int64{}}
 	keys := upTo(0, firstRows)
 	labtest.Insert(t, w.source, w.name, "", at(0, keys...))
+	labtest.Insert(t, w.target, w.name, "", at(0, keys...))
 	w.note(keys, 0)
 	return w
 }

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"encoding/json"
+	"math/rand/v2"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"migrate/checkpoint"
+	"migrate/internal/labtest"
+	"migrate/internal/milvus"
+)
+
+// moved is a collection that was exported and imported, and the flags that sync it.
+func moved(t *testing.T, rows int) (name string, from *milvus.Server, sync []string) {
+	t.Helper()
+	from = labtest.Source(t)
+	name = documents(t, from, rows)
+	labtest.DropLater(t, labtest.Target(t), name)
+	of := args("--collection", name, sink, t.TempDir())
+	migrate(t, nil, args("export", toSource, of)...).want(t, exitOK)
+	sync = args("sync", "--log-level", "error", toSource, toTarget, toStaging, of)
+	migrate(t, nil, args(sync, "--once")...).want(t, exitFailed, "not filled yet", "migrate import")
+	migrate(t, nil, args("import", toTarget, toStaging, of)...).want(t, exitOK)
+	return name, from, sync
+}
+
+// TestSync takes up where export and import ended, as docs/sync.md shows.
+func TestSync(t *testing.T) {
+	t.Parallel()
+	name, from, sync := moved(t, 2000)
+	migrate(t, nil, args(sync, "--once")...).want(t, exitOK)
+	labtest.Insert(t, from, name, "", documentRows(2000, 2500))
+	labtest.Delete(t, from, name, "id in [1, 2, 3]")
+	r := migrate(t, nil, args(sync, "--once", "--json")...)
+	r.want(t, exitOK)
+	if !strings.Contains(r.stdout, `"rows_inserted": 500`) || !strings.Contains(r.stdout, `"rows_deleted": 3`) {
+		t.Errorf("not what was written: %s", r.stdout)
+	}
+	verifySides(t, name)
+
+	var jobs []jobStatus
+	status := migrate(t, nil, args("status", "--json", sync[len(sync)-2:])...)
+	status.want(t, exitOK)
+	if err := json.Unmarshal([]byte(status.stdout), &jobs); err != nil {
+		t.Fatal(err)
+	}
+	for _, j := range jobs {
+		if j.Kind == checkpoint.Sync && (j.State != checkpoint.Paused || j.Sync == nil || j.Sync.Upserted != 500 || j.Sync.AsOf.IsZero()) {
+			t.Errorf("status: %+v", j)
+		}
+	}
+	migrate(t, nil, args("status", sync[len(sync)-2:])...).want(t, exitOK, "sync", "paused")
+
+	labtest.Delete(t, from, name, "id >= 0")
+	migrate(t, nil, args(sync, "--once")...).want(t, exitFailed, "counts no rows", "look at the source first")
+	migrate(t, nil, args(sync, "--once", "--interval", "soon")...).want(t, exitUsage, "interval")
+	migrate(t, nil, args(sync, "--once", "--max-delete", "0")...).want(t, exitUsage, "max-delete")
+}
+
+func verifySides(t *testing.T, name string) {
+	t.Helper()
+	migrate(t, nil, args("verify", toSource, toTarget, "--collection", name)...).want(t, exitOK, "equal")
+}
+
+// TestSyncKilled kills a sync again and again while rows are written; afterwards one pass brings the target in step.
+func TestSyncKilled(t *testing.T) {
+	t.Parallel()
+	name, from, sync := moved(t, 5000)
+	next := 5000
+	for range kills(t) {
+		cmd := exec.CommandContext(t.Context(), binary, args(sync, "--interval", "100ms")...)
+		cmd.Dir = t.TempDir()
+		end := begin(t, cmd)
+		timer := time.AfterFunc(time.Second+rand.N(4*time.Second), func() { cmd.Process.Kill() })
+		for writing := time.Now(); time.Since(writing) < 2*time.Second; next += 100 {
+			labtest.Insert(t, from, name, "", documentRows(next, next+100))
+			labtest.Upsert(t, from, name, documentRows(next-4000, next-3990))
+			labtest.Delete(t, from, name, "id in [10, 11, 12]")
+		}
+		end()
+		timer.Stop()
+	}
+	migrate(t, nil, args(sync, "--once")...).want(t, exitOK)
+	verifySides(t, name)
+}
