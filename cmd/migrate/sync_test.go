@@ -86,3 +86,20 @@ func TestSyncKilled(t *testing.T) {
 	migrate(t, nil, args(sync, "--once")...).want(t, exitOK)
 	verifySides(t, name)
 }
+
+// TestRun moves a collection and keeps it in step by one command, which goes on when it is given again.
+func TestRun(t *testing.T) {
+	t.Parallel()
+	from := labtest.Source(t)
+	name := documents(t, from, 2000)
+	labtest.DropLater(t, labtest.Target(t), name)
+	run := args("run", "--once", toSource, toTarget, toStaging, "--collection", name, sink, t.TempDir())
+	migrate(t, nil, run...).want(t, exitOK, "exported 2,000 rows", "imported 2,000 rows")
+	labtest.Insert(t, from, name, "", documentRows(2000, 2100))
+	r := migrate(t, nil, run...)
+	r.want(t, exitOK, "100 rows inserted")
+	if strings.Contains(r.stdout, "exported") || strings.Contains(r.stdout, "imported") {
+		t.Errorf("done again: %s", r.stdout)
+	}
+	verifySides(t, name)
+}

@@ -79,7 +79,7 @@ func (c *cycle) checkBase(ctx context.Context) (int64, error) {
 	if c.opts.BaseDone {
 		return 0, nil
 	}
-	const next = "run `migrate export` and `migrate import` to their end first; " +
+	const next = "run `migrate export` and `migrate import` to their end first, or `migrate run`, which does both; " +
 		"if the target was filled otherwise, see with `migrate verify` that it is equal, and say --base-done"
 	if c.opts.Base == nil {
 		return 0, fmt.Errorf("%w: no staging store is given that would hold the import's checkpoint; %s", ErrBase, next)

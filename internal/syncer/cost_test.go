@@ -1,0 +1,150 @@
+//go:build faults
+
+package syncer_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+
+	"migrate/deploy/lab"
+	"migrate/exporter"
+	"migrate/internal/labtest"
+	"migrate/internal/syncer"
+)
+
+const costDim = 128
+
+// wide are rows of a vector as wide as those of real collections.
+func wide(version int64, keys ...int64) labtest.Rows {
+	rows := at(version, keys...)
+	rows.Columns[2] = labtest.Vectors("v", costDim, len(keys), uint64(version*1_000_003+keys[0]))
+	return rows
+}
+
+// TestSyncCost prints what an export and the cycles of a sync cost the source, in CPU time of the standalone's process.
+// What else goes on there counts too, so each is measured several times, and the least is printed. ROWS=n sets the size.
+func TestSyncCost(t *testing.T) {
+	rows, err := strconv.ParseInt(os.Getenv("ROWS"), 10, 64)
+	if err != nil {
+		rows = 100_000
+	}
+	p := newPair(t, labtest.Schema(id, version, labtest.Vector("v", schemapb.DataType_FloatVector, costDim)))
+	for from := int64(0); from < rows; from += 5000 {
+		batch := wide(0, upTo(from, from+5000)...)
+		labtest.Insert(t, p.source, p.name, "", batch)
+		labtest.Insert(t, p.target, p.name, "", batch)
+	}
+	p.sink = labtest.Local(t)
+	opts := p.options()
+	opts.RangeRows, opts.Job = 0, "cost"
+	pass := func() []syncer.Report {
+		reports, err := p.sync(t, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return reports
+	}
+	pass()
+	p.wantQuietFor(t, pass)
+
+	exported := least(t, "a full export", 5, nil, func() {
+		_, err := exporter.Export(t.Context(), p.source, p.name, labtest.Local(t), exporter.Options{Job: "j", Overwrite: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+	quiet := least(t, "a cycle, nothing written", 7, nil, func() { pass() })
+	next, one := rows, rows/100
+	inserted := least(t, "a pass, 1 % inserted above", 3, func() {
+		p.wantQuietFor(t, pass)
+		labtest.Insert(t, p.source, p.name, "", wide(1, upTo(next, next+one)...))
+		next += one
+	}, func() { pass() })
+	deleted := int64(0)
+	gone := least(t, "a pass, 1 % deleted side by side", 3, func() {
+		p.wantQuietFor(t, pass)
+		labtest.Delete(t, p.source, p.name, in(upTo(deleted, deleted+one)))
+		deleted += one
+	}, func() { pass() })
+	v := int64(10)
+	changed := least(t, "a pass, 1 % changed side by side", 3, func() {
+		p.wantQuietFor(t, pass)
+		for from := rows / 2; from < rows/2+one; from += 500 {
+			labtest.Upsert(t, p.source, p.name, wide(v, upTo(from, from+500)...))
+		}
+		v++
+	}, func() { pass() })
+	t.Logf("%d rows × %d dimensions: export %v, nothing written %v (1/%.0f), 1 %% inserted %v, deleted %v, changed %v", rows, costDim,
+		exported, quiet, float64(exported)/float64(max(quiet, 10*time.Millisecond)), inserted, gone, changed)
+}
+
+func (p pair) wantQuietFor(t *testing.T, pass func() []syncer.Report) {
+	t.Helper()
+	for range 8 {
+		if r := pass()[0]; r.InStep && r.Read == 0 {
+			return
+		}
+	}
+	t.Fatal("nothing is written, and yet each pass reads rows")
+}
+
+// least is the least CPU time that the standalone took for something, in so many tries.
+func least(t *testing.T, what string, tries int, before, do func()) time.Duration {
+	t.Helper()
+	shortest, all := time.Duration(1<<62), []string{}
+	for range tries {
+		if before != nil {
+			before()
+		}
+		idle := standaloneTime(t)
+		time.Sleep(2 * time.Second)
+		began := standaloneTime(t)
+		idlePer, since := float64(began-idle)/float64(2*time.Second), time.Now()
+		do()
+		took := standaloneTime(t) - began - time.Duration(idlePer*float64(time.Since(since)))
+		shortest = min(shortest, max(took, 0))
+		all = append(all, fmt.Sprintf("%v (idle %.2f, %v)", took.Round(time.Millisecond), idlePer, time.Since(since).Round(time.Millisecond)))
+	}
+	t.Logf("%s: %v", what, all)
+	return shortest
+}
+
+// standaloneTime is the CPU time that the standalone's process has taken. See proc(5): fields 14 and 15 of
+// /proc/PID/stat, in hundredths of a second.
+func standaloneTime(t *testing.T) time.Duration {
+	t.Helper()
+	l, err := lab.Running(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(l.Dir(), "run", "standalone.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var process struct{ PID int }
+	if err := json.Unmarshal(text, &process); err != nil {
+		t.Fatal(err)
+	}
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", process.PID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	user, err := strconv.Atoi(fields[11])
+	if err != nil {
+		t.Fatal(err)
+	}
+	system, err := strconv.Atoi(fields[12])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(user+system) * 10 * time.Millisecond
+}
