@@ -21,6 +21,7 @@ type Position struct {
 	Mark *Mark `json:"mark,omitempty"`
 	// Settled: all that was written between Base and Mark was looked for after Mark, found and applied.
 	Settled bool        `json:"settled"`
+	Calm    bool        `json:"calm"` // the last cycle found no difference
 	Ranges  []SyncRange `json:"ranges,omitempty"` // in order and without gaps, so that they cover every key
 
 	InStep time.Time `json:"in_step"` // when the two sides were last proved equal; zero where they never were

@@ -47,6 +47,8 @@ type config struct {
 	MaxRate       int    `mapstructure:"max-rate"`
 	MaxDelete     string `mapstructure:"max-delete"`
 	BaseDone      bool   `mapstructure:"base-done"`
+	Listen        string
+	ListenToken   string `mapstructure:"listen-token"`
 
 	JSON      bool
 	LogLevel  string `mapstructure:"log-level"`
@@ -157,6 +159,8 @@ var (
 	maxRate         = setting{"max-rate", 0, "rows a second read from the source; no limit where 0"}
 	maxDelete       = setting{"max-delete", "10%", "rows that may be deleted on the target in one cycle: a number, or a share of its rows"}
 	baseDone        = setting{"base-done", false, "the target was filled otherwise than by this job's import, and seen to be equal"}
+	listen          = setting{"listen", "127.0.0.1:9321", "host:port of /metrics, /healthz and /readyz, unless --once is said; none where empty"}
+	listenToken     = setting{"listen-token", "", "bearer token that requests have to bear; needed where others than this machine can reach the address (better: " + envName("listen-token") + ")"}
 
 	jsonOut   = setting{"json", false, "print the result as JSON on standard output"}
 	logLevel  = setting{"log-level", "warn", "debug, info, warn or error"}

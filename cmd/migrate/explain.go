@@ -7,6 +7,7 @@ import (
 	"migrate/exporter"
 	"migrate/internal/manifest"
 	"migrate/internal/milvus"
+	"migrate/internal/monitor"
 	"migrate/internal/part"
 	"migrate/internal/source"
 	"migrate/internal/syncer"
@@ -31,6 +32,7 @@ var hints = []struct {
 	{checkpoint.ErrLost, "nothing: the other process goes on with the job"},
 	{checkpoint.ErrDamaged, "make it anew with `migrate jobs rebuild`, and give the same command again; or begin anew after `migrate jobs rm`"},
 	{checkpoint.ErrOther, "give the parameters that it was begun with, or begin another with --job"},
+	{monitor.ErrToken, "give one by " + envName(listenToken.key) + ", or listen on 127.0.0.1"},
 	{syncer.ErrDeletes, "look at the source first; nothing is deleted while it counts so few rows"},
 	{verify.ErrDiffers, "see above"},
 }

@@ -1,17 +1,20 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
-	"migrate/internal/milvus"
+	"migrate/internal/monitor"
 	"migrate/internal/syncer"
-	"migrate/sinks"
 )
 
 func newSync() *cobra.Command {
@@ -26,7 +29,7 @@ before the import of that export is done. Exits with 3 where --once ends with di
 		runSync)
 }
 
-var syncSettings = []setting{once, interval, fullScanEvery, flushEvery, cycleRows, maxRate, maxDelete, baseDone}
+var syncSettings = []setting{once, interval, fullScanEvery, flushEvery, cycleRows, maxRate, maxDelete, baseDone, listen, listenToken}
 
 // syncResult is what --json prints, one a cycle.
 type syncResult struct {
@@ -56,21 +59,36 @@ func runSync(cmd *cobra.Command, c config) error {
 	if err != nil {
 		return err
 	}
-	return c.sync(ctx, cmd.OutOrStdout(), from, to, sink, opts)
-}
-
-func (c config) sync(ctx context.Context, w io.Writer, from, to *milvus.Server, sink sinks.Sink, opts syncer.Options) error {
-	var printing error
+	seen := monitor.New()
 	opts.Cycled = func(r syncer.Report) {
-		if ctx.Err() == nil && printing == nil {
-			result := newSyncResult(r)
-			printing = c.print(w, result, result.text)
+		seen.Cycle(r)
+		result := newSyncResult(r)
+		if err := c.print(cmd.OutOrStdout(), result, result.text); err != nil {
+			slog.ErrorContext(ctx, "printing a cycle", "error", err)
 		}
 	}
-	if err := syncer.Run(ctx, from, to, sink, opts); err != nil {
+	return c.whileServing(ctx, seen, func(ctx context.Context) error { return syncer.Run(ctx, from, to, sink, opts) })
+}
+
+// errEnded ends the serving when the sync has ended.
+var errEnded = errors.New("the sync has ended")
+
+// whileServing runs a sync, and answers requests meanwhile.
+func (c config) whileServing(ctx context.Context, seen *monitor.Monitor, run func(context.Context) error) error {
+	if c.Listen == "" || c.Once {
+		return run(ctx)
+	}
+	listener, err := monitor.Listen(ctx, c.Listen, c.ListenToken)
+	if err != nil {
 		return err
 	}
-	return printing
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return seen.ServeOn(ctx, listener, c.ListenToken) })
+	g.Go(func() error { return cmp.Or(run(ctx), errEnded) })
+	if err := g.Wait(); !errors.Is(err, errEnded) {
+		return err
+	}
+	return nil
 }
 
 func (c config) syncOptions(ctx context.Context) (syncer.Options, error) {

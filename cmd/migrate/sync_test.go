@@ -2,9 +2,13 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 	"math/rand/v2"
+	"net"
+	"net/http"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -58,6 +62,7 @@ func TestSync(t *testing.T) {
 	migrate(t, nil, args(sync, "--once")...).want(t, exitFailed, "counts no rows", "look at the source first")
 	migrate(t, nil, args(sync, "--once", "--interval", "soon")...).want(t, exitUsage, "interval")
 	migrate(t, nil, args(sync, "--once", "--max-delete", "0")...).want(t, exitUsage, "max-delete")
+	migrate(t, nil, args(sync, "--listen", "0.0.0.0:0")...).want(t, exitFailed, "a token is needed", "MIGRATE_LISTEN_TOKEN")
 }
 
 func verifySides(t *testing.T, name string) {
@@ -71,7 +76,7 @@ func TestSyncKilled(t *testing.T) {
 	name, from, sync := moved(t, 5000)
 	next := 5000
 	for range kills(t) {
-		cmd := exec.CommandContext(t.Context(), binary, args(sync, "--interval", "100ms")...)
+		cmd := exec.CommandContext(t.Context(), binary, args(sync, "--interval", "100ms", "--listen", "")...)
 		cmd.Dir = t.TempDir()
 		end := begin(t, cmd)
 		timer := time.AfterFunc(time.Second+rand.N(4*time.Second), func() { cmd.Process.Kill() })
@@ -102,4 +107,49 @@ func TestRun(t *testing.T) {
 		t.Errorf("done again: %s", r.stdout)
 	}
 	verifySides(t, name)
+}
+
+// TestSyncServes asks a running sync how it is, and ends it in order.
+func TestSyncServes(t *testing.T) {
+	t.Parallel()
+	_, _, sync := moved(t, 500)
+	address := freeAddress(t)
+	cmd := exec.CommandContext(t.Context(), binary, args(sync, "--interval", "200ms", "--listen", address)...)
+	cmd.Dir = t.TempDir()
+	end := begin(t, cmd)
+	await(t, func() bool { return strings.Contains(fetch(t, "http://"+address+"/readyz"), "ok") })
+	if text := fetch(t, "http://"+address+"/metrics"); !strings.Contains(text, `migrate_cycles_total{result="ok"}`) {
+		t.Errorf("metrics: %s", text)
+	}
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	end().want(t, exitInterrupted)
+	migrate(t, nil, args("status", sync[len(sync)-2:])...).want(t, exitOK, "paused")
+}
+
+// freeAddress is an address of this machine that nobody listens on.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+// fetch is the answer to a request; "" where nobody answers.
+func fetch(t *testing.T, url string) string {
+	t.Helper()
+	resp, err := http.Get(url)
+	if err != nil {
+		return ""
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }

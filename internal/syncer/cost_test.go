@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -30,7 +31,7 @@ func wide(version int64, keys ...int64) labtest.Rows {
 }
 
 // TestSyncCost prints what an export and the cycles of a sync cost the source, in CPU time of the standalone's process.
-// What else goes on there counts too, so each is measured several times, and the least is printed. ROWS=n sets the size.
+// What else goes on there counts too, so that the machine had better be quiet. ROWS=n sets the size.
 func TestSyncCost(t *testing.T) {
 	rows, err := strconv.ParseInt(os.Getenv("ROWS"), 10, 64)
 	if err != nil {
@@ -55,35 +56,39 @@ func TestSyncCost(t *testing.T) {
 	pass()
 	p.wantQuietFor(t, pass)
 
-	exported := least(t, "a full export", 5, nil, func() {
+	exported := cost(t, "a full export", nil, func() {
 		_, err := exporter.Export(t.Context(), p.source, p.name, labtest.Local(t), exporter.Options{Job: "j", Overwrite: true})
 		if err != nil {
 			t.Fatal(err)
 		}
 	})
-	quiet := least(t, "a cycle, nothing written", 7, nil, func() { pass() })
-	next, one := rows, rows/100
-	inserted := least(t, "a pass, 1 % inserted above", 3, func() {
-		p.wantQuietFor(t, pass)
+	const quietPasses = 10
+	quiet := cost(t, "10 cycles, nothing written", nil, func() {
+		for range quietPasses {
+			pass()
+		}
+	}) / quietPasses
+	next, one, version := rows, rows/100, int64(10)
+	afterwards := func(write func()) func() {
+		return func() { p.wantQuietFor(t, pass); write() }
+	}
+	inserted := cost(t, "a pass, 1 % inserted above", afterwards(func() {
 		labtest.Insert(t, p.source, p.name, "", wide(1, upTo(next, next+one)...))
 		next += one
-	}, func() { pass() })
+	}), func() { pass() })
 	deleted := int64(0)
-	gone := least(t, "a pass, 1 % deleted side by side", 3, func() {
-		p.wantQuietFor(t, pass)
+	gone := cost(t, "a pass, 1 % deleted side by side", afterwards(func() {
 		labtest.Delete(t, p.source, p.name, in(upTo(deleted, deleted+one)))
 		deleted += one
-	}, func() { pass() })
-	v := int64(10)
-	changed := least(t, "a pass, 1 % changed side by side", 3, func() {
-		p.wantQuietFor(t, pass)
+	}), func() { pass() })
+	changed := cost(t, "a pass, 1 % changed side by side", afterwards(func() {
 		for from := rows / 2; from < rows/2+one; from += 500 {
-			labtest.Upsert(t, p.source, p.name, wide(v, upTo(from, from+500)...))
+			labtest.Upsert(t, p.source, p.name, wide(version, upTo(from, from+500)...))
 		}
-		v++
-	}, func() { pass() })
+		version++
+	}), func() { pass() })
 	t.Logf("%d rows × %d dimensions: export %v, nothing written %v (1/%.0f), 1 %% inserted %v, deleted %v, changed %v", rows, costDim,
-		exported, quiet, float64(exported)/float64(max(quiet, 10*time.Millisecond)), inserted, gone, changed)
+		exported, quiet, float64(exported)/float64(max(quiet, time.Millisecond)), inserted, gone, changed)
 }
 
 func (p pair) wantQuietFor(t *testing.T, pass func() []syncer.Report) {
@@ -96,25 +101,26 @@ func (p pair) wantQuietFor(t *testing.T, pass func() []syncer.Report) {
 	t.Fatal("nothing is written, and yet each pass reads rows")
 }
 
-// least is the least CPU time that the standalone took for something, in so many tries.
-func least(t *testing.T, what string, tries int, before, do func()) time.Duration {
+// cost is the CPU time that the standalone took for something: the median of some tries, each less what it takes when
+// left alone.
+func cost(t *testing.T, what string, before, do func()) time.Duration {
 	t.Helper()
-	shortest, all := time.Duration(1<<62), []string{}
+	const tries, alone = 5, 3 * time.Second
+	var all []time.Duration
 	for range tries {
 		if before != nil {
 			before()
 		}
 		idle := standaloneTime(t)
-		time.Sleep(2 * time.Second)
-		began := standaloneTime(t)
-		idlePer, since := float64(began-idle)/float64(2*time.Second), time.Now()
+		time.Sleep(alone)
+		began, since := standaloneTime(t), time.Now()
+		share := float64(began-idle) / float64(alone)
 		do()
-		took := standaloneTime(t) - began - time.Duration(idlePer*float64(time.Since(since)))
-		shortest = min(shortest, max(took, 0))
-		all = append(all, fmt.Sprintf("%v (idle %.2f, %v)", took.Round(time.Millisecond), idlePer, time.Since(since).Round(time.Millisecond)))
+		all = append(all, standaloneTime(t)-began-time.Duration(share*float64(time.Since(since))))
 	}
+	slices.Sort(all)
 	t.Logf("%s: %v", what, all)
-	return shortest
+	return all[tries/2]
 }
 
 // standaloneTime is the CPU time that the standalone's process has taken. See proc(5): fields 14 and 15 of

@@ -72,15 +72,11 @@ func (c *comparison) even() bool {
 	return c.rows.source-c.rows.target == uneven
 }
 
-// busy is how many flushes in a row find something before the source is taken for one that is written to all the time.
-const busy = 2
-
 // takeMark sees whether surely nothing was written to the source since the last mark, and takes another where that is not
-// so. It flushes, which makes small segments of what was written: so not in each cycle where that has not helped twice,
-// and not where the count tells already.
+// so.
 func (c *comparison) takeMark(ctx context.Context) error {
 	last := c.pos.Mark
-	if last != nil && last.Busy >= busy && (c.rows.source != c.pos.Rows || c.started.Sub(last.At) < c.opts.FlushEvery) {
+	if !c.mayFlush() {
 		return nil
 	}
 	segments, err := c.segments(ctx)
@@ -99,6 +95,17 @@ func (c *comparison) takeMark(ctx context.Context) error {
 	}
 	c.pos.Mark, c.pos.Settled, c.fresh = mark, false, true
 	return nil
+}
+
+// busy is how many flushes in a row find something before the source is taken for one that is written to all the time.
+const busy = 2
+
+// mayFlush reports whether a mark is worth its flush, which makes small segments of what was written. It is where nothing
+// seems to be written, and in the first cycles of a burst, since it may spare reading the rows; where writes go on it
+// spares nothing, and is made now and then.
+func (c *comparison) mayFlush() bool {
+	last, counted := c.pos.Mark, c.rows.source == c.pos.Rows
+	return last == nil || last.Busy < busy || counted && (c.pos.Calm || c.started.Sub(last.At) >= c.opts.FlushEvery)
 }
 
 // rangesAimedAt is how many ranges a large collection is cut into: each costs two counts in a cycle, and two hashes a row
@@ -262,7 +269,7 @@ func (c *comparison) explained() bool {
 // settle says how far the sync is after a cycle.
 func (c *comparison) settle() {
 	pos, hot := c.pos, false
-	pos.Doubled = 0
+	pos.Calm, pos.Doubled = c.found.Inserted+c.found.Changed+c.found.Deleted == 0, 0
 	for _, r := range pos.Ranges {
 		hot = hot || r.Hot
 		pos.Doubled += r.Double
