@@ -9,14 +9,19 @@ import (
 	toxiproxy "github.com/Shopify/toxiproxy/v2"
 
 	"migrate/deploy/lab"
+	"migrate/internal/clock"
 	"migrate/internal/labtest"
 	"migrate/internal/milvus"
 	"migrate/internal/syncer"
 	"migrate/internal/verify"
 )
 
+// beyondLease is longer than a lease holds that is not renewed.
+const beyondLease = 35 * time.Second
+
 // TestSyncOutages has the source, the target and the store of the checkpoint go away and come back, each in turn, while rows
-// are written: the sync goes on by itself, and brings the target in step.
+// are written: the sync goes on by itself, and brings the target in step. The store is away for so long that the job is
+// lost, and taken again.
 func TestSyncOutages(t *testing.T) {
 	t.Parallel()
 	from, to := labtest.Source(t), labtest.Target(t)
@@ -38,12 +43,18 @@ func TestSyncOutages(t *testing.T) {
 		ended <- syncer.Run(ctx, impatient(t, w.standalone), impatient(t, w.cluster), w.sink(t, lab.ExportBucket), opts)
 	}()
 	next := int64(0)
-	for _, away := range []*toxiproxy.Proxy{standalone, cluster, minio, standalone} {
+	for _, away := range []struct {
+		*toxiproxy.Proxy
+		longer time.Duration // after a cycle has failed
+	}{{standalone, 0}, {cluster, 0}, {minio, beyondLease}, {standalone, 0}} {
 		awaitStep(t, cycles, ended)
 		away.Stop()
 		labtest.Insert(t, from, c.Name, "", narrowRows(labtest.Each(500, func(i int) int64 { return next + int64(i) })))
 		next += 500
-		awaitFailure(t, cycles, ended)
+		awaitCycle(t, cycles, ended, func(r syncer.Report) bool { return r.Err != nil })
+		if err := clock.Sleep(ctx, away.longer); err != nil {
+			t.Fatal(err)
+		}
 		if err := away.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -70,11 +81,6 @@ func impatient(t *testing.T, address string) *milvus.Server {
 func awaitStep(t *testing.T, cycles <-chan syncer.Report, ended <-chan error) {
 	t.Helper()
 	awaitCycle(t, cycles, ended, func(r syncer.Report) bool { return r.InStep })
-}
-
-func awaitFailure(t *testing.T, cycles <-chan syncer.Report, ended <-chan error) {
-	t.Helper()
-	awaitCycle(t, cycles, ended, func(r syncer.Report) bool { return r.Err != nil })
 }
 
 // awaitCycle waits for a cycle that begins after the call, or ends badly with it.

@@ -18,6 +18,7 @@ import (
 	"migrate/deploy/lab"
 	"migrate/exporter"
 	"migrate/internal/labtest"
+	"migrate/internal/milvus"
 	"migrate/internal/syncer"
 )
 
@@ -31,19 +32,23 @@ func wide(version int64, keys ...int64) labtest.Rows {
 }
 
 // TestSyncCost prints what an export and the cycles of a sync cost the source, in CPU time of the standalone's process.
-// What else goes on there counts too, so that the machine had better be quiet. ROWS=n sets the size.
+// What else goes on there counts too: SOURCE=host:port and SOURCE_PID=n name a standalone that nobody else uses. ROWS=n sets
+// the size.
 func TestSyncCost(t *testing.T) {
 	rows, err := strconv.ParseInt(os.Getenv("ROWS"), 10, 64)
 	if err != nil {
 		rows = 100_000
 	}
-	p := newPair(t, labtest.Schema(id, version, labtest.Vector("v", schemapb.DataType_FloatVector, costDim)))
+	p := pair{costSource(t), labtest.Target(t), "", labtest.Local(t)}
+	c := labtest.Collection(labtest.Schema(id, version, labtest.Vector("v", schemapb.DataType_FloatVector, costDim)))
+	p.name = c.Name
+	labtest.Create(t, p.source, c)
+	labtest.Create(t, p.target, c)
 	for from := int64(0); from < rows; from += 5000 {
 		batch := wide(0, upTo(from, from+5000)...)
 		labtest.Insert(t, p.source, p.name, "", batch)
 		labtest.Insert(t, p.target, p.name, "", batch)
 	}
-	p.sink = labtest.Local(t)
 	opts := p.options()
 	opts.RangeRows, opts.Job = 0, "cost"
 	pass := func() []syncer.Report {
@@ -101,6 +106,21 @@ func (p pair) wantQuietFor(t *testing.T, pass func() []syncer.Report) {
 	t.Fatal("nothing is written, and yet each pass reads rows")
 }
 
+// costSource is the standalone that is measured.
+func costSource(t *testing.T) *milvus.Server {
+	t.Helper()
+	address := os.Getenv("SOURCE")
+	if address == "" {
+		return labtest.Source(t)
+	}
+	server, err := milvus.Connect(t.Context(), milvus.Config{Address: address})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
+	return server
+}
+
 // cost is the CPU time that the standalone took for something: the median of some tries, each less what it takes when
 // left alone.
 func cost(t *testing.T, what string, before, do func()) time.Duration {
@@ -127,19 +147,7 @@ func cost(t *testing.T, what string, before, do func()) time.Duration {
 // /proc/PID/stat, in hundredths of a second.
 func standaloneTime(t *testing.T) time.Duration {
 	t.Helper()
-	l, err := lab.Running(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile(filepath.Join(l.Dir(), "run", "standalone.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var process struct{ PID int }
-	if err := json.Unmarshal(text, &process); err != nil {
-		t.Fatal(err)
-	}
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", process.PID))
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%s/stat", standalonePID(t)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,4 +161,24 @@ func standaloneTime(t *testing.T) time.Duration {
 		t.Fatal(err)
 	}
 	return time.Duration(user+system) * 10 * time.Millisecond
+}
+
+func standalonePID(t *testing.T) string {
+	t.Helper()
+	if pid := os.Getenv("SOURCE_PID"); pid != "" {
+		return pid
+	}
+	l, err := lab.Running(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(l.Dir(), "run", "standalone.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var process struct{ PID int }
+	if err := json.Unmarshal(text, &process); err != nil {
+		t.Fatal(err)
+	}
+	return strconv.Itoa(process.PID)
 }

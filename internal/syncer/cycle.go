@@ -15,7 +15,7 @@ func (s *syncing) cycle(ctx context.Context) Report {
 	r := Report{Cycle: pos.Cycle + 1, Position: pos}
 	c := &cycle{syncing: s, started: started, pos: pos, report: &r}
 	r.Err = c.run(ctx)
-	r.Took, r.Doubled, r.Lag = time.Since(started), pos.Doubled, -1
+	r.Took, r.Doubled, r.Lag = time.Since(started), pos.Doubled, -time.Second
 	for _, rng := range pos.Ranges {
 		if rng.Hot {
 			r.Hot++

@@ -247,8 +247,8 @@ func (c *comparison) dealWith(ctx context.Context, l look) error {
 // explained reports whether the rows that were written since the two sides were last proved equal are as many as the
 // differences that this cycle has found. Each key that was written since and is there has a row in a segment that was not
 // there then; so when as many such keys have been found as those segments have rows, none is left. Of the keys that were
-// there, so many are gone as the count lacks. It holds where no segment of then was compacted away, and is confirmed by
-// the next cycle only if nothing was written while this one looked.
+// there, so many are gone as the count lacks. It holds where no segment of then was compacted away, and only if nothing was
+// written while this cycle looked, which the next one tells.
 func (c *comparison) explained() bool {
 	base := c.pos.Base
 	if !c.fresh || base == nil {
@@ -275,7 +275,7 @@ func (c *comparison) settle() {
 		pos.Doubled += r.Double
 	}
 	pos.Settled = pos.Settled || pos.Mark != nil && lookedSince(pos.Ranges, pos.Mark.Cycle) || c.explained()
-	all := lookedSince(pos.Ranges, pos.Cycle) || pos.Settled && (c.same || c.fresh)
+	all := lookedSince(pos.Ranges, pos.Cycle) || pos.Settled && c.same
 	if pos.AsOf = later(pos.AsOf, oldest(pos.Ranges)); all {
 		pos.AsOf = c.started
 	}

@@ -68,6 +68,9 @@ func (o Options) withDefaults(target *milvus.Server) Options {
 	o.FlushEvery = cmp.Or(o.FlushEvery, 5*time.Minute)
 	o.CycleRows = cmp.Or(o.CycleRows, 1_000_000)
 	o.MaxDelete = cmp.Or(o.MaxDelete, Limit{Share: 0.1})
+	if o.MaxRate > 0 { // so that a cycle takes about an interval
+		o.CycleRows = min(o.CycleRows, int64(float64(o.MaxRate)*o.Interval.Seconds())+1)
+	}
 	if o.Writer == nil {
 		o.Writer = target
 	}
@@ -114,14 +117,20 @@ func Run(ctx context.Context, source, target *milvus.Server, sink sinks.Sink, op
 	s := &syncing{source: source, target: target, sink: sink, opts: opts.withDefaults(target), limit: newLimiter(opts.MaxRate)}
 	for {
 		err := s.own(ctx)
-		if !errors.Is(err, checkpoint.ErrLost) || ctx.Err() != nil {
+		if ctx.Err() != nil || !s.takesAgain(err) {
 			return err
 		}
 		slog.WarnContext(ctx, "the job was lost; it is taken again unless another process has it", "error", err)
-		if err := clock.Sleep(ctx, time.Second); err != nil {
+		if err := clock.Sleep(ctx, s.opts.Interval); err != nil {
 			return err
 		}
 	}
+}
+
+// takesAgain reports whether a job that was lost, as while its store was away, may be had again.
+func (s *syncing) takesAgain(err error) bool {
+	s.lost = s.lost || errors.Is(err, checkpoint.ErrLost)
+	return errors.Is(err, checkpoint.ErrLost) || s.lost && s.job == nil && canPass(err)
 }
 
 // syncing is one Run under way.
@@ -130,7 +139,8 @@ type syncing struct {
 	sink           sinks.Sink
 	opts           Options
 	limit          *rate.Limiter
-	job            *checkpoint.Holder
+	job            *checkpoint.Holder // nil where it could not be taken
+	lost           bool               // it was, at least once
 }
 
 func newLimiter(rowsPerSecond int) *rate.Limiter {
@@ -145,6 +155,7 @@ func (s *syncing) own(ctx context.Context) error {
 	fresh := checkpoint.Job{Kind: checkpoint.Sync, Name: s.opts.Job, Params: map[string]string{
 		"source collection": s.opts.Collection, "collection": s.opts.As,
 	}}
+	s.job = nil
 	owned, job, err := checkpoint.Acquire(ctx, s.sink, checkpoint.Name(checkpoint.Sync, s.opts.Job, s.opts.As), fresh)
 	if err != nil {
 		return err
@@ -181,14 +192,15 @@ const oncePasses = 3
 func (s *syncing) cycles(ctx context.Context) error {
 	for pass := 1; ; pass++ {
 		r := s.cycle(ctx)
-		if r.Err != nil && ctx.Err() == nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if r.Err != nil {
 			r.Err = errors.Join(r.Err, s.job.Update(ctx, func(j *checkpoint.Job) { j.Error = r.Err.Error() }))
 		}
 		r.log(ctx)
 		s.opts.Cycled(r)
 		switch {
-		case ctx.Err() != nil:
-			return context.Cause(ctx)
 		case r.Err != nil && (s.opts.Once || !canPass(r.Err)):
 			return r.Err
 		case s.opts.Once && r.Settled:
@@ -206,7 +218,7 @@ func (s *syncing) cycles(ctx context.Context) error {
 
 // lasting are the errors that another cycle does not mend. All others may be a server or a store that is away, or a source
 // that is not loaded yet: the sync waits and goes on.
-var lasting = []error{ErrSource, ErrTarget, ErrBase, milvus.ErrLogin, checkpoint.ErrLost, checkpoint.ErrVersion, checkpoint.ErrDamaged, sinks.ErrAccess}
+var lasting = []error{ErrSource, ErrTarget, ErrBase, milvus.ErrLogin, checkpoint.ErrLost, checkpoint.ErrHeld, checkpoint.ErrOther, checkpoint.ErrVersion, checkpoint.ErrDamaged, sinks.ErrAccess}
 
 func canPass(err error) bool {
 	for _, l := range lasting {
@@ -219,9 +231,7 @@ func canPass(err error) bool {
 
 func (r Report) log(ctx context.Context) {
 	if r.Err != nil {
-		if ctx.Err() == nil {
-			slog.ErrorContext(ctx, "sync cycle ended with an error", "cycle", r.Cycle, "lag", r.Lag.Round(time.Millisecond), "error", r.Err)
-		}
+		slog.ErrorContext(ctx, "sync cycle ended with an error", "cycle", r.Cycle, "lag", r.Lag.Round(time.Millisecond), "error", r.Err)
 		return
 	}
 	slog.InfoContext(ctx, "sync cycle", "cycle", r.Cycle, "in_step", r.InStep, "lag", r.Lag.Round(time.Millisecond),
