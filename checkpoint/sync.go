@@ -21,7 +21,7 @@ type Position struct {
 	Mark *Mark `json:"mark,omitempty"`
 	// Settled: all that was written between Base and Mark was looked for after Mark, found and applied.
 	Settled bool        `json:"settled"`
-	Calm    bool        `json:"calm"` // the last cycle found no difference
+	Calm    bool        `json:"calm"`             // the last cycle found no difference
 	Ranges  []SyncRange `json:"ranges,omitempty"` // in order and without gaps, so that they cover every key
 
 	InStep time.Time `json:"in_step"` // when the two sides were last proved equal; zero where they never were
@@ -50,11 +50,12 @@ func (m *Mark) Same(other *Mark) bool {
 // SyncRange is a range of keys, and when its rows were last compared.
 type SyncRange struct {
 	columns.Range
-	Cycle  int64     `json:"cycle"`            // in which its rows were last compared
-	Looked time.Time `json:"looked"`           // when that was
-	Hot    bool      `json:"hot,omitempty"`    // rows differed then: they were applied, and are to be looked at again
-	Uneven int64     `json:"uneven,omitempty"` // rows that the source counts beyond the target's, once doubled and unreadable ones are explained
-	Double int64     `json:"double,omitempty"` // keys that are doubled on the source
+	Cycle    int64     `json:"cycle"`              // in which its rows were last compared
+	Looked   time.Time `json:"looked"`             // when that was
+	Hot      bool      `json:"hot,omitempty"`      // rows differed then: they were applied, and are to be looked at again
+	Differed int64     `json:"differed,omitempty"` // the last cycle in which rows differed; 0 where they never did
+	Uneven   int64     `json:"uneven,omitempty"`   // rows that the source counts beyond the target's, once doubled and unreadable ones are explained
+	Double   int64     `json:"double,omitempty"`   // keys that are doubled on the source
 }
 
 // Clone is a position of its own.

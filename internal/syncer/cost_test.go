@@ -125,7 +125,7 @@ func costSource(t *testing.T) *milvus.Server {
 // left alone.
 func cost(t *testing.T, what string, before, do func()) time.Duration {
 	t.Helper()
-	const tries, alone = 5, 3 * time.Second
+	const tries, alone = 3, 2 * time.Second
 	var all []time.Duration
 	for range tries {
 		if before != nil {

@@ -171,7 +171,7 @@ func (c *comparison) cut(ctx context.Context, i int) (int, error) {
 	}
 	pieces := make([]checkpoint.SyncRange, len(counted))
 	for j, p := range counted {
-		pieces[j] = checkpoint.SyncRange{Range: p.Range, Cycle: r.Cycle, Looked: r.Looked, Hot: r.Hot}
+		pieces[j] = checkpoint.SyncRange{Range: p.Range, Cycle: r.Cycle, Looked: r.Looked, Hot: r.Hot, Differed: r.Differed}
 	}
 	ranges := append(append([]checkpoint.SyncRange{}, c.pos.Ranges[:i]...), pieces...)
 	c.pos.Ranges = append(ranges, c.pos.Ranges[i+1:]...)
@@ -223,8 +223,10 @@ func (c *comparison) compareRange(ctx context.Context, i int) error {
 	}
 	c.report.Ranges++
 	r := &c.pos.Ranges[i]
-	r.Hot = l.number() > 0
-	r.Uneven, r.Double = l.uneven, l.double
+	r.Hot, r.Uneven, r.Double = l.number() > 0, l.uneven, l.double
+	if r.Hot {
+		r.Differed = c.pos.Cycle
+	}
 	if err := c.dealWith(ctx, l); err != nil {
 		return err
 	}

@@ -40,6 +40,7 @@ func TestGuards(t *testing.T) {
 		"target made anew": {func(t *testing.T, p pair) { makeAnew(t, p.target, p.name, plain(id)) }, syncer.ErrTarget},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			p := newPair(t, plain(id))
 			labtest.Insert(t, p.source, p.name, "", at(1, upTo(0, 300)...))
 			p.wantSync(t)

@@ -18,28 +18,45 @@ type plan struct {
 // another cycle would come too late.
 func (p plan) due(r checkpoint.SyncRange) bool { return r.Hot || p.now.Sub(r.Looked) >= p.every }
 
-// order gives the ranges to look at, by number and likelihood: those that are hot, and then those that were not looked
-// at for the longest time. It gives at most so many, of which the hot ones leave half to the others.
+// order gives the ranges to look at, by number and likelihood: first those that differed when last compared, then those
+// that differed at some time, the latest first, and then those that were not looked at for the longest time. It gives at
+// most so many, of which the likely ones leave half to the oldest.
 func (p plan) order(ranges []checkpoint.SyncRange, most int) []int {
-	var hot, cold []int
+	var likely, rest []int
 	for i, r := range ranges {
-		if r.Hot {
-			hot = append(hot, i)
+		if r.Hot || r.Differed > 0 {
+			likely = append(likely, i)
 		} else {
-			cold = append(cold, i)
+			rest = append(rest, i)
 		}
 	}
-	oldest := func(a, b int) int {
+	slices.SortFunc(likely, func(a, b int) int {
+		x, y := ranges[a], ranges[b]
+		if x.Hot && y.Hot {
+			return cmp.Or(x.Looked.Compare(y.Looked), cmp.Compare(a, b))
+		}
+		return cmp.Or(hotFirst(x, y), cmp.Compare(y.Differed, x.Differed), cmp.Compare(a, b))
+	})
+	first := min(len(likely), most/2)
+	rest = append(rest, likely[first:]...)
+	slices.SortFunc(rest, func(a, b int) int {
 		return cmp.Or(ranges[a].Looked.Compare(ranges[b].Looked), cmp.Compare(a, b))
+	})
+	return append(likely[:first:first], rest[:min(len(rest), most-first)]...)
+}
+
+func hotFirst(a, b checkpoint.SyncRange) int {
+	switch {
+	case a.Hot == b.Hot:
+		return 0
+	case a.Hot:
+		return -1
 	}
-	slices.SortFunc(hot, oldest)
-	slices.SortFunc(cold, oldest)
-	hot = hot[:min(len(hot), max(most-len(cold), most/2))]
-	return append(hot, cold[:min(len(cold), most-len(hot))]...)
+	return 1
 }
 
 // budget is how many ranges are looked at in a cycle: so many rows' worth, and never so few that some would come too late,
-// though hot ones take half of it.
+// though the likely ones take half of it.
 func budget(ranges int, rows, cycleRows int64, interval, every time.Duration) int {
 	perRange := max(rows/int64(max(ranges, 1)), 1)
 	share := int(2*int64(ranges)*int64(interval)/int64(max(every, interval))) + 1

@@ -40,12 +40,15 @@ func TestNothingStarves(t *testing.T) {
 			}
 			for _, i := range order {
 				ranges[i].Looked, ranges[i].Hot = p.now, rapid.Bool().Draw(t, "hot")
+				if ranges[i].Hot {
+					ranges[i].Differed = int64(cycle) + 1
+				}
 			}
 		}
 	})
 }
 
-// TestOrder puts hot ranges first, then the others by age, and leaves half of a cycle to those.
+// TestOrder puts hot ranges first, then those that once differed, then the others by age, and leaves half of a cycle to those.
 func TestOrder(t *testing.T) {
 	hot := func(age int) checkpoint.SyncRange {
 		return checkpoint.SyncRange{Looked: start.Add(-time.Duration(age) * time.Second), Hot: true}
@@ -55,11 +58,19 @@ func TestOrder(t *testing.T) {
 		r.Hot = false
 		return r
 	}
+	differed := func(cycle int64, age int) checkpoint.SyncRange {
+		r := cold(age)
+		r.Differed = cycle
+		return r
+	}
 	for name, c := range map[string]struct {
 		ranges []checkpoint.SyncRange
 		most   int
 		want   []int
 	}{
+		"latest first":          {[]checkpoint.SyncRange{cold(9), differed(3, 1), differed(4, 2), hot(1)}, 9, []int{3, 2, 1, 0}},
+		"half for the oldest":   {[]checkpoint.SyncRange{differed(1, 9), differed(2, 8), differed(3, 1), differed(4, 2), cold(1)}, 4, []int{3, 2, 0, 1}},
+		"the oldest at last":    {[]checkpoint.SyncRange{differed(1, 9), differed(2, 8), differed(3, 1), cold(7), cold(8)}, 2, []int{2, 0}},
 		"none":                  {nil, 5, nil},
 		"oldest first":          {[]checkpoint.SyncRange{cold(1), cold(3), cold(2)}, 5, []int{1, 2, 0}},
 		"hot first":             {[]checkpoint.SyncRange{cold(9), hot(1), cold(8), hot(2)}, 5, []int{3, 1, 0, 2}},
