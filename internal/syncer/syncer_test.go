@@ -255,3 +255,48 @@ func TestEveryType(t *testing.T) {
 	p.wantSync(t)
 	p.wantEqual(t)
 }
+
+// TestGrows cuts ranges that have grown, of text keys too.
+func TestGrows(t *testing.T) {
+	t.Parallel()
+	key := labtest.TextKey("id")
+	p := newPair(t, plain(key))
+	texts := func(from, to int64) labtest.Rows {
+		rows := at(1, upTo(from, to)...)
+		rows.Columns[0] = labtest.Column(key, labtest.Each(rows.N, func(i int) string { return fmt.Sprintf("%05d", from+int64(i)) }))
+		return rows
+	}
+	labtest.Insert(t, p.source, p.name, "", texts(0, 1200))
+	reports := p.wantSync(t)
+	before := len(reports[len(reports)-1].Position.Ranges)
+	labtest.Insert(t, p.source, p.name, "", texts(1200, 4000))
+	reports = p.wantSync(t)
+	if after := len(reports[len(reports)-1].Position.Ranges); before < 2 || after < before+2 {
+		t.Errorf("%d ranges, then %d", before, after)
+	}
+	p.wantEqual(t)
+}
+
+// TestPartitionKey syncs a collection whose partitions the server chooses: a row whose partition key changes is there once.
+func TestPartitionKey(t *testing.T) {
+	t.Parallel()
+	schema := plain(id)
+	group := labtest.Field("group", schemapb.DataType_Int64)
+	group.IsPartitionKey = true
+	schema.Fields = append(schema.Fields, group)
+	p := newPair(t, schema)
+	in := func(g int64, keys ...int64) labtest.Rows {
+		rows := at(1, keys...)
+		rows.Columns = append(rows.Columns, labtest.Column(group, labtest.Each(len(keys), func(int) int64 { return g })))
+		return rows
+	}
+	labtest.Insert(t, p.source, p.name, "", in(1, upTo(0, 100)...))
+	p.wantSync(t)
+	labtest.Upsert(t, p.source, p.name, in(2, upTo(10, 20)...))
+	labtest.Delete(t, p.source, p.name, "id in [30]")
+	p.wantSync(t)
+	p.wantEqual(t)
+	if n := count(t, p.target, p.name); n != 99 {
+		t.Errorf("the target has %d rows, want 99", n)
+	}
+}
