@@ -86,12 +86,17 @@ func TestSyncCost(t *testing.T) {
 		labtest.Delete(t, p.source, p.name, in(upTo(deleted, deleted+one)))
 		deleted += one
 	}), func() { pass() })
-	changed := cost(t, "a pass, 1 % changed side by side", afterwards(func() {
+	change := afterwards(func() {
 		for from := rows / 2; from < rows/2+one; from += 500 {
 			labtest.Upsert(t, p.source, p.name, wide(version, upTo(from, from+500)...))
 		}
 		version++
-	}), func() { pass() })
+	})
+	changed := cost(t, "a pass, 1 % changed side by side", change, func() { pass() })
+	cost(t, "the same writes, flushed, and no pass for 10 s", change, func() {
+		p.segments(t)
+		time.Sleep(10 * time.Second)
+	})
 	t.Logf("%d rows × %d dimensions: export %v, nothing written %v (1/%.0f), 1 %% inserted %v, deleted %v, changed %v", rows, costDim,
 		exported, quiet, float64(exported)/float64(max(quiet, time.Millisecond)), inserted, gone, changed)
 }

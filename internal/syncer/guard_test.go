@@ -3,6 +3,7 @@ package syncer_test
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"migrate/internal/sealed"
 	"migrate/internal/source"
 	"migrate/internal/syncer"
+	"migrate/internal/verify"
 	"migrate/sinks"
 	"migrate/sinks/faults"
 )
@@ -342,4 +344,39 @@ func TestGoesOn(t *testing.T) {
 		t.Errorf("the cycles ended with %v", errs)
 	}
 	p.wantEqual(t)
+}
+
+// lying is a target that says it has done what it has not.
+type lying struct{}
+
+func (lying) Upsert(context.Context, string, string, []*schemapb.FieldData, int) error { return nil }
+func (lying) Delete(context.Context, string, string, string) error                     { return nil }
+
+// TestDiffersInTheEnd does not take the target's word for it: a single pass ends with the differences that it still sees.
+func TestDiffersInTheEnd(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, plain(id))
+	labtest.Insert(t, p.source, p.name, "", at(1, upTo(0, 50)...))
+	opts := p.options()
+	opts.Writer = lying{}
+	if reports, err := p.sync(t, opts); !errors.Is(err, verify.ErrDiffers) || len(reports) != 3 || reports[2].Hot != 1 {
+		t.Errorf("%v after %+v", err, reports)
+	}
+}
+
+// TestExtremeKeys carries the smallest key, and is not held up by the largest, which Milvus 2.3 counts and never returns.
+func TestExtremeKeys(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, plain(id))
+	labtest.Insert(t, p.source, p.name, "", at(1, math.MinInt64, 0, math.MaxInt64))
+	p.wantSync(t)
+	if n := count(t, p.target, p.name); n != 2 {
+		t.Errorf("the target has %d rows, want 2", n)
+	}
+	p.wantQuiet(t)
+	labtest.Delete(t, p.source, p.name, in([]int64{math.MinInt64}))
+	p.wantSync(t)
+	if n := count(t, p.target, p.name); n != 1 {
+		t.Errorf("the target has %d rows, want 1", n)
+	}
 }
