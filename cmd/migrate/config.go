@@ -48,6 +48,17 @@ type config struct {
 
 	Drill drillConfig `mapstructure:",squash"`
 
+	Once          bool
+	Interval      string
+	FullScanEvery string `mapstructure:"full-scan-every"`
+	FlushEvery    string `mapstructure:"flush-every"`
+	CycleRows     int    `mapstructure:"cycle-rows"`
+	MaxRate       int    `mapstructure:"max-rate"`
+	MaxDelete     string `mapstructure:"max-delete"`
+	BaseDone      bool   `mapstructure:"base-done"`
+	Listen        string
+	ListenToken   string `mapstructure:"listen-token"`
+
 	JSON      bool
 	LogLevel  string `mapstructure:"log-level"`
 	LogFormat string `mapstructure:"log-format"`
@@ -224,6 +235,16 @@ var (
 		{"ef", 64, "candidates that a search in HNSW keeps"},
 		{"nprobe", 16, "clusters that a search in IVF_FLAT looks into, of 1,024"},
 	}
+	once          = setting{"once", false, "end when all is applied that was written before; for cron"}
+	interval      = setting{"interval", "30s", "time between two cycles"}
+	fullScanEvery = setting{"full-scan-every", "24h", "time in which the rows of each range are compared, though nothing hints at a change"}
+	flushEvery    = setting{"flush-every", "5m", "time between two flushes of a source that is written to all the time; a quiet one is flushed in each cycle"}
+	cycleRows     = setting{"cycle-rows", 1_000_000, "rows compared in one cycle, about"}
+	maxRate       = setting{"max-rate", 0, "rows a second read from the source; no limit where 0"}
+	maxDelete     = setting{"max-delete", "10%", "rows that may be deleted on the target in one cycle: a number, or a share of its rows"}
+	baseDone      = setting{"base-done", false, "the target was filled otherwise than by this job's import, and seen to be equal"}
+	listen        = setting{"listen", "127.0.0.1:9321", "host:port of /metrics, /healthz and /readyz, unless --once is said; none where empty"}
+	listenToken   = setting{"listen-token", "", "bearer token that requests have to bear; needed where others than this machine can reach the address (better: " + envName("listen-token") + ")"}
 
 	jsonOut   = setting{"json", false, "print the result as JSON on standard output"}
 	logLevel  = setting{"log-level", "warn", "debug, info, warn or error"}
@@ -236,7 +257,7 @@ func allSettings() []setting {
 	return slices.Concat(sourceSettings, targetSettings, sinkSettings, stagingSettings, globalSettings, insertSettings, searchSettings, drillSettings, []setting{
 		collection, jobSetting, asSetting, workers, loadSetting, partSize, overwrite, allowUnreadable, jobs, intoExisting, keepIDs, force, from, watch,
 		compare, keep, html, projectDir, overlays, wipe,
-	})
+	}, syncSettings)
 }
 
 func flagName(key string) string { return strings.ReplaceAll(key, ".", "-") }

@@ -11,8 +11,10 @@ import (
 	"migrate/internal/drill"
 	"migrate/internal/manifest"
 	"migrate/internal/milvus"
+	"migrate/internal/monitor"
 	"migrate/internal/part"
 	"migrate/internal/source"
+	"migrate/internal/syncer"
 	"migrate/internal/verify"
 	"migrate/sinks"
 )
@@ -51,6 +53,8 @@ var hints = []struct {
 	{drill.ErrNotWell, "mend the cluster first; `migrate bench search` and `migrate doctor` help to see what is wrong"},
 	{drill.ErrNoContainer, "give a service, or a service and a number such as querynode-2; `migrate cluster monitor` shows them"},
 	{drill.ErrLost, "look at the report: the cluster lost writes that it had acknowledged, or holds them twice"},
+	{monitor.ErrToken, "give one by " + envName(listenToken.key) + ", or listen on 127.0.0.1"},
+	{syncer.ErrDeletes, "look at the source first; nothing is deleted while it counts so few rows"},
 	{verify.ErrDiffers, "see above"},
 }
 

@@ -41,7 +41,7 @@ func runResume(cmd *cobra.Command, c config) error {
 				continue
 			}
 			known++
-			if j.State == checkpoint.Done {
+			if j.State == checkpoint.Done || j.Kind == checkpoint.Sync {
 				continue
 			}
 			if err := resume(cmd, c, j); err != nil {
