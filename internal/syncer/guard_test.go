@@ -12,6 +12,7 @@ import (
 
 	"migrate/checkpoint"
 	"migrate/internal/columns"
+	"migrate/internal/faulttable"
 	"migrate/internal/labtest"
 	"migrate/internal/milvus"
 	"migrate/internal/sealed"
@@ -25,6 +26,7 @@ import (
 // TestGuards has the source lost in each way: the target keeps its rows, and the error says what happened.
 func TestGuards(t *testing.T) {
 	t.Parallel()
+	faulttable.Tried(t, "sync: the source dropped, made anew, altered, emptied, half emptied or released, or the target made anew", 1, "an error that says so; no row of the target is deleted")
 	for name, c := range map[string]struct {
 		lose func(*testing.T, pair)
 		want error
@@ -235,6 +237,7 @@ func (b *breaking) fail(pending *bool, do func() error) error {
 // TestBrokenWrites breaks each write to the target and to the checkpoint: the next pass brings the target in step.
 func TestBrokenWrites(t *testing.T) {
 	t.Parallel()
+	faulttable.Tried(t, "sync: a write to the target or the checkpoint fails, or loses its answer", 1, "the next pass brings the target in step")
 	p := newPair(t, plain(id))
 	labtest.Insert(t, p.source, p.name, "", at(1, upTo(0, 300)...))
 	p.wantSync(t)
@@ -278,6 +281,7 @@ func nothing(context.Context) error { return nil }
 // TestTwoOwners lets only one of two syncs have a job; one that is late finds out before it writes to the target.
 func TestTwoOwners(t *testing.T) {
 	t.Parallel()
+	faulttable.Tried(t, "sync: a second daemon on a job, and one that is late", 1, "the second is refused; the late one stops before it writes to the target")
 	p := newPair(t, plain(id))
 	labtest.Insert(t, p.source, p.name, "", at(1, upTo(0, 300)...))
 	opts := p.options()
