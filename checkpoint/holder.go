@@ -16,12 +16,12 @@ import (
 	"migrate/sinks"
 )
 
-// Name is the object that holds a job's document. An import's is told by the collection that it fills.
+// Name is the object that holds a job's document. An import's and a sync's is told by the collection that it fills.
 func Name(kind Kind, job, collection string) string {
-	if kind == Import {
-		return path.Join(job, "import-"+collection+suffix)
+	if kind == Export {
+		return path.Join(job, "export"+suffix)
 	}
-	return path.Join(job, "export"+suffix)
+	return path.Join(job, string(kind)+"-"+collection+suffix)
 }
 
 // Read reads a job's document. sinks.ErrNotExist where there is none.

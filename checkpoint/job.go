@@ -44,6 +44,7 @@ type Kind string
 const (
 	Export Kind = "export"
 	Import Kind = "import"
+	Sync   Kind = "sync"
 )
 
 // State is how a job stands.
@@ -54,6 +55,7 @@ const (
 	Running     State = "running"
 	Interrupted State = "interrupted"
 	Failed      State = "failed"
+	Paused      State = "paused" // a sync that ended by itself, until it is called again
 	Done        State = "done"
 )
 
@@ -74,6 +76,8 @@ type Job struct {
 	Snapshot   uint64 `json:"snapshot,omitempty"`          // of an export: the instant that all its reads see; 0 where the server holds none
 	Target     int64  `json:"target_collection,omitempty"` // of an import: the id of the collection that it fills
 	RowsBefore int64  `json:"rows_before,omitempty"`       // that the target had before it
+
+	Sync *Position `json:"sync,omitempty"` // of a sync; never changed in place
 }
 
 // Part is the unit of a job: a range of keys, and the object that holds its rows.

@@ -180,6 +180,9 @@ func (e *export) run(ctx context.Context) (*manifest.Manifest, error) {
 func (e *export) plan(ctx context.Context) error {
 	if job := e.job.Job(); len(job.Parts) > 0 {
 		e.reader.At(job.Snapshot)
+		if _, err := e.reader.Resample(ctx); err != nil {
+			return err
+		}
 		e.opts.Planned(planOf(e.reader, job.Parts))
 		return e.sweep(ctx)
 	}

@@ -39,46 +39,65 @@ func PlanExport(ctx context.Context, server *milvus.Server, collection string, o
 	return planRanges(ctx, reader, opts.withDefaults())
 }
 
+// planRanges cuts every partition by what the server knows already, and those again of which that was not all: a server
+// needs a fifth of a second until it knows what was written last, and cutting fills the time.
 func planRanges(ctx context.Context, reader *source.Reader, opts Options) (*Plan, error) {
+	guess, err := cut(ctx, reader.Loosely(), opts, nil)
+	if err != nil {
+		return nil, err
+	}
+	same, err := reader.Resample(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !same {
+		guess = nil
+	}
+	all, err := cut(ctx, reader, opts, guess)
+	if err != nil {
+		return nil, err
+	}
 	plan := &Plan{Collection: reader.Collection}
-	for _, partition := range reader.Partitions() {
-		ranges, err := cut(ctx, reader, partition, opts)
-		if err != nil {
-			return nil, err
-		}
-		plan.add(partition, ranges)
+	for i, partition := range reader.Partitions() {
+		plan.add(partition, all[i].ranges)
 	}
 	plan.Bytes = int64(float64(plan.Rows) * reader.RowBytes)
 	return plan, nil
 }
 
-// cut cuts a partition by what the server knows already, and again where that was not all: a server needs a fifth of a
-// second until it knows what was written last, and cutting fills the time.
-func cut(ctx context.Context, reader *source.Reader, partition string, opts Options) ([]source.Counted, error) {
-	ranges, err := cutBy(ctx, reader.Loosely(), partition, opts)
-	if err != nil {
-		return nil, err
-	}
-	total, err := reader.Count(ctx, partition, columns.Range{})
-	if err != nil || total == rowsOf(ranges) {
-		return ranges, err
-	}
-	return cutBy(ctx, reader, partition, opts)
+// cuts are the ranges of one partition, and the rows that it counted before it was cut.
+type cuts struct {
+	total  int64
+	ranges []source.Counted
 }
 
-func cutBy(ctx context.Context, reader *source.Reader, partition string, opts Options) ([]source.Counted, error) {
-	total, err := reader.Count(ctx, partition, columns.Range{})
-	if err != nil {
-		return nil, err
-	}
-	return reader.Split(ctx, partition, partRows(total, reader.RowBytes, opts))
-}
-
-func rowsOf(ranges []source.Counted) (rows int64) {
-	for _, r := range ranges {
+// hold reports whether the partition had all of these rows from before it was cut, and all of them are in the ranges.
+func (c cuts) hold(total int64) bool {
+	var rows int64
+	for _, r := range c.ranges {
 		rows += r.Rows
 	}
-	return rows
+	return c.total == total && rows == total
+}
+
+// cut cuts each partition into ranges, unless the guess for it holds.
+func cut(ctx context.Context, reader *source.Reader, opts Options, guess []cuts) (all []cuts, err error) {
+	for i, partition := range reader.Partitions() {
+		total, err := reader.Count(ctx, partition, columns.Range{})
+		if err != nil {
+			return nil, err
+		}
+		if guess != nil && guess[i].hold(total) {
+			all = append(all, guess[i])
+			continue
+		}
+		ranges, err := reader.Split(ctx, partition, partRows(total, reader.RowBytes, opts))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, cuts{total, ranges})
+	}
+	return all, nil
 }
 
 func (p *Plan) add(partition string, ranges []source.Counted) {

@@ -64,8 +64,8 @@ func dialect(ctx context.Context, server *milvus.Server) (bulkInserter, error) {
 
 const pollEvery = 250 * time.Millisecond
 
-// errJobFailed is a bulk-insert job that the server has given up: none of its rows is there.
-var errJobFailed = errors.New("bulk-insert job failed")
+// ErrJobFailed is a bulk-insert job that the server has given up: none of its rows is there.
+var ErrJobFailed = errors.New("bulk-insert job failed")
 
 // errJobGone is a bulk-insert job that the server does not know, or no longer.
 var errJobGone = errors.New("bulk-insert job is not known to the server")
@@ -82,7 +82,7 @@ func (im *importing) follow(ctx context.Context, g group) (rows int64, err error
 			return 0, fmt.Errorf("following %s, last %s: %w", job, last.name, err)
 		}
 		if state.failed != "" {
-			return 0, fmt.Errorf("%s: %w: %s", job, errJobFailed, state.failed)
+			return 0, fmt.Errorf("%s: %w: %s", job, ErrJobFailed, state.failed)
 		}
 		if state.completed {
 			return state.rows, nil
@@ -109,7 +109,7 @@ func (im *importing) follow(ctx context.Context, g group) (rows int64, err error
 func (im *importing) commit(ctx context.Context, g group, rows int64) error {
 	id, two := im.part(g[0]).Task, im.bulk.(committer)
 	if want := im.rowsOf(g); rows != want && rows != unknownRows {
-		return errors.Join(fmt.Errorf("%w: aborted, since it has %d rows of %d", errJobFailed, rows, want), two.abort(ctx, id))
+		return errors.Join(fmt.Errorf("%w: aborted, since it has %d rows of %d", ErrJobFailed, rows, want), two.abort(ctx, id))
 	}
 	if err := im.job.Confirm(ctx); err != nil {
 		return err

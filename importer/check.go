@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"golang.org/x/sync/errgroup"
 
+	"migrate/checkpoint"
 	"migrate/internal/columns"
 	"migrate/internal/manifest"
 	"migrate/internal/milvus"
@@ -28,6 +30,23 @@ func (im *importing) checkServer(ctx context.Context) (err error) {
 	}
 	im.bulk, err = dialect(ctx, im.server)
 	return err
+}
+
+// checkDone refuses to repeat an import that is done, unless its collection is there no more, or rows are to be added to it.
+func (im *importing) checkDone(ctx context.Context) error {
+	job, err := checkpoint.Read(ctx, im.staging, checkpoint.Name(checkpoint.Import, im.manifest.Job, im.opts.As))
+	if err != nil || job.State != checkpoint.Done || im.opts.IntoExisting {
+		return nil // told by those who take the job
+	}
+	have, err := im.server.Describe(ctx, im.opts.As)
+	if errors.Is(err, milvus.ErrNotFound) || err == nil && have.ID != job.Target {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("export %q into %q on %s: %w, at %s", im.manifest.Job, im.opts.As, im.server.Address, ErrImported,
+		job.Updated.Local().Format(time.DateTime))
 }
 
 // checkParts reads parts once, so that a damaged one is found before the target is changed by this run.

@@ -31,6 +31,8 @@ var (
 	ErrDamaged = errors.New("export is damaged")
 	// ErrTarget: the target can't take this import.
 	ErrTarget = errors.New("target unfit")
+	// ErrImported: this export was imported into that collection already.
+	ErrImported = errors.New("imported already")
 	// ErrUncertain: nothing tells whether a part was imported, and to import it again might double its rows.
 	ErrUncertain = errors.New("can't tell what was imported")
 	// ErrStalled: a bulk-insert job or an index made no progress for too long.
@@ -95,6 +97,9 @@ func Import(ctx context.Context, server *milvus.Server, export sinks.Sink, m *ma
 	opts = opts.withDefaults(m)
 	im := &importing{server: server, export: export, manifest: m, staging: staging, opts: opts, target: targetOf(m, opts)}
 	if err := im.checkServer(ctx); err != nil {
+		return nil, err
+	}
+	if err := im.checkDone(ctx); err != nil {
 		return nil, err
 	}
 	jobCtx, job, err := checkpoint.Acquire(ctx, staging, checkpoint.Name(checkpoint.Import, m.Job, opts.As), newJob(m, opts))

@@ -25,7 +25,7 @@ var jobPauses = []time.Duration{5 * time.Second, 20 * time.Second}
 func (im *importing) insertGroup(ctx context.Context, g group) error {
 	for _, pause := range jobPauses {
 		err := im.insertOnce(ctx, g)
-		if !errors.Is(err, errJobFailed) || ctx.Err() != nil {
+		if !errors.Is(err, ErrJobFailed) || ctx.Err() != nil {
 			return err
 		}
 		slog.WarnContext(ctx, "a job failed; its parts are imported anew", "parts", im.inWords(g), "in", pause, "error", err)
@@ -49,7 +49,7 @@ func (im *importing) insertOnce(ctx context.Context, g group) error {
 	switch {
 	case adopted && errors.Is(err, errJobGone):
 		return im.insertMissing(ctx, g, err)
-	case errors.Is(err, errJobFailed):
+	case errors.Is(err, ErrJobFailed):
 		return errors.Join(err, im.forget(ctx, g))
 	case err != nil:
 		return err

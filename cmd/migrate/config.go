@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -46,6 +47,17 @@ type config struct {
 	Wipe       bool
 
 	Drill drillConfig `mapstructure:",squash"`
+
+	Once          bool
+	Interval      string
+	FullScanEvery string `mapstructure:"full-scan-every"`
+	FlushEvery    string `mapstructure:"flush-every"`
+	CycleRows     int    `mapstructure:"cycle-rows"`
+	MaxRate       int    `mapstructure:"max-rate"`
+	MaxDelete     string `mapstructure:"max-delete"`
+	BaseDone      bool   `mapstructure:"base-done"`
+	Listen        string
+	ListenToken   string `mapstructure:"listen-token"`
 
 	JSON      bool
 	LogLevel  string `mapstructure:"log-level"`
@@ -102,12 +114,14 @@ func (s store) s3() sinks.S3Config {
 // stagingStore is the cluster's own store; what is not said of it is as for the sink.
 func (c config) stagingStore() store {
 	s := c.Staging
-	if s.Endpoint == "" {
-		url := s.URL
-		s = c.Sink
-		s.URL = url
+	if s.Endpoint != "" && s.Endpoint != c.Sink.Endpoint {
+		return s // another server, of which the sink tells nothing
 	}
-	return s
+	of := c.Sink
+	of.URL, of.AccessKey = s.URL, cmp.Or(s.AccessKey, of.AccessKey)
+	of.SecretKey, of.Region = cmp.Or(s.SecretKey, of.SecretKey), cmp.Or(s.Region, of.Region)
+	of.TLS, of.CAFile = s.TLS || of.TLS, cmp.Or(s.CAFile, of.CAFile)
+	return of
 }
 
 // benchConfig is what a load test does.
@@ -177,6 +191,7 @@ var (
 	stagingSettings = storeSettings("staging", "s3://a-bucket/migrate-staging", "where the target's bulk insert reads: its own bucket, and a prefix in it; what is not said of its server is as for the sink")
 	collection      = setting{"collection", "", "name of the collection"}
 	jobSetting      = setting{"job", "", "name of the export on the sink; the collection's name where empty"}
+	jobName         = setting{"job", "", "name of the job"}
 	asSetting       = setting{"as", "", "name of the collection on the target, where it is another"}
 	workers         = setting{"workers", 4, "ranges read at once"}
 	loadSetting     = setting{"load", false, "load a collection that is not loaded, and release it afterwards"}
@@ -220,6 +235,16 @@ var (
 		{"ef", 64, "candidates that a search in HNSW keeps"},
 		{"nprobe", 16, "clusters that a search in IVF_FLAT looks into, of 1,024"},
 	}
+	once          = setting{"once", false, "end when all is applied that was written before; for cron"}
+	interval      = setting{"interval", "30s", "time between two cycles"}
+	fullScanEvery = setting{"full-scan-every", "24h", "time in which the rows of each range are compared, though nothing hints at a change"}
+	flushEvery    = setting{"flush-every", "5m", "time between two flushes of a source that is written to all the time; a quiet one is flushed in each cycle"}
+	cycleRows     = setting{"cycle-rows", 1_000_000, "rows compared in one cycle, about"}
+	maxRate       = setting{"max-rate", 0, "rows a second read from the source; no limit where 0"}
+	maxDelete     = setting{"max-delete", "10%", "rows that may be deleted on the target in one cycle: a number, or a share of its rows"}
+	baseDone      = setting{"base-done", false, "the target was filled otherwise than by this job's import, and seen to be equal"}
+	listen        = setting{"listen", "127.0.0.1:9321", "host:port of /metrics, /healthz and /readyz, unless --once is said; none where empty"}
+	listenToken   = setting{"listen-token", "", "bearer token that requests have to bear; needed where others than this machine can reach the address (better: " + envName("listen-token") + ")"}
 
 	jsonOut   = setting{"json", false, "print the result as JSON on standard output"}
 	logLevel  = setting{"log-level", "warn", "debug, info, warn or error"}
@@ -232,7 +257,7 @@ func allSettings() []setting {
 	return slices.Concat(sourceSettings, targetSettings, sinkSettings, stagingSettings, globalSettings, insertSettings, searchSettings, drillSettings, []setting{
 		collection, jobSetting, asSetting, workers, loadSetting, partSize, overwrite, allowUnreadable, jobs, intoExisting, keepIDs, force, from, watch,
 		compare, keep, html, projectDir, overlays, wipe,
-	})
+	}, syncSettings)
 }
 
 func flagName(key string) string { return strings.ReplaceAll(key, ".", "-") }
@@ -279,7 +304,8 @@ func loadConfig(flags *pflag.FlagSet) (config, error) {
 	}
 	var c config
 	if err := v.UnmarshalExact(&c); err != nil {
-		return config{}, usageError{fmt.Errorf("reading the configuration: %w", err)}
+		return config{}, usageError{fmt.Errorf("reading the configuration from flags, environment and %s: %w; `migrate help config` lists the settings",
+			v.ConfigFileUsed(), err)}
 	}
 	return c, nil
 }

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/dustin/go-humanize"
 
@@ -32,6 +34,11 @@ func openSink(ctx context.Context, c config) (sinks.Sink, error) {
 // openStaging opens the cluster's own bucket; anything else is nothing that bulk insert can read.
 func openStaging(ctx context.Context, c config) (importer.Staging, error) {
 	s := c.stagingStore()
+	if strings.HasPrefix(s.URL, "s3:") {
+		if err := require("staging.endpoint", s.Endpoint); err != nil {
+			return nil, err
+		}
+	}
 	sink, err := sinks.Open(ctx, s.URL, s.s3())
 	if err != nil {
 		return nil, fmt.Errorf("opening the staging store: %w", err)
@@ -57,8 +64,17 @@ func (c config) job() (string, error) {
 	if c.Job == "" && c.Collection == "" {
 		return "", require("collection", "")
 	}
-	if c.Job == "" {
-		return c.Collection, nil
+	job := cmp.Or(c.Job, c.Collection)
+	if err := sinks.CheckName(job); err != nil {
+		return "", usageError{fmt.Errorf("job %q: %w", job, err)}
 	}
-	return c.Job, nil
+	return job, nil
+}
+
+// atLeastOne refuses numbers that would stand for a default.
+func atLeastOne(key string, n int) error {
+	if n > 0 {
+		return nil
+	}
+	return usageError{fmt.Errorf("%s %d: at least 1", key, n)}
 }

@@ -5,14 +5,18 @@ import (
 
 	"migrate/checkpoint"
 	"migrate/exporter"
+	"migrate/importer"
 	"migrate/internal/cluster"
 	"migrate/internal/compose"
 	"migrate/internal/drill"
 	"migrate/internal/manifest"
 	"migrate/internal/milvus"
+	"migrate/internal/monitor"
 	"migrate/internal/part"
 	"migrate/internal/source"
+	"migrate/internal/syncer"
 	"migrate/internal/verify"
+	"migrate/sinks"
 )
 
 // hints say what to do next about errors that an operator can mend. The first that matches is given.
@@ -27,6 +31,7 @@ var hints = []struct {
 	{milvus.ErrNotLoaded, "load it on the source, or let --load do so and release it afterwards"},
 	{milvus.ErrLogin, "check user, password or token"},
 	{milvus.ErrNoREST, "check --target-rest-url: Milvus 2.4 and later import by their REST API, which may have an address of its own (proxy.http.port)"},
+	{milvus.ErrNotFound, "see how it is spelled, and in which database it is (--source-database, --target-database)"},
 	{milvus.ErrUnreachable, "check the address, the port, TLS, and that the server runs"},
 	{manifest.ErrNone, "export first; an export that was interrupted has no manifest, and does not count"},
 	{manifest.ErrDamaged, "export again with --overwrite"},
@@ -35,6 +40,9 @@ var hints = []struct {
 	{checkpoint.ErrLost, "nothing: the other process goes on with the job"},
 	{checkpoint.ErrDamaged, "make it anew with `migrate jobs rebuild`, and give the same command again; or begin anew after `migrate jobs rm`"},
 	{checkpoint.ErrOther, "give the parameters that it was begun with, or begin another with --job"},
+	{importer.ErrImported, "`migrate verify` compares; to import it again, drop the collection first or give another name with --as"},
+	{importer.ErrJobFailed, "see the server's reason; of a file that it can't find, see whether --staging-url is in the bucket that the cluster itself uses"},
+	{sinks.ErrAccess, "give the keys, as MIGRATE_SINK_ACCESS_KEY and MIGRATE_SINK_SECRET_KEY, or MIGRATE_STAGING_… for the staging store"},
 	{compose.ErrNoProject, "name its folder with --project-dir, or make one with `migrate cluster init FOLDER`"},
 	{compose.ErrNoEnv, "make them with `sh new-env` in that folder"},
 	{compose.ErrNoDocker, "install Docker 20.10 or newer with Compose 2.24 or newer"},
@@ -45,6 +53,8 @@ var hints = []struct {
 	{drill.ErrNotWell, "mend the cluster first; `migrate bench search` and `migrate doctor` help to see what is wrong"},
 	{drill.ErrNoContainer, "give a service, or a service and a number such as querynode-2; `migrate cluster monitor` shows them"},
 	{drill.ErrLost, "look at the report: the cluster lost writes that it had acknowledged, or holds them twice"},
+	{monitor.ErrToken, "give one by " + envName(listenToken.key) + ", or listen on 127.0.0.1"},
+	{syncer.ErrDeletes, "look at the source first; nothing is deleted while it counts so few rows"},
 	{verify.ErrDiffers, "see above"},
 }
 
@@ -54,6 +64,9 @@ func explain(err error) string {
 	var kept *checkpoint.ResumableError
 	if errors.As(err, &kept) && !errors.Is(err, checkpoint.ErrLost) {
 		hint = "\n  next: give the same command again to go on, or `migrate resume --job " + kept.Job + "`"
+	}
+	if kept == nil && errors.As(err, new(interrupted)) {
+		hint = "\n  nothing is kept: the same command begins anew"
 	}
 	for _, h := range hints {
 		if errors.Is(err, h.err) {

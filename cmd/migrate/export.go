@@ -77,6 +77,9 @@ func exportOptions(c config) (exporter.Options, error) {
 	if err != nil {
 		return exporter.Options{}, err
 	}
+	if err := atLeastOne("workers", c.Workers); err != nil {
+		return exporter.Options{}, err
+	}
 	bytes, err := c.partBytes()
 	return exporter.Options{
 		Job: job, Workers: c.Workers, PartBytes: bytes, Load: c.Load, Overwrite: c.Overwrite, AllowUnreadable: c.AllowUnreadable,

@@ -36,6 +36,9 @@ func runImport(cmd *cobra.Command, c config) error {
 	if err != nil {
 		return err
 	}
+	if err := atLeastOne("jobs", c.Jobs); err != nil {
+		return err
+	}
 	server, err := connectTarget(ctx, c)
 	if err != nil {
 		return err

@@ -151,7 +151,7 @@ func TestMove(t *testing.T) {
 	}
 	migrate(t, nil, args("export", toSource, of)...).want(t, exitFailed, "complete already", "--overwrite")
 	migrate(t, nil, args("import", toTarget, toStaging, of)...).want(t, exitOK, "imported 3,000 rows")
-	migrate(t, nil, args("import", toTarget, toStaging, of)...).want(t, exitFailed, "not empty", "--into-existing")
+	migrate(t, nil, args("import", toTarget, toStaging, of)...).want(t, exitFailed, "imported already", "migrate verify")
 	migrate(t, nil, args("verify", toSource, "--target-address", lab.Proxy2, "--collection", name)...).want(t, exitOK, "equal: 3,000 rows")
 	migrate(t, nil, args("verify", "--from", "export", toTarget, of)...).want(t, exitOK, "equal: 3,000 rows")
 

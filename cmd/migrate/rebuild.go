@@ -18,7 +18,7 @@ func newRebuild() *cobra.Command {
 		`Makes the damaged checkpoint of a job anew from the records that lie beside it. Of an export only parts that are whole on
 the sink, by their SHA-256, count as done. Give the same export or import command afterwards.`,
 		`  migrate jobs rebuild --job rag_documents`,
-		slices.Concat(sinkSettings, stagingSettings, []setting{jobSetting}),
+		slices.Concat(sinkSettings, stagingSettings, []setting{jobName}),
 		runRebuild)
 }
 

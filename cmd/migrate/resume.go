@@ -18,7 +18,7 @@ too, since a cluster has several addresses.`,
   migrate resume --job rag_documents --sink-url s3://exports/milvus --sink-endpoint minio:9000 \
       --target-address cluster:19530 --staging-url s3://a-bucket/staging`,
 		slices.Concat(sourceSettings, targetSettings, sinkSettings, stagingSettings,
-			[]setting{jobSetting, workers, loadSetting, allowUnreadable, jobs, intoExisting, force}),
+			[]setting{jobName, workers, loadSetting, allowUnreadable, jobs, intoExisting, force}),
 		runResume)
 }
 
@@ -30,14 +30,18 @@ func runResume(cmd *cobra.Command, c config) error {
 	if err != nil {
 		return err
 	}
-	resumed := 0
+	known, resumed := 0, 0
 	for _, store := range stores {
 		found, err := checkpoint.List(cmd.Context(), store)
 		if err != nil {
 			return err
 		}
 		for _, j := range found {
-			if j.Name != c.Job || j.State == checkpoint.Done {
+			if j.Name != c.Job {
+				continue
+			}
+			known++
+			if j.State == checkpoint.Done || j.Kind == checkpoint.Sync {
 				continue
 			}
 			if err := resume(cmd, c, j); err != nil {
@@ -46,10 +50,17 @@ func runResume(cmd *cobra.Command, c config) error {
 			resumed++
 		}
 	}
+	if known == 0 {
+		return noJob(c.Job)
+	}
 	if resumed == 0 {
 		return fmt.Errorf("nothing of job %q is left to be done; `migrate status` shows the jobs", c.Job)
 	}
 	return nil
+}
+
+func noJob(name string) error {
+	return fmt.Errorf("there is no job %q here; `migrate status` shows the jobs of a sink and a staging store", name)
 }
 
 // resume gives the command again that a job was begun with.

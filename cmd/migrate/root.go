@@ -16,6 +16,8 @@ const longHelp = `migrate moves Milvus collections from a standalone to a distri
   migrate export   streams a collection into Parquet, in a folder or in a bucket
   migrate import   bulk-inserts an export into a cluster
   migrate verify   proves that both hold the same rows, or names those that differ
+  migrate sync     keeps the cluster in step with the source, until the switch
+  migrate run      exports, imports and syncs in one command
   migrate status   shows the jobs and how they stand
   migrate resume   goes on with a job that was interrupted, also on another machine
   migrate bench    measures inserts and searches, on one server or on source and target side by side
@@ -41,7 +43,8 @@ func newRoot() *cobra.Command {
 	})
 	root.PersistentFlags().String("config", "", "configuration file (default ./migrate.yaml, where there is one)")
 	addFlags(root.PersistentFlags(), globalSettings...)
-	root.AddCommand(newPlan(), newExport(), newImport(), newVerify(), newDoctor(), newStatus(), newResume(), newJobs(), newBench(), newCluster(), newDrill(), newConfigHelp())
+	root.AddCommand(newPlan(), newExport(), newImport(), newVerify(), newSync(), newRun(), newDoctor(), newStatus(), newResume(), newJobs(),
+		newBench(), newCluster(), newDrill(), newConfigHelp())
 	return root
 }
 

@@ -18,10 +18,10 @@ import (
 
 func newStatus() *cobra.Command {
 	return command("status", "Show the jobs and how they stand",
-		`Shows the exports on the sink and, where a staging store is given, the imports that go through it: state, progress, rate,
-time left, the last error, and what to do next.`,
+		`Shows the exports and syncs on the sink and, where a staging store is given, the imports that go through it: state, progress,
+rate, time left, the last error, and what to do next; of a sync its lag, and when the two sides were last proved equal.`,
 		`  migrate status --sink-url s3://exports/milvus --sink-endpoint minio:9000 --watch`,
-		slices.Concat(sinkSettings, stagingSettings, []setting{jobSetting, watch}),
+		slices.Concat(sinkSettings, stagingSettings, []setting{jobName, watch}),
 		runStatus)
 }
 
@@ -39,6 +39,50 @@ type jobStatus struct {
 	Updated   time.Time        `json:"updated"`
 	LastError string           `json:"last_error,omitempty"`
 	Next      string           `json:"next"`
+
+	Sync *syncStatus `json:"sync,omitempty"` // of a sync
+}
+
+// syncStatus is how far a sync is.
+type syncStatus struct {
+	InStep   time.Time `json:"in_step"` // when the two sides were last proved equal; zero where they never were
+	AsOf     time.Time `json:"as_of"`   // every write before this is on the target; zero where not all was compared yet
+	Lag      float64   `json:"lag_seconds"`
+	Ranges   int       `json:"ranges"`
+	Hot      int       `json:"ranges_differing"` // when they were last compared
+	Upserted int64     `json:"rows_upserted"`
+	Deleted  int64     `json:"rows_deleted"`
+	Doubled  int64     `json:"doubled_keys"` // on the source
+}
+
+func syncStatusOf(p *checkpoint.Position) *syncStatus {
+	if p == nil {
+		return nil
+	}
+	s := &syncStatus{
+		InStep: p.InStep, AsOf: p.AsOf, Ranges: len(p.Ranges), Upserted: p.Upserted, Deleted: p.Deleted, Doubled: p.Doubled, Lag: -1,
+	}
+	if !p.AsOf.IsZero() {
+		s.Lag = time.Since(p.AsOf).Seconds()
+	}
+	for _, r := range p.Ranges {
+		if r.Hot {
+			s.Hot++
+		}
+	}
+	return s
+}
+
+func (s syncStatus) text(w io.Writer, job string) {
+	inStep, lag := "never yet", "unknown until all was compared"
+	if !s.InStep.IsZero() {
+		inStep = humanize.Time(s.InStep)
+	}
+	if s.Lag >= 0 {
+		lag = time.Duration(s.Lag * float64(time.Second)).Round(time.Second).String()
+	}
+	fmt.Fprintf(w, "sync of %s: proved equal %s, lag %s, %s upserted, %s deleted, %d of %d ranges differed when last compared, %d doubled keys\n",
+		job, inStep, lag, rows(s.Upserted), rows(s.Deleted), s.Hot, s.Ranges, s.Doubled)
 }
 
 func runStatus(cmd *cobra.Command, c config) error {
@@ -93,7 +137,10 @@ func statusOf(j checkpoint.Job) jobStatus {
 		Job: j.Name, Kind: j.Kind, State: j.Standing(), Parts: len(j.Parts), Rows: j.Rows, Updated: j.Updated, LastError: j.Error,
 	}
 	s.Done, s.RowsDone = j.Finished()
-	if took := j.Updated.Sub(j.Started).Seconds(); took > 0 {
+	if s.Sync = syncStatusOf(j.Sync); s.Sync != nil {
+		s.RowsDone = s.Rows
+	}
+	if took := j.Updated.Sub(j.Started).Seconds(); took > 0 && s.Parts > 0 {
 		s.RowsPer = float64(s.RowsDone) / took
 	}
 	if s.RowsPer > 0 {
@@ -110,7 +157,9 @@ func nextOf(s jobStatus) string {
 	case s.State == checkpoint.Done && s.Kind == checkpoint.Export:
 		return "migrate import --job " + s.Job
 	case s.State == checkpoint.Done:
-		return "migrate verify"
+		return "migrate verify --from export --job " + s.Job + ", or migrate sync"
+	case s.Kind == checkpoint.Sync:
+		return "migrate sync"
 	case s.Kind == "":
 		return "migrate jobs rebuild --job " + s.Job
 	}
@@ -130,6 +179,9 @@ func printJobs(w io.Writer, jobs []jobStatus) {
 	}
 	t.Flush()
 	for _, j := range jobs {
+		if j.Sync != nil {
+			j.Sync.text(w, j.Job)
+		}
 		if j.LastError != "" {
 			fmt.Fprintf(w, "last error of %s %s: %s\n", j.Kind, j.Job, j.LastError)
 		}
@@ -141,7 +193,7 @@ func newJobs() *cobra.Command {
 		`Removes an export from the sink: its checkpoint, its parts, and its manifest; and an import's checkpoint from the staging
 store. A complete export is removed with --force only. What was imported into a target stays.`,
 		`  migrate jobs rm --job rag_documents`,
-		slices.Concat(sinkSettings, stagingSettings, []setting{jobSetting, force}),
+		slices.Concat(sinkSettings, stagingSettings, []setting{jobName, force}),
 		runRemove)
 	return group("jobs", "Manage the jobs", rm, newRebuild())
 }
@@ -159,6 +211,9 @@ func runRemove(cmd *cobra.Command, c config) error {
 	if err != nil {
 		return err
 	}
+	if len(shown) == 0 {
+		return noJob(c.Job)
+	}
 	for _, j := range shown {
 		if j.Kind == checkpoint.Export && j.State == checkpoint.Done && !c.Force {
 			return fmt.Errorf("removing %q: it is a complete export; remove it with --force", c.Job)
@@ -169,5 +224,6 @@ func runRemove(cmd *cobra.Command, c config) error {
 			return err
 		}
 	}
+	fmt.Fprintf(cmd.OutOrStdout(), "removed job %s\n", c.Job)
 	return nil
 }

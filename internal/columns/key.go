@@ -125,6 +125,15 @@ func (l *Layout) Expr(r Range) string {
 // Equals is a filter for one key.
 func (l *Layout) Equals(k Key) string { return l.KeyName() + " == " + k.literal() }
 
+// In is a filter for some keys, of which there has to be one.
+func (l *Layout) In(keys []Key) string {
+	literals := make([]string, len(keys))
+	for i, k := range keys {
+		literals[i] = k.literal()
+	}
+	return l.KeyName() + " in [" + strings.Join(literals, ", ") + "]"
+}
+
 // Keys reads the keys of a record batch of this layout.
 func (l *Layout) Keys(rec arrow.Record) []Key { return keysOf(rec.Column(l.Key)) }
 

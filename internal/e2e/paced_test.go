@@ -8,6 +8,7 @@ import (
 	"migrate/deploy/lab"
 	"migrate/exporter"
 	"migrate/internal/checksum"
+	"migrate/internal/faulttable"
 	"migrate/internal/labtest"
 	"migrate/internal/milvus"
 )
@@ -42,6 +43,7 @@ func pacedExport(t *testing.T, server *milvus.Server, collection string, parts i
 // that of a server without limits.
 func TestRateLimited(t *testing.T) {
 	t.Parallel()
+	faulttable.Tried(t, "export from a standalone that lets 5 queries a second through, with four workers", 1, "ended by itself, one call at a time: every row once")
 	from, undisturbed := labtest.Limited(t), labtest.Source(t)
 	var mu sync.Mutex
 	slowed := 0
@@ -67,6 +69,7 @@ func TestRateLimited(t *testing.T) {
 // TestGrowingLatency exports through a proxy that begins to delay answers, until the workers have slowed down for it.
 func TestGrowingLatency(t *testing.T) {
 	t.Parallel()
+	faulttable.Tried(t, "export while a proxy begins to delay answers by 1.5 s", 1, "half of the calls at once, and all again without the delay: every row once")
 	const parts = 60
 	const late = `{"name": "late", "type": "latency", "stream": "downstream", "attributes": {"latency": 1500}}`
 	p := proxy(t, lab.Standalone)

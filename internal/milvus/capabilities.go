@@ -32,6 +32,8 @@ type Capabilities struct {
 	// ImportLosesStats: imported segments lose their statistics to garbage collection (2.4.0 to 2.4.3,
 	// milvus-io/milvus#33476).
 	ImportLosesStats bool
+	// SegmentRows: the rows of the flushed segments tell whether anything was inserted or upserted (seen on 2.3.5).
+	SegmentRows bool
 }
 
 // carried lists the types of Milvus 2.3, which every later version has too.
@@ -52,6 +54,7 @@ func capabilitiesOf(text string) Capabilities {
 		IdempotentImport: v.in(2, 6) && !v.before(2, 6, 24) || !v.before(3, 0, 2),
 		ImportCommit:     !v.before(3, 0, 0),
 		SnapshotReads:    !v.before(2, 5, 0),
+		SegmentRows:      v.in(2, 3),
 		ImportLosesStats: v.in(2, 4) && v.before(2, 4, 4),
 	}
 	// Ended jobs are kept for 24 hours by 2.3 and for 3 by later servers. Clocks differ, so less is counted on.

@@ -69,7 +69,7 @@ type reading struct {
 
 // readInts cuts the range into pages, and reads one ahead of the page that is handed on.
 func (p *reading) readInts(ctx context.Context, rng columns.Range) error {
-	pages, err := p.Loosely().pages(ctx, p.partition, rng)
+	pages, err := p.pages(ctx, p.partition, rng)
 	if err != nil {
 		return err
 	}

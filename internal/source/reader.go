@@ -127,6 +127,19 @@ func (r *Reader) sample(ctx context.Context) error {
 	if rows < sampleLimit && err == nil {
 		rows, bytes, err = r.firstRows(ctx)
 	}
+	return r.size(rows, bytes, err)
+}
+
+// Resample sizes the pages by the first rows as they stand, and reports whether that is what Open came to. The same rows
+// are then cut into the same pages, however shortly before they were written.
+func (r *Reader) Resample(ctx context.Context) (same bool, err error) {
+	before := r.RowBytes
+	rows, bytes, err := r.firstRows(ctx)
+	err = r.size(rows, bytes, err)
+	return r.RowBytes == before, err
+}
+
+func (r *Reader) size(rows, bytes int, err error) error {
 	if err != nil {
 		return fmt.Errorf("sampling %q: %w", r.Collection.Name, err)
 	}

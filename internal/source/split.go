@@ -18,17 +18,22 @@ type Counted struct {
 // Split cuts all keys of a partition into ranges of at most about most rows, in order and without gaps: the first is
 // open below, the last above. A range of one key may hold more rows, where that key is doubled.
 func (r *Reader) Split(ctx context.Context, partition string, most int64) ([]Counted, error) {
-	total, err := r.Count(ctx, partition, columns.Range{})
+	return r.SplitRange(ctx, partition, columns.Range{}, most)
+}
+
+// SplitRange cuts one range as Split does all keys: the first piece begins where the range does, the last ends there.
+func (r *Reader) SplitRange(ctx context.Context, partition string, rng columns.Range, most int64) ([]Counted, error) {
+	total, err := r.Count(ctx, partition, rng)
 	if err != nil {
 		return nil, err
 	}
 	if total <= most {
-		return []Counted{{Rows: total}}, nil
+		return []Counted{{rng, total}}, nil
 	}
 	if r.Layout.IntKey() {
-		return r.splitInts(ctx, partition, Counted{Rows: total}, most)
+		return r.splitInts(ctx, partition, Counted{rng, total}, most)
 	}
-	return r.splitTexts(ctx, partition, most)
+	return r.splitTexts(ctx, partition, rng, most)
 }
 
 // splitInts cuts a range into equal widths, counts each, cuts those again that hold too much, and joins neighbours that
@@ -195,30 +200,29 @@ func above(lo int64, exp int) (columns.Key, bool) {
 	return columns.IntKey(int64(uint64(lo) + step)), true
 }
 
-// splitTexts goes through the keys in order, and cuts after each most keys.
-func (r *Reader) splitTexts(ctx context.Context, partition string, most int64) ([]Counted, error) {
+// splitTexts goes through the keys of a range in order, and cuts after each most keys.
+func (r *Reader) splitTexts(ctx context.Context, partition string, rng columns.Range, most int64) ([]Counted, error) {
 	var ranges []Counted
-	var open Counted // the range being filled
-	after := (*columns.Key)(nil)
+	open, left := Counted{Range: rng}, rng // the range being filled, and what was not gone through
 	for {
-		keys, err := r.nextKeys(ctx, partition, after, most-open.Rows)
+		keys, err := r.nextKeys(ctx, partition, left, most-open.Rows)
 		if err != nil {
 			return nil, err
 		}
 		if len(keys) == 0 {
 			return append(ranges, open), nil
 		}
-		after = &keys[len(keys)-1]
+		left.After = &keys[len(keys)-1]
 		if open.Rows += int64(len(keys)); open.Rows >= most {
-			open.UpTo = after
-			ranges, open = append(ranges, open), Counted{Range: columns.Range{After: after}}
+			open.UpTo = left.After
+			ranges, open = append(ranges, open), Counted{Range: left}
 		}
 	}
 }
 
-// nextKeys reads about n keys that follow after, in ascending order.
-func (r *Reader) nextKeys(ctx context.Context, partition string, after *columns.Key, n int64) ([]columns.Key, error) {
-	data, err := r.query(ctx, partition, r.Layout.Expr(columns.Range{After: after}), []string{r.Layout.KeyName()}, limited(n))
+// nextKeys reads about n keys from the beginning of a range, in ascending order.
+func (r *Reader) nextKeys(ctx context.Context, partition string, rng columns.Range, n int64) ([]columns.Key, error) {
+	data, err := r.query(ctx, partition, r.Layout.Expr(rng), []string{r.Layout.KeyName()}, limited(n))
 	if err != nil {
 		return nil, fmt.Errorf("reading the keys of %q: %w", r.Collection.Name, err)
 	}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"migrate/checkpoint"
+	"migrate/internal/manifest"
+	"migrate/internal/milvus"
+	"migrate/sinks"
+)
+
+func newRun() *cobra.Command {
+	return command("run", "Export, import, and then keep in step: the whole move in one command",
+		`Exports the collection, imports it, and then keeps the target in step until it is interrupted; or with --once until all is
+applied that was written before. What is done already is not done again, so the same command goes on wherever it ended.`,
+		`  migrate run --source-address standalone:19530 --target-address cluster:19530 --collection rag_documents \
+      --sink-url s3://exports/milvus --sink-endpoint minio:9000 --staging-url s3://a-bucket/staging`,
+		slices.Concat(sourceSettings, targetSettings, sinkSettings, stagingSettings,
+			[]setting{collection, jobSetting, asSetting, workers, partSize, allowUnreadable, jobs, intoExisting, keepIDs, force}, syncSettings),
+		runRun)
+}
+
+func runRun(cmd *cobra.Command, c config) error {
+	ctx := cmd.Context()
+	if _, err := c.syncOptions(ctx); err != nil { // before anything is moved
+		return err
+	}
+	job, err := c.job()
+	if err != nil {
+		return err
+	}
+	sink, err := openSink(ctx, c)
+	if err != nil {
+		return err
+	}
+	if err := c.checkKeys(ctx); err != nil {
+		return err
+	}
+	_, err = manifest.Read(ctx, sink, job)
+	if errors.Is(err, manifest.ErrNone) {
+		err = runExport(cmd, c)
+	}
+	if err != nil {
+		return err
+	}
+	imported, err := c.imported(ctx, job)
+	if err != nil {
+		return err
+	}
+	if !imported {
+		if err := runImport(cmd, c); err != nil {
+			return err
+		}
+	}
+	return runSync(cmd, c)
+}
+
+// checkKeys refuses keys that would be given anew by the target: nothing could be kept in step by them.
+func (c config) checkKeys(ctx context.Context) error {
+	server, err := connectSource(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer server.Close()
+	coll, err := server.Describe(ctx, c.Collection)
+	if err != nil {
+		return err
+	}
+	if milvus.AutoID(coll.Schema) && !c.KeepIDs {
+		return usageError{fmt.Errorf("collection %q has auto ids, and the target would give others, by which nothing can be kept in step: say --keep-ids", c.Collection)}
+	}
+	return nil
+}
+
+// imported reports whether the import of this job is done.
+func (c config) imported(ctx context.Context, job string) (bool, error) {
+	if c.BaseDone {
+		return true, nil
+	}
+	staging, err := openStaging(ctx, c)
+	if err != nil {
+		return false, err
+	}
+	name := c.Collection
+	if c.As != "" {
+		name = c.As
+	}
+	done, err := checkpoint.Read(ctx, staging, checkpoint.Name(checkpoint.Import, job, name))
+	if errors.Is(err, sinks.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil && done.State == checkpoint.Done, err
+}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"migrate/internal/monitor"
+	"migrate/internal/syncer"
+)
+
+func newSync() *cobra.Command {
+	return command("sync", "Keep a cluster in step with its source, until the switch",
+		`Finds what was inserted, changed and deleted on the source since, and applies it to the target, until it is interrupted; or
+with --once until all is applied that was written before. It takes up where export and import ended: nothing is applied
+before the import of that export is done. Exits with 3 where --once ends with differences left.`,
+		`  migrate sync --source-address standalone:19530 --target-address cluster:19530 --collection rag_documents \
+      --staging-url s3://a-bucket/staging --staging-endpoint minio:9000
+  migrate sync --once --base-done --source-address standalone:19530 --target-address cluster:19530 --collection rag_documents`,
+		slices.Concat(sourceSettings, targetSettings, sinkSettings, stagingSettings, []setting{collection, jobSetting, asSetting}, syncSettings),
+		runSync)
+}
+
+var syncSettings = []setting{once, interval, fullScanEvery, flushEvery, cycleRows, maxRate, maxDelete, baseDone, listen, listenToken}
+
+// syncResult is what --json prints, one a cycle.
+type syncResult struct {
+	syncer.Report
+	Seconds    float64 `json:"seconds"`
+	LagSeconds float64 `json:"lag_seconds"` // negative where not all was compared yet
+	Error      string  `json:"error,omitempty"`
+}
+
+func runSync(cmd *cobra.Command, c config) error {
+	ctx := cmd.Context()
+	opts, err := c.syncOptions(ctx)
+	if err != nil {
+		return err
+	}
+	from, err := connectSource(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	to, err := connectTarget(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	sink, err := openSink(ctx, c)
+	if err != nil {
+		return err
+	}
+	seen := monitor.New()
+	opts.Cycled = func(r syncer.Report) {
+		seen.Cycle(r)
+		result := newSyncResult(r)
+		if err := c.print(cmd.OutOrStdout(), result, result.text); err != nil {
+			slog.ErrorContext(ctx, "printing a cycle", "error", err)
+		}
+	}
+	return c.whileServing(ctx, seen, func(ctx context.Context) error { return syncer.Run(ctx, from, to, sink, opts) })
+}
+
+// errEnded ends the serving when the sync has ended.
+var errEnded = errors.New("the sync has ended")
+
+// whileServing runs a sync, and answers requests meanwhile.
+func (c config) whileServing(ctx context.Context, seen *monitor.Monitor, run func(context.Context) error) error {
+	if c.Listen == "" || c.Once {
+		return run(ctx)
+	}
+	listener, err := monitor.Listen(ctx, c.Listen, c.ListenToken)
+	if err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return seen.ServeOn(ctx, listener, c.ListenToken) })
+	g.Go(func() error { return cmp.Or(run(ctx), errEnded) })
+	if err := g.Wait(); !errors.Is(err, errEnded) {
+		return err
+	}
+	return nil
+}
+
+func (c config) syncOptions(ctx context.Context) (syncer.Options, error) {
+	if err := require("collection", c.Collection); err != nil {
+		return syncer.Options{}, err
+	}
+	job, err := c.job()
+	if err != nil {
+		return syncer.Options{}, err
+	}
+	limit, err := syncer.ParseLimit(c.MaxDelete)
+	if err != nil {
+		return syncer.Options{}, usageError{fmt.Errorf("max-delete %w", err)}
+	}
+	opts := syncer.Options{
+		Job: job, Collection: c.Collection, As: c.As, BaseDone: c.BaseDone, Once: c.Once, CycleRows: int64(c.CycleRows),
+		MaxRate: c.MaxRate, MaxDelete: limit,
+	}
+	for _, d := range []struct {
+		setting setting
+		text    string
+		value   *time.Duration
+	}{
+		{interval, c.Interval, &opts.Interval}, {fullScanEvery, c.FullScanEvery, &opts.FullScanEvery}, {flushEvery, c.FlushEvery, &opts.FlushEvery},
+	} {
+		if *d.value, err = time.ParseDuration(d.text); err != nil || *d.value <= 0 {
+			return opts, usageError{fmt.Errorf("%s %q: a time such as 30s, 5m or 24h", d.setting.key, d.text)}
+		}
+	}
+	if c.stagingStore().Endpoint != "" && !c.BaseDone {
+		opts.Base, err = openStaging(ctx, c)
+	}
+	return opts, err
+}
+
+func newSyncResult(r syncer.Report) syncResult {
+	result := syncResult{Report: r, Seconds: r.Took.Seconds(), LagSeconds: r.Lag.Seconds()}
+	if r.Err != nil {
+		result.Error = r.Err.Error()
+	}
+	return result
+}
+
+func (r syncResult) text(w io.Writer) {
+	switch {
+	case r.Error != "":
+		fmt.Fprintf(w, "cycle %d: %s\n", r.Cycle, r.Error)
+	case r.InStep:
+		fmt.Fprintf(w, "cycle %d: in step, %s\n", r.Cycle, r.work())
+	default:
+		fmt.Fprintf(w, "cycle %d: %s, %s\n", r.Cycle, r.lag(), r.work())
+	}
+}
+
+func (r syncResult) lag() string {
+	if r.Lag < 0 {
+		return "not all compared yet"
+	}
+	return "behind by " + r.Lag.Round(time.Second).String() + " at most"
+}
+
+func (r syncResult) work() string {
+	text := fmt.Sprintf("%d ranges compared (%s) in %.1fs", r.Ranges, rows(r.Read), r.Took.Seconds())
+	if n := r.Inserted + r.Changed + r.Deleted; n > 0 {
+		text += fmt.Sprintf("; %d rows inserted, %d changed, %d deleted", r.Inserted, r.Changed, r.Deleted)
+	}
+	if r.Passed > 0 {
+		text += fmt.Sprintf("; %d differences passed by themselves", r.Passed)
+	}
+	if r.Doubled > 0 {
+		text += fmt.Sprintf("; %d keys are doubled on the source", r.Doubled)
+	}
+	return text
+}

@@ -1,0 +1,35 @@
+package milvus
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+)
+
+// Upsert writes rows in place of those that have the same keys in the same partition; copies of a key in other partitions
+// stay. No partition is named where it is "". It is made once: whoever repeats it decides that.
+func (s *Server) Upsert(ctx context.Context, collection, partition string, rows []*schemapb.FieldData, n int) error {
+	resp, err := s.svc.Upsert(ctx, &milvuspb.UpsertRequest{
+		DbName: s.database, CollectionName: collection, PartitionName: partition, FieldsData: rows, NumRows: uint32(n),
+	})
+	if err != nil {
+		return fmt.Errorf("upserting %d rows into %q on %s: %w", n, collection, s.Address, err)
+	}
+	if done := resp.GetUpsertCnt(); done != int64(n) {
+		return fmt.Errorf("upserting %d rows into %q on %s: the server took %d", n, collection, s.Address, done)
+	}
+	return nil
+}
+
+// Delete removes the rows of a filter on primary keys from a partition, or from all where it is "". It is made once.
+func (s *Server) Delete(ctx context.Context, collection, partition, filter string) error {
+	_, err := s.svc.Delete(ctx, &milvuspb.DeleteRequest{
+		DbName: s.database, CollectionName: collection, PartitionName: partition, Expr: filter,
+	})
+	if err != nil {
+		return fmt.Errorf("deleting from %q on %s: %w", collection, s.Address, err)
+	}
+	return nil
+}

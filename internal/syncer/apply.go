@@ -1,0 +1,242 @@
+package syncer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"migrate/internal/checksum"
+	"migrate/internal/clock"
+	"migrate/internal/columns"
+	"migrate/internal/milvus"
+	"migrate/internal/source"
+)
+
+// secondLook is the wait before a difference is looked at again: what a write or a compaction under way made of it has
+// passed by then.
+const secondLook = 300 * time.Millisecond
+
+const (
+	batchBytes = 4 << 20 // of rows written at once
+	mostKeys   = 2000    // looked up or deleted at once
+)
+
+// deal looks at keys again, and applies to the target what still differs. What left a partition is deleted there before
+// anything is upserted: a key that moved to another partition would be there twice otherwise.
+func (c *cycle) deal(ctx context.Context, suspects Suspects) (Outcome, error) {
+	if err := clock.Sleep(ctx, secondLook); err != nil {
+		return Outcome{}, err
+	}
+	if err := c.save(ctx); err != nil { // nothing is written by a late owner
+		return Outcome{}, err
+	}
+	now, err := c.sides.asOfNow(ctx)
+	if err != nil {
+		return Outcome{}, err
+	}
+	a := &applying{cycle: c, now: now, suspects: suspects}
+	left, err := a.deleteGone(ctx)
+	if err == nil {
+		err = a.upsert(ctx, left)
+	}
+	c.report.add(a.done)
+	c.pos.Upserted += a.done.Inserted + a.done.Changed
+	c.pos.Deleted += a.done.Deleted
+	c.pos.Passed += a.done.Passed
+	if err != nil {
+		return a.done, err
+	}
+	c.sides.target, err = now.target.AsOfNow(ctx) // which sees what was written
+	return a.done, err
+}
+
+// applying is the application of some suspects.
+type applying struct {
+	*cycle
+	now      sides
+	suspects Suspects
+	done     Outcome
+}
+
+// deleteGone deletes the keys that only the target has, and returns those that the source has.
+func (a *applying) deleteGone(ctx context.Context) (there map[string][]columns.Key, err error) {
+	there, gone := map[string][]columns.Key{}, map[string][]columns.Key{}
+	var n int64
+	for _, p := range slices.Sorted(maps.Keys(a.suspects.Keys)) {
+		for keys := range slices.Chunk(a.suspects.Keys[p], mostKeys) {
+			absent, err := a.absent(ctx, a.now.source, p, keys)
+			if err != nil {
+				return nil, err
+			}
+			on, err := a.absent(ctx, a.now.target, p, absent)
+			if err != nil {
+				return nil, err
+			}
+			extra := except(absent, on)
+			a.done.Passed += int64(len(on))
+			there[p], gone[p], n = append(there[p], except(keys, absent)...), append(gone[p], extra...), n+int64(len(extra))
+		}
+	}
+	if n == 0 {
+		return there, nil
+	}
+	if err := a.mayDelete(ctx, n); err != nil {
+		return nil, err
+	}
+	return there, a.delete(ctx, gone)
+}
+
+// absent are the keys that a side has no row of in a partition. Where the server leaves rows out of a long answer, as it
+// does beside doubled keys, it is asked for fewer.
+func (a *applying) absent(ctx context.Context, r *source.Reader, partition string, keys []columns.Key) ([]columns.Key, error) {
+	if len(keys) == 0 || !slices.Contains(r.Partitions(), partition) {
+		return keys, nil
+	}
+	found, err := r.KeysOnly().Lookup(ctx, partition, keys)
+	if !errors.Is(err, source.ErrIncomplete) || len(keys) == 1 {
+		return found.Absent, err
+	}
+	first, err := a.absent(ctx, r, partition, keys[:len(keys)/2])
+	if err != nil {
+		return nil, err
+	}
+	second, err := a.absent(ctx, r, partition, keys[len(keys)/2:])
+	return append(first, second...), err
+}
+
+// except are the keys that are not among others.
+func except(keys, others []columns.Key) []columns.Key {
+	left := make([]columns.Key, 0, len(keys))
+	for _, k := range keys {
+		if _, found := slices.BinarySearchFunc(others, k, columns.Key.Compare); !found {
+			left = append(left, k)
+		}
+	}
+	return left
+}
+
+// mayDelete asks once more whether the source is what it was and loaded, and whether so much may be deleted.
+func (a *applying) mayDelete(ctx context.Context, n int64) error {
+	if err := a.allow(a.report.Deleted + n); err != nil {
+		return err
+	}
+	coll, err := a.describe(ctx, a.source, a.opts.Collection, ErrSource, a.pos.Source)
+	if err != nil {
+		return err
+	}
+	if !coll.Loaded {
+		return fmt.Errorf("deleting rows that %q on %s has no more: %w as a whole", coll.Name, a.source.Address, milvus.ErrNotLoaded)
+	}
+	return nil
+}
+
+func (a *applying) delete(ctx context.Context, gone map[string][]columns.Key) error {
+	for _, p := range slices.Sorted(maps.Keys(gone)) {
+		for keys := range slices.Chunk(gone[p], mostKeys) {
+			if err := a.job.StillOwner(ctx); err != nil {
+				return err
+			}
+			if err := a.opts.Writer.Delete(ctx, a.opts.As, p, a.now.target.Layout.In(keys)); err != nil {
+				return err
+			}
+			a.done.Deleted += int64(len(keys))
+		}
+	}
+	return nil
+}
+
+// upsert brings rows to the target that it has not or has otherwise, in batches.
+func (a *applying) upsert(ctx context.Context, there map[string][]columns.Key) error {
+	atOnce := int(min(max(batchBytes/max(a.now.source.RowBytes, 1), 1), mostKeys))
+	for _, p := range slices.Sorted(maps.Keys(there)) {
+		for keys := range slices.Chunk(there[p], atOnce) {
+			if err := a.upsertBatch(ctx, p, keys); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// upsertBatch brings the rows of some keys to the target; half of them at a time where the server leaves some out.
+func (a *applying) upsertBatch(ctx context.Context, partition string, keys []columns.Key) error {
+	err := a.upsertAtOnce(ctx, partition, keys)
+	if !errors.Is(err, source.ErrIncomplete) || len(keys) == 1 {
+		return err
+	}
+	if err := a.upsertBatch(ctx, partition, keys[:len(keys)/2]); err != nil {
+		return err
+	}
+	return a.upsertBatch(ctx, partition, keys[len(keys)/2:])
+}
+
+func (a *applying) upsertAtOnce(ctx context.Context, partition string, keys []columns.Key) error {
+	var from, to source.Found
+	err := both(ctx, func(ctx context.Context) (err error) {
+		from, err = a.now.source.Lookup(ctx, partition, keys)
+		return err
+	}, func(ctx context.Context) (err error) {
+		to, err = a.now.target.Lookup(ctx, partition, keys)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := a.now.paced(ctx, from.Record.NumRows()); err != nil {
+		return err
+	}
+	rows, done, err := a.differing(from.Record, to.Record)
+	if err != nil {
+		return err
+	}
+	done.Passed = int64(len(keys)) - done.Inserted - done.Changed
+	if len(rows) > 0 {
+		data, err := a.now.source.Layout.Take(from.Data, rows)
+		if err != nil {
+			return err
+		}
+		if err := a.job.StillOwner(ctx); err != nil {
+			return err
+		}
+		if err := a.opts.Writer.Upsert(ctx, a.opts.As, partition, data, len(rows)); err != nil {
+			return err
+		}
+	}
+	a.done.add(done)
+	return nil
+}
+
+// differing are the numbers of the source's rows, one a key, that the target has not, or has otherwise.
+func (a *applying) differing(from, to arrow.Record) (numbers []int, done Outcome, err error) {
+	want, err := checksum.Rows(from)
+	if err != nil {
+		return nil, done, err
+	}
+	have, err := checksum.Rows(to)
+	if err != nil {
+		return nil, done, err
+	}
+	there, seen := map[columns.Key]uint64{}, map[columns.Key]bool{}
+	for i, k := range a.now.target.Layout.Keys(to) {
+		there[k] = have[i]
+	}
+	for i, k := range a.now.source.Layout.Keys(from) {
+		hash, ok := there[k]
+		if seen[k] || ok && hash == want[i] && !a.suspects.Twice[k] {
+			continue
+		}
+		seen[k] = true
+		numbers = append(numbers, i)
+		if ok {
+			done.Changed++
+		} else {
+			done.Inserted++
+		}
+	}
+	return numbers, done, nil
+}

@@ -1,0 +1,74 @@
+package syncer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"migrate/checkpoint"
+)
+
+// cycle looks once at what may differ, applies it, and records how far the sync is.
+func (s *syncing) cycle(ctx context.Context) Report {
+	started, pos := time.Now(), s.position()
+	r := Report{Cycle: pos.Cycle + 1, Position: pos}
+	c := &cycle{syncing: s, started: started, pos: pos, report: &r}
+	r.Err = c.run(ctx)
+	r.Took, r.Doubled, r.Lag = time.Since(started), pos.Doubled, -time.Second
+	for _, rng := range pos.Ranges {
+		if rng.Hot {
+			r.Hot++
+		}
+	}
+	if !pos.AsOf.IsZero() {
+		r.Lag = time.Since(pos.AsOf)
+	}
+	return r
+}
+
+// cycle is one cycle under way.
+type cycle struct {
+	*syncing
+	started time.Time
+	pos     *checkpoint.Position
+	report  *Report
+	sides   sides
+	rows    counts
+}
+
+func (c *cycle) run(ctx context.Context) error {
+	if err := c.open(ctx); err != nil {
+		return err
+	}
+	c.pos.Cycle++
+	if err := c.save(ctx); err != nil { // a late owner is told by this, before it looks at anything
+		return err
+	}
+	if err := c.count(ctx); err != nil {
+		return err
+	}
+	var finder Finder = &comparison{sides: &c.sides, rows: c.rows, opts: c.opts, segments: c.segments, started: c.started, report: c.report}
+	if err := finder.Find(ctx, c.pos, c.deal); err != nil {
+		return errors.Join(err, c.save(ctx)) // ranges that were dealt with need not be looked at again
+	}
+	return c.save(ctx)
+}
+
+// save makes the position durable. It fails where another process has taken the job over.
+func (c *cycle) save(ctx context.Context) error {
+	saved := c.pos.Clone()
+	err := c.job.Update(ctx, func(j *checkpoint.Job) { j.Sync, j.Rows, j.Error = saved, saved.Rows, "" })
+	if err != nil {
+		return fmt.Errorf("recording the position: %w", err)
+	}
+	return nil
+}
+
+// segments are those of the source, where they tell what was written; nil elsewhere.
+func (c *cycle) segments(ctx context.Context) (map[int64]int64, error) {
+	if !c.source.Capabilities.SegmentRows {
+		return nil, nil
+	}
+	return c.source.Segments(ctx, c.opts.Collection)
+}

@@ -1,0 +1,296 @@
+package syncer
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"migrate/checkpoint"
+	"migrate/internal/columns"
+	"migrate/internal/source"
+)
+
+// Finder finds what may differ between the two sides. A comparison of ranges is one; one that reads the source's logs
+// would be another.
+type Finder interface {
+	// Find hands keys to deal that may differ since the position, the likeliest first, and brings the position forward as
+	// they are dealt with. Whatever it has handed on may be handed on again after a crash.
+	Find(ctx context.Context, since *checkpoint.Position, deal Deal) error
+}
+
+// Deal looks again at keys, applies what still differs, and says what that was.
+type Deal func(context.Context, Suspects) (Outcome, error)
+
+// comparison is the Finder that compares both sides, range by range.
+type comparison struct {
+	sides    *sides
+	rows     counts // of both sides, as the cycle began
+	opts     Options
+	segments func(context.Context) (map[int64]int64, error) // of the source
+	started  time.Time
+	report   *Report
+
+	pos   *checkpoint.Position
+	deal  Deal
+	found Outcome // of this cycle
+	same  bool    // nothing was written since the position's mark
+	fresh bool    // the mark was taken in this cycle
+}
+
+// Find ends without reading a row where nothing was written since the two sides were last seen to agree. Otherwise it
+// compares the counts of all ranges, and the keys of those that differ; then the rows of ranges, until all that was written
+// is explained, or each was looked at, or so many were as there may be in a cycle.
+func (c *comparison) Find(ctx context.Context, pos *checkpoint.Position, deal Deal) error {
+	c.pos, c.deal = pos, deal
+	if err := c.takeMark(ctx); err != nil {
+		return err
+	}
+	pos.Rows = c.rows.source
+	if len(pos.Ranges) == 0 {
+		if err := c.split(ctx); err != nil {
+			return err
+		}
+	}
+	if !c.same || !pos.Settled || !c.even() {
+		if err := c.compareCounts(ctx); err != nil {
+			return err
+		}
+	}
+	if err := c.compareRows(ctx); err != nil {
+		return err
+	}
+	c.settle()
+	return nil
+}
+
+// even reports whether the two sides count what they did when they agreed.
+func (c *comparison) even() bool {
+	uneven := int64(0)
+	for _, r := range c.pos.Ranges {
+		uneven += r.Uneven
+	}
+	return c.rows.source-c.rows.target == uneven
+}
+
+// takeMark sees whether surely nothing was written to the source since the last mark, and takes another where that is not
+// so.
+func (c *comparison) takeMark(ctx context.Context) error {
+	last := c.pos.Mark
+	if !c.mayFlush() {
+		return nil
+	}
+	segments, err := c.segments(ctx)
+	if err != nil || segments == nil {
+		return err
+	}
+	mark := &checkpoint.Mark{Cycle: c.pos.Cycle, At: c.started, Rows: c.rows.source, Segments: segments}
+	if mark.Same(last) {
+		calm := *last
+		calm.Busy = 0
+		c.pos.Mark, c.same = &calm, true
+		return nil
+	}
+	if last != nil {
+		mark.Busy = last.Busy + 1
+	}
+	c.pos.Mark, c.pos.Settled, c.fresh = mark, false, true
+	return nil
+}
+
+// busy is how many flushes in a row find something before the source is taken for one that is written to all the time.
+const busy = 2
+
+// mayFlush reports whether a mark is worth its flush, which makes small segments of what was written. It is where nothing
+// seems to be written, and in the first cycles of a burst, since it may spare reading the rows; where writes go on it
+// spares nothing, and is made now and then.
+func (c *comparison) mayFlush() bool {
+	last, counted := c.pos.Mark, c.rows.source == c.pos.Rows
+	return last == nil || last.Busy < busy || counted && (c.pos.Calm || c.started.Sub(last.At) >= c.opts.FlushEvery)
+}
+
+// rangesAimedAt is how many ranges a large collection is cut into: each costs two counts in a cycle, and two hashes a row
+// in memory while it is compared.
+const (
+	rangesAimedAt   = 512
+	leastRange      = 16_384
+	mostRange       = 262_144
+	splitAboveTimes = 2
+)
+
+func (c *comparison) rangeRows() int64 {
+	if c.opts.RangeRows > 0 {
+		return c.opts.RangeRows
+	}
+	return min(max(c.rows.source/rangesAimedAt, leastRange), mostRange)
+}
+
+// split cuts all keys into ranges, by what the source has now.
+func (c *comparison) split(ctx context.Context) error {
+	counted, err := c.sides.source.SplitRange(ctx, source.AllPartitions, columns.Range{}, c.rangeRows())
+	for _, r := range counted {
+		c.pos.Ranges = append(c.pos.Ranges, checkpoint.SyncRange{Range: r.Range})
+	}
+	return err
+}
+
+// compareCounts counts every range on both sides, and compares the keys of those where the counts are not as they should
+// be. The last comes first: new keys are above all others more often than not.
+func (c *comparison) compareCounts(ctx context.Context) error {
+	for i := len(c.pos.Ranges) - 1; i >= 0; i-- {
+		r := c.pos.Ranges[i]
+		n, err := c.sides.counts(ctx, r.Range)
+		if err != nil {
+			return err
+		}
+		if n.source > splitAboveTimes*c.rangeRows() {
+			grown, err := c.cut(ctx, i)
+			if err != nil {
+				return err
+			}
+			if grown > 1 {
+				i += grown // and count its pieces
+				continue
+			}
+		}
+		if n.source-n.target == r.Uneven {
+			continue
+		}
+		if err := c.compareKeys(ctx, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cut cuts a range that has grown, and returns how many pieces it is now.
+func (c *comparison) cut(ctx context.Context, i int) (int, error) {
+	r := c.pos.Ranges[i]
+	counted, err := c.sides.source.SplitRange(ctx, source.AllPartitions, r.Range, c.rangeRows())
+	if err != nil {
+		return 0, err
+	}
+	pieces := make([]checkpoint.SyncRange, len(counted))
+	for j, p := range counted {
+		pieces[j] = checkpoint.SyncRange{Range: p.Range, Cycle: r.Cycle, Looked: r.Looked, Hot: r.Hot, Differed: r.Differed}
+	}
+	ranges := append(append([]checkpoint.SyncRange{}, c.pos.Ranges[:i]...), pieces...)
+	c.pos.Ranges = append(ranges, c.pos.Ranges[i+1:]...)
+	return len(pieces), nil
+}
+
+// compareKeys finds the keys of a range that are on one side only. What else differs in it is for compareRows to find.
+func (c *comparison) compareKeys(ctx context.Context, i int) error {
+	l, err := c.sides.keysOnly().compare(ctx, c.pos.Ranges[i].Range)
+	if err != nil {
+		return err
+	}
+	r := &c.pos.Ranges[i]
+	r.Hot, r.Uneven, r.Double = r.Hot || l.number() > 0, l.uneven, l.double
+	return c.dealWith(ctx, l)
+}
+
+// compareRows compares the rows of ranges in turn.
+func (c *comparison) compareRows(ctx context.Context) error {
+	p := plan{now: c.started, every: c.opts.FullScanEvery}
+	most := budget(len(c.pos.Ranges), c.rows.source, c.opts.CycleRows, c.opts.Interval, c.opts.FullScanEvery)
+	for _, i := range p.order(c.pos.Ranges, most) {
+		if r := c.pos.Ranges[i]; !p.due(r) && !c.suspicious(r) {
+			continue
+		}
+		if err := c.compareRange(ctx, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// suspicious reports whether rows of a range may have been written and not been found.
+func (c *comparison) suspicious(r checkpoint.SyncRange) bool {
+	switch {
+	case c.same:
+		return !c.pos.Settled && r.Cycle < c.pos.Mark.Cycle
+	case c.fresh:
+		return !c.explained()
+	}
+	return true
+}
+
+func (c *comparison) compareRange(ctx context.Context, i int) error {
+	at := time.Now()
+	l, err := c.sides.compare(ctx, c.pos.Ranges[i].Range)
+	if err != nil {
+		return err
+	}
+	c.report.Ranges++
+	r := &c.pos.Ranges[i]
+	r.Hot, r.Uneven, r.Double = l.number() > 0, l.uneven, l.double
+	if r.Hot {
+		r.Differed = c.pos.Cycle
+	}
+	if err := c.dealWith(ctx, l); err != nil {
+		return err
+	}
+	r.Looked, r.Cycle = at, c.pos.Cycle
+	return nil
+}
+
+func (c *comparison) dealWith(ctx context.Context, l look) error {
+	if l.double > 0 {
+		slog.DebugContext(ctx, "keys are doubled on the source: the target has one row of each", "keys", l.double)
+	}
+	if l.number() == 0 {
+		return nil
+	}
+	done, err := c.deal(ctx, l.Suspects)
+	c.found.add(done)
+	return err
+}
+
+// explained reports whether the rows that were written since the two sides were last proved equal are as many as the
+// differences that this cycle has found. Each key that was written since and is there has a row in a segment that was not
+// there then; so when as many such keys have been found as those segments have rows, none is left. Of the keys that were
+// there, so many are gone as the count lacks. It holds where no segment of then was compacted away, and only if nothing was
+// written while this cycle looked, which the next one tells.
+func (c *comparison) explained() bool {
+	base := c.pos.Base
+	if !c.fresh || base == nil {
+		return false
+	}
+	written, kept := int64(0), 0
+	for id, rows := range c.pos.Mark.Segments {
+		if before, there := base.Segments[id]; !there {
+			written += rows
+		} else if before == rows {
+			kept++
+		}
+	}
+	return kept == len(base.Segments) && c.found.Inserted+c.found.Changed == written &&
+		base.Rows+c.found.Inserted-c.found.Deleted == c.pos.Mark.Rows
+}
+
+// settle says how far the sync is after a cycle.
+func (c *comparison) settle() {
+	pos, hot := c.pos, false
+	pos.Calm, pos.Doubled = c.found.Inserted+c.found.Changed+c.found.Deleted == 0, 0
+	for _, r := range pos.Ranges {
+		hot = hot || r.Hot
+		pos.Doubled += r.Double
+	}
+	pos.Settled = pos.Settled || pos.Mark != nil && lookedSince(pos.Ranges, pos.Mark.Cycle) || c.explained()
+	all := lookedSince(pos.Ranges, pos.Cycle) || pos.Settled && c.same
+	if pos.AsOf = later(pos.AsOf, oldest(pos.Ranges)); all {
+		pos.AsOf = c.started
+	}
+	c.report.Settled = all && !hot
+	if c.same && pos.Settled && !hot {
+		c.report.InStep = true
+		pos.Base, pos.InStep = pos.Mark, c.started
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

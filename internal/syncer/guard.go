@@ -1,0 +1,171 @@
+package syncer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"migrate/checkpoint"
+	"migrate/internal/columns"
+	"migrate/internal/milvus"
+	"migrate/sinks"
+)
+
+// open looks at both collections, refuses what must not be synced, and makes them ready to be read as they stand now.
+func (c *cycle) open(ctx context.Context) error {
+	from, err := c.describe(ctx, c.source, c.opts.Collection, ErrSource, c.pos.Source)
+	if err != nil {
+		return err
+	}
+	if c.pos.Source == 0 {
+		if c.pos.Target, err = c.checkBase(ctx); err != nil {
+			return err
+		}
+	}
+	to, err := c.describe(ctx, c.target, c.opts.As, ErrTarget, c.pos.Target)
+	if err != nil {
+		return err
+	}
+	if err := c.checkSchemas(from, to); err != nil {
+		return err
+	}
+	c.pos.Source, c.pos.Target = from.ID, to.ID
+	if err := c.addPartitions(ctx, from, to); err != nil {
+		return err
+	}
+	if c.sides, err = openSides(ctx, c.source, c.target, from, to); err != nil {
+		return err
+	}
+	c.sides.limit, c.sides.read = c.limit, &c.report.Read
+	return nil
+}
+
+// describe describes a collection that has to be the one with that id, where one is known.
+func (c *cycle) describe(ctx context.Context, server *milvus.Server, name string, unfit error, id int64) (*milvus.Collection, error) {
+	coll, err := server.Describe(ctx, name)
+	if errors.Is(err, milvus.ErrNotFound) {
+		return nil, fmt.Errorf("%w: collection %q is not on %s; nothing was changed on the target", unfit, name, server.Address)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if id != 0 && coll.ID != id {
+		return nil, fmt.Errorf("%w: collection %q on %s is not the one that it was: it was dropped and made anew; nothing was changed on the target. "+
+			"Export and import it again, and sync under another --job", unfit, name, server.Address)
+	}
+	return coll, nil
+}
+
+func (c *cycle) checkSchemas(from, to *milvus.Collection) error {
+	if milvus.AutoID(to.Schema) {
+		return fmt.Errorf("%w: collection %q on %s gives every row a key of its own, so its rows can't be told by their keys; import with --keep-ids",
+			ErrTarget, to.Name, c.target.Address)
+	}
+	want := milvus.CloneSchema(from.Schema)
+	want.AutoID, milvus.PrimaryKey(want).AutoID = false, false
+	if diffs := milvus.SchemaDifferences(want, to.Schema); len(diffs) > 0 {
+		return fmt.Errorf("%w: its schema and that of %q on %s differ: %s; nothing was changed on the target",
+			ErrSource, to.Name, c.target.Address, strings.Join(diffs, "; "))
+	}
+	return nil
+}
+
+// checkBase refuses a target for which nothing says that it was filled: an import stamps its rows with its own time, so
+// that a change applied before it would be lost. It returns the id of the collection that was filled; 0 where unknown.
+func (c *cycle) checkBase(ctx context.Context) (int64, error) {
+	if c.opts.BaseDone {
+		return 0, nil
+	}
+	const next = "run `migrate export` and `migrate import` to their end first, or `migrate run`, which does both; " +
+		"if the target was filled otherwise, see with `migrate verify` that it is equal, and say --base-done"
+	if c.opts.Base == nil {
+		return 0, fmt.Errorf("%w: no staging store is given that would hold the import's checkpoint; %s", ErrBase, next)
+	}
+	job, err := checkpoint.Read(ctx, c.opts.Base, checkpoint.Name(checkpoint.Import, c.opts.Job, c.opts.As))
+	switch {
+	case errors.Is(err, sinks.ErrNotExist):
+		return 0, fmt.Errorf("%w: %s has no import of %q into %q; %s", ErrBase, c.opts.Base.URL(""), c.opts.Job, c.opts.As, next)
+	case err != nil:
+		return 0, err
+	case job.State != checkpoint.Done:
+		return 0, fmt.Errorf("%w: the import of %q into %q is %s; %s", ErrBase, c.opts.Job, c.opts.As, job.Standing(), next)
+	}
+	return job.Target, nil
+}
+
+// addPartitions makes those on the target that the source has and the target has not.
+func (c *cycle) addPartitions(ctx context.Context, from, to *milvus.Collection) error {
+	wanted := *to
+	wanted.Partitions = from.Partitions
+	missing := func(p string) bool { return !slices.Contains(to.Partitions, p) }
+	if milvus.PartitionKey(to.Schema) || !slices.ContainsFunc(from.Partitions, missing) {
+		return nil
+	}
+	if err := c.target.CreatePartitions(ctx, &wanted); err != nil {
+		return err
+	}
+	if err := c.target.Load(ctx, to.Name); err != nil {
+		return err
+	}
+	have, err := c.target.Describe(ctx, to.Name)
+	if err == nil {
+		*to = *have
+	}
+	return err
+}
+
+// count counts both sides, and holds them against each other before anything is looked at: a source that lost its rows, or
+// has not loaded them all, counts fewer.
+func (c *cycle) count(ctx context.Context) (err error) {
+	if c.rows, err = c.sides.counts(ctx, columns.Range{}); err != nil {
+		return err
+	}
+	if c.rows.source == 0 && c.rows.target > 0 && c.opts.MaxDelete.Share < 1 {
+		return fmt.Errorf("%w: the source counts no rows and the target %d; if it is meant to be empty, say --max-delete 100%%", ErrDeletes, c.rows.target)
+	}
+	return c.allow(c.rows.target - c.rows.source)
+}
+
+// allow refuses to have more rows deleted in this cycle than may be.
+func (c *cycle) allow(n int64) error {
+	if most := c.opts.MaxDelete.of(c.rows.target); n > most {
+		return fmt.Errorf("%w: %d of %q, where --max-delete allows %d in a cycle. See whether the source is whole, and raise --max-delete if it is",
+			ErrDeletes, n, c.opts.As, most)
+	}
+	return nil
+}
+
+// Limit is a number of rows: a share of a collection's, or the number itself.
+type Limit struct {
+	Share float64
+	Rows  int64
+}
+
+// fewRows may be deleted in any case: a share of a small collection is less than a row.
+const fewRows = 100
+
+func (l Limit) of(rows int64) int64 {
+	if l.Share > 0 {
+		return max(int64(l.Share*float64(rows)), fewRows)
+	}
+	return l.Rows
+}
+
+// ParseLimit reads "10%" or "5000".
+func ParseLimit(text string) (Limit, error) {
+	if share, ok := strings.CutSuffix(text, "%"); ok {
+		v, err := strconv.ParseFloat(share, 64)
+		if err != nil || !(v > 0 && v <= 100) {
+			return Limit{}, fmt.Errorf("%q is no share: from 0%% to 100%%, such as 10%%", text)
+		}
+		return Limit{Share: v / 100}, nil
+	}
+	v, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || v < 1 {
+		return Limit{}, fmt.Errorf("%q is neither a number of rows nor a share, such as 5000 or 10%%", text)
+	}
+	return Limit{Rows: v}, nil
+}

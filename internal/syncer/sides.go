@@ -1,0 +1,197 @@
+package syncer
+
+import (
+	"context"
+	"slices"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
+
+	"migrate/internal/checksum"
+	"migrate/internal/columns"
+	"migrate/internal/milvus"
+	"migrate/internal/source"
+)
+
+// sides are the two collections as they stand at one time.
+type sides struct {
+	source, target *source.Reader
+	limit          *rate.Limiter // of rows read from the source
+	read           *int64        // rows that were
+}
+
+func openSides(ctx context.Context, from, to *milvus.Server, a, b *milvus.Collection) (sides, error) {
+	var s sides
+	err := both(ctx, func(ctx context.Context) (err error) {
+		s.source, err = source.Open(ctx, from, a)
+		return err
+	}, func(ctx context.Context) (err error) {
+		s.target, err = source.Open(ctx, to, b)
+		return err
+	})
+	return s, err
+}
+
+// both does something on both sides at once.
+func both(ctx context.Context, source, target func(context.Context) error) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return source(ctx) })
+	g.Go(func() error { return target(ctx) })
+	return g.Wait()
+}
+
+// asOfNow are the two sides as they stand now.
+func (s sides) asOfNow(ctx context.Context) (sides, error) {
+	now := s
+	err := both(ctx, func(ctx context.Context) (err error) {
+		now.source, err = s.source.AsOfNow(ctx)
+		return err
+	}, func(ctx context.Context) (err error) {
+		now.target, err = s.target.AsOfNow(ctx)
+		return err
+	})
+	return now, err
+}
+
+// keysOnly reads of each row only the key, which is all that has to be read where a row is missing on one side.
+func (s sides) keysOnly() sides {
+	s.source, s.target = s.source.KeysOnly(), s.target.KeysOnly()
+	s.limit, s.read = rate.NewLimiter(rate.Inf, 0), new(int64)
+	return s
+}
+
+// partitions are those of both sides.
+func (s sides) partitions() []string {
+	names := slices.Concat(s.source.Partitions(), s.target.Partitions())
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// counts are the rows that the two sides count.
+type counts struct{ source, target int64 }
+
+func (s sides) counts(ctx context.Context, rng columns.Range) (n counts, err error) {
+	err = both(ctx, func(ctx context.Context) (err error) {
+		n.source, err = s.source.Count(ctx, source.AllPartitions, rng)
+		return err
+	}, func(ctx context.Context) (err error) {
+		n.target, err = s.target.Count(ctx, source.AllPartitions, rng)
+		return err
+	})
+	return n, err
+}
+
+// Suspects are keys, by partition, whose rows may differ.
+type Suspects struct {
+	Keys map[string][]columns.Key
+	// Twice are those among them that the target has more than one row of: they are written anew even where they look equal.
+	Twice map[columns.Key]bool
+}
+
+func (s Suspects) number() (n int64) {
+	for _, keys := range s.Keys {
+		n += int64(len(keys))
+	}
+	return n
+}
+
+// look is what a comparison of one range found.
+type look struct {
+	Suspects
+	uneven int64 // rows that the source counts beyond those of the target, once the suspects are dealt with
+	double int64 // keys that are doubled on the source
+}
+
+// compare holds all rows of a range against each other, partition by partition.
+func (s sides) compare(ctx context.Context, rng columns.Range) (look, error) {
+	l := look{Suspects: Suspects{Keys: map[string][]columns.Key{}, Twice: map[columns.Key]bool{}}}
+	for _, p := range s.partitions() {
+		var from, to rows
+		err := both(ctx, func(ctx context.Context) (err error) {
+			from, err = s.rows(ctx, s.source, p, rng, s.paced)
+			return err
+		}, func(ctx context.Context) (err error) {
+			to, err = s.rows(ctx, s.target, p, rng, nil)
+			return err
+		})
+		if err != nil {
+			return look{}, err
+		}
+		l.add(p, from, to)
+	}
+	return l, nil
+}
+
+// paced waits until rows may be read from the source.
+func (s sides) paced(ctx context.Context, n int64) error {
+	*s.read += n
+	for n > 0 && s.limit.Limit() != rate.Inf {
+		some := min(n, int64(s.limit.Burst()))
+		if err := s.limit.WaitN(ctx, int(some)); err != nil {
+			return err
+		}
+		n -= some
+	}
+	return nil
+}
+
+// rows are those of one range of one partition of one side: a hash for each key.
+type rows struct {
+	hashes map[columns.Key]uint64
+	found  source.Findings
+}
+
+func (s sides) rows(ctx context.Context, r *source.Reader, partition string, rng columns.Range, paced func(context.Context, int64) error) (rows, error) {
+	got := rows{hashes: map[columns.Key]uint64{}}
+	if !slices.Contains(r.Partitions(), partition) {
+		return got, nil
+	}
+	found, err := r.Read(ctx, partition, rng, func(rec arrow.Record) error {
+		hashes, err := checksum.Rows(rec)
+		if err != nil {
+			return err
+		}
+		for i, k := range r.Layout.Keys(rec) {
+			got.hashes[k.Clone()] = hashes[i]
+		}
+		if paced == nil {
+			return nil
+		}
+		return paced(ctx, rec.NumRows())
+	})
+	got.found = found
+	return got, err
+}
+
+// add takes what a partition holds on both sides. Of a key that is doubled on the source a query returns an arbitrary
+// copy, so that it can't be said to differ; it can be missing.
+func (l *look) add(partition string, from, to rows) {
+	doubled := map[columns.Key]bool{}
+	for _, d := range from.found.Doubled {
+		doubled[d.Key] = true
+		l.double++
+		l.uneven += d.Copies - 1
+	}
+	for _, u := range from.found.Unreadable {
+		l.uneven += u.Rows
+	}
+	for _, u := range to.found.Unreadable {
+		l.uneven -= u.Rows
+	}
+	for _, d := range to.found.Doubled {
+		l.Twice[d.Key] = true
+		l.Keys[partition] = append(l.Keys[partition], d.Key)
+	}
+	for key, hash := range from.hashes {
+		if other, there := to.hashes[key]; (!there || other != hash && !doubled[key]) && !l.Twice[key] {
+			l.Keys[partition] = append(l.Keys[partition], key)
+		}
+	}
+	for key := range to.hashes {
+		if _, there := from.hashes[key]; !there && !l.Twice[key] {
+			l.Keys[partition] = append(l.Keys[partition], key)
+		}
+	}
+	slices.SortFunc(l.Keys[partition], columns.Key.Compare)
+}

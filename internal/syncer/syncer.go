@@ -1,0 +1,240 @@
+// Package syncer brings a target collection in step with its source, again and again: it finds the keys whose rows may
+// differ, looks at them a second time, and upserts or deletes them on the target. Nothing tells what changed on a Milvus
+// server, so the keys are found by comparing ranges of them; that is one Finder, and there may be others.
+package syncer
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"time"
+
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+	"golang.org/x/time/rate"
+
+	"migrate/checkpoint"
+	"migrate/internal/clock"
+	"migrate/internal/milvus"
+	"migrate/internal/verify"
+	"migrate/sinks"
+)
+
+// Errors that a caller decides on.
+var (
+	// ErrSource: the source's collection is not the one that this sync began with, so that nothing of it may be applied.
+	ErrSource = errors.New("the source is not what it was")
+	// ErrTarget: the target's collection can't be kept in step.
+	ErrTarget = errors.New("target unfit for sync")
+	// ErrBase: nothing says that the target holds what the source held before.
+	ErrBase = errors.New("the target was not filled yet")
+	// ErrDeletes: more rows would be deleted on the target than may be in one cycle. Nothing was deleted beyond that.
+	ErrDeletes = errors.New("too many rows to delete")
+)
+
+// Writer changes rows of the target. Both may be repeated.
+type Writer interface {
+	Upsert(ctx context.Context, collection, partition string, rows []*schemapb.FieldData, n int) error
+	Delete(ctx context.Context, collection, partition, filter string) error
+}
+
+// Options of a sync. The zero value of everything but Job and Collection is useful.
+type Options struct {
+	Job        string // of the export that the target was filled from
+	Collection string
+	As         string     // the collection's name on the target; Collection where empty
+	Base       sinks.Sink // where the checkpoint of the import lies
+	BaseDone   bool       // the target was filled otherwise
+
+	Once          bool          // end when all that was written before is applied
+	Interval      time.Duration // between two cycles; 30 s where zero
+	FullScanEvery time.Duration // in which each range's rows are compared; 24 h where zero
+	FlushEvery    time.Duration // between two flushes of a source that is written to all the time; 5 min where zero
+	RangeRows     int64         // rows of one range; by the size of the collection where zero
+	CycleRows     int64         // rows compared in one cycle, about; 1,000,000 where zero
+	MaxRate       int           // rows a second read from the source; no limit where zero
+	MaxDelete     Limit         // rows deleted on the target in one cycle; 10 % where zero
+
+	Writer Writer       // of the target; its server where nil
+	Cycled func(Report) // told of each cycle that ended
+}
+
+func (o Options) withDefaults(target *milvus.Server) Options {
+	o.As = cmp.Or(o.As, o.Collection)
+	o.Interval = cmp.Or(o.Interval, 30*time.Second)
+	o.FullScanEvery = cmp.Or(o.FullScanEvery, 24*time.Hour)
+	o.FlushEvery = cmp.Or(o.FlushEvery, 5*time.Minute)
+	o.CycleRows = cmp.Or(o.CycleRows, 1_000_000)
+	o.MaxDelete = cmp.Or(o.MaxDelete, Limit{Share: 0.1})
+	if o.MaxRate > 0 { // so that a cycle takes about an interval
+		o.CycleRows = min(o.CycleRows, int64(float64(o.MaxRate)*o.Interval.Seconds())+1)
+	}
+	if o.Writer == nil {
+		o.Writer = target
+	}
+	if o.Cycled == nil {
+		o.Cycled = func(Report) {}
+	}
+	return o
+}
+
+// Report is what one cycle did.
+type Report struct {
+	Cycle    int64                `json:"cycle"`
+	InStep   bool                 `json:"in_step"` // the two sides were proved equal
+	Settled  bool                 `json:"settled"` // all that was written before the cycle is on the target, and was seen there
+	Lag      time.Duration        `json:"-"`       // since the time before which every write is on the target; negative where unknown
+	Took     time.Duration        `json:"-"`
+	Ranges   int                  `json:"ranges_compared"`  // by their rows
+	Hot      int                  `json:"ranges_differing"` // when they were last compared
+	Read     int64                `json:"rows_read"`        // from the source
+	Outcome                       // of the differences that were found
+	Doubled  int64                `json:"doubled_keys"` // on the source, as last seen
+	Position *checkpoint.Position `json:"-"`
+	Err      error                `json:"-"` // that ended the cycle
+}
+
+// Outcome counts what became of keys that seemed to differ.
+type Outcome struct {
+	Inserted int64 `json:"rows_inserted"`
+	Changed  int64 `json:"rows_changed"`
+	Deleted  int64 `json:"rows_deleted"`
+	Passed   int64 `json:"differences_passed"` // gone when they were looked at again
+}
+
+func (o *Outcome) add(other Outcome) {
+	o.Inserted += other.Inserted
+	o.Changed += other.Changed
+	o.Deleted += other.Deleted
+	o.Passed += other.Passed
+}
+
+// Run keeps the target in step until its context ends, or with Once until all is applied that was written before. It goes
+// on where an earlier run of the same job ended. verify.ErrDiffers where Once ends with differences left.
+func Run(ctx context.Context, source, target *milvus.Server, sink sinks.Sink, opts Options) error {
+	s := &syncing{source: source, target: target, sink: sink, opts: opts.withDefaults(target), limit: newLimiter(opts.MaxRate)}
+	for {
+		err := s.own(ctx)
+		if ctx.Err() != nil || !s.takesAgain(err) {
+			return err
+		}
+		slog.WarnContext(ctx, "the job was lost; it is taken again unless another process has it", "error", err)
+		if err := clock.Sleep(ctx, s.opts.Interval); err != nil {
+			return err
+		}
+	}
+}
+
+// takesAgain reports whether a job that was lost, as while its store was away, may be had again.
+func (s *syncing) takesAgain(err error) bool {
+	s.lost = s.lost || errors.Is(err, checkpoint.ErrLost)
+	return errors.Is(err, checkpoint.ErrLost) || s.lost && s.job == nil && canPass(err)
+}
+
+// syncing is one Run under way.
+type syncing struct {
+	source, target *milvus.Server
+	sink           sinks.Sink
+	opts           Options
+	limit          *rate.Limiter
+	job            *checkpoint.Holder // nil where it could not be taken
+	lost           bool               // it was, at least once
+}
+
+func newLimiter(rowsPerSecond int) *rate.Limiter {
+	if rowsPerSecond <= 0 {
+		return rate.NewLimiter(rate.Inf, math.MaxInt32)
+	}
+	return rate.NewLimiter(rate.Limit(rowsPerSecond), rowsPerSecond)
+}
+
+// own runs cycles as the job's owner.
+func (s *syncing) own(ctx context.Context) error {
+	fresh := checkpoint.Job{Kind: checkpoint.Sync, Name: s.opts.Job, Params: map[string]string{
+		"source collection": s.opts.Collection, "collection": s.opts.As,
+	}}
+	s.job = nil
+	owned, job, err := checkpoint.Acquire(ctx, s.sink, checkpoint.Name(checkpoint.Sync, s.opts.Job, s.opts.As), fresh)
+	if err != nil {
+		return err
+	}
+	s.job = job
+	err = s.cycles(owned)
+	if errors.Is(err, checkpoint.ErrLost) || errors.Is(context.Cause(owned), checkpoint.ErrLost) {
+		return errors.Join(checkpoint.ErrLost, err, job.Release(ctx, checkpoint.Interrupted, checkpoint.ErrLost))
+	}
+	if s.position().Source == 0 && err != nil {
+		return errors.Join(err, job.Remove(ctx)) // it was refused before it began
+	}
+	state, cause := checkpoint.Paused, err
+	if errors.Is(err, verify.ErrDiffers) || ctx.Err() != nil {
+		cause = nil
+	} else if err != nil {
+		state = checkpoint.Failed
+	}
+	return errors.Join(err, job.Release(ctx, state, cause))
+}
+
+// position is a copy of what the checkpoint has.
+func (s *syncing) position() *checkpoint.Position {
+	if p := s.job.Job().Sync; p != nil {
+		return p.Clone()
+	}
+	return &checkpoint.Position{}
+}
+
+// oncePasses is how many cycles a single pass takes at most: one that finds and applies, one that sees what was applied,
+// and one for what was written meanwhile.
+const oncePasses = 3
+
+func (s *syncing) cycles(ctx context.Context) error {
+	for pass := 1; ; pass++ {
+		r := s.cycle(ctx)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if r.Err != nil {
+			r.Err = errors.Join(r.Err, s.job.Update(ctx, func(j *checkpoint.Job) { j.Error = r.Err.Error() }))
+		}
+		r.log(ctx)
+		s.opts.Cycled(r)
+		switch {
+		case r.Err != nil && (s.opts.Once || !canPass(r.Err)):
+			return r.Err
+		case s.opts.Once && r.Settled:
+			return nil
+		case s.opts.Once && pass == oncePasses:
+			return fmt.Errorf("after %d passes: %w: in %d ranges when they were last compared", pass, verify.ErrDiffers, r.Hot)
+		case s.opts.Once:
+			continue
+		}
+		if err := clock.Sleep(ctx, s.opts.Interval); err != nil {
+			return err
+		}
+	}
+}
+
+// lasting are the errors that another cycle does not mend. All others may be a server or a store that is away, or a source
+// that is not loaded yet: the sync waits and goes on.
+var lasting = []error{ErrSource, ErrTarget, ErrBase, milvus.ErrLogin, checkpoint.ErrLost, checkpoint.ErrHeld, checkpoint.ErrOther, checkpoint.ErrVersion, checkpoint.ErrDamaged, sinks.ErrAccess}
+
+func canPass(err error) bool {
+	for _, l := range lasting {
+		if errors.Is(err, l) {
+			return false
+		}
+	}
+	return true
+}
+
+func (r Report) log(ctx context.Context) {
+	if r.Err != nil {
+		slog.ErrorContext(ctx, "sync cycle ended with an error", "cycle", r.Cycle, "lag", r.Lag.Round(time.Millisecond), "error", r.Err)
+		return
+	}
+	slog.InfoContext(ctx, "sync cycle", "cycle", r.Cycle, "in_step", r.InStep, "lag", r.Lag.Round(time.Millisecond),
+		"ranges", r.Ranges, "differing", r.Hot, "rows_read", r.Read, "inserted", r.Inserted, "changed", r.Changed, "deleted", r.Deleted,
+		"passed", r.Passed, "doubled", r.Doubled, "took", r.Took.Round(time.Millisecond))
+}

@@ -1,0 +1,302 @@
+package syncer_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+
+	"migrate/internal/labtest"
+	"migrate/internal/milvus"
+	"migrate/internal/source"
+	"migrate/internal/syncer"
+	"migrate/internal/verify"
+	"migrate/sinks"
+)
+
+// pair is a collection on the standalone, and one of the same name on the cluster.
+type pair struct {
+	source, target *milvus.Server
+	name           string
+	sink           sinks.Sink
+}
+
+// newPair makes an empty collection on both sides.
+func newPair(t *testing.T, schema *schemapb.CollectionSchema, partitions ...string) pair {
+	t.Helper()
+	p := pair{labtest.Source(t), labtest.Target(t), "", labtest.Local(t)}
+	c := labtest.Collection(schema, partitions...)
+	p.name = c.Name
+	labtest.Create(t, p.source, c)
+	labtest.Create(t, p.target, c)
+	return p
+}
+
+func (p pair) options() syncer.Options {
+	return syncer.Options{Job: "j", Collection: p.name, BaseDone: true, Once: true, RangeRows: 500}
+}
+
+// sync runs one pass, and returns the reports of its cycles.
+func (p pair) sync(t *testing.T, opts syncer.Options) ([]syncer.Report, error) {
+	t.Helper()
+	var reports []syncer.Report
+	opts.Cycled = func(r syncer.Report) {
+		t.Logf("cycle %d: in step %t, settled %t, %d ranges, %d rows read, %d hot, %+v, err %v", r.Cycle, r.InStep, r.Settled, r.Ranges, r.Read, r.Hot, r.Outcome, r.Err)
+		reports = append(reports, r)
+	}
+	err := syncer.Run(t.Context(), p.source, p.target, p.sink, opts)
+	return reports, err
+}
+
+// wantSync runs one pass that has to end in step.
+func (p pair) wantSync(t *testing.T) []syncer.Report {
+	t.Helper()
+	reports, err := p.sync(t, p.options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return reports
+}
+
+// compare holds the target against the source, row by row.
+func (p pair) compare(t *testing.T) *verify.Report {
+	t.Helper()
+	report, err := verify.Compare(t.Context(), open(t, p.source, p.name), open(t, p.target, p.name), verify.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report
+}
+
+func (p pair) wantEqual(t *testing.T) {
+	t.Helper()
+	if report := p.compare(t); !report.Equal {
+		t.Errorf("the two sides differ: %+v", report)
+	}
+}
+
+func open(t *testing.T, server *milvus.Server, name string) verify.Server {
+	t.Helper()
+	r, err := source.Open(t.Context(), server, labtest.Describe(t, server, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return verify.Server{Reader: r}
+}
+
+var (
+	id      = labtest.IntKey("id")
+	version = labtest.Field("version", schemapb.DataType_Int64)
+)
+
+// plain is a schema of a key, a version and a small vector.
+func plain(key *schemapb.FieldSchema) *schemapb.CollectionSchema {
+	return labtest.Schema(key, version, labtest.Vector("v", schemapb.DataType_FloatVector, 4))
+}
+
+// at are rows of a version.
+func at(v int64, keys ...int64) labtest.Rows {
+	return labtest.Rows{N: len(keys), Columns: []*schemapb.FieldData{
+		labtest.Column(id, keys),
+		labtest.Column(version, labtest.Each(len(keys), func(int) int64 { return v })),
+		labtest.Vectors("v", 4, len(keys), uint64(v)),
+	}}
+}
+
+// upTo are the keys from one to another, which is left out.
+func upTo(from, to int64) []int64 {
+	return labtest.Each(int(to-from), func(i int) int64 { return from + int64(i) })
+}
+
+// TestOnce brings a target in step: first with all that the source has, and then with what was inserted, changed and
+// deleted. Where nothing was written it reads no row.
+func TestOnce(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, plain(id))
+	labtest.Insert(t, p.source, p.name, "", at(1, upTo(0, 3000)...))
+	p.wantSync(t)
+	p.wantEqual(t)
+
+	labtest.Insert(t, p.source, p.name, "", at(1, upTo(3000, 4000)...)) // above all others
+	labtest.Insert(t, p.source, p.name, "", at(1, upTo(-5, 0)...))
+	labtest.Upsert(t, p.source, p.name, at(2, 7, 700, 1400, 2999))
+	labtest.Delete(t, p.source, p.name, "id in [8, 701, 702, 2998]")
+	reports := p.wantSync(t)
+	p.wantEqual(t)
+	if done := total(reports); done != (syncer.Outcome{Inserted: 1005, Changed: 4, Deleted: 4}) {
+		t.Errorf("applied: %+v", done)
+	}
+	p.wantQuiet(t)
+}
+
+// wantQuiet wants a pass that reads no row. A compaction changes the segments without a write, and costs one pass that
+// does.
+func (p pair) wantQuiet(t *testing.T) {
+	t.Helper()
+	for range 5 {
+		if r := p.wantSync(t)[0]; r.InStep && r.Read == 0 {
+			return
+		}
+	}
+	t.Error("nothing is written, and yet each pass reads rows")
+}
+
+func total(reports []syncer.Report) (all syncer.Outcome) {
+	for _, r := range reports {
+		all.Inserted += r.Inserted
+		all.Changed += r.Changed
+		all.Deleted += r.Deleted
+		all.Passed += r.Passed
+	}
+	return all
+}
+
+// TestReadsFewRanges compares the rows of few ranges where the segments' rows tell that all was found.
+func TestReadsFewRanges(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, plain(id))
+	labtest.Insert(t, p.source, p.name, "", at(1, upTo(0, 5000)...))
+	p.wantSync(t)
+	for _, c := range []struct {
+		what  string
+		write func()
+	}{
+		{"inserted above", func() { labtest.Insert(t, p.source, p.name, "", at(1, upTo(5000, 5100)...)) }},
+		{"deleted", func() { labtest.Delete(t, p.source, p.name, "id in [3001, 3002]") }},
+		{"inserted between", func() { labtest.Upsert(t, p.source, p.name, at(1, 3001, 3002)) }},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			p.wantQuiet(t)
+			before := p.segments(t)
+			c.write()
+			read := p.wantSync(t)[0].Read
+			if compacted := !containsAll(p.segments(t), before); !compacted && read > 2000 {
+				t.Errorf("%d of 5000 rows were read", read)
+			}
+			p.wantEqual(t)
+		})
+	}
+}
+
+func (p pair) segments(t *testing.T) map[int64]int64 {
+	t.Helper()
+	segments, err := p.source.Segments(t.Context(), p.name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return segments
+}
+
+func containsAll(all, some map[int64]int64) bool {
+	for segment := range some {
+		if _, there := all[segment]; !there {
+			return false
+		}
+	}
+	return true
+}
+
+// TestMoved deletes a row that moved to another partition where it was first, and makes partitions that are new.
+func TestMoved(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, plain(id), "a", "b")
+	labtest.Insert(t, p.source, p.name, "a", at(1, upTo(0, 100)...))
+	p.wantSync(t)
+	labtest.Delete(t, p.source, p.name, "id in [3, 4]")
+	labtest.Insert(t, p.source, p.name, "b", at(1, 3, 4))
+	p.wantSync(t)
+	p.wantEqual(t)
+
+	c := labtest.Describe(t, p.source, p.name)
+	c.Partitions = append(c.Partitions, "c")
+	if err := p.source.CreatePartitions(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.source.Load(t.Context(), p.name); err != nil {
+		t.Fatal(err)
+	}
+	labtest.Insert(t, p.source, p.name, "c", at(1, 200))
+	p.wantSync(t)
+	p.wantEqual(t)
+}
+
+// TestEveryType carries each type, by text keys, bit by bit.
+func TestEveryType(t *testing.T) {
+	t.Parallel()
+	key := labtest.TextKey("id")
+	fields := []*schemapb.FieldSchema{key}
+	var columns []*schemapb.FieldData
+	const n = 6
+	keys := []string{"", "a", `q"uo\te`, "line\nfeed", "ü", "z"}
+	columns = append(columns, labtest.Column(key, keys))
+	add := func(f *schemapb.FieldSchema, d *schemapb.FieldData) {
+		fields, columns = append(fields, f), append(columns, d)
+	}
+	for _, kind := range []schemapb.DataType{schemapb.DataType_Int8, schemapb.DataType_Int16, schemapb.DataType_Int32} {
+		f := labtest.Field(kind.String(), kind)
+		add(f, labtest.Column(f, labtest.Each(n, func(i int) int32 { return int32(i - 3) })))
+	}
+	boolean, single, double := labtest.Field("b", schemapb.DataType_Bool), labtest.Field("f", schemapb.DataType_Float), labtest.Field("d", schemapb.DataType_Double)
+	add(boolean, labtest.Column(boolean, labtest.Each(n, func(i int) bool { return i%2 == 0 })))
+	add(single, labtest.Column(single, labtest.Each(n, func(i int) float32 { return float32(i) / 3 })))
+	add(double, labtest.Column(double, labtest.Each(n, func(i int) float64 { return float64(i) / 3 })))
+	text, json := labtest.Field("t", schemapb.DataType_VarChar), labtest.Field("j", schemapb.DataType_JSON)
+	add(text, labtest.Column(text, keys))
+	add(json, labtest.Column(json, labtest.Each(n, func(i int) []byte { return fmt.Appendf(nil, `{"b": %d, "a": []}`, i) })))
+	numbers, words := labtest.Array("an", schemapb.DataType_Int8), labtest.Array("aw", schemapb.DataType_VarChar)
+	add(numbers, labtest.Arrays(numbers, [][]int32{{}, {1}, {2, 3}, {}, {}, {4}}))
+	add(words, labtest.Arrays(words, [][]string{{}, {"x"}, {}, {"", "y"}, {}, {}}))
+	add(labtest.Vector("v", schemapb.DataType_FloatVector, 4), labtest.Vectors("v", 4, n, 1))
+	schema := labtest.Schema(fields...)
+	schema.EnableDynamicField = true
+	p := newPair(t, schema)
+	columns = append(columns, labtest.Dynamic(labtest.Each(n, func(i int) []byte { return fmt.Appendf(nil, `{"more": %d}`, i) })))
+	labtest.Insert(t, p.source, p.name, "", labtest.Rows{N: n, Columns: columns})
+	p.wantSync(t)
+	p.wantEqual(t)
+}
+
+// TestGrows cuts ranges that have grown, of text keys too.
+func TestGrows(t *testing.T) {
+	t.Parallel()
+	key := labtest.TextKey("id")
+	p := newPair(t, plain(key))
+	texts := func(from, to int64) labtest.Rows {
+		rows := at(1, upTo(from, to)...)
+		rows.Columns[0] = labtest.Column(key, labtest.Each(rows.N, func(i int) string { return fmt.Sprintf("%05d", from+int64(i)) }))
+		return rows
+	}
+	labtest.Insert(t, p.source, p.name, "", texts(0, 1200))
+	reports := p.wantSync(t)
+	before := len(reports[len(reports)-1].Position.Ranges)
+	labtest.Insert(t, p.source, p.name, "", texts(1200, 4000))
+	reports = p.wantSync(t)
+	if after := len(reports[len(reports)-1].Position.Ranges); before < 2 || after < before+2 {
+		t.Errorf("%d ranges, then %d", before, after)
+	}
+	p.wantEqual(t)
+}
+
+// TestPartitionKey syncs a collection whose partitions the server chooses: a row whose partition key changes is there once.
+func TestPartitionKey(t *testing.T) {
+	t.Parallel()
+	schema := plain(id)
+	group := labtest.Field("group", schemapb.DataType_Int64)
+	group.IsPartitionKey = true
+	schema.Fields = append(schema.Fields, group)
+	p := newPair(t, schema)
+	in := func(g int64, keys ...int64) labtest.Rows {
+		rows := at(1, keys...)
+		rows.Columns = append(rows.Columns, labtest.Column(group, labtest.Each(len(keys), func(int) int64 { return g })))
+		return rows
+	}
+	labtest.Insert(t, p.source, p.name, "", in(1, upTo(0, 100)...))
+	p.wantSync(t)
+	labtest.Upsert(t, p.source, p.name, in(2, upTo(10, 20)...))
+	labtest.Delete(t, p.source, p.name, "id in [30]")
+	p.wantSync(t)
+	p.wantEqual(t)
+	if n := count(t, p.target, p.name); n != 99 {
+		t.Errorf("the target has %d rows, want 99", n)
+	}
+}
