@@ -73,9 +73,10 @@ type Job struct {
 	Rows    int64             `json:"rows"` // expected in all
 	Parts   []Part            `json:"parts,omitempty"`
 
-	Snapshot   uint64 `json:"snapshot,omitempty"`          // of an export: the instant that all its reads see; 0 where the server holds none
-	Target     int64  `json:"target_collection,omitempty"` // of an import: the id of the collection that it fills
-	RowsBefore int64  `json:"rows_before,omitempty"`       // that the target had before it
+	Extents    map[string]source.Extent `json:"extents,omitempty"`           // of an export's partitions, by which their ranges are cut into pages
+	Snapshot   uint64                   `json:"snapshot,omitempty"`          // of an export: the instant that all its reads see; 0 where the server holds none
+	Target     int64                    `json:"target_collection,omitempty"` // of an import: the id of the collection that it fills
+	RowsBefore int64                    `json:"rows_before,omitempty"`       // that the target had before it
 
 	Sync *Position `json:"sync,omitempty"` // of a sync; never changed in place
 }

@@ -180,6 +180,7 @@ func (e *export) run(ctx context.Context) (*manifest.Manifest, error) {
 func (e *export) plan(ctx context.Context) error {
 	if job := e.job.Job(); len(job.Parts) > 0 {
 		e.reader.At(job.Snapshot)
+		e.reader.SetExtents(job.Extents)
 		if _, err := e.reader.Resample(ctx); err != nil {
 			return err
 		}
@@ -191,7 +192,9 @@ func (e *export) plan(ctx context.Context) error {
 		return err
 	}
 	e.opts.Planned(plan)
-	return e.job.Update(ctx, func(j *checkpoint.Job) { j.Rows, j.Parts, j.Snapshot = plan.Rows, plan.parts(), e.reader.Snapshot() })
+	return e.job.Update(ctx, func(j *checkpoint.Job) {
+		j.Rows, j.Parts, j.Snapshot, j.Extents = plan.Rows, plan.parts(), e.reader.Snapshot(), e.reader.Extents()
+	})
 }
 
 // sweep removes what a killed process left of the parts that it had in flight.

@@ -100,7 +100,7 @@ func (r *Reader) pages(ctx context.Context, partition string, rng columns.Range)
 	return r.splitInts(ctx, partition, Counted{rng, total}, r.pageRows.Load())
 }
 
-// page is a range as it was read, and the rows that the server counts in it.
+// page is a range as it was counted and then read.
 type page struct {
 	Counted
 	rec arrow.Record // nil where the answer was too large to send
@@ -109,12 +109,12 @@ type page struct {
 // fetchPages reads pages one after the other. It waits until each is taken, so that one page is held here.
 func (p *reading) fetchPages(ctx context.Context, ranges []Counted, to chan<- page) error {
 	for _, rng := range ranges {
-		fetched, err := p.fetchCounted(ctx, rng.Range)
-		if err != nil {
+		rec, err := p.fetch(ctx, p.partition, p.Layout.Expr(rng.Range), nil)
+		if err != nil && !errors.Is(err, milvus.ErrTooLarge) {
 			return err
 		}
 		select {
-		case to <- fetched:
+		case to <- page{rng, rec}:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -122,28 +122,10 @@ func (p *reading) fetchPages(ctx context.Context, ranges []Counted, to chan<- pa
 	return nil
 }
 
-// fetchCounted reads a range and counts its rows at the same time.
-func (p *reading) fetchCounted(ctx context.Context, rng columns.Range) (page, error) {
-	fetched := page{Counted: Counted{Range: rng}}
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() (err error) {
-		fetched.rec, err = p.fetch(ctx, p.partition, p.Layout.Expr(rng), nil)
-		if errors.Is(err, milvus.ErrTooLarge) {
-			return nil
-		}
-		return err
-	})
-	g.Go(func() (err error) {
-		fetched.Rows, err = p.Count(ctx, p.partition, rng)
-		return err
-	})
-	return fetched, g.Wait()
-}
-
-// take hands a page on if it is proved, and reads it again if not.
+// take hands a page on if its rows are as many as were counted, and reads it again if not.
 func (p *reading) take(ctx context.Context, got page) error {
 	if got.rec == nil || got.rec.NumRows() != got.Rows || !distinct(p.Layout.Keys(got.rec)) {
-		return p.prove(ctx, got.Counted)
+		return p.proveCounted(ctx, got.Range)
 	}
 	if got.Rows == 0 {
 		return nil

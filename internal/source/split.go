@@ -98,7 +98,22 @@ func join(pieces []Counted, most int64) []Counted {
 
 // extent bounds the keys in a range: the bounds that the range has itself, and where it is open, close outer bounds of
 // the keys that are there.
+//
+// Those of a whole partition are kept, since to find them takes a dozen counts: an open end of a range of it is bounded by
+// them, as long as that leaves something to cut.
 func (r *Reader) extent(ctx context.Context, partition string, rng columns.Range) (lo, hi int64, err error) {
+	whole := rng.After == nil && rng.UpTo == nil
+	if lo, hi, known := r.extents.within(partition, rng); known && !whole {
+		return lo, hi, nil
+	}
+	lo, hi, err = r.findExtent(ctx, partition, rng)
+	if whole && err == nil {
+		r.extents.keep(partition, Extent{lo, hi})
+	}
+	return lo, hi, err
+}
+
+func (r *Reader) findExtent(ctx context.Context, partition string, rng columns.Range) (lo, hi int64, err error) {
 	lo, hi = math.MinInt64, math.MaxInt64
 	if rng.After != nil {
 		lo = rng.After.Int + 1
