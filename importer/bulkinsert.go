@@ -62,7 +62,7 @@ func dialect(ctx context.Context, server *milvus.Server) (bulkInserter, error) {
 	return nil, fmt.Errorf("%w: this migrate bulk-inserts into Milvus 2.3 and later, and %s is %q", ErrTarget, server.Address, server.Version)
 }
 
-const pollEvery = 250 * time.Millisecond
+const pollEvery = 500 * time.Millisecond
 
 // ErrJobFailed is a bulk-insert job that the server has given up: none of its rows is there.
 var ErrJobFailed = errors.New("bulk-insert job failed")

@@ -72,7 +72,7 @@ func TestGrowingLatency(t *testing.T) {
 	faulttable.Tried(t, "export while a proxy begins to delay answers by 1.5 s", 1, "half of the calls at once, and all again without the delay: every row once")
 	const parts = 60
 	const late = `{"name": "late", "type": "latency", "stream": "downstream", "attributes": {"latency": 1500}}`
-	p := proxy(t, lab.Standalone)
+	p := labtest.Proxy(t, lab.Standalone)
 	from := world{}.connect(t, p.Listen)
 	name := pacedCollection(t, labtest.Source(t))
 	var mu sync.Mutex

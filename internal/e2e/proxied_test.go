@@ -6,9 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	toxiproxy "github.com/Shopify/toxiproxy/v2"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
-	"github.com/rs/zerolog"
 
 	"migrate/deploy/lab"
 	"migrate/exporter"
@@ -96,23 +94,11 @@ func proxiedWorld(t *testing.T, toxic string) world {
 // proxied is an address behind which a server answers through a toxic proxy.
 func proxied(t *testing.T, upstream, toxic string) string {
 	t.Helper()
-	p := proxy(t, upstream)
+	p := labtest.Proxy(t, upstream)
 	if _, err := p.Toxics.AddToxicJson(strings.NewReader(toxic)); err != nil {
 		t.Fatal(err)
 	}
 	return p.Listen
-}
-
-// proxy is one that passes everything on, until it is given a toxic.
-func proxy(t *testing.T, upstream string) *toxiproxy.Proxy {
-	t.Helper()
-	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-	p := toxiproxy.NewProxy(server, rand.Text(), "127.0.0.1:0", upstream)
-	if err := p.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.Stop)
-	return p
 }
 
 func (w world) from(t *testing.T) *milvus.Server { return w.connect(t, w.standalone) }

@@ -30,7 +30,7 @@ func TestSyncOutages(t *testing.T) {
 	c := labtest.Collection(narrow())
 	labtest.Create(t, from, c)
 	labtest.Create(t, to, c)
-	standalone, cluster, minio := proxy(t, lab.Standalone), proxy(t, lab.Proxy1), proxy(t, lab.MinIO)
+	standalone, cluster, minio := labtest.Proxy(t, lab.Standalone), labtest.Proxy(t, lab.Proxy1), labtest.Proxy(t, lab.MinIO)
 	w := world{standalone: standalone.Listen, cluster: cluster.Listen, minio: minio.Listen, folder: "outages-" + c.Name}
 	labtest.EmptyLater(t, lab.ExportBucket, w.folder)
 

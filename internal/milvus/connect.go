@@ -93,7 +93,7 @@ func Connect(ctx context.Context, cfg Config) (*Server, error) {
 			grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 20 * time.Second}),
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(math.MaxInt32)),
 			grpc.WithInitialWindowSize(window), grpc.WithInitialConnWindowSize(window), grpc.WithReadBufferSize(readBuffer),
-			grpc.WithChainUnaryInterceptor(p.hold, r.intercept, p.watch, checkStatus),
+			grpc.WithChainUnaryInterceptor(p.hold, r.intercept, p.watch, checkStatus, shield),
 		},
 	})
 	if err != nil {
