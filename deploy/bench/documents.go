@@ -14,7 +14,6 @@ import (
 
 const (
 	collection = "bench_documents"
-	documents  = 50_000
 	dim        = 384
 	batch      = 5_000
 )
@@ -22,33 +21,33 @@ const (
 // fields are the collection's columns; any other key of a row is dynamic.
 var fields = []string{"id", "text", "embedding", "source", "metadata", "pages"}
 
-func describe(shards int) string {
+func describe(rows, shards int) string {
 	return fmt.Sprintf("%d rows x (%s and dynamic keys; embedding of %d dimensions) in %d shards",
-		documents, strings.Join(fields, ", "), dim, shards)
+		rows, strings.Join(fields, ", "), dim, shards)
 }
 
 // prepare makes sure that the collection is there, whole, indexed and loaded, and returns the server's version. The
 // documents are the same each time.
-func prepare(ctx context.Context, address string, shards int) (version string, err error) {
+func prepare(ctx context.Context, address string, rows, shards int) (version string, err error) {
 	c, err := client.NewClient(ctx, client.Config{Address: address})
 	if err != nil {
 		return "", fmt.Errorf("connecting to %s, the lab's standalone (start it with make lab-up): %w", address, err)
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
-	whole, err := isWhole(ctx, c, shards)
+	whole, err := isWhole(ctx, c, rows, shards)
 	if err != nil {
 		return "", err
 	}
 	if !whole {
 		fmt.Printf("filling %s on %s\n", collection, address)
-		if err := remake(ctx, c, shards); err != nil {
+		if err := remake(ctx, c, rows, shards); err != nil {
 			return "", fmt.Errorf("filling %s: %w", collection, err)
 		}
 	}
 	return c.GetVersion(ctx)
 }
 
-func isWhole(ctx context.Context, c client.Client, shards int) (bool, error) {
+func isWhole(ctx context.Context, c client.Client, rows, shards int) (bool, error) {
 	there, err := c.HasCollection(ctx, collection)
 	if err != nil || !there {
 		return false, err
@@ -65,7 +64,7 @@ func isWhole(ctx context.Context, c client.Client, shards int) (bool, error) {
 		return false, fmt.Errorf("loading %s: %w", collection, err)
 	}
 	n, err := count(ctx, c)
-	return n == documents, err
+	return n == int64(rows), err
 }
 
 func count(ctx context.Context, c client.Client) (int64, error) {
@@ -78,13 +77,13 @@ func count(ctx context.Context, c client.Client) (int64, error) {
 
 // remake drops the collection and makes it again, with the SDK's default consistency: strong reads would hold the peers
 // up at each page.
-func remake(ctx context.Context, c client.Client, shards int) error {
+func remake(ctx context.Context, c client.Client, rows, shards int) error {
 	if err := recreate(ctx, c, shards); err != nil {
 		return err
 	}
 	random := rand.New(rand.NewPCG(20_260_101, 1))
-	for from := 0; from < documents; from += batch {
-		if _, err := c.Insert(ctx, collection, "", columns(random, from)...); err != nil {
+	for from := 0; from < rows; from += batch {
+		if _, err := c.Insert(ctx, collection, "", columns(random, from, min(batch, rows-from))...); err != nil {
 			return fmt.Errorf("inserting from row %d: %w", from, err)
 		}
 	}
@@ -122,12 +121,12 @@ func recreate(ctx context.Context, c client.Client, shards int) error {
 	return c.CreateCollection(ctx, schema, int32(shards))
 }
 
-// columns are one batch of documents; the last two columns are dynamic.
-func columns(random *rand.Rand, from int) []entity.Column {
-	ids, chunks := make([]int64, batch), make([]int64, batch)
-	texts, sources, langs := make([]string, batch), make([]string, batch), make([]string, batch)
-	vectors, metadata, pages := make([][]float32, batch), make([][]byte, batch), make([][]int32, batch)
-	for i := range batch {
+// columns are some documents; the last two columns are dynamic.
+func columns(random *rand.Rand, from, n int) []entity.Column {
+	ids, chunks := make([]int64, n), make([]int64, n)
+	texts, sources, langs := make([]string, n), make([]string, n), make([]string, n)
+	vectors, metadata, pages := make([][]float32, n), make([][]byte, n), make([][]int32, n)
+	for i := range n {
 		id := from + i
 		ids[i], chunks[i] = int64(id), int64(id%8)
 		texts[i], sources[i] = text(random), fmt.Sprintf("wiki/page-%05d.md", id/8)

@@ -23,7 +23,7 @@ var pymilvusOthers = []int{4000, 8000, 16384}
 
 // newPymilvus is pymilvus' iterator over all fields, with its default batch size and with that of the others that is the
 // fastest here, each tried once.
-func newPymilvus(ctx context.Context, l *lab.Lab) ([]*reader, error) {
+func newPymilvus(ctx context.Context, l *lab.Lab, rows int) ([]*reader, error) {
 	python, err := l.Python(ctx)
 	if err != nil {
 		return nil, err
@@ -35,7 +35,7 @@ func newPymilvus(ctx context.Context, l *lab.Lab) ([]*reader, error) {
 	var fastest *reader
 	var least time.Duration
 	for _, size := range pymilvusOthers {
-		r := pymilvus(python, strings.TrimSpace(string(version)), size)
+		r := pymilvus(python, strings.TrimSpace(string(version)), size, rows)
 		took, err := r.measure(ctx)
 		if err != nil {
 			return nil, err
@@ -45,13 +45,13 @@ func newPymilvus(ctx context.Context, l *lab.Lab) ([]*reader, error) {
 			fastest, least = r, took
 		}
 	}
-	return []*reader{pymilvus(python, strings.TrimSpace(string(version)), pymilvusDefault), fastest}, nil
+	return []*reader{pymilvus(python, strings.TrimSpace(string(version)), pymilvusDefault, rows), fastest}, nil
 }
 
 // pymilvus reads from connecting to the last row, only counting them; Python's start and imports don't count.
-func pymilvus(python, version string, batchSize int) *reader {
+func pymilvus(python, version string, batchSize, rows int) *reader {
 	name := fmt.Sprintf("pymilvus %s query_iterator, batches of %d", version, batchSize)
-	return &reader{name: name, goal: pymilvusGoal, read: func(ctx context.Context) (int64, time.Duration, error) {
+	return &reader{name: name, goal: pymilvusGoal, all: int64(rows), read: func(ctx context.Context) (int64, time.Duration, error) {
 		args := append([]string{"-", lab.Standalone, collection, strconv.Itoa(batchSize)}, fields...)
 		cmd := exec.CommandContext(ctx, python, args...)
 		cmd.Stdin = strings.NewReader(queryIterator)

@@ -22,6 +22,7 @@ import (
 // reader is one way to read the whole collection.
 type reader struct {
 	name   string
+	all    int64   // rows to read
 	goal   float64 // how many times as fast migrate is to be; 0 for migrate itself
 	read   func(context.Context) (rows int64, took time.Duration, err error)
 	rounds []time.Duration
@@ -33,8 +34,8 @@ func (r *reader) measure(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, fmt.Errorf("reading with %s: %w", r.name, err)
 	}
-	if rows != documents {
-		return 0, fmt.Errorf("reading with %s: it read %d of %d rows", r.name, rows, documents)
+	if rows != r.all {
+		return 0, fmt.Errorf("reading with %s: it read %d of %d rows", r.name, rows, r.all)
 	}
 	return took, nil
 }
@@ -44,30 +45,33 @@ const (
 	sdkGoal      = 2
 )
 
+// sdkReader is the place of the SDK's iterator among the readers.
+const sdkReader = 1
+
 // newReaders makes the readers, and has each read once without being measured: files, caches and the server's own memory
 // are warm for all of them.
-func newReaders(ctx context.Context, l *lab.Lab, binary string) ([]*reader, error) {
-	migrate, err := newMigrate(binary)
+func newReaders(ctx context.Context, l *lab.Lab, binary string, rows int) ([]*reader, error) {
+	migrate, err := newMigrate(binary, rows)
 	if err != nil {
 		return nil, err
 	}
-	sdk := newSDK()
+	sdk := newSDK(rows)
 	for _, r := range []*reader{migrate, sdk} {
 		if _, err := r.measure(ctx); err != nil {
 			return nil, err
 		}
 	}
-	pymilvus, err := newPymilvus(ctx, l)
+	pymilvus, err := newPymilvus(ctx, l, rows)
 	return append([]*reader{migrate, sdk}, pymilvus...), err
 }
 
 // newMigrate is the whole command, from the process' start to its end: connect, plan, read, encode, write to a folder.
-func newMigrate(binary string) (*reader, error) {
+func newMigrate(binary string, rows int) (*reader, error) {
 	binary, err := filepath.Abs(binary)
 	if err != nil {
 		return nil, err
 	}
-	return &reader{name: "migrate export", read: func(ctx context.Context) (rows int64, took time.Duration, err error) {
+	return &reader{name: "migrate export", all: int64(rows), read: func(ctx context.Context) (rows int64, took time.Duration, err error) {
 		dir, err := os.MkdirTemp("", "migrate-bench-")
 		if err != nil {
 			return 0, 0, err
@@ -113,9 +117,9 @@ func runJSON(cmd *exec.Cmd, result any) (time.Duration, error) {
 const sdkPage = 1000
 
 // newSDK is the Go SDK's iterator over all fields, from connecting to the last page, only counting rows.
-func newSDK() *reader {
+func newSDK(rows int) *reader {
 	name := fmt.Sprintf("milvus-sdk-go %s QueryIterator, pages of %d", sdkVersion(), sdkPage)
-	return &reader{name: name, goal: sdkGoal, read: func(ctx context.Context) (int64, time.Duration, error) {
+	return &reader{name: name, goal: sdkGoal, all: int64(rows), read: func(ctx context.Context) (int64, time.Duration, error) {
 		began := time.Now()
 		c, err := client.NewClient(ctx, client.Config{Address: lab.Standalone})
 		if err != nil {

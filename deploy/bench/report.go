@@ -11,11 +11,11 @@ import (
 
 // report prints the medians, and migrate's beside each of the others'. It is an error where a goal is missed. The first
 // reader is migrate.
-func report(out io.Writer, readers []*reader) error {
+func report(out io.Writer, readers []*reader, rows int) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "READER\tSECONDS\tROWS/S\tFASTEST\tSLOWEST")
 	for _, r := range readers {
-		fmt.Fprintf(table, "%s\t%.3f\t%.0f\t%.3f\t%.3f\n", r.name, r.median().Seconds(), documents/r.median().Seconds(),
+		fmt.Fprintf(table, "%s\t%.3f\t%.0f\t%.3f\t%.3f\n", r.name, r.median().Seconds(), float64(rows)/r.median().Seconds(),
 			slices.Min(r.rounds).Seconds(), slices.Max(r.rounds).Seconds())
 	}
 	fmt.Fprintln(table)
