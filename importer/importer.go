@@ -215,8 +215,7 @@ func targetOf(m *manifest.Manifest, opts Options) *milvus.Collection {
 	c := m.Collection.Milvus()
 	c.Name = opts.As
 	if opts.KeepIDs {
-		c.Schema.AutoID = false
-		milvus.PrimaryKey(c.Schema).AutoID = false
+		c.Schema = milvus.WithGivenKeys(c.Schema)
 	}
 	return c
 }

@@ -132,6 +132,9 @@ func (r verifyResult) text(w io.Writer) {
 		fmt.Fprintf(w, "partition %-20s %s on the left, %s on the right, checksums %016x and %016x\n",
 			p.Name, rows(p.Left.Rows), rows(p.Right.Rows), uint64(p.Left.Hash), uint64(p.Right.Hash))
 	}
+	if r.KeptKeys {
+		fmt.Fprintln(w, "the left side gives the keys itself; the target has kept them, and takes new ones from its clients")
+	}
 	for _, d := range r.Schema {
 		fmt.Fprintln(w, "schema:", d)
 	}

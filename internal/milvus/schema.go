@@ -100,3 +100,13 @@ func TypeParam(f *schemapb.FieldSchema, key string) string {
 func CloneSchema(s *schemapb.CollectionSchema) *schemapb.CollectionSchema {
 	return protoadapt.MessageV1Of(proto.Clone(protoadapt.MessageV2Of(s))).(*schemapb.CollectionSchema)
 }
+
+// WithGivenKeys is a copy of a schema whose keys the client gives, also where the server gave them before.
+func WithGivenKeys(s *schemapb.CollectionSchema) *schemapb.CollectionSchema {
+	given := CloneSchema(s)
+	given.AutoID = false
+	if key := PrimaryKey(given); key != nil {
+		key.AutoID = false
+	}
+	return given
+}

@@ -101,8 +101,18 @@ func (r *Report) settle() {
 	r.Equal = len(r.Schema) == 0 && r.Left == r.Right && d.Missing+d.Extra+d.Differing+d.Uncheckable == 0
 }
 
+// schemaDifferences are those that were not asked for: keys that the left side gave may be given by clients on the right,
+// where they were kept.
 func schemaDifferences(left, right Side) []string {
-	return milvus.SchemaDifferences(left.Schema(), right.Schema())
+	want := left.Schema()
+	if keptKeys(left, right) {
+		want = milvus.WithGivenKeys(want)
+	}
+	return milvus.SchemaDifferences(want, right.Schema())
+}
+
+func keptKeys(left, right Side) bool {
+	return milvus.AutoID(left.Schema()) && !milvus.AutoID(right.Schema())
 }
 
 func keyName(schema *schemapb.CollectionSchema) string { return milvus.PrimaryKey(schema).GetName() }

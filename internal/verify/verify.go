@@ -45,6 +45,7 @@ type Options struct {
 type Report struct {
 	Equal      bool            `json:"equal"`
 	Schema     []string        `json:"schema_differences,omitempty"`
+	KeptKeys   bool            `json:"kept_keys,omitempty"` // the left side gives the keys, and the right one has kept them as clients' own
 	Partitions []Partition     `json:"partitions"`
 	Left       checksum.Sum    `json:"left"`
 	Right      checksum.Sum    `json:"right"`
@@ -82,7 +83,7 @@ func Compare(ctx context.Context, left, right Side, opts Options) (*Report, erro
 	if opts.Progress == nil {
 		opts.Progress = func(int64, int64) {}
 	}
-	c := &comparison{left: left, right: right, opts: opts, report: &Report{Schema: schemaDifferences(left, right)}}
+	c := &comparison{left: left, right: right, opts: opts, report: &Report{Schema: schemaDifferences(left, right), KeptKeys: keptKeys(left, right)}}
 	if opts.WithoutKeys {
 		c.without = []string{keyName(left.Schema())}
 	}
