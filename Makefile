@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help build image demo test test-faults compose-test bench lab-up lab-down lab-status
+.PHONY: help build image demo test test-faults soak compose-test bench lab-up lab-down lab-status
 
 # The race detector needs a C compiler; a machine without one runs the same tests without it.
 RACE := $(if $(shell command -v gcc),-race,)
@@ -39,6 +39,10 @@ test-faults: ## all tests, and those that take minutes: kill -9 at 30 random ins
 	mkdir -p .lab && rm -f $(FAULT_TABLE)
 	go run ./cmd/lab run -- go test -p 1 -timeout 80m -count 1 -tags faults ./...
 	go run ./internal/faulttable/write docs/reliability.md $(FAULT_TABLE)
+
+soak: export SOAK := 30m
+soak: ## half an hour of writers on a standalone beside a sync, both killed and restarted, with the cluster's servers; prints the lag
+	go run ./cmd/lab run -- go test -timeout 60m -count 1 -v -run TestSoak ./cmd/migrate
 
 compose-test: ## deploy/compose on a real Docker engine, which it starts and stops; needs root, and takes a quarter of an hour
 	@test "$$(id -u)" = 0 || { echo 'make compose-test needs root: it starts a Docker engine' ; exit 1 ; }

@@ -37,6 +37,8 @@ const (
 
 	LimitedStandalone = "127.0.0.1:19533" // Milvus standalone that refuses queries beyond LimitedQueries a second, gRPC
 	LimitedQueries    = 5
+
+	SpareStandalone = "127.0.0.1:19534" // Milvus standalone for a test that takes it away, gRPC
 )
 
 // Proxies are the cluster's gRPC addresses.

@@ -119,6 +119,12 @@ func (l *Lab) limitedStandalone() part {
 	return p
 }
 
+func (l *Lab) spareStandalone() part {
+	p := l.aStandalone("standalone-spare", SpareStandalone, 20800, settings{})
+	p.optional = true
+	return p
+}
+
 // aStandalone is a Milvus standalone that clients reach at the address, and whose other ports count up from base.
 func (l *Lab) aStandalone(name, address string, base int, s settings) part {
 	ports, portSettings := standalonePorts(address, base)

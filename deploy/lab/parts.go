@@ -35,7 +35,7 @@ func (p part) ready(ctx context.Context) error {
 func (l *Lab) table() []part {
 	parts := []part{l.etcd(), l.minio(), l.pulsar(), l.standalone()}
 	parts = append(parts, l.cluster()...)
-	return append(parts, l.secureStandalone(), l.secureMinIO(), l.limitedStandalone())
+	return append(parts, l.secureStandalone(), l.secureMinIO(), l.limitedStandalone(), l.spareStandalone())
 }
 
 // part finds a part by its name.

@@ -65,7 +65,7 @@ func TestUpStartsTheClusterOfTheIssue(t *testing.T) {
 	if got := strings.Join(required, " "); got != want {
 		t.Errorf("Up starts %s; want %s", got, want)
 	}
-	if got := strings.Join(optional, " "); got != "standalone-secure minio-secure standalone-limited" {
+	if got := strings.Join(optional, " "); got != "standalone-secure minio-secure standalone-limited standalone-spare" {
 		t.Errorf("optional are %s", got)
 	}
 }

@@ -46,6 +46,15 @@ func Limited(t testing.TB) *milvus.Server {
 	return connect(t, lab.LimitedStandalone)
 }
 
+// Spare starts a standalone that the test may take away, until it ends, and returns a connection to it, and the lab that it is a
+// part of by the name that is returned.
+func Spare(t testing.TB) (server *milvus.Server, l *lab.Lab, part string) {
+	t.Helper()
+	part = "standalone-spare"
+	l = start(t, part)
+	return connect(t, lab.SpareStandalone), l, part
+}
+
 // start starts optional parts of the lab, until the test ends.
 func start(t testing.TB, parts ...string) *lab.Lab {
 	t.Helper()
