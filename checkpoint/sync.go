@@ -1,6 +1,8 @@
 package checkpoint
 
 import (
+	"cmp"
+	"encoding/json"
 	"maps"
 	"slices"
 	"time"
@@ -10,7 +12,10 @@ import (
 
 // Position is how far a sync is: what it knows of the source and of the target, and when it looked.
 type Position struct {
-	Source int64 `json:"source_collection"` // the ids of the two collections
+	Serving Side    `json:"serving,omitempty"` // the side that is written to, from which the other one is kept in step
+	Switch  *Switch `json:"switch,omitempty"`  // the last one; nil where there was none
+
+	Source int64 `json:"source_collection"` // the ids of the collections, of the side that serves and of the other
 	Target int64 `json:"target_collection"`
 
 	Cycle int64 `json:"cycle"` // the number of the last one that was begun
@@ -33,6 +38,41 @@ type Position struct {
 	Doubled  int64 `json:"doubled_keys"`       // on the source, as last seen
 }
 
+// Side is one of the two servers of a move, whichever way a sync goes.
+type Side string
+
+// The sides of a move.
+const (
+	Source Side = "source" // the server that the collection was exported from; it serves until the switch
+	Target Side = "target"
+)
+
+// Is reports whether two sides are the same; that of a sync that was never switched is the source.
+func (s Side) Is(other Side) bool { return cmp.Or(s, Source) == cmp.Or(other, Source) }
+
+// Other is the other side.
+func (s Side) Other() Side {
+	if s.Is(Source) {
+		return Target
+	}
+	return Source
+}
+
+func (s Side) String() string { return string(cmp.Or(s, Source)) }
+
+// Switch is a change of the side that serves. It is recorded in one step with it, so that at any time one side serves; what
+// is to be done after it is recorded as left.
+type Switch struct {
+	At     time.Time `json:"at"`
+	Until  time.Time `json:"until"`            // so long the side that was left is kept in step
+	Left   *Mark     `json:"left,omitempty"`   // what the side that was left held; nil once something was applied to it, or where it does not tell
+	Alias  string    `json:"alias,omitempty"`  // on the target, that the switch moves
+	Before string    `json:"before,omitempty"` // the collection that the alias named before a switch to the target; empty where it named none
+	Undone bool      `json:"undone,omitempty"` // the alias was not moved yet, or the certificate not written
+
+	Certificate json.RawMessage `json:"certificate,omitempty"`
+}
+
 // Mark is what the source holds at one time.
 type Mark struct {
 	Cycle    int64           `json:"cycle"` // in which it was taken, before anything was looked at
@@ -45,6 +85,18 @@ type Mark struct {
 // Same reports whether nothing was written between two marks.
 func (m *Mark) Same(other *Mark) bool {
 	return m != nil && other != nil && m.Rows == other.Rows && maps.Equal(m.Segments, other.Segments)
+}
+
+// Wrote reports whether rows were surely written between two marks, m being the later one. A compaction, which changes the
+// segments too, only ever takes rows from them.
+func (m *Mark) Wrote(since *Mark) bool { return m.Rows != since.Rows || m.stored() > since.stored() }
+
+// stored is how many rows all segments have.
+func (m *Mark) stored() (n int64) {
+	for _, rows := range m.Segments {
+		n += rows
+	}
+	return n
 }
 
 // SyncRange is a range of keys, and when its rows were last compared.

@@ -59,6 +59,12 @@ type config struct {
 	Listen        string
 	ListenToken   string `mapstructure:"listen-token"`
 
+	Rollback    bool
+	Alias       string
+	StillFor    string `mapstructure:"still-for"`
+	WayBack     string `mapstructure:"way-back"`
+	DiscardLate bool   `mapstructure:"discard-late"`
+
 	JSON      bool
 	LogLevel  string `mapstructure:"log-level"`
 	LogFormat string `mapstructure:"log-format"`
@@ -246,6 +252,12 @@ var (
 	listen        = setting{"listen", "127.0.0.1:9321", "host:port of /metrics, /healthz and /readyz, unless --once is said; none where empty"}
 	listenToken   = setting{"listen-token", "", "bearer token that requests have to bear; needed where others than this machine can reach the address (better: " + envName("listen-token") + ")"}
 
+	rollback    = setting{"rollback", false, "switch back to the source"}
+	alias       = setting{"alias", "", "alias on the target that names the collection once it serves; it may name another one before"}
+	stillFor    = setting{"still-for", "10s", "time in which nothing may be written to the side that serves, before the switch"}
+	wayBack     = setting{"way-back", "72h", "time in which a sync keeps the source in step after the switch"}
+	discardLate = setting{"discard-late", false, "undo what was written, after a switch, to the side that was left by it"}
+
 	jsonOut   = setting{"json", false, "print the result as JSON on standard output"}
 	logLevel  = setting{"log-level", "warn", "debug, info, warn or error"}
 	logFormat = setting{"log-format", "text", "text or json"}
@@ -257,7 +269,7 @@ func allSettings() []setting {
 	return slices.Concat(sourceSettings, targetSettings, sinkSettings, stagingSettings, globalSettings, insertSettings, searchSettings, drillSettings, []setting{
 		collection, jobSetting, asSetting, workers, loadSetting, partSize, overwrite, allowUnreadable, jobs, intoExisting, keepIDs, force, from, watch,
 		compare, keep, html, projectDir, overlays, wipe,
-	}, syncSettings)
+	}, syncSettings, cutoverSettings)
 }
 
 func flagName(key string) string { return strings.ReplaceAll(key, ".", "-") }

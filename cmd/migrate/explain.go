@@ -54,6 +54,9 @@ var hints = []struct {
 	{drill.ErrNoContainer, "give a service, or a service and a number such as querynode-2; `migrate cluster monitor` shows them"},
 	{drill.ErrLost, "look at the report: the cluster lost writes that it had acknowledged, or holds them twice"},
 	{monitor.ErrToken, "give one by " + envName(listenToken.key) + ", or listen on 127.0.0.1"},
+	{syncer.ErrWritten, "stop all that writes to it, `migrate sync` excepted, which has ended already; then give the same command again"},
+	{syncer.ErrServes, "nothing; `migrate status` shows the side that serves"},
+	{milvus.ErrNoAlias, "give another alias, or leave --alias out: clients that use the collection's own name need none"},
 	{syncer.ErrDeletes, "look at the source first; nothing is deleted while it counts so few rows"},
 	{verify.ErrDiffers, "see above"},
 }

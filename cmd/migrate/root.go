@@ -17,6 +17,7 @@ const longHelp = `migrate moves Milvus collections from a standalone to a distri
   migrate import   bulk-inserts an export into a cluster
   migrate verify   proves that both hold the same rows, or names those that differ
   migrate sync     keeps the cluster in step with the source, until the switch
+  migrate cutover  switches to the cluster, and back, once both are equal and nobody writes
   migrate run      exports, imports and syncs in one command
   migrate status   shows the jobs and how they stand
   migrate resume   goes on with a job that was interrupted, also on another machine
@@ -43,7 +44,7 @@ func newRoot() *cobra.Command {
 	})
 	root.PersistentFlags().String("config", "", "configuration file (default ./migrate.yaml, where there is one)")
 	addFlags(root.PersistentFlags(), globalSettings...)
-	root.AddCommand(newPlan(), newExport(), newImport(), newVerify(), newSync(), newRun(), newDoctor(), newStatus(), newResume(), newJobs(),
+	root.AddCommand(newPlan(), newExport(), newImport(), newVerify(), newSync(), newRun(), newCutover(), newDoctor(), newStatus(), newResume(), newJobs(),
 		newBench(), newCluster(), newDrill(), newConfigHelp())
 	return root
 }

@@ -45,8 +45,9 @@ type jobStatus struct {
 
 // syncStatus is how far a sync is.
 type syncStatus struct {
-	InStep   time.Time `json:"in_step"` // when the two sides were last proved equal; zero where they never were
-	AsOf     time.Time `json:"as_of"`   // every write before this is on the target; zero where not all was compared yet
+	Serving  string    `json:"serving,omitempty"` // the side that a cutover switched to last
+	InStep   time.Time `json:"in_step"`           // when the two sides were last proved equal; zero where they never were
+	AsOf     time.Time `json:"as_of"`             // every write before this is on the target; zero where not all was compared yet
 	Lag      float64   `json:"lag_seconds"`
 	Ranges   int       `json:"ranges"`
 	Hot      int       `json:"ranges_differing"` // when they were last compared
@@ -60,7 +61,8 @@ func syncStatusOf(p *checkpoint.Position) *syncStatus {
 		return nil
 	}
 	s := &syncStatus{
-		InStep: p.InStep, AsOf: p.AsOf, Ranges: len(p.Ranges), Upserted: p.Upserted, Deleted: p.Deleted, Doubled: p.Doubled, Lag: -1,
+		Serving: serving(p),
+		InStep:  p.InStep, AsOf: p.AsOf, Ranges: len(p.Ranges), Upserted: p.Upserted, Deleted: p.Deleted, Doubled: p.Doubled, Lag: -1,
 	}
 	if !p.AsOf.IsZero() {
 		s.Lag = time.Since(p.AsOf).Seconds()
@@ -80,6 +82,9 @@ func (s syncStatus) text(w io.Writer, job string) {
 	}
 	if s.Lag >= 0 {
 		lag = time.Duration(s.Lag * float64(time.Second)).Round(time.Second).String()
+	}
+	if s.Serving != "" {
+		fmt.Fprintf(w, "sync of %s: the %s serves, since a cutover; the other side is kept in step with it\n", job, s.Serving)
 	}
 	fmt.Fprintf(w, "sync of %s: proved equal %s, lag %s, %s upserted, %s deleted, %d of %d ranges differed when last compared, %d doubled keys\n",
 		job, inStep, lag, rows(s.Upserted), rows(s.Deleted), s.Hot, s.Ranges, s.Doubled)
@@ -191,7 +196,7 @@ func printJobs(w io.Writer, jobs []jobStatus) {
 func newJobs() *cobra.Command {
 	rm := command("rm", "Remove a job, with all that it wrote to the sink",
 		`Removes an export from the sink: its checkpoint, its parts, and its manifest; and an import's checkpoint from the staging
-store. A complete export is removed with --force only. What was imported into a target stays.`,
+store. A complete export, and a job that was cut over, are removed with --force only. What was imported into a target stays.`,
 		`  migrate jobs rm --job rag_documents`,
 		slices.Concat(sinkSettings, stagingSettings, []setting{jobName, force}),
 		runRemove)
@@ -217,6 +222,11 @@ func runRemove(cmd *cobra.Command, c config) error {
 	for _, j := range shown {
 		if j.Kind == checkpoint.Export && j.State == checkpoint.Done && !c.Force {
 			return fmt.Errorf("removing %q: it is a complete export; remove it with --force", c.Job)
+		}
+	}
+	for _, j := range shown {
+		if j.Sync != nil && j.Sync.Serving != "" && !c.Force {
+			return fmt.Errorf("removing %q: after a cutover its checkpoint is all that tells which side serves (the %s); remove it with --force", c.Job, j.Sync.Serving)
 		}
 	}
 	for _, store := range stores {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"slices"
 	"time"
 
@@ -21,11 +22,12 @@ func newSync() *cobra.Command {
 	return command("sync", "Keep a cluster in step with its source, until the switch",
 		`Finds what was inserted, changed and deleted on the source since, and applies it to the target, until it is interrupted; or
 with --once until all is applied that was written before. It takes up where export and import ended: nothing is applied
-before the import of that export is done. Exits with 3 where --once ends with differences left.`,
+before the import of that export is done. After "migrate cutover" it goes the other way, and keeps the source in step with the
+target for the time that was given there. Exits with 3 where --once ends with differences left.`,
 		`  migrate sync --source-address standalone:19530 --target-address cluster:19530 --collection rag_documents \
       --staging-url s3://a-bucket/staging --staging-endpoint minio:9000
   migrate sync --once --base-done --source-address standalone:19530 --target-address cluster:19530 --collection rag_documents`,
-		slices.Concat(sourceSettings, targetSettings, sinkSettings, stagingSettings, []setting{collection, jobSetting, asSetting}, syncSettings),
+		slices.Concat(sourceSettings, targetSettings, sinkSettings, stagingSettings, []setting{collection, jobSetting, asSetting, discardLate}, syncSettings),
 		runSync)
 }
 
@@ -67,7 +69,12 @@ func runSync(cmd *cobra.Command, c config) error {
 			slog.ErrorContext(ctx, "printing a cycle", "error", err)
 		}
 	}
-	return c.whileServing(ctx, seen, func(ctx context.Context) error { return syncer.Run(ctx, from, to, sink, opts) })
+	err = c.whileServing(ctx, seen, func(ctx context.Context) error { return syncer.Run(ctx, from, to, sink, opts) })
+	if errors.Is(err, syncer.ErrOver) {
+		fmt.Fprintln(os.Stderr, err)
+		return nil
+	}
+	return err
 }
 
 // errEnded ends the serving when the sync has ended.
@@ -105,7 +112,7 @@ func (c config) syncOptions(ctx context.Context) (syncer.Options, error) {
 	}
 	opts := syncer.Options{
 		Job: job, Collection: c.Collection, As: c.As, BaseDone: c.BaseDone, Once: c.Once, CycleRows: int64(c.CycleRows),
-		MaxRate: c.MaxRate, MaxDelete: limit,
+		MaxRate: c.MaxRate, MaxDelete: limit, DiscardLate: c.DiscardLate,
 	}
 	for _, d := range []struct {
 		setting setting
@@ -114,8 +121,8 @@ func (c config) syncOptions(ctx context.Context) (syncer.Options, error) {
 	}{
 		{interval, c.Interval, &opts.Interval}, {fullScanEvery, c.FullScanEvery, &opts.FullScanEvery}, {flushEvery, c.FlushEvery, &opts.FlushEvery},
 	} {
-		if *d.value, err = time.ParseDuration(d.text); err != nil || *d.value <= 0 {
-			return opts, usageError{fmt.Errorf("%s %q: a time such as 30s, 5m or 24h", d.setting.key, d.text)}
+		if *d.value, err = duration(d.setting, d.text); err != nil {
+			return opts, err
 		}
 	}
 	if c.stagingStore().Endpoint != "" && !c.BaseDone {

@@ -32,6 +32,10 @@ func (c *cycle) deal(ctx context.Context, suspects Suspects) (Outcome, error) {
 	if err := clock.Sleep(ctx, secondLook); err != nil {
 		return Outcome{}, err
 	}
+	if sw := c.pos.Switch; sw != nil && sw.Left != nil { // what is applied now can't be told from what others write
+		applied := *sw
+		applied.Left, c.pos.Switch = nil, &applied
+	}
 	if err := c.save(ctx); err != nil { // nothing is written by a late owner
 		return Outcome{}, err
 	}

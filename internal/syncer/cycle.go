@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"migrate/checkpoint"
+	"migrate/internal/milvus"
 )
 
 // cycle looks once at what may differ, applies it, and records how far the sync is.
 func (s *syncing) cycle(ctx context.Context) Report {
 	started, pos := time.Now(), s.position()
-	r := Report{Cycle: pos.Cycle + 1, Position: pos}
+	r := Report{Direction: fmt.Sprintf("%s to %s", pos.Serving, pos.Serving.Other()), Cycle: pos.Cycle + 1, Position: pos}
 	c := &cycle{syncing: s, started: started, pos: pos, report: &r}
 	r.Err = c.run(ctx)
 	r.Took, r.Doubled, r.Lag = time.Since(started), pos.Doubled, -time.Second
@@ -48,6 +49,9 @@ func (c *cycle) run(ctx context.Context) error {
 	if err := c.count(ctx); err != nil {
 		return err
 	}
+	if err := c.refuseLate(ctx); err != nil {
+		return err
+	}
 	var finder Finder = &comparison{sides: &c.sides, rows: c.rows, opts: c.opts, segments: c.segments, started: c.started, report: c.report}
 	if err := finder.Find(ctx, c.pos, c.deal); err != nil {
 		return errors.Join(err, c.save(ctx)) // ranges that were dealt with need not be looked at again
@@ -66,9 +70,13 @@ func (c *cycle) save(ctx context.Context) error {
 }
 
 // segments are those of the source, where they tell what was written; nil elsewhere.
-func (c *cycle) segments(ctx context.Context) (map[int64]int64, error) {
-	if !c.source.Capabilities.SegmentRows {
+func (s *syncing) segments(ctx context.Context) (map[int64]int64, error) {
+	return segments(ctx, s.source, s.opts.Collection)
+}
+
+func segments(ctx context.Context, server *milvus.Server, collection string) (map[int64]int64, error) {
+	if !server.Capabilities.SegmentRows {
 		return nil, nil
 	}
-	return c.source.Segments(ctx, c.opts.Collection)
+	return server.Segments(ctx, collection)
 }

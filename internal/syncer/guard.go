@@ -7,8 +7,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"migrate/checkpoint"
+	"migrate/internal/certificate"
 	"migrate/internal/columns"
 	"migrate/internal/milvus"
 	"migrate/sinks"
@@ -21,6 +23,9 @@ func (c *cycle) open(ctx context.Context) error {
 		return err
 	}
 	if c.pos.Source == 0 {
+		if err := c.refuseSwitched(ctx); err != nil {
+			return err
+		}
 		if c.pos.Target, err = c.checkBase(ctx); err != nil {
 			return err
 		}
@@ -61,12 +66,14 @@ func (c *cycle) describe(ctx context.Context, server *milvus.Server, name string
 
 func (c *cycle) checkSchemas(from, to *milvus.Collection) error {
 	if milvus.AutoID(to.Schema) {
-		return fmt.Errorf("%w: collection %q on %s gives every row a key of its own, so its rows can't be told by their keys; import with --keep-ids",
-			ErrTarget, to.Name, c.target.Address)
+		remedy := "; import with --keep-ids"
+		if c.pos.Serving.Is(checkpoint.Target) {
+			remedy = ", and it can't be kept in step after the switch"
+		}
+		return fmt.Errorf("%w: collection %q on %s gives every row a key of its own, so its rows can't be told by their keys%s",
+			ErrTarget, to.Name, c.target.Address, remedy)
 	}
-	want := milvus.CloneSchema(from.Schema)
-	want.AutoID, milvus.PrimaryKey(want).AutoID = false, false
-	if diffs := milvus.SchemaDifferences(want, to.Schema); len(diffs) > 0 {
+	if diffs := milvus.SchemaDifferences(milvus.WithGivenKeys(from.Schema), to.Schema); len(diffs) > 0 {
 		return fmt.Errorf("%w: its schema and that of %q on %s differ: %s; nothing was changed on the target",
 			ErrSource, to.Name, c.target.Address, strings.Join(diffs, "; "))
 	}
@@ -94,6 +101,39 @@ func (c *cycle) checkBase(ctx context.Context) (int64, error) {
 		return 0, fmt.Errorf("%w: the import of %q into %q is %s; %s", ErrBase, c.opts.Job, c.opts.As, job.Standing(), next)
 	}
 	return job.Target, nil
+}
+
+// refuseSwitched refuses to begin where a certificate says that the collection was switched, of which the checkpoint is gone: the
+// target may be the side that serves, and would be overwritten.
+func (c *cycle) refuseSwitched(ctx context.Context) error {
+	for info, err := range c.sink.List(ctx, certificate.Prefix(c.opts.Job, c.given.opts.As)) {
+		if err != nil {
+			return fmt.Errorf("looking for certificates: %w", err)
+		}
+		return fmt.Errorf("%w: %s says so, and its checkpoint is gone; nothing was changed. If the source is the side that serves, remove the certificate",
+			ErrSwitched, c.sink.URL(info.Name))
+	}
+	return nil
+}
+
+// refuseLate refuses to go on after a switch when the side that was left was written to since: a client that was forgotten
+// writes there, and what it wrote would be undone by the first row that is applied.
+func (c *cycle) refuseLate(ctx context.Context) error {
+	sw := c.pos.Switch
+	if sw == nil || sw.Left == nil || c.opts.DiscardLate {
+		return nil
+	}
+	held, err := segments(ctx, c.target, c.opts.As)
+	if err != nil || held == nil {
+		return err
+	}
+	now := &checkpoint.Mark{Rows: c.rows.target, Segments: held}
+	if now.Wrote(sw.Left) {
+		return fmt.Errorf("%q on %s: %w at %s, when it held %d rows; it counts %d now, and nothing was undone. "+
+			"Find who still writes there and bring these rows to %s, or say --discard-late to have them undone",
+			c.opts.As, c.target.Address, ErrLate, sw.At.Local().Format(time.DateTime), sw.Left.Rows, now.Rows, c.source.Address)
+	}
+	return nil
 }
 
 // addPartitions makes those on the target that the source has and the target has not.

@@ -30,6 +30,12 @@ var (
 	ErrTarget = errors.New("target unfit for sync")
 	// ErrBase: nothing says that the target holds what the source held before.
 	ErrBase = errors.New("the target was not filled yet")
+	// ErrSwitched: the collection was switched to the target before, and nothing tells any more which side serves.
+	ErrSwitched = errors.New("the collection was switched before")
+	// ErrLate: the side that was left by a switch was written to after it. Nothing of that was undone.
+	ErrLate = errors.New("written to after the switch")
+	// ErrOver: the side that was left by a switch need not be kept in step any longer.
+	ErrOver = errors.New("the way back is kept no longer")
 	// ErrDeletes: more rows would be deleted on the target than may be in one cycle. Nothing was deleted beyond that.
 	ErrDeletes = errors.New("too many rows to delete")
 )
@@ -56,12 +62,13 @@ type Options struct {
 	CycleRows     int64         // rows compared in one cycle, about; 1,000,000 where zero
 	MaxRate       int           // rows a second read from the source; no limit where zero
 	MaxDelete     Limit         // rows deleted on the target in one cycle; 10 % where zero
+	DiscardLate   bool          // after a switch: undo what was written to the side that was left
 
 	Writer Writer       // of the target; its server where nil
 	Cycled func(Report) // told of each cycle that ended
 }
 
-func (o Options) withDefaults(target *milvus.Server) Options {
+func (o Options) withDefaults() Options {
 	o.As = cmp.Or(o.As, o.Collection)
 	o.Interval = cmp.Or(o.Interval, 30*time.Second)
 	o.FullScanEvery = cmp.Or(o.FullScanEvery, 24*time.Hour)
@@ -71,9 +78,6 @@ func (o Options) withDefaults(target *milvus.Server) Options {
 	if o.MaxRate > 0 { // so that a cycle takes about an interval
 		o.CycleRows = min(o.CycleRows, int64(float64(o.MaxRate)*o.Interval.Seconds())+1)
 	}
-	if o.Writer == nil {
-		o.Writer = target
-	}
 	if o.Cycled == nil {
 		o.Cycled = func(Report) {}
 	}
@@ -82,18 +86,19 @@ func (o Options) withDefaults(target *milvus.Server) Options {
 
 // Report is what one cycle did.
 type Report struct {
-	Cycle    int64                `json:"cycle"`
-	InStep   bool                 `json:"in_step"` // the two sides were proved equal
-	Settled  bool                 `json:"settled"` // all that was written before the cycle is on the target, and was seen there
-	Lag      time.Duration        `json:"-"`       // since the time before which every write is on the target; negative where unknown
-	Took     time.Duration        `json:"-"`
-	Ranges   int                  `json:"ranges_compared"`  // by their rows
-	Hot      int                  `json:"ranges_differing"` // when they were last compared
-	Read     int64                `json:"rows_read"`        // from the source
-	Outcome                       // of the differences that were found
-	Doubled  int64                `json:"doubled_keys"` // on the source, as last seen
-	Position *checkpoint.Position `json:"-"`
-	Err      error                `json:"-"` // that ended the cycle
+	Direction string               `json:"direction"` // "source to target", or "target to source" after a switch
+	Cycle     int64                `json:"cycle"`
+	InStep    bool                 `json:"in_step"` // the two sides were proved equal
+	Settled   bool                 `json:"settled"` // all that was written before the cycle is on the target, and was seen there
+	Lag       time.Duration        `json:"-"`       // since the time before which every write is on the target; negative where unknown
+	Took      time.Duration        `json:"-"`
+	Ranges    int                  `json:"ranges_compared"`  // by their rows
+	Hot       int                  `json:"ranges_differing"` // when they were last compared
+	Read      int64                `json:"rows_read"`        // from the source
+	Outcome                        // of the differences that were found
+	Doubled   int64                `json:"doubled_keys"` // on the source, as last seen
+	Position  *checkpoint.Position `json:"-"`
+	Err       error                `json:"-"` // that ended the cycle
 }
 
 // Outcome counts what became of keys that seemed to differ.
@@ -111,12 +116,13 @@ func (o *Outcome) add(other Outcome) {
 	o.Passed += other.Passed
 }
 
-// Run keeps the target in step until its context ends, or with Once until all is applied that was written before. It goes
+// Run keeps the side that does not serve in step with the other until its context ends, or with Once until all is applied
+// that was written before: the target with the source, and after a Switch the source with the target, until ErrOver. It goes
 // on where an earlier run of the same job ended. verify.ErrDiffers where Once ends with differences left.
 func Run(ctx context.Context, source, target *milvus.Server, sink sinks.Sink, opts Options) error {
-	s := &syncing{source: source, target: target, sink: sink, opts: opts.withDefaults(target), limit: newLimiter(opts.MaxRate)}
+	s := begin(source, target, sink, opts)
 	for {
-		err := s.own(ctx)
+		err := s.own(ctx, s.cycles)
 		if ctx.Err() != nil || !s.takesAgain(err) {
 			return err
 		}
@@ -133,14 +139,37 @@ func (s *syncing) takesAgain(err error) bool {
 	return errors.Is(err, checkpoint.ErrLost) || s.lost && s.job == nil && canPass(err)
 }
 
-// syncing is one Run under way.
+// syncing is one Run or Switch under way.
 type syncing struct {
-	source, target *milvus.Server
+	given          move
+	source, target *milvus.Server // of the rows that are applied: after a switch they come from the move's target
 	sink           sinks.Sink
-	opts           Options
+	opts           Options // with the collections' names as they are on source and target
 	limit          *rate.Limiter
 	job            *checkpoint.Holder // nil where it could not be taken
 	lost           bool               // it was, at least once
+}
+
+// move is what a sync was begun with, whichever way it goes.
+type move struct {
+	source, target *milvus.Server
+	opts           Options
+}
+
+func begin(source, target *milvus.Server, sink sinks.Sink, opts Options) *syncing {
+	return &syncing{given: move{source, target, opts.withDefaults()}, sink: sink, limit: newLimiter(opts.MaxRate)}
+}
+
+// face has the sync go from the side that serves to the other.
+func (s *syncing) face(serving checkpoint.Side) {
+	s.source, s.target, s.opts = s.given.source, s.given.target, s.given.opts
+	if serving.Is(checkpoint.Target) {
+		s.source, s.target = s.target, s.source
+		s.opts.Collection, s.opts.As = s.opts.As, s.opts.Collection
+	}
+	if s.opts.Writer == nil {
+		s.opts.Writer = s.target
+	}
 }
 
 func newLimiter(rowsPerSecond int) *rate.Limiter {
@@ -150,18 +179,20 @@ func newLimiter(rowsPerSecond int) *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(rowsPerSecond), rowsPerSecond)
 }
 
-// own runs cycles as the job's owner.
-func (s *syncing) own(ctx context.Context) error {
-	fresh := checkpoint.Job{Kind: checkpoint.Sync, Name: s.opts.Job, Params: map[string]string{
-		"source collection": s.opts.Collection, "collection": s.opts.As,
+// own does some work as the job's owner.
+func (s *syncing) own(ctx context.Context, work func(context.Context) error) error {
+	opts := s.given.opts
+	fresh := checkpoint.Job{Kind: checkpoint.Sync, Name: opts.Job, Params: map[string]string{
+		"source collection": opts.Collection, "collection": opts.As,
 	}}
 	s.job = nil
-	owned, job, err := checkpoint.Acquire(ctx, s.sink, checkpoint.Name(checkpoint.Sync, s.opts.Job, s.opts.As), fresh)
+	owned, job, err := checkpoint.Acquire(ctx, s.sink, checkpoint.Name(checkpoint.Sync, opts.Job, opts.As), fresh)
 	if err != nil {
 		return err
 	}
 	s.job = job
-	err = s.cycles(owned)
+	s.face(s.position().Serving)
+	err = work(owned)
 	if errors.Is(err, checkpoint.ErrLost) || errors.Is(context.Cause(owned), checkpoint.ErrLost) {
 		return errors.Join(checkpoint.ErrLost, err, job.Release(ctx, checkpoint.Interrupted, checkpoint.ErrLost))
 	}
@@ -169,7 +200,7 @@ func (s *syncing) own(ctx context.Context) error {
 		return errors.Join(err, job.Remove(ctx)) // it was refused before it began
 	}
 	state, cause := checkpoint.Paused, err
-	if errors.Is(err, verify.ErrDiffers) || ctx.Err() != nil {
+	if errors.Is(err, verify.ErrDiffers) || errors.Is(err, ErrOver) || ctx.Err() != nil {
 		cause = nil
 	} else if err != nil {
 		state = checkpoint.Failed
@@ -191,16 +222,13 @@ const oncePasses = 3
 
 func (s *syncing) cycles(ctx context.Context) error {
 	for pass := 1; ; pass++ {
-		r := s.cycle(ctx)
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
+		if err := s.over(ctx); err != nil {
+			return err
 		}
-		if r.Err != nil {
-			r.Err = errors.Join(r.Err, s.job.Update(ctx, func(j *checkpoint.Job) { j.Error = r.Err.Error() }))
-		}
-		r.log(ctx)
-		s.opts.Cycled(r)
+		r := s.reported(ctx)
 		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
 		case r.Err != nil && (s.opts.Once || !canPass(r.Err)):
 			return r.Err
 		case s.opts.Once && r.Settled:
@@ -216,9 +244,33 @@ func (s *syncing) cycles(ctx context.Context) error {
 	}
 }
 
+// over is ErrOver when a side that was left need not be kept in step any longer.
+func (s *syncing) over(ctx context.Context) error {
+	sw := s.position().Switch
+	if sw == nil || clock.Now(ctx).Before(sw.Until) || s.position().Serving.Is(checkpoint.Source) {
+		return nil
+	}
+	return fmt.Errorf("%w: it was until %s, as was said when %s became the one that serves",
+		ErrOver, sw.Until.Local().Format(time.DateTime), s.source.Address)
+}
+
+// reported is a cycle that all are told of who want to know.
+func (s *syncing) reported(ctx context.Context) Report {
+	r := s.cycle(ctx)
+	if ctx.Err() != nil {
+		return r
+	}
+	if r.Err != nil {
+		r.Err = errors.Join(r.Err, s.job.Update(ctx, func(j *checkpoint.Job) { j.Error = r.Err.Error() }))
+	}
+	r.log(ctx)
+	s.opts.Cycled(r)
+	return r
+}
+
 // lasting are the errors that another cycle does not mend. All others may be a server or a store that is away, or a source
 // that is not loaded yet: the sync waits and goes on.
-var lasting = []error{ErrSource, ErrTarget, ErrBase, milvus.ErrLogin, checkpoint.ErrLost, checkpoint.ErrHeld, checkpoint.ErrOther, checkpoint.ErrVersion, checkpoint.ErrDamaged, sinks.ErrAccess}
+var lasting = []error{ErrSource, ErrTarget, ErrBase, ErrLate, ErrSwitched, milvus.ErrLogin, checkpoint.ErrLost, checkpoint.ErrHeld, checkpoint.ErrOther, checkpoint.ErrVersion, checkpoint.ErrDamaged, sinks.ErrAccess}
 
 func canPass(err error) bool {
 	for _, l := range lasting {
@@ -234,7 +286,7 @@ func (r Report) log(ctx context.Context) {
 		slog.ErrorContext(ctx, "sync cycle ended with an error", "cycle", r.Cycle, "lag", r.Lag.Round(time.Millisecond), "error", r.Err)
 		return
 	}
-	slog.InfoContext(ctx, "sync cycle", "cycle", r.Cycle, "in_step", r.InStep, "lag", r.Lag.Round(time.Millisecond),
+	slog.InfoContext(ctx, "sync cycle", "direction", r.Direction, "cycle", r.Cycle, "in_step", r.InStep, "lag", r.Lag.Round(time.Millisecond),
 		"ranges", r.Ranges, "differing", r.Hot, "rows_read", r.Read, "inserted", r.Inserted, "changed", r.Changed, "deleted", r.Deleted,
 		"passed", r.Passed, "doubled", r.Doubled, "took", r.Took.Round(time.Millisecond))
 }

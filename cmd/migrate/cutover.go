@@ -1,0 +1,142 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"migrate/checkpoint"
+	"migrate/internal/certificate"
+	"migrate/internal/syncer"
+	"migrate/internal/verify"
+)
+
+func newCutover() *cobra.Command {
+	return command("cutover", "Switch to the cluster, or back, once nobody writes and both sides are equal",
+		`Applies what is left to be applied, sees that nothing is written to the side that serves, compares all rows, and records that the
+other side serves from now on. Stop the writers and "migrate sync" first; it refuses where a row is written meanwhile. It
+writes a certificate beside the export, moves --alias where one is given, and says what the clients have to change. Until it
+has said so the side that served before goes on serving; an interrupted cutover goes on with the same command.
+
+After it, "migrate sync" with the same settings goes the other way: it keeps the side that was left in step, so that
+--rollback switches back and loses nothing. Exits with 3 where the two sides differ.`,
+		`  migrate cutover --source-address standalone:19530 --target-address cluster:19530 --collection rag_documents \
+      --sink-url s3://exports/milvus --sink-endpoint minio:9000 --staging-url s3://a-bucket/staging --alias documents
+  migrate cutover --rollback …     # the same settings`,
+		slices.Concat(sourceSettings, targetSettings, sinkSettings, stagingSettings,
+			[]setting{collection, jobSetting, asSetting, workers, maxDelete, baseDone}, cutoverSettings),
+		runCutover)
+}
+
+var cutoverSettings = []setting{rollback, alias, stillFor, wayBack, discardLate}
+
+// cutoverResult is what --json prints.
+type cutoverResult struct {
+	Serves      checkpoint.Side         `json:"serves"`
+	Before      bool                    `json:"switched_before"` // by an earlier run
+	At          time.Time               `json:"at"`
+	WayBack     time.Time               `json:"way_back_until"`
+	Alias       string                  `json:"alias,omitempty"`
+	Certificate certificate.Certificate `json:"certificate"`
+	Objects     []string                `json:"certificate_objects"`
+	usage
+}
+
+func runCutover(cmd *cobra.Command, c config) error {
+	ctx, started := cmd.Context(), time.Now()
+	c.Once = true
+	opts, err := c.syncOptions(ctx)
+	if err != nil {
+		return err
+	}
+	var bar steps
+	how := syncer.Switching{To: checkpoint.Target, Alias: c.Alias, Workers: c.Workers, Began: bar.nextOrSay, Progress: bar.add}
+	if c.Rollback {
+		how.To = checkpoint.Source
+	}
+	for _, d := range []struct {
+		setting setting
+		text    string
+		value   *time.Duration
+	}{{stillFor, c.StillFor, &how.Still}, {wayBack, c.WayBack, &how.Keep}} {
+		if *d.value, err = duration(d.setting, d.text); err != nil {
+			return err
+		}
+	}
+	from, err := connectSource(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	to, err := connectTarget(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	sink, err := openSink(ctx, c)
+	if err != nil {
+		return err
+	}
+	done, err := syncer.Switch(ctx, from, to, sink, opts, how)
+	bar.stop()
+	if errors.Is(err, verify.ErrDiffers) && done.Certificate.Report != nil {
+		r := verifyResult{done.Certificate.Report, usageSince(started)}
+		err = errors.Join(err, c.print(cmd.OutOrStdout(), r, r.text))
+	}
+	if err != nil {
+		return err
+	}
+	r := cutoverResult{
+		Serves: how.To, Before: done.Before, At: done.At, WayBack: done.Until, Alias: done.Alias,
+		Certificate: done.Certificate, Objects: done.Objects, usage: usageSince(started),
+	}
+	return c.print(cmd.OutOrStdout(), r, r.text)
+}
+
+func (r cutoverResult) text(w io.Writer) {
+	serves, left := r.Certificate.Serves, r.Certificate.Left
+	if r.Before {
+		fmt.Fprintf(w, "switched before, at %s\n", r.At.Local().Format(time.DateTime))
+	}
+	fmt.Fprintf(w, "the %s serves: %s of %q on both sides, checksum %016x, %s\n",
+		r.Serves, rows(r.Certificate.Report.Right.Rows), serves.Collection.Name, uint64(r.Certificate.Report.Right.Hash), r.usage)
+	fmt.Fprintf(w, "clients: connect to %s instead of %s", serves.Address, left.Address)
+	switch {
+	case r.Alias != "" && r.Serves == checkpoint.Target:
+		fmt.Fprintf(w, "; alias %q names the collection there", r.Alias)
+	case serves.Collection.Name != left.Collection.Name:
+		fmt.Fprintf(w, "; the collection is called %q there", serves.Collection.Name)
+	}
+	fmt.Fprintln(w)
+	for _, url := range r.Objects {
+		fmt.Fprintln(w, "certificate:", url)
+	}
+	if r.Serves == checkpoint.Target {
+		fmt.Fprintf(w, "way back: `migrate sync` with the same settings keeps %s in step until %s; `migrate cutover --rollback` goes back\n",
+			left.Address, r.WayBack.Local().Format(time.DateTime))
+		return
+	}
+	fmt.Fprintf(w, "`migrate sync` with the same settings keeps %s in step, until the next cutover\n", left.Address)
+}
+
+// duration reads a setting that is a time.
+func duration(s setting, text string) (time.Duration, error) {
+	d, err := time.ParseDuration(text)
+	if err != nil || d <= 0 {
+		return 0, usageError{fmt.Errorf("%s %q: a time such as 30s, 5m or 24h", s.key, text)}
+	}
+	return d, nil
+}
+
+// serving says which side of a sync serves, where it was ever switched.
+func serving(p *checkpoint.Position) string {
+	if p == nil || p.Switch == nil {
+		return ""
+	}
+	return cmp.Or(p.Serving, checkpoint.Source).String()
+}

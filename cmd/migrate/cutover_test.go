@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"migrate/checkpoint"
+	"migrate/internal/columns"
+	"migrate/internal/faulttable"
+	"migrate/internal/labtest"
+	"migrate/internal/milvus"
+	"migrate/internal/source"
+)
+
+// cutoverOf are the arguments of a cutover of what a sync keeps in step.
+func cutoverOf(sync []string, more ...string) []string {
+	return args("cutover", sync[1:], "--still-for", "200ms", more)
+}
+
+// TestCutover switches to the target and back, as docs/sync.md shows.
+func TestCutover(t *testing.T) {
+	t.Parallel()
+	name, from, sync := moved(t, 2000)
+	to, alias := labtest.Target(t), labtest.Name()
+	migrate(t, nil, cutoverOf(sync, "--rollback")...).want(t, exitFailed, "serves already", "the source serves")
+	migrate(t, nil, cutoverOf(sync, "--alias", name)...).want(t, exitFailed, "collection's own name", "give another alias")
+	migrate(t, nil, cutoverOf(sync, "--still-for", "soon")...).want(t, exitUsage, "still-for")
+	labtest.Insert(t, from, name, "", documentRows(2000, 2100))
+	r := migrate(t, nil, cutoverOf(sync, "--alias", alias)...)
+	r.want(t, exitOK, "the target serves: 2,100 rows", "connect to "+toTarget[1]+" instead of "+toSource[1], alias, "certificate:", "--rollback")
+	t.Cleanup(func() {
+		if err := to.PointAlias(context.WithoutCancel(t.Context()), alias, ""); err != nil {
+			t.Error(err)
+		}
+	})
+	if pages, err := filepath.Glob(filepath.Join(folderOf(sync), name, "certificate-*.html")); err != nil || len(pages) != 1 {
+		t.Errorf("certificates: %v, %v", pages, err)
+	}
+	migrate(t, nil, cutoverOf(sync)...).want(t, exitOK, "switched before", "the target serves")
+	migrate(t, nil, args("status", sink, folderOf(sync))...).want(t, exitOK, "the target serves")
+	migrate(t, nil, args("jobs", "rm", "--job", name, sink, folderOf(sync), "--force=false")...).want(t, exitFailed, "--force")
+
+	labtest.Insert(t, to, name, "", documentRows(2100, 2200))
+	migrate(t, nil, args(sync, "--once")...).want(t, exitOK, "100 rows inserted")
+	verifySides(t, name)
+	migrate(t, nil, cutoverOf(sync, "--rollback")...).want(t, exitOK, "the source serves: 2,200 rows", "connect to "+toSource[1])
+	migrate(t, nil, args("status", sink, folderOf(sync))...).want(t, exitOK, "the source serves")
+}
+
+// folderOf is the folder that a sync has as its sink.
+func folderOf(sync []string) string { return sync[len(sync)-1] }
+
+// TestCutoverWhileSyncing refuses to switch while a sync runs, and goes on once it has ended.
+func TestCutoverWhileSyncing(t *testing.T) {
+	t.Parallel()
+	_, _, sync := moved(t, 500)
+	address := freeAddress(t)
+	cmd := exec.CommandContext(t.Context(), binary, args(sync, "--interval", "200ms", "--listen", address)...)
+	cmd.Dir = t.TempDir()
+	end := begin(t, cmd)
+	await(t, func() bool { return strings.Contains(fetch(t, "http://"+address+"/readyz"), "ok") })
+	migrate(t, nil, cutoverOf(sync)...).want(t, exitFailed, "held by another process", "the source serves")
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	end().want(t, exitInterrupted)
+	migrate(t, nil, cutoverOf(sync)...).want(t, exitOK, "the target serves")
+}
+
+// TestCutoverKilled kills cutovers and rollbacks again and again. At any time `migrate status` says which side serves; what
+// is written to that side is on both in the end, and nothing else.
+func TestCutoverKilled(t *testing.T) {
+	t.Parallel()
+	faulttable.Tried(t, "cutover and rollback: kill -9 at a random instant", kills(t), "status says which side serves; what was written there, and nothing else, is on both in the end")
+	const first = 2000
+	name, from, sync := moved(t, first)
+	to := labtest.Target(t)
+	var k killer
+	next, switches := first, 0
+	for killed := 0; killed < kills(t); {
+		serves, back := from, "--rollback=false"
+		if side := servingNow(t, folderOf(sync)); side.Is(checkpoint.Target) {
+			serves, back = to, "--rollback"
+		}
+		labtest.Insert(t, serves, name, "", documentRows(next, next+10))
+		labtest.Delete(t, serves, name, fmt.Sprintf("id in [%d, %d]", next-first, next+5)) // one that all have, and a new one
+		next += 10
+		started := time.Now()
+		switch {
+		case switches == 0: // undisturbed, to see how long it takes
+			migrate(t, nil, cutoverOf(sync, back)...).want(t, exitOK)
+			k = newKiller(t, time.Since(started)*3/2) // so that some end
+			switches++
+		case k.run(t, cutoverOf(sync, back)):
+			switches++
+		default:
+			killed++
+		}
+	}
+	t.Logf("%d switches ended", switches)
+	migrate(t, nil, args(sync, "--once")...).want(t, exitOK)
+	verifySides(t, name)
+	for _, server := range []*milvus.Server{from, to} {
+		if n, want := countRows(t, server, name), int64(first+(next-first)/10*8); n != want {
+			t.Errorf("%s has %d rows, want %d", server.Address, n, want)
+		}
+	}
+}
+
+// servingNow is the side that serves, as `migrate status` says.
+func servingNow(t *testing.T, folder string) checkpoint.Side {
+	t.Helper()
+	r := migrate(t, nil, "status", "--json", sink, folder)
+	r.want(t, exitOK)
+	var jobs []jobStatus
+	if err := json.Unmarshal([]byte(r.stdout), &jobs); err != nil {
+		t.Fatal(err)
+	}
+	for _, j := range jobs {
+		if j.Sync != nil {
+			return checkpoint.Side(j.Sync.Serving)
+		}
+	}
+	return checkpoint.Source
+}
+
+func countRows(t *testing.T, server *milvus.Server, name string) int64 {
+	t.Helper()
+	r, err := source.Open(t.Context(), server, labtest.Describe(t, server, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := r.Count(t.Context(), source.AllPartitions, columns.Range{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}

@@ -1,0 +1,333 @@
+package syncer
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"time"
+
+	"migrate/checkpoint"
+	"migrate/internal/certificate"
+	"migrate/internal/clock"
+	"migrate/internal/milvus"
+	"migrate/internal/source"
+	"migrate/internal/verify"
+	"migrate/sinks"
+)
+
+// Errors of a switch that a caller decides on.
+var (
+	// ErrWritten: the side that serves is still written to.
+	ErrWritten = errors.New("still written to")
+	// ErrServes: the side that is to serve does so, and was never switched to.
+	ErrServes = errors.New("serves already")
+)
+
+// Switching is how a switch is made. The zero value of everything but To is useful.
+type Switching struct {
+	To       checkpoint.Side
+	Still    time.Duration // in which nothing may be written to the side that serves; 10 s where zero
+	Keep     time.Duration // in which a sync keeps the side that is left in step; 72 h where zero
+	Alias    string        // on the target, that names the collection once it serves
+	Workers  int           // ranges verified at once; 4 where zero
+	Began    func(step string, rows int64)
+	Progress func(rows, bytes int64) // of the verification
+}
+
+func (s Switching) withDefaults() Switching {
+	s.Still, s.Keep = cmp.Or(s.Still, 10*time.Second), cmp.Or(s.Keep, 72*time.Hour)
+	if s.Began == nil {
+		s.Began = func(string, int64) {}
+	}
+	return s
+}
+
+// Switched is a switch that was made.
+type Switched struct {
+	checkpoint.Switch
+	Certificate certificate.Certificate
+	Objects     []string // where the certificate is
+	Before      bool     // by an earlier run, that may have left something to be done
+}
+
+// ServingError is the end of a switch that failed, and says which side serves.
+type ServingError struct {
+	Serving checkpoint.Side // empty where the checkpoint could not be read
+	Err     error
+}
+
+func (e *ServingError) Error() string {
+	if e.Serving == "" {
+		return e.Err.Error() + "\n  which side serves could not be read; look at it with `migrate status` before anything is written"
+	}
+	return fmt.Sprintf("%v\n  the %s serves", e.Err, e.Serving)
+}
+
+func (e *ServingError) Unwrap() error { return e.Err }
+
+// Switch has the other side serve, once nobody writes to the one that does: it applies what is left to be applied, sees that
+// nothing is written any more, compares all rows, and then records the switch in one step. Until then the side that served
+// does; from then on the other one. A certificate of it is written beside the export. A Switch that was interrupted goes on
+// when it is called again. ErrWritten where the side that serves is still written to, verify.ErrDiffers where the rows are
+// not the same; all errors are ServingErrors.
+func Switch(ctx context.Context, source, target *milvus.Server, sink sinks.Sink, opts Options, how Switching) (Switched, error) {
+	opts.Once, opts.CycleRows, opts.MaxRate = true, math.MaxInt64, 0
+	s := &switching{syncing: begin(source, target, sink, opts), how: how.withDefaults()}
+	s.given.opts.CycleRows = math.MaxInt64
+	if err := s.own(ctx, s.run); err != nil {
+		return s.done, &ServingError{serving(ctx, sink, s.given.opts), err}
+	}
+	return s.done, nil
+}
+
+// serving is the side that serves as the checkpoint has it in the end: the answer to the write that records a switch may have
+// been lost.
+func serving(ctx context.Context, sink sinks.Sink, opts Options) checkpoint.Side {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	job, err := checkpoint.Read(ctx, sink, checkpoint.Name(checkpoint.Sync, opts.Job, opts.As))
+	switch {
+	case errors.Is(err, sinks.ErrNotExist):
+		return checkpoint.Source // none was ever switched
+	case err != nil:
+		return ""
+	case job.Sync == nil:
+		return checkpoint.Source
+	}
+	return cmp.Or(job.Sync.Serving, checkpoint.Source)
+}
+
+// switching is one Switch under way.
+type switching struct {
+	*syncing
+	how  Switching
+	done Switched
+}
+
+func (s *switching) run(ctx context.Context) error {
+	pos := s.position()
+	switch {
+	case pos.Serving.Is(s.how.To) && pos.Switch == nil:
+		return fmt.Errorf("the %s: %w", s.how.To, ErrServes)
+	case pos.Serving.Is(s.how.To):
+		return s.finish(ctx, true)
+	}
+	before, err := s.aliased(ctx)
+	if err != nil {
+		return err
+	}
+	c, err := s.prove(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.record(ctx, c, before); err != nil {
+		return err
+	}
+	return s.finish(ctx, false)
+}
+
+// aliased is the collection that the alias names before the switch.
+func (s *switching) aliased(ctx context.Context) (string, error) {
+	if s.how.Alias == "" || s.how.To.Is(checkpoint.Source) {
+		return "", nil
+	}
+	return s.given.target.Aliased(ctx, s.how.Alias)
+}
+
+// prove brings the two sides in step, and shows that they are equal while nothing is written.
+func (s *switching) prove(ctx context.Context) (certificate.Certificate, error) {
+	s.how.Began("last pass", 0)
+	still, err := s.inStep(ctx)
+	if err != nil {
+		return certificate.Certificate{}, err
+	}
+	since := time.Now()
+	s.how.Began("verify", still.Position.Rows)
+	c, err := s.verified(ctx)
+	if err != nil {
+		return c, err
+	}
+	s.how.Began("see that nothing is written", 0)
+	if err := clock.Sleep(ctx, max(0, s.how.Still-time.Since(since))); err != nil {
+		return c, err
+	}
+	until := time.Now()
+	again := s.reported(ctx)
+	if err := s.stillEqual(ctx, again); err != nil {
+		return c, err
+	}
+	was, is := still.Position, again.Position
+	if was.Rows != is.Rows || is.Mark != nil && !is.Mark.Same(was.Mark) {
+		return c, s.written()
+	}
+	proof := "two comparisons of all rows, one at either end, found no difference; this server does not tell more"
+	if is.Mark != nil {
+		proof = "neither the count of the rows nor the segments, flushed at either end, have changed"
+	}
+	c.Still = certificate.Still{From: since, Until: until, Proof: proof}
+	return c, nil
+}
+
+const (
+	passes = 10 // cycles that the last pass takes at most, for servers that compact their segments meanwhile
+	moves  = 3  // of them in which something was written: the last writes may have come as the first began
+)
+
+// inStep runs cycles until one sees that all is applied and nothing was written meanwhile. What is left though nothing is
+// written is a difference that the target does not take.
+func (s *switching) inStep(ctx context.Context) (r Report, err error) {
+	var last *checkpoint.Mark
+	moved := 0
+	for range passes {
+		r = s.reported(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return r, context.Cause(ctx)
+		case r.Err != nil:
+			return r, r.Err
+		case r.InStep, r.Settled && r.Position.Mark == nil && r.idle():
+			return r, nil
+		}
+		now := &checkpoint.Mark{Rows: r.Position.Rows}
+		if now.Segments, err = s.segments(ctx); err != nil {
+			return r, err
+		}
+		if last != nil && now.Wrote(last) {
+			moved++
+		}
+		if moved == moves {
+			return r, s.written()
+		}
+		last = now
+	}
+	return r, fmt.Errorf("after %d passes: %w: in %d ranges when they were last compared", passes, verify.ErrDiffers, r.Hot)
+}
+
+func (s *switching) written() error {
+	return fmt.Errorf("%q on %s: %w; stop its writers first", s.opts.Collection, s.source.Address, ErrWritten)
+}
+
+// idle reports whether a cycle found nothing to apply.
+func (r Report) idle() bool { return r.Inserted+r.Changed+r.Deleted == 0 }
+
+// stillEqual is the cycle after the verification, which must find nothing.
+func (s *switching) stillEqual(ctx context.Context, r Report) error {
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case r.Err != nil:
+		return r.Err
+	case !r.idle() || !r.Settled:
+		return s.written()
+	}
+	return nil
+}
+
+// verified compares all rows of both sides.
+func (s *switching) verified(ctx context.Context) (c certificate.Certificate, err error) {
+	left, err := opened(ctx, s.source, s.opts.Collection)
+	if err != nil {
+		return c, err
+	}
+	right, err := opened(ctx, s.target, s.opts.As)
+	if err != nil {
+		return c, err
+	}
+	report, err := verify.Compare(ctx, left, right, verify.Options{Workers: s.how.Workers, Progress: s.how.Progress})
+	if err != nil {
+		return c, err
+	}
+	serving, other := s.position().Serving, s.how.To
+	c = certificate.Certificate{
+		Format: certificate.Version, Migrate: certificate.Tool(), Job: s.opts.Job, Report: report,
+		Left:   certificate.NewParty(serving.String(), s.source, left.Collection),
+		Serves: certificate.NewParty(other.String(), s.target, right.Collection),
+	}
+	s.done.Certificate = c
+	if !report.Equal {
+		return c, fmt.Errorf("comparing all rows before the switch: %w", verify.ErrDiffers)
+	}
+	return c, nil
+}
+
+func opened(ctx context.Context, server *milvus.Server, collection string) (verify.Server, error) {
+	described, err := server.Describe(ctx, collection)
+	if err != nil {
+		return verify.Server{}, err
+	}
+	r, err := source.Open(ctx, server, described)
+	return verify.Server{Reader: r}, err
+}
+
+// record is the switch itself: one write of the checkpoint, which a late owner is refused.
+func (s *switching) record(ctx context.Context, c certificate.Certificate, before string) error {
+	now, was := clock.Now(ctx).UTC().Truncate(time.Second), s.position()
+	c.Made = now
+	text, err := json.Marshal(c)
+	if err != nil {
+		return fmt.Errorf("encoding the certificate: %w", err)
+	}
+	next := turned(was)
+	next.Switch = &checkpoint.Switch{At: now, Until: now.Add(s.how.Keep), Left: was.Mark, Undone: true, Certificate: text}
+	next.Switch.Alias, next.Switch.Before = s.how.Alias, before
+	if last := was.Switch; last != nil && s.how.To.Is(checkpoint.Source) {
+		next.Switch.Alias, next.Switch.Before = last.Alias, last.Before
+	}
+	err = s.job.Update(ctx, func(j *checkpoint.Job) { j.Sync, j.Error = next, "" })
+	if err != nil {
+		return fmt.Errorf("recording the switch: %w", err)
+	}
+	slog.InfoContext(ctx, "switched", "job", s.opts.Job, "serves", next.Serving)
+	return nil
+}
+
+// turned is the position of a sync that goes the other way from now on: the ranges are the same, and nothing is known of
+// their rows.
+func turned(was *checkpoint.Position) *checkpoint.Position {
+	next := &checkpoint.Position{
+		Serving: was.Serving.Other(), Source: was.Target, Target: was.Source, Cycle: was.Cycle, Rows: was.Rows,
+		Upserted: was.Upserted, Deleted: was.Deleted, Passed: was.Passed,
+	}
+	for _, r := range was.Ranges {
+		next.Ranges = append(next.Ranges, checkpoint.SyncRange{Range: r.Range})
+	}
+	return next
+}
+
+// finish does what is to be done after the switch. All of it may be repeated.
+func (s *switching) finish(ctx context.Context, before bool) error {
+	sw := *s.position().Switch
+	s.done = Switched{Switch: sw, Before: before}
+	if err := json.Unmarshal(sw.Certificate, &s.done.Certificate); err != nil {
+		return fmt.Errorf("reading the certificate in the checkpoint: %w", err)
+	}
+	if err := s.moveAlias(ctx, sw); err != nil {
+		return err
+	}
+	var err error
+	if s.done.Objects, err = certificate.Write(ctx, s.sink, s.done.Certificate); err != nil {
+		return err
+	}
+	sw.Undone = false
+	return s.job.Update(ctx, func(j *checkpoint.Job) {
+		p := j.Sync.Clone()
+		p.Switch, j.Sync = &sw, p
+	})
+}
+
+// moveAlias has the alias name the collection on the target, or after a switch back what it named before. Once that is
+// done it is somebody else's to move.
+func (s *switching) moveAlias(ctx context.Context, sw checkpoint.Switch) error {
+	if sw.Alias == "" || !sw.Undone {
+		return nil
+	}
+	collection := s.given.opts.As
+	if s.how.To.Is(checkpoint.Source) {
+		collection = sw.Before
+	}
+	return s.given.target.PointAlias(ctx, sw.Alias, collection)
+}

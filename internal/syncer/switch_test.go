@@ -1,0 +1,363 @@
+package syncer_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"migrate/checkpoint"
+	"migrate/internal/certificate"
+	"migrate/internal/faulttable"
+	"migrate/internal/labtest"
+	"migrate/internal/milvus"
+	"migrate/internal/syncer"
+	"migrate/internal/verify"
+	"migrate/sinks"
+	"migrate/sinks/faults"
+)
+
+// soon makes switches that wait for no more than they have to.
+func soon(to checkpoint.Side) syncer.Switching {
+	return syncer.Switching{To: to, Still: 100 * time.Millisecond}
+}
+
+// filled is a pair with so many rows on both sides.
+func filled(t *testing.T, rows int64) pair {
+	t.Helper()
+	p := newPair(t, plain(id))
+	labtest.Insert(t, p.source, p.name, "", at(1, upTo(0, rows)...))
+	p.wantSync(t)
+	return p
+}
+
+func (p pair) tryToSwitch(t *testing.T, how syncer.Switching) (syncer.Switched, error) {
+	t.Helper()
+	return syncer.Switch(t.Context(), p.source, p.target, p.sink, p.options(), how)
+}
+
+func (p pair) wantSwitch(t *testing.T, how syncer.Switching) syncer.Switched {
+	t.Helper()
+	done, err := p.tryToSwitch(t, how)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return done
+}
+
+// wantServing looks into the checkpoint.
+func (p pair) wantServing(t *testing.T, want checkpoint.Side) {
+	t.Helper()
+	job, err := checkpoint.Read(t.Context(), p.sink, checkpoint.Name(checkpoint.Sync, "j", p.name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := job.Sync.Serving; !got.Is(want) {
+		t.Errorf("the %s serves, want the %s", got, want)
+	}
+}
+
+// TestSwitch goes to the target and back again. What is written to the side that serves arrives on the other, either way.
+func TestSwitch(t *testing.T) {
+	t.Parallel()
+	p := filled(t, 1000)
+	labtest.Upsert(t, p.source, p.name, at(2, upTo(0, 10)...)) // for the last pass
+	alias, other := labtest.Name(), labtest.Collection(plain(id))
+	labtest.Create(t, p.target, other)
+	if err := p.target.PointAlias(t.Context(), alias, other.Name); err != nil {
+		t.Fatal(err)
+	}
+	how := soon(checkpoint.Target)
+	how.Alias, how.Keep = alias, time.Hour
+	done := p.wantSwitch(t, how)
+	p.wantServing(t, checkpoint.Target)
+	p.wantAlias(t, alias, p.name)
+	p.wantCertificate(t, done, 1000)
+	if left := time.Until(done.Until); left > time.Hour || left < 59*time.Minute {
+		t.Errorf("the way back is kept for %v", left)
+	}
+
+	labtest.Insert(t, p.target, p.name, "", at(3, upTo(1000, 1100)...))
+	labtest.Delete(t, p.target, p.name, in(upTo(20, 30)))
+	reports := p.wantSync(t)
+	if last := reports[len(reports)-1]; last.Direction != "target to source" {
+		t.Errorf("the sync goes from %s", last.Direction)
+	}
+	if n := count(t, p.source, p.name); n != 1090 {
+		t.Errorf("the source has %d rows, want 1090", n)
+	}
+
+	labtest.Upsert(t, p.target, p.name, at(4, upTo(100, 110)...))
+	p.wantCertificate(t, p.wantSwitch(t, soon(checkpoint.Source)), 1090)
+	p.wantServing(t, checkpoint.Source)
+	p.wantAlias(t, alias, other.Name)
+	labtest.Insert(t, p.source, p.name, "", at(5, upTo(2000, 2010)...))
+	p.wantSync(t)
+	p.wantEqual(t)
+	if n := count(t, p.target, p.name); n != 1100 {
+		t.Errorf("the target has %d rows, want 1100", n)
+	}
+	if err := p.target.PointAlias(t.Context(), alias, ""); err != nil { // a collection with an alias can't be dropped
+		t.Fatal(err)
+	}
+}
+
+func (p pair) wantAlias(t *testing.T, alias, want string) {
+	t.Helper()
+	if got, err := p.target.Aliased(t.Context(), alias); err != nil || got != want {
+		t.Errorf("the alias names %q, want %q; %v", got, want, err)
+	}
+}
+
+// wantCertificate reads what a switch left on the sink.
+func (p pair) wantCertificate(t *testing.T, done syncer.Switched, rows int64) {
+	t.Helper()
+	texts := map[string]string{}
+	for info, err := range p.sink.List(t.Context(), certificate.Prefix("j", p.name)) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if slices.Contains(done.Objects, p.sink.URL(info.Name)) {
+			texts[info.Name[strings.LastIndexByte(info.Name, '.'):]] = read(t, p.sink, info.Name)
+		}
+	}
+	c, err := certificate.Parse([]byte(texts[".json"]))
+	if err != nil || c.Report.Right.Rows != rows || !c.Report.Equal || c.Serves.Address != done.Certificate.Serves.Address {
+		t.Errorf("the certificate: %+v, %v", c, err)
+	}
+	if page := texts[".html"]; !strings.Contains(page, c.Left.Address) || !strings.Contains(page, fmt.Sprint(rows)) {
+		t.Errorf("the page: %s", page)
+	}
+}
+
+func read(t *testing.T, sink sinks.Sink, name string) string {
+	t.Helper()
+	obj, err := sink.Open(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer obj.Close()
+	text, err := io.ReadAll(obj)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// TestSwitchRefused leaves the source serving where anything is not as it has to be.
+func TestSwitchRefused(t *testing.T) {
+	t.Parallel()
+	faulttable.Tried(t, "cutover while rows are written, while the sides differ, before the import, twice, or held by a sync", 1, "refused, and the source goes on serving")
+	for name, c := range map[string]struct {
+		alter func(*testing.T, pair, *syncer.Options, *syncer.Switching)
+		want  error
+	}{
+		"written to": {func(t *testing.T, p pair, _ *syncer.Options, _ *syncer.Switching) { p.writeOn(t) }, syncer.ErrWritten},
+		"written to while it is verified": {func(t *testing.T, p pair, _ *syncer.Options, how *syncer.Switching) {
+			how.Began = func(step string, _ int64) {
+				if step == "verify" {
+					labtest.Insert(t, p.source, p.name, "", at(9, 5000))
+				}
+			}
+		}, verify.ErrDiffers},
+		"written to after it was verified": {func(t *testing.T, p pair, _ *syncer.Options, how *syncer.Switching) {
+			how.Began = func(step string, _ int64) {
+				if strings.HasPrefix(step, "see") {
+					labtest.Upsert(t, p.source, p.name, at(9, 5))
+				}
+			}
+		}, syncer.ErrWritten},
+		"a target that takes nothing": {func(t *testing.T, p pair, opts *syncer.Options, _ *syncer.Switching) {
+			labtest.Insert(t, p.source, p.name, "", at(9, 5000))
+			opts.Writer = lying{}
+		}, verify.ErrDiffers},
+		"no way back to go":   {func(_ *testing.T, _ pair, _ *syncer.Options, how *syncer.Switching) { how.To = checkpoint.Source }, syncer.ErrServes},
+		"a name for an alias": {func(_ *testing.T, p pair, _ *syncer.Options, how *syncer.Switching) { how.Alias = p.name }, milvus.ErrNoAlias},
+		"rows lost": {func(t *testing.T, p pair, _ *syncer.Options, _ *syncer.Switching) {
+			labtest.Delete(t, p.source, p.name, in(upTo(0, 200)))
+		}, syncer.ErrDeletes},
+		"target gone": {func(t *testing.T, p pair, _ *syncer.Options, _ *syncer.Switching) { drop(t, p.target, p.name) }, syncer.ErrTarget},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := filled(t, 300)
+			opts, how := p.options(), soon(checkpoint.Target)
+			c.alter(t, p, &opts, &how)
+			_, err := syncer.Switch(t.Context(), p.source, p.target, p.sink, opts, how)
+			var says *syncer.ServingError
+			if !errors.Is(err, c.want) || !errors.As(err, &says) || says.Serving != checkpoint.Source {
+				t.Errorf("error %v, want %v", err, c.want)
+			}
+			p.wantServing(t, checkpoint.Source)
+		})
+	}
+	t.Run("not imported", func(t *testing.T) {
+		t.Parallel()
+		p := newPair(t, plain(id))
+		opts := p.options()
+		opts.BaseDone = false
+		if _, err := syncer.Switch(t.Context(), p.source, p.target, p.sink, opts, soon(checkpoint.Target)); !errors.Is(err, syncer.ErrBase) {
+			t.Errorf("error %v, want %v", err, syncer.ErrBase)
+		}
+	})
+	t.Run("a sync runs", func(t *testing.T) {
+		t.Parallel()
+		p := filled(t, 300)
+		opts := p.options()
+		opts.Once, opts.Interval = false, time.Hour
+		ctx, stop := context.WithCancel(t.Context())
+		opts.Cycled = func(syncer.Report) {
+			defer stop()
+			if _, err := p.tryToSwitch(t, soon(checkpoint.Target)); !errors.Is(err, checkpoint.ErrHeld) {
+				t.Errorf("error %v, want %v", err, checkpoint.ErrHeld)
+			}
+		}
+		if err := syncer.Run(ctx, p.source, p.target, p.sink, opts); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
+}
+
+// writeOn has somebody write to the source until the test ends.
+func (p pair) writeOn(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() {
+		var err error
+		for k := int64(10_000); err == nil && ctx.Err() == nil; k++ {
+			err = labtest.TryInsert(context.WithoutCancel(ctx), p.source, p.name, at(1, k))
+		}
+		ended <- err
+	}()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestSwitchBroken breaks each write that a switch makes to the checkpoint and beside it, in turn, both ways. After each the
+// checkpoint says which side serves, and the same call ends the switch.
+func TestSwitchBroken(t *testing.T) {
+	t.Parallel()
+	p := filled(t, 100)
+	tried := 0
+	for _, method := range []faults.Method{faults.Swap, faults.Put} {
+		for _, broken := range []faults.Fault{faults.Error(errBroken), faults.LoseAnswer(errBroken)} {
+			for n := 0; p.breakSwitch(t, method, n, broken); n++ {
+				tried++
+			}
+		}
+	}
+	if tried < 10 {
+		t.Errorf("only %d writes were broken", tried)
+	}
+	faulttable.Tried(t, "cutover or rollback: a write to the checkpoint or of the certificate fails, or loses its answer", tried, "one side serves, and the same command ends it")
+}
+
+// breakSwitch breaks the n-th write of a switch to the side that does not serve, and reports whether there was one.
+func (p pair) breakSwitch(t *testing.T, method faults.Method, n int, fault faults.Fault) bool {
+	t.Helper()
+	from := p.serving(t)
+	broken := faults.Wrap(p.sink)
+	for range n {
+		broken.Queue(method, faults.Call(nothing))
+	}
+	broken.Queue(method, fault)
+	_, err := syncer.Switch(t.Context(), p.source, p.target, broken, p.options(), soon(from.Other()))
+	if len(broken.Unused()) > 0 {
+		if err != nil {
+			t.Errorf("nothing was broken: %v", err)
+		}
+		return false
+	}
+	if !errors.Is(err, errBroken) {
+		t.Errorf("write %d: %v", n, err)
+	}
+	var says *syncer.ServingError
+	if !errors.As(err, &says) || says.Serving == "" || !says.Serving.Is(p.serving(t)) {
+		t.Errorf("the %s serves, and the error says: %v", p.serving(t), err)
+	}
+	p.wantEqual(t)
+	p.wantSwitch(t, soon(from.Other()))
+	p.wantServing(t, from.Other())
+	return true
+}
+
+// serving is the side that serves, by the checkpoint.
+func (p pair) serving(t *testing.T) checkpoint.Side {
+	t.Helper()
+	job, err := checkpoint.Read(t.Context(), p.sink, checkpoint.Name(checkpoint.Sync, "j", p.name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return job.Sync.Serving
+}
+
+// TestLate notices what a client that was forgotten writes to the side that was left, and undoes it only if that is said.
+func TestLate(t *testing.T) {
+	t.Parallel()
+	faulttable.Tried(t, "a forgotten client writes to the source after a cutover", 1, "the sync back ends before it undoes it, and says so")
+	p := filled(t, 300)
+	p.wantSwitch(t, soon(checkpoint.Target))
+	labtest.Insert(t, p.source, p.name, "", at(7, 9000))
+	labtest.Insert(t, p.target, p.name, "", at(7, 8000))
+	if _, err := p.sync(t, p.options()); !errors.Is(err, syncer.ErrLate) {
+		t.Errorf("error %v, want %v", err, syncer.ErrLate)
+	}
+	if _, err := p.tryToSwitch(t, soon(checkpoint.Source)); !errors.Is(err, syncer.ErrLate) {
+		t.Errorf("error %v, want %v", err, syncer.ErrLate)
+	}
+	if n := count(t, p.source, p.name); n != 301 {
+		t.Errorf("the source has %d rows, want 301", n)
+	}
+	opts := p.options()
+	opts.DiscardLate = true
+	if _, err := p.sync(t, opts); err != nil {
+		t.Fatal(err)
+	}
+	p.wantEqual(t)
+	p.wantSync(t) // what was applied is not taken for what somebody wrote
+}
+
+// TestOver ends a sync back when its time is over, and TestCheckpointGone refuses to begin one forward, which would overwrite
+// the target, when the checkpoint is gone.
+func TestOver(t *testing.T) {
+	t.Parallel()
+	p := filled(t, 100)
+	how := soon(checkpoint.Target)
+	how.Keep = time.Nanosecond
+	p.wantSwitch(t, how)
+	labtest.Insert(t, p.target, p.name, "", at(7, 8000))
+	if _, err := p.sync(t, p.options()); !errors.Is(err, syncer.ErrOver) {
+		t.Errorf("error %v, want %v", err, syncer.ErrOver)
+	}
+	if n := count(t, p.source, p.name); n != 100 {
+		t.Errorf("the source has %d rows, want 100", n)
+	}
+	p.wantSwitch(t, soon(checkpoint.Source)) // which brings what was written since
+	if n := count(t, p.source, p.name); n != 101 {
+		t.Errorf("the source has %d rows, want 101", n)
+	}
+}
+
+func TestCheckpointGone(t *testing.T) {
+	t.Parallel()
+	p := filled(t, 100)
+	p.wantSwitch(t, soon(checkpoint.Target))
+	labtest.Insert(t, p.target, p.name, "", at(7, 8000))
+	if err := checkpoint.Discard(t.Context(), p.sink, checkpoint.Name(checkpoint.Sync, "j", p.name)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.sync(t, p.options()); !errors.Is(err, syncer.ErrSwitched) {
+		t.Errorf("error %v, want %v", err, syncer.ErrSwitched)
+	}
+	if n := count(t, p.target, p.name); n != 101 {
+		t.Errorf("the target has %d rows, want 101", n)
+	}
+}
