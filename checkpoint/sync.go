@@ -25,9 +25,13 @@ type Position struct {
 	Base *Mark `json:"base,omitempty"`
 	Mark *Mark `json:"mark,omitempty"`
 	// Settled: all that was written between Base and Mark was looked for after Mark, found and applied.
-	Settled bool        `json:"settled"`
-	Calm    bool        `json:"calm"`             // the last cycle found no difference
-	Ranges  []SyncRange `json:"ranges,omitempty"` // in order and without gaps, so that they cover every key
+	Settled bool `json:"settled"`
+	// Cursor is the greatest value of the cursor field that the last cycle saw, and Overlap what the one before it did, from
+	// which the next one looks: a write may be seen later than one with a greater value. nil where there is none.
+	Cursor  *columns.Key `json:"cursor,omitempty"`
+	Overlap *columns.Key `json:"cursor_overlap,omitempty"`
+	Calm    bool         `json:"calm"`             // the last cycle found no difference
+	Ranges  []SyncRange  `json:"ranges,omitempty"` // in order and without gaps, so that they cover every key
 
 	InStep time.Time `json:"in_step"` // when the two sides were last proved equal; zero where they never were
 	AsOf   time.Time `json:"as_of"`   // every write that was acknowledged before this is on the target; zero where unknown

@@ -55,6 +55,7 @@ type config struct {
 	CycleRows     int    `mapstructure:"cycle-rows"`
 	MaxRate       int    `mapstructure:"max-rate"`
 	MaxDelete     string `mapstructure:"max-delete"`
+	CursorField   string `mapstructure:"cursor-field"`
 	BaseDone      bool   `mapstructure:"base-done"`
 	Listen        string
 	ListenToken   string `mapstructure:"listen-token"`
@@ -248,6 +249,7 @@ var (
 	cycleRows     = setting{"cycle-rows", 1_000_000, "rows compared in one cycle, about"}
 	maxRate       = setting{"max-rate", 0, "rows a second read from the source; no limit where 0"}
 	maxDelete     = setting{"max-delete", "10%", "rows that may be deleted on the target in one cycle: a number, or a share of its rows"}
+	cursorField   = setting{"cursor-field", "", "INT64 or VARCHAR field that grows with every insert and upsert, such as updated_at, by which what was written is found"}
 	baseDone      = setting{"base-done", false, "the target was filled otherwise than by this job's import, and seen to be equal"}
 	listen        = setting{"listen", "127.0.0.1:9321", "host:port of /metrics, /healthz and /readyz, unless --once is said; none where empty"}
 	listenToken   = setting{"listen-token", "", "bearer token that requests have to bear; needed where others than this machine can reach the address (better: " + envName("listen-token") + ")"}

@@ -54,6 +54,7 @@ var hints = []struct {
 	{drill.ErrNoContainer, "give a service, or a service and a number such as querynode-2; `migrate cluster monitor` shows them"},
 	{drill.ErrLost, "look at the report: the cluster lost writes that it had acknowledged, or holds them twice"},
 	{monitor.ErrToken, "give one by " + envName(listenToken.key) + ", or listen on 127.0.0.1"},
+	{syncer.ErrCursor, "give another --cursor-field, or none: what was written is then found by comparing"},
 	{syncer.ErrWritten, "stop all that writes to it, `migrate sync` excepted, which has ended already; then give the same command again"},
 	{syncer.ErrServes, "nothing; `migrate status` shows the side that serves"},
 	{milvus.ErrNoAlias, "give another alias, or leave --alias out: clients that use the collection's own name need none"},

@@ -31,7 +31,7 @@ target for the time that was given there. Exits with 3 where --once ends with di
 		runSync)
 }
 
-var syncSettings = []setting{once, interval, fullScanEvery, flushEvery, cycleRows, maxRate, maxDelete, baseDone, listen, listenToken}
+var syncSettings = []setting{once, interval, fullScanEvery, flushEvery, cycleRows, maxRate, maxDelete, cursorField, baseDone, listen, listenToken}
 
 // syncResult is what --json prints, one a cycle.
 type syncResult struct {
@@ -112,7 +112,7 @@ func (c config) syncOptions(ctx context.Context) (syncer.Options, error) {
 	}
 	opts := syncer.Options{
 		Job: job, Collection: c.Collection, As: c.As, BaseDone: c.BaseDone, Once: c.Once, CycleRows: int64(c.CycleRows),
-		MaxRate: c.MaxRate, MaxDelete: limit, DiscardLate: c.DiscardLate,
+		MaxRate: c.MaxRate, MaxDelete: limit, CursorField: c.CursorField, DiscardLate: c.DiscardLate,
 	}
 	for _, d := range []struct {
 		setting setting

@@ -34,6 +34,7 @@ type comparison struct {
 	deal  Deal
 	found Outcome // of this cycle
 	same  bool    // nothing was written since the position's mark
+	told  bool    // the cursor field has told what was inserted or changed since the last cycle
 	fresh bool    // the mark was taken in this cycle
 }
 
@@ -50,6 +51,9 @@ func (c *comparison) Find(ctx context.Context, pos *checkpoint.Position, deal De
 		if err := c.split(ctx); err != nil {
 			return err
 		}
+	}
+	if err := c.followCursor(ctx); err != nil {
+		return err
 	}
 	if !c.same || !pos.Settled || !c.even() {
 		if err := c.compareCounts(ctx); err != nil {
@@ -207,6 +211,8 @@ func (c *comparison) compareRows(ctx context.Context) error {
 // suspicious reports whether rows of a range may have been written and not been found.
 func (c *comparison) suspicious(r checkpoint.SyncRange) bool {
 	switch {
+	case c.told:
+		return false
 	case c.same:
 		return !c.pos.Settled && r.Cycle < c.pos.Mark.Cycle
 	case c.fresh:
@@ -277,7 +283,7 @@ func (c *comparison) settle() {
 		pos.Doubled += r.Double
 	}
 	pos.Settled = pos.Settled || pos.Mark != nil && lookedSince(pos.Ranges, pos.Mark.Cycle) || c.explained()
-	all := lookedSince(pos.Ranges, pos.Cycle) || pos.Settled && c.same
+	all := lookedSince(pos.Ranges, pos.Cycle) || pos.Settled && c.same || c.told
 	if pos.AsOf = later(pos.AsOf, oldest(pos.Ranges)); all {
 		pos.AsOf = c.started
 	}

@@ -13,6 +13,7 @@ import (
 	"migrate/internal/certificate"
 	"migrate/internal/columns"
 	"migrate/internal/milvus"
+	"migrate/internal/source"
 	"migrate/sinks"
 )
 
@@ -36,6 +37,9 @@ func (c *cycle) open(ctx context.Context) error {
 	}
 	if err := c.checkSchemas(from, to); err != nil {
 		return err
+	}
+	if f := c.opts.CursorField; f != "" && !source.CanBeCursor(from.Schema, f) {
+		return fmt.Errorf("%w: %q of %q; it has to be an INT64 or a VARCHAR, and not the primary key", ErrCursor, f, from.Name)
 	}
 	c.pos.Source, c.pos.Target = from.ID, to.ID
 	if err := c.addPartitions(ctx, from, to); err != nil {

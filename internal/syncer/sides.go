@@ -87,6 +87,8 @@ type Suspects struct {
 	Keys map[string][]columns.Key
 	// Twice are those among them that the target has more than one row of: they are written anew even where they look equal.
 	Twice map[columns.Key]bool
+	// Written: nobody saw these differ; they are said to have been written, so those that are equal are no differences passed.
+	Written bool
 }
 
 func (s Suspects) number() (n int64) {

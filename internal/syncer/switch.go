@@ -75,9 +75,8 @@ func (e *ServingError) Unwrap() error { return e.Err }
 // when it is called again. ErrWritten where the side that serves is still written to, verify.ErrDiffers where the rows are
 // not the same; all errors are ServingErrors.
 func Switch(ctx context.Context, source, target *milvus.Server, sink sinks.Sink, opts Options, how Switching) (Switched, error) {
-	opts.Once, opts.CycleRows, opts.MaxRate = true, math.MaxInt64, 0
+	opts.Once, opts.CycleRows, opts.MaxRate, opts.CursorField = true, math.MaxInt64, 0, "" // the last pass takes nobody's word
 	s := &switching{syncing: begin(source, target, sink, opts), how: how.withDefaults()}
-	s.given.opts.CycleRows = math.MaxInt64
 	if err := s.own(ctx, s.run); err != nil {
 		return s.done, &ServingError{serving(ctx, sink, s.given.opts), err}
 	}

@@ -30,6 +30,8 @@ var (
 	ErrTarget = errors.New("target unfit for sync")
 	// ErrBase: nothing says that the target holds what the source held before.
 	ErrBase = errors.New("the target was not filled yet")
+	// ErrCursor: what was written can't be found by that field.
+	ErrCursor = errors.New("no field to find by what was written")
 	// ErrSwitched: the collection was switched to the target before, and nothing tells any more which side serves.
 	ErrSwitched = errors.New("the collection was switched before")
 	// ErrLate: the side that was left by a switch was written to after it. Nothing of that was undone.
@@ -61,6 +63,7 @@ type Options struct {
 	RangeRows     int64         // rows of one range; by the size of the collection where zero
 	CycleRows     int64         // rows compared in one cycle, about; 1,000,000 where zero
 	MaxRate       int           // rows a second read from the source; no limit where zero
+	CursorField   string        // an INT64 or VARCHAR that grows with every insert and upsert, by which what was written is found
 	MaxDelete     Limit         // rows deleted on the target in one cycle; 10 % where zero
 	DiscardLate   bool          // after a switch: undo what was written to the side that was left
 
@@ -270,7 +273,7 @@ func (s *syncing) reported(ctx context.Context) Report {
 
 // lasting are the errors that another cycle does not mend. All others may be a server or a store that is away, or a source
 // that is not loaded yet: the sync waits and goes on.
-var lasting = []error{ErrSource, ErrTarget, ErrBase, ErrLate, ErrSwitched, milvus.ErrLogin, checkpoint.ErrLost, checkpoint.ErrHeld, checkpoint.ErrOther, checkpoint.ErrVersion, checkpoint.ErrDamaged, sinks.ErrAccess}
+var lasting = []error{ErrSource, ErrTarget, ErrBase, ErrLate, ErrSwitched, ErrCursor, milvus.ErrLogin, checkpoint.ErrLost, checkpoint.ErrHeld, checkpoint.ErrOther, checkpoint.ErrVersion, checkpoint.ErrDamaged, sinks.ErrAccess}
 
 func canPass(err error) bool {
 	for _, l := range lasting {

@@ -1,0 +1,54 @@
+package syncer
+
+import (
+	"context"
+	"slices"
+
+	"migrate/internal/columns"
+)
+
+// followCursor finds what was inserted or changed since the last cycle by a field of the user's that grows with every write.
+// What was deleted is left to the counts, and what was written without the field growing to the full scan. Before every
+// range was compared once it finds nothing, and only takes note of how far the field is.
+func (c *comparison) followCursor(ctx context.Context) error {
+	field, since := c.opts.CursorField, c.pos.Overlap
+	if field == "" {
+		c.pos.Cursor, c.pos.Overlap = nil, nil
+		return nil
+	}
+	if c.same && c.pos.Settled {
+		return nil
+	}
+	var greatest *columns.Key
+	for _, p := range c.sides.source.Partitions() {
+		saw, err := c.sides.source.Since(ctx, p, field, since, func(keys []columns.Key) error {
+			if since == nil {
+				return nil
+			}
+			return c.dealWritten(ctx, p, keys)
+		})
+		if err != nil {
+			return err
+		}
+		if saw != nil && (greatest == nil || saw.Compare(*greatest) > 0) {
+			greatest = saw
+		}
+	}
+	c.told = since != nil && !oldest(c.pos.Ranges).IsZero()
+	c.pos.Overlap, c.pos.Cursor = c.pos.Cursor, greatest
+	if c.pos.Overlap == nil {
+		c.pos.Overlap = greatest
+	}
+	return nil
+}
+
+// dealWritten deals with keys that are said to have been written.
+func (c *comparison) dealWritten(ctx context.Context, partition string, keys []columns.Key) error {
+	for i, k := range keys {
+		keys[i] = k.Clone()
+	}
+	slices.SortFunc(keys, columns.Key.Compare)
+	done, err := c.deal(ctx, Suspects{Keys: map[string][]columns.Key{partition: keys}, Written: true})
+	c.found.add(done)
+	return err
+}
