@@ -100,6 +100,9 @@ func (c config) targetLacks(ctx context.Context, coll *milvus.Collection) ([]str
 	if c.As != "" {
 		name = c.As
 	}
+	if name == coll.Name && c.Target.Address == c.Source.Address {
+		return append(lacks, "it is the source itself: give the cluster's address, or another name with --as"), nil
+	}
 	have, err := server.Describe(ctx, name)
 	if errors.Is(err, milvus.ErrNotFound) {
 		return append(lacks, fmt.Sprintf("collection %q, its %d partitions and %d indexes: import creates them", name, len(coll.Partitions), len(coll.Indexes))), nil

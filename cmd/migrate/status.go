@@ -101,7 +101,7 @@ func runStatus(cmd *cobra.Command, c config) error {
 		if err != nil {
 			return err
 		}
-		if err := c.print(cmd.OutOrStdout(), jobs, func(w io.Writer) { printJobs(w, jobs) }); err != nil || !c.Watch {
+		if err := c.print(cmd.OutOrStdout(), jobs, func(w io.Writer) { printJobs(w, jobs, len(stores) > 1) }); err != nil || !c.Watch {
 			return err
 		}
 		if err := clock.Sleep(ctx, 2*time.Second); err != nil {
@@ -134,8 +134,16 @@ func statuses(ctx context.Context, stores []sinks.Sink, name string) ([]jobStatu
 			}
 		}
 	}
+	for i, s := range shown {
+		if s.Kind == checkpoint.Export && s.State == checkpoint.Done && slices.ContainsFunc(shown, func(o jobStatus) bool { return o.imports(s.Job) }) {
+			shown[i].Next = "-"
+		}
+	}
 	return shown, nil
 }
+
+// imports reports whether this is an import of an export, begun or done.
+func (s jobStatus) imports(job string) bool { return s.Kind == checkpoint.Import && s.Job == job }
 
 func statusOf(j checkpoint.Job) jobStatus {
 	s := jobStatus{
@@ -171,7 +179,7 @@ func nextOf(s jobStatus) string {
 	return "migrate resume --job " + s.Job
 }
 
-func printJobs(w io.Writer, jobs []jobStatus) {
+func printJobs(w io.Writer, jobs []jobStatus, imports bool) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "JOB\tKIND\tSTATE\tPARTS\tROWS\tRATE\tLEFT\tUPDATED\tNEXT")
 	for _, j := range jobs {
@@ -183,6 +191,9 @@ func printJobs(w io.Writer, jobs []jobStatus) {
 			humanize.Comma(j.RowsDone), humanize.Comma(j.Rows), humanize.Comma(int64(j.RowsPer)), left, humanize.Time(j.Updated), j.Next)
 	}
 	t.Flush()
+	if !imports {
+		fmt.Fprintln(w, "imports are not shown: name the store that they go through, with --staging-endpoint and --staging-url")
+	}
 	for _, j := range jobs {
 		if j.Sync != nil {
 			j.Sync.text(w, j.Job)

@@ -92,7 +92,7 @@ func (m *Meter) figures() string {
 	rows, elapsed := m.rows.Load(), time.Since(m.started)
 	rate := float64(rows) / max(elapsed.Seconds(), 1e-3)
 	return fmt.Sprintf("%s/%s rows %s, %s rows/s, %s", humanize.Comma(rows), humanize.Comma(m.total),
-		humanize.Bytes(uint64(m.bytes.Load())), humanize.Comma(int64(rate)), m.left(rows, rate, elapsed))
+		humanize.IBytes(uint64(m.bytes.Load())), humanize.Comma(int64(rate)), m.left(rows, rate, elapsed))
 }
 
 func (m *Meter) left(rows int64, rate float64, elapsed time.Duration) string {

@@ -24,9 +24,9 @@ func TestLines(t *testing.T) {
 		<-time.After(4 * time.Second)
 		m.Stop()
 		want := "books 0/100,000 rows 0 B, 0 rows/s, time left unknown\n" +
-			"books 12,000/100,000 rows 24 MB, 1,200 rows/s, 1m13s left\n" +
-			"books 100,000/100,000 rows 200 MB, 6,666 rows/s, in 15s\n" +
-			"books 100,000/100,000 rows 200 MB, 6,250 rows/s, in 16s\n"
+			"books 12,000/100,000 rows 23 MiB, 1,200 rows/s, 1m13s left\n" +
+			"books 100,000/100,000 rows 191 MiB, 6,666 rows/s, in 15s\n" +
+			"books 100,000/100,000 rows 191 MiB, 6,250 rows/s, in 16s\n"
 		if got := out.String(); got != want {
 			t.Errorf("lines:\n%swant:\n%s", got, want)
 		}
@@ -90,7 +90,7 @@ func TestManyAdders(t *testing.T) {
 		}
 		m.Stop()
 		// A bar is drawn on nothing but a terminal.
-		if counted := strings.Contains(out.String(), "books 20,000/20,000 rows 40 kB, "); counted == terminal {
+		if counted := strings.Contains(out.String(), "books 20,000/20,000 rows 39 KiB, "); counted == terminal {
 			t.Errorf("%s: %q", name, out.String())
 		}
 	}

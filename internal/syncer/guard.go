@@ -35,6 +35,9 @@ func (c *cycle) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if c.source.Address == c.target.Address && from.ID == to.ID {
+		return fmt.Errorf("%w: source and target are the same collection, %q on %s", ErrTarget, from.Name, c.source.Address)
+	}
 	if err := c.checkSchemas(from, to); err != nil {
 		return err
 	}
