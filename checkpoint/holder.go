@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"path"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,6 +23,11 @@ func Name(kind Kind, job, collection string) string {
 		return path.Join(job, "export"+suffix)
 	}
 	return path.Join(job, string(kind)+"-"+collection+suffix)
+}
+
+// SyncOf is the collection whose sync an object holds the document of; false where it holds another one.
+func SyncOf(name string) (collection string, ok bool) {
+	return strings.CutPrefix(strings.TrimSuffix(path.Base(name), suffix), string(Sync)+"-")
 }
 
 // Read reads a job's document. sinks.ErrNotExist where there is none.

@@ -118,6 +118,17 @@ func Discard(ctx context.Context, sink sinks.Sink, name string) error {
 // whole does not vouch are to be done again; those of an import are on its server, and whole may be nil. The job that it returns is interrupted, and the same command goes on with it.
 // ErrNotDamaged where the document can be read, and sinks.ErrNotExist where there is nothing to make it from.
 func Rebuild(ctx context.Context, sink sinks.Sink, name string, whole func(context.Context, Part) (bool, error)) (*Job, error) {
+	return Replace(ctx, sink, name, func() (*Job, error) {
+		job, err := fromRecords(ctx, sink, name)
+		if err != nil {
+			return nil, err
+		}
+		return job, job.doubt(ctx, whole)
+	})
+}
+
+// Replace writes a document anew, where it is damaged. ErrNotDamaged where it can be read.
+func Replace(ctx context.Context, sink sinks.Sink, name string, anew func() (*Job, error)) (*Job, error) {
 	store, err := swapper(sink)
 	if err != nil {
 		return nil, err
@@ -129,11 +140,8 @@ func Rebuild(ctx context.Context, sink sinks.Sink, name string, whole func(conte
 	case !errors.Is(err, ErrDamaged):
 		return nil, err
 	}
-	job, err := fromRecords(ctx, sink, name)
+	job, err := anew()
 	if err != nil {
-		return nil, err
-	}
-	if err := job.doubt(ctx, whole); err != nil {
 		return nil, fmt.Errorf("rebuilding %s: %w", name, err)
 	}
 	text, err := sealed.Marshal(job)
@@ -229,6 +237,9 @@ func readAll(ctx context.Context, sink sinks.Sink, name string) (text []byte, er
 
 // rebuildable says what is there to make a damaged document of.
 func rebuildable(ctx context.Context, sink sinks.Sink, name string) string {
+	if _, ok := SyncOf(name); ok {
+		return "it can be made anew, and all rows are compared again then"
+	}
 	job, err := fromRecords(ctx, sink, name)
 	if err != nil {
 		return "and it can't be made anew: " + err.Error()

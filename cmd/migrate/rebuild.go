@@ -10,13 +10,15 @@ import (
 
 	"migrate/checkpoint"
 	"migrate/exporter"
+	"migrate/internal/syncer"
 	"migrate/sinks"
 )
 
 func newRebuild() *cobra.Command {
 	return command("rebuild", "Make a damaged checkpoint anew",
 		`Makes the damaged checkpoint of a job anew from the records that lie beside it. Of an export only parts that are whole on
-the sink, by their SHA-256, count as done. Give the same export or import command afterwards.`,
+the sink, by their SHA-256, count as done. A sync compares all rows again; its certificates tell which side serves. Give the
+same export, import or sync command afterwards.`,
 		`  migrate jobs rebuild --job rag_documents`,
 		slices.Concat(sinkSettings, stagingSettings, []setting{jobName}),
 		runRebuild)
@@ -32,15 +34,14 @@ func runRebuild(cmd *cobra.Command, c config) error {
 	}
 	rebuilt := 0
 	for _, store := range stores {
-		jobs, err := rebuild(cmd.Context(), store, c.Job)
+		said, err := rebuild(cmd.Context(), store, c.Job)
 		if err != nil {
 			return err
 		}
-		for _, j := range jobs {
-			parts, rows := j.Finished()
-			fmt.Fprintf(cmd.OutOrStdout(), "made the checkpoint of %s %q anew: %d of %d parts (%d rows) are done\n", j.Kind, j.Name, parts, len(j.Parts), rows)
+		for _, text := range said {
+			fmt.Fprintln(cmd.OutOrStdout(), "made the checkpoint of", text)
 		}
-		rebuilt += len(jobs)
+		rebuilt += len(said)
 	}
 	if rebuilt == 0 {
 		return fmt.Errorf("job %q has no damaged checkpoint; `migrate status` shows the jobs", c.Job)
@@ -48,24 +49,36 @@ func runRebuild(cmd *cobra.Command, c config) error {
 	return nil
 }
 
-// rebuild makes the damaged documents of a job on one store anew.
-func rebuild(ctx context.Context, store sinks.Sink, job string) ([]*checkpoint.Job, error) {
+// rebuild makes the damaged documents of a job on one store anew, and says of each what it holds.
+func rebuild(ctx context.Context, store sinks.Sink, job string) (said []string, err error) {
 	names, err := checkpoint.Documents(ctx, store, job)
 	if err != nil {
 		return nil, err
 	}
-	var rebuilt []*checkpoint.Job
 	for _, name := range names {
-		j, err := checkpoint.Rebuild(ctx, store, name, func(ctx context.Context, p checkpoint.Part) (bool, error) {
-			return exporter.Whole(ctx, store, job, p.Part)
-		})
+		text, err := rebuildOne(ctx, store, job, name)
 		if errors.Is(err, checkpoint.ErrNotDamaged) {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		rebuilt = append(rebuilt, j)
+		said = append(said, text)
 	}
-	return rebuilt, nil
+	return said, nil
+}
+
+func rebuildOne(ctx context.Context, store sinks.Sink, job, name string) (string, error) {
+	if collection, ok := checkpoint.SyncOf(name); ok {
+		serving, err := syncer.Rebuild(ctx, store, job, collection)
+		return fmt.Sprintf("sync %q anew: the %s serves, and all rows are compared again", job, serving), err
+	}
+	j, err := checkpoint.Rebuild(ctx, store, name, func(ctx context.Context, p checkpoint.Part) (bool, error) {
+		return exporter.Whole(ctx, store, job, p.Part)
+	})
+	if err != nil {
+		return "", err
+	}
+	parts, rows := j.Finished()
+	return fmt.Sprintf("%s %q anew: %d of %d parts (%d rows) are done", j.Kind, j.Name, parts, len(j.Parts), rows), nil
 }

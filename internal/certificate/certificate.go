@@ -38,6 +38,9 @@ type Certificate struct {
 	Left    Party     `json:"left"`   // served before
 	Serves  Party     `json:"serves"` // from now on
 	Still   Still     `json:"still"`
+	WayBack time.Time `json:"way_back_until"`         // until which a sync keeps the side that was left in step
+	Alias   string    `json:"alias,omitempty"`        // on the target, that the switch moves
+	Before  string    `json:"alias_before,omitempty"` // the collection that it named before a switch to the target
 	// Report is of the comparison of all rows, the side that was left on its left.
 	Report *verify.Report `json:"report"`
 }
@@ -165,6 +168,36 @@ func Write(ctx context.Context, sink sinks.Sink, c Certificate) (urls []string, 
 		urls = append(urls, sink.URL(name))
 	}
 	return urls, nil
+}
+
+// Latest is the newest certificate of a job's collection; nil where there is none.
+func Latest(ctx context.Context, sink sinks.Sink, job, collection string) (*Certificate, error) {
+	latest := ""
+	for info, err := range sink.List(ctx, Prefix(job, collection)) {
+		if err != nil {
+			return nil, fmt.Errorf("looking for certificates: %w", err)
+		}
+		if path.Ext(info.Name) == ".json" {
+			latest = max(latest, info.Name)
+		}
+	}
+	if latest == "" {
+		return nil, nil
+	}
+	obj, err := sink.Open(ctx, latest)
+	if err != nil {
+		return nil, fmt.Errorf("opening %s: %w", sink.URL(latest), err)
+	}
+	defer obj.Close()
+	text, err := io.ReadAll(obj)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", sink.URL(latest), err)
+	}
+	c, err := Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", sink.URL(latest), err)
+	}
+	return &c, nil
 }
 
 // Tool is the version of this program, as it was built.

@@ -137,8 +137,25 @@ func (s *switching) aliased(ctx context.Context) (string, error) {
 	return s.given.target.Aliased(ctx, s.how.Alias)
 }
 
+// proofs is how often a proof is tried, for servers that compact their segments meanwhile: then nothing tells whether a row
+// was written too.
+const proofs = 3
+
+// errCompacted: the segments have changed, and not by what was written alone.
+var errCompacted = errors.New("the server has compacted its segments, so that nothing tells whether it was written to meanwhile; give the same command again")
+
 // prove brings the two sides in step, and shows that they are equal while nothing is written.
-func (s *switching) prove(ctx context.Context) (certificate.Certificate, error) {
+func (s *switching) prove(ctx context.Context) (c certificate.Certificate, err error) {
+	for range proofs {
+		if c, err = s.proveOnce(ctx); !errors.Is(err, errCompacted) {
+			return c, err
+		}
+		slog.InfoContext(ctx, "the proof is tried again", "reason", err)
+	}
+	return c, err
+}
+
+func (s *switching) proveOnce(ctx context.Context) (certificate.Certificate, error) {
 	s.how.Began("last pass", 0)
 	still, err := s.inStep(ctx)
 	if err != nil {
@@ -156,19 +173,32 @@ func (s *switching) prove(ctx context.Context) (certificate.Certificate, error) 
 	}
 	until := time.Now()
 	again := s.reported(ctx)
-	if err := s.stillEqual(ctx, again); err != nil {
-		return c, err
+	c.Still = certificate.Still{From: since, Until: until, Proof: proofOf(again.Position)}
+	return c, s.stillEqual(ctx, still.Position, again)
+}
+
+func proofOf(p *checkpoint.Position) string {
+	if p.Mark == nil {
+		return "two comparisons of all rows, one at either end, found no difference; this server does not tell more"
 	}
-	was, is := still.Position, again.Position
-	if was.Rows != is.Rows || is.Mark != nil && !is.Mark.Same(was.Mark) {
-		return c, s.written()
+	return "neither the count of the rows nor the segments, flushed at either end, have changed"
+}
+
+// stillEqual looks at the cycle after the verification, which has to find nothing, and all as it was before.
+func (s *switching) stillEqual(ctx context.Context, was *checkpoint.Position, r Report) error {
+	switch is := r.Position; {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case r.Err != nil:
+		return r.Err
+	case !r.idle() || was.Rows != is.Rows || is.Mark != nil && is.Mark.Wrote(was.Mark):
+		return s.written()
+	case is.Mark != nil && !is.Mark.Same(was.Mark):
+		return fmt.Errorf("%q on %s: %w", s.opts.Collection, s.source.Address, errCompacted)
+	case !r.Settled:
+		return s.written()
 	}
-	proof := "two comparisons of all rows, one at either end, found no difference; this server does not tell more"
-	if is.Mark != nil {
-		proof = "neither the count of the rows nor the segments, flushed at either end, have changed"
-	}
-	c.Still = certificate.Still{From: since, Until: until, Proof: proof}
-	return c, nil
+	return nil
 }
 
 const (
@@ -213,19 +243,6 @@ func (s *switching) written() error {
 // idle reports whether a cycle found nothing to apply.
 func (r Report) idle() bool { return r.Inserted+r.Changed+r.Deleted == 0 }
 
-// stillEqual is the cycle after the verification, which must find nothing.
-func (s *switching) stillEqual(ctx context.Context, r Report) error {
-	switch {
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	case r.Err != nil:
-		return r.Err
-	case !r.idle() || !r.Settled:
-		return s.written()
-	}
-	return nil
-}
-
 // verified compares all rows of both sides.
 func (s *switching) verified(ctx context.Context) (c certificate.Certificate, err error) {
 	left, err := opened(ctx, s.source, s.opts.Collection)
@@ -265,16 +282,17 @@ func opened(ctx context.Context, server *milvus.Server, collection string) (veri
 // record is the switch itself: one write of the checkpoint, which a late owner is refused.
 func (s *switching) record(ctx context.Context, c certificate.Certificate, before string) error {
 	now, was := clock.Now(ctx).UTC().Truncate(time.Second), s.position()
-	c.Made = now
+	c.Made, c.WayBack, c.Alias, c.Before = now, now.Add(s.how.Keep), s.how.Alias, before
+	if last := was.Switch; last != nil && s.how.To.Is(checkpoint.Source) {
+		c.Alias, c.Before = last.Alias, last.Before
+	}
 	text, err := json.Marshal(c)
 	if err != nil {
 		return fmt.Errorf("encoding the certificate: %w", err)
 	}
 	next := turned(was)
-	next.Switch = &checkpoint.Switch{At: now, Until: now.Add(s.how.Keep), Left: was.Mark, Undone: true, Certificate: text}
-	next.Switch.Alias, next.Switch.Before = s.how.Alias, before
-	if last := was.Switch; last != nil && s.how.To.Is(checkpoint.Source) {
-		next.Switch.Alias, next.Switch.Before = last.Alias, last.Before
+	next.Switch = &checkpoint.Switch{
+		At: now, Until: c.WayBack, Left: was.Mark, Alias: c.Alias, Before: c.Before, Undone: true, Certificate: text,
 	}
 	err = s.job.Update(ctx, func(j *checkpoint.Job) { j.Sync, j.Error = next, "" })
 	if err != nil {

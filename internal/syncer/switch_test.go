@@ -284,9 +284,22 @@ func (p pair) breakSwitch(t *testing.T, method faults.Method, n int, fault fault
 		t.Errorf("the %s serves, and the error says: %v", p.serving(t), err)
 	}
 	p.wantEqual(t)
+	p.endOwner(t)
 	p.wantSwitch(t, soon(from.Other()))
 	p.wantServing(t, from.Other())
 	return true
+}
+
+// endOwner lets the lease run out of an owner that could not give it back: this process, which would have ended.
+func (p pair) endOwner(t *testing.T) {
+	t.Helper()
+	local, name := p.sink.(*sinks.Local), checkpoint.Name(checkpoint.Sync, "j", p.name)
+	job, err := checkpoint.Read(t.Context(), local, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	job.Lease.Expires = time.Now()
+	put(t, local, name, *job)
 }
 
 // serving is the side that serves, by the checkpoint.
@@ -359,5 +372,54 @@ func TestCheckpointGone(t *testing.T) {
 	}
 	if n := count(t, p.target, p.name); n != 101 {
 		t.Errorf("the target has %d rows, want 101", n)
+	}
+}
+
+// TestRebuild makes a damaged checkpoint anew, and has the side serve that the newest certificate names: none is overwritten.
+func TestRebuild(t *testing.T) {
+	t.Parallel()
+	faulttable.Tried(t, "the checkpoint of a sync damaged, before and after a cutover and a rollback", 3, "refused; `jobs rebuild` makes it anew, the side serves that did, and the sides are equal after one pass")
+	p := filled(t, 100)
+	name := checkpoint.Name(checkpoint.Sync, "j", p.name)
+	if _, err := syncer.Rebuild(t.Context(), p.sink, "j", p.name); !errors.Is(err, checkpoint.ErrNotDamaged) {
+		t.Errorf("a whole one: %v, want %v", err, checkpoint.ErrNotDamaged)
+	}
+	next := int64(1000)
+	damaged := func(serves *milvus.Server, side checkpoint.Side) {
+		t.Helper()
+		damage(t, p.sink.(*sinks.Local), name)
+		if _, err := p.sync(t, p.options()); !errors.Is(err, checkpoint.ErrDamaged) {
+			t.Errorf("a damaged one: %v, want %v", err, checkpoint.ErrDamaged)
+		}
+		if got, err := syncer.Rebuild(t.Context(), p.sink, "j", p.name); err != nil || got != side {
+			t.Errorf("the %s serves, %v; want the %s", got, err, side)
+		}
+		labtest.Insert(t, serves, p.name, "", at(5, upTo(next, next+10)...))
+		p.wantSync(t)
+		p.wantEqual(t)
+		p.wantServing(t, side)
+		next += 10
+		if n := count(t, serves, p.name); n != 100+next-1000 {
+			t.Errorf("the %s has %d rows, want %d", side, n, 100+next-1000)
+		}
+	}
+	damaged(p.source, checkpoint.Source)
+	p.wantSwitch(t, soon(checkpoint.Target))
+	damaged(p.target, checkpoint.Target)
+	time.Sleep(time.Second) // certificates are told by the second
+	p.wantSwitch(t, soon(checkpoint.Source))
+	damaged(p.source, checkpoint.Source)
+}
+
+// damage flips a bit in the middle of a document.
+func damage(t *testing.T, sink *sinks.Local, name string) {
+	t.Helper()
+	text, version, err := sink.Load(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text[len(text)/2] ^= 1
+	if _, err := sink.Swap(t.Context(), name, version, text); err != nil {
+		t.Fatal(err)
 	}
 }
