@@ -63,9 +63,6 @@ const (
 	JobFailed      JobState = "failed"
 )
 
-// JobStates are all there are, in the order in which a job passes through them.
-var JobStates = []JobState{JobPending, JobImporting, JobUncommitted, JobCompleted, JobFailed}
-
 func (s jobState) inWords() JobState {
 	switch {
 	case s.failed != "":
@@ -110,7 +107,7 @@ func (im *importing) follow(ctx context.Context, g group) (rows int64, err error
 		if err != nil {
 			return 0, fmt.Errorf("following %s, last %s: %w", job, last.name, err)
 		}
-		im.opts.Job(id, state.inWords())
+		im.opts.Job(id, state.inWords(), state.failed)
 		if state.failed != "" {
 			return 0, fmt.Errorf("%s: %w: %s", job, ErrJobFailed, state.failed)
 		}

@@ -60,8 +60,9 @@ type Options struct {
 	Progress func(rows, bytes int64)
 	// Imported is told of the rows that each bulk-insert job of this run brought; calls come from several goroutines.
 	Imported func(rows int64)
-	// Job is told how far each bulk-insert job is, whenever it was looked at; calls come from several goroutines.
-	Job func(id int64, state JobState)
+	// Job is told how far each bulk-insert job is, and why where it failed, whenever it was looked at; calls come from several
+	// goroutines.
+	Job func(id int64, state JobState, why string)
 }
 
 func (o Options) withDefaults(m *manifest.Manifest) Options {
@@ -81,7 +82,7 @@ func (o Options) withDefaults(m *manifest.Manifest) Options {
 		o.Imported = func(int64) {}
 	}
 	if o.Job == nil {
-		o.Job = func(int64, JobState) {}
+		o.Job = func(int64, JobState, string) {}
 	}
 	if o.Step == nil {
 		o.Step = func(string, int64) {}
