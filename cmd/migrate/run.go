@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -11,6 +12,7 @@ import (
 	"migrate/checkpoint"
 	"migrate/internal/manifest"
 	"migrate/internal/milvus"
+	"migrate/internal/monitor"
 	"migrate/sinks"
 )
 
@@ -26,10 +28,21 @@ applied that was written before. What is done already is not done again, so the 
 }
 
 func runRun(cmd *cobra.Command, c config) error {
-	ctx := cmd.Context()
-	if _, err := c.syncOptions(ctx); err != nil { // before anything is moved
+	opts, err := c.syncOptions(cmd.Context()) // before anything is moved
+	if err != nil {
 		return err
 	}
+	seen, out := c.monitor(), cmd.OutOrStdout()
+	return c.whileServing(cmd.Context(), seen, func(ctx context.Context) error {
+		if err := c.move(ctx, out, seen); err != nil {
+			return err
+		}
+		return c.sync(ctx, out, opts, seen)
+	})
+}
+
+// move exports and imports, where that is not done.
+func (c config) move(ctx context.Context, out io.Writer, seen *monitor.Monitor) error {
 	job, err := c.job()
 	if err != nil {
 		return err
@@ -43,21 +56,16 @@ func runRun(cmd *cobra.Command, c config) error {
 	}
 	_, err = manifest.Read(ctx, sink, job)
 	if errors.Is(err, manifest.ErrNone) {
-		err = runExport(cmd, c)
+		err = c.export(ctx, out, seen)
 	}
 	if err != nil {
 		return err
 	}
 	imported, err := c.imported(ctx, job)
-	if err != nil {
+	if err != nil || imported {
 		return err
 	}
-	if !imported {
-		if err := runImport(cmd, c); err != nil {
-			return err
-		}
-	}
-	return runSync(cmd, c)
+	return c.bulkInsert(ctx, out, seen)
 }
 
 // checkKeys refuses keys that would be given anew by the target: nothing could be kept in step by them.
