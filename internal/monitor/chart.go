@@ -81,14 +81,19 @@ func thin(samples []sample) []sample {
 	for i, s := range samples {
 		if i%each == 0 {
 			points = append(points, s)
-		} else if last := &points[len(points)-1]; worse(s.report.Err, last.report.Err) || s.report.Lag > last.report.Lag && !worse(last.report.Err, s.report.Err) {
+		} else if last := &points[len(points)-1]; worse(s, *last) {
 			*last = s
 		}
 	}
 	return points
 }
 
-func worse(a, b error) bool { return a != nil && b == nil }
+func worse(a, b sample) bool {
+	if failed := a.report.Err != nil; failed != (b.report.Err != nil) {
+		return failed
+	}
+	return a.report.Lag > b.report.Lag
+}
 
 // known cuts samples into stretches whose lag is known.
 func known(samples []sample) (stretches [][]sample) {

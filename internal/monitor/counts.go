@@ -24,7 +24,22 @@ type counts struct {
 	errors  *prometheus.CounterVec
 }
 
+// newCounts has those be 0 that are known beforehand, so that their first rise is seen as one.
 func newCounts() counts {
+	c := madeCounts()
+	for _, result := range []string{"ok", "error"} {
+		c.cycles.WithLabelValues(result)
+	}
+	for _, operation := range []string{"insert", "update", "delete"} {
+		c.applied.WithLabelValues(operation)
+	}
+	for _, kind := range append(kindNames(), bulkInsertFailed, otherKind) {
+		c.errors.WithLabelValues(kind)
+	}
+	return c
+}
+
+func madeCounts() counts {
 	return counts{
 		exported:      counter("rows_exported_total", "Rows that this process has written to the sink."),
 		exportedBytes: counter("exported_bytes_total", "Bytes of these rows in memory, before they become Parquet."),

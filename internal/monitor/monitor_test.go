@@ -93,6 +93,18 @@ migrate_retries_total{method="Query",server="source"} 2
 # HELP migrate_errors_total Errors that ended a cycle or a bulk-insert job, by kind. Calls that were made again are not among them.
 # TYPE migrate_errors_total counter
 migrate_errors_total{kind="bulk_insert"} 1
+migrate_errors_total{kind="job_held"} 0
+migrate_errors_total{kind="job_lost"} 0
+migrate_errors_total{kind="login"} 0
+migrate_errors_total{kind="not_found"} 0
+migrate_errors_total{kind="not_loaded"} 0
+migrate_errors_total{kind="other"} 0
+migrate_errors_total{kind="source_changed"} 0
+migrate_errors_total{kind="store_access"} 0
+migrate_errors_total{kind="store_full"} 0
+migrate_errors_total{kind="target_not_filled"} 0
+migrate_errors_total{kind="target_unfit"} 0
+migrate_errors_total{kind="too_many_deletes"} 0
 migrate_errors_total{kind="unreachable"} 1
 # HELP migrate_ranges_differing Ranges that differed when they were last compared.
 # TYPE migrate_ranges_differing gauge

@@ -61,7 +61,7 @@ func (m *Monitor) Job(id int64, state, why string) {
 	m.bulkInserts.WithLabelValues(state).Inc()
 	m.jobs[id] = state
 	if why != "" {
-		m.errors.WithLabelValues("bulk_insert").Inc()
+		m.errors.WithLabelValues(bulkInsertFailed).Inc()
 		m.note(fmt.Sprintf("bulk-insert job %d", id), why, time.Now())
 	}
 }

@@ -40,6 +40,12 @@ func (m *Monitor) Retries(server string) func(method string, err error) {
 	}
 }
 
+// Kinds of errors beside those of kinds.
+const (
+	bulkInsertFailed = "bulk_insert"
+	otherKind        = "other"
+)
+
 // kinds name errors. The first that matches counts.
 var kinds = []struct {
 	err  error
@@ -65,5 +71,12 @@ func kindOf(err error) string {
 			return k.kind
 		}
 	}
-	return "other"
+	return otherKind
+}
+
+func kindNames() (names []string) {
+	for _, k := range kinds {
+		names = append(names, k.kind)
+	}
+	return names
 }
