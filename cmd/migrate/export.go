@@ -62,6 +62,7 @@ func (c config) export(ctx context.Context, out io.Writer, seen *monitor.Monitor
 	if err != nil {
 		return err
 	}
+	seen.Step("plan", 0)
 	var bar steps
 	opts.Planned = func(p *exporter.Plan) { bar.next("export "+c.Collection, p.Rows); seen.Step("export", p.Rows) }
 	opts.Progress = func(rows, bytes int64) { bar.add(rows, bytes); seen.Exported(rows, bytes) }

@@ -124,6 +124,8 @@ func (m *Monitor) state(lag float64) (words, mood string) {
 	switch {
 	case m.last.Cycle == 0 && waiting(m.last, m.steps) != "":
 		return under(m.steps).name + " under way", "calm"
+	case m.last.Cycle == 0 && len(m.steps) == 0:
+		return "starting", "calm"
 	case m.last.Cycle == 0:
 		return "in its first cycle", "calm"
 	case m.last.Err != nil:
@@ -187,7 +189,7 @@ func bars(steps []step) (shown []bar) {
 		}
 		b := bar{Name: s.name, Text: s.inWords(), Share: s.share(), Ended: !s.ended.IsZero()}
 		if b.Ended {
-			b.Text, b.Share = plural(s.done, "row")+" in "+brief(s.ended.Sub(s.began)), 1
+			b.Text, b.Share = s.result(), 1
 		}
 		shown = append(shown, b)
 	}

@@ -39,8 +39,11 @@ func TestPage(t *testing.T) {
 		do   func(*monitor.Monitor)
 		want []string
 	}{
-		"at first":  {func(*monitor.Monitor) {}, []string{"in its first cycle", "None since"}},
-		"exporting": {func(m *monitor.Monitor) { m.Step("export", 2000); m.Exported(500, 1) }, []string{"export under way", "500 of 2,000 rows"}},
+		"at first":       {func(*monitor.Monitor) {}, []string{"starting", "None since"}},
+		"in its first":   {func(m *monitor.Monitor) { m.Step(monitor.Syncing, 0) }, []string{"in its first cycle"}},
+		"being planned":  {func(m *monitor.Monitor) { m.Step("plan", 0) }, []string{"plan under way"}},
+		"after its plan": {func(m *monitor.Monitor) { m.Step("plan", 0); m.Step("export", 5) }, []string{"plan in 0.0 s", "0 of 5 rows"}},
+		"exporting":      {func(m *monitor.Monitor) { m.Step("export", 2000); m.Exported(500, 1) }, []string{"export under way", "500 of 2,000 rows"}},
 		"importing": {func(m *monitor.Monitor) {
 			m.Step("export", 2000)
 			m.Exported(2000, 1)

@@ -40,7 +40,7 @@ func loopback(address string) bool {
 
 // Serve answers requests until its context ends.
 func (m *Monitor) Serve(ctx context.Context, listener net.Listener, opts Options) error {
-	server := &http.Server{Handler: m.Handler(opts), ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{Handler: m.Handler(opts), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute}
 	stop := context.AfterFunc(ctx, func() { server.Close() })
 	defer stop()
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

@@ -97,6 +97,15 @@ func (s step) inWords() string {
 	return fmt.Sprintf("%s of %s rows", thousands(s.done), thousands(s.total))
 }
 
+// result says what became of a step that has ended.
+func (s step) result() string {
+	took := "in " + brief(s.ended.Sub(s.began))
+	if s.total == 0 {
+		return took
+	}
+	return plural(s.done, "row") + " " + took
+}
+
 // share is how much of the step is done, from 0 to 1.
 func (s step) share() float64 {
 	if s.total == 0 {
