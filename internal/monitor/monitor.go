@@ -16,7 +16,6 @@ type Subject struct {
 	As         string // its name on the target
 	Source     string // the servers' addresses
 	Target     string
-	Direction  string // which way rows go, where there is something to say of it
 }
 
 // Monitor keeps what export, import and the cycles of a sync reported. It is safe for use by several goroutines.

@@ -102,10 +102,12 @@ migrate_errors_total{kind="other"} 0
 migrate_errors_total{kind="source_changed"} 0
 migrate_errors_total{kind="store_access"} 0
 migrate_errors_total{kind="store_full"} 0
+migrate_errors_total{kind="switched_before"} 0
 migrate_errors_total{kind="target_not_filled"} 0
 migrate_errors_total{kind="target_unfit"} 0
 migrate_errors_total{kind="too_many_deletes"} 0
 migrate_errors_total{kind="unreachable"} 1
+migrate_errors_total{kind="written_after_switch"} 0
 # HELP migrate_ranges_differing Ranges that differed when they were last compared.
 # TYPE migrate_ranges_differing gauge
 migrate_ranges_differing 1

@@ -61,6 +61,8 @@ func (m *Monitor) servePage(opts Options) http.HandlerFunc {
 // view is the page in words.
 type view struct {
 	Subject
+	Direction   string // of the last cycle
+	From, To    string // the servers' addresses, as rows go
 	State, Mood string // in words, and good, fair, bad or calm
 	Error       string // that ended the last cycle
 	Figures     []figure
@@ -110,6 +112,10 @@ func (m *Monitor) view(now time.Time) view {
 		Cycles: rows(m.history.values, now), Troubles: newestFirst(m.troubles.values), Foot: m.foot(now),
 	}
 	v.State, v.Mood = m.state(lag)
+	v.Direction, v.From, v.To = m.last.Direction, m.subject.Source, m.subject.Target
+	if p := m.last.Position; p != nil && p.Serving.Is(checkpoint.Target) {
+		v.From, v.To = v.To, v.From
+	}
 	if m.last.Err != nil {
 		v.Error = m.last.Err.Error()
 	}
@@ -149,7 +155,7 @@ func (m *Monitor) figures(lag float64, now time.Time) []figure {
 		{"Rows applied", thousands(p.Upserted + p.Deleted), thousands(p.Upserted) + " upserted, " + thousands(p.Deleted) + " deleted"},
 		{"Ranges that differ", thousands(int64(m.last.Hot)), "of " + thousands(int64(len(p.Ranges))) + ", when last compared"},
 		{"Differences passed", thousands(p.Passed), "gone at the second look"},
-		{"Doubled keys", thousands(m.last.Doubled), "on the source"},
+		{"Doubled keys", thousands(m.last.Doubled), "on the side that serves"},
 	}
 }
 

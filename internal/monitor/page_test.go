@@ -72,11 +72,16 @@ func TestPage(t *testing.T) {
 				time.Sleep(30 * time.Second)
 			}
 		}, []string{"last cycle failed", errBroken.Error(), "3 times since 00:00:00", "3 did not"}},
-		"another way": {func(m *monitor.Monitor) {}, []string{"migrate · target → source"}},
+		"out": {func(m *monitor.Monitor) {
+			m.Cycle(syncer.Report{Cycle: 1, Direction: "source to target", Position: &checkpoint.Position{}})
+		}, []string{"migrate · source to target", "here:1 → there:2"}},
+		"and back": {func(m *monitor.Monitor) {
+			m.Cycle(syncer.Report{Cycle: 1, Direction: "target to source", Position: &checkpoint.Position{Serving: checkpoint.Target}})
+		}, []string{"migrate · target to source", "there:2 → here:1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				m := monitor.New(monitor.Subject{Collection: "documents", Direction: "target → source"})
+				m := monitor.New(monitor.Subject{Collection: "documents", Source: "here:1", Target: "there:2"})
 				c.do(m)
 				text := words(shown(t, m, "/"))
 				for _, want := range c.want {
@@ -92,11 +97,11 @@ func TestPage(t *testing.T) {
 // TestPageEscapes shows what a server says as text, whatever it says.
 func TestPageEscapes(t *testing.T) {
 	const evil = `"><script>alert(1)</script>&'`
-	m := monitor.New(monitor.Subject{Collection: evil, As: evil + "2", Source: evil, Target: evil, Direction: evil})
+	m := monitor.New(monitor.Subject{Collection: evil, As: evil + "2", Source: evil, Target: evil})
 	m.Step(evil, 1)
 	m.Job(1, evil, evil)
 	m.Retries(evil)(evil, fmt.Errorf("%s", evil))
-	m.Cycle(syncer.Report{Cycle: 1, Err: fmt.Errorf("%s", evil)})
+	m.Cycle(syncer.Report{Cycle: 1, Direction: evil, Err: fmt.Errorf("%s", evil)})
 	page := shown(t, m, "/")
 	if strings.Contains(page, "<script") {
 		t.Errorf("not escaped: %s", page)

@@ -54,6 +54,8 @@ var kinds = []struct {
 	{syncer.ErrSource, "source_changed"},
 	{syncer.ErrTarget, "target_unfit"},
 	{syncer.ErrBase, "target_not_filled"},
+	{syncer.ErrSwitched, "switched_before"},
+	{syncer.ErrLate, "written_after_switch"},
 	{syncer.ErrDeletes, "too_many_deletes"},
 	{checkpoint.ErrLost, "job_lost"},
 	{checkpoint.ErrHeld, "job_held"},
