@@ -19,7 +19,9 @@ import (
 func newRun() *cobra.Command {
 	return command("run", "Export, import, and then keep in step: the whole move in one command",
 		`Exports the collection, imports it, and then keeps the target in step until it is interrupted; or with --once until all is
-applied that was written before. What is done already is not done again, so the same command goes on wherever it ended.`,
+applied that was written before. What is done already is not done again, so the same command goes on wherever it ended.
+
+Meanwhile a status page, Prometheus metrics, /healthz and /readyz are at --listen, from the export on.`,
 		`  migrate run --source-address standalone:19530 --target-address cluster:19530 --collection rag_documents \
       --sink-url s3://exports/milvus --sink-endpoint minio:9000 --staging-url s3://a-bucket/staging`,
 		slices.Concat(sourceSettings, targetSettings, sinkSettings, stagingSettings,

@@ -23,7 +23,9 @@ func newSync() *cobra.Command {
 		`Finds what was inserted, changed and deleted on the source since, and applies it to the target, until it is interrupted; or
 with --once until all is applied that was written before. It takes up where export and import ended: nothing is applied
 before the import of that export is done. After "migrate cutover" it goes the other way, and keeps the source in step with the
-target for the time that was given there. Exits with 3 where --once ends with differences left.`,
+target for the time that was given there. Exits with 3 where --once ends with differences left.
+
+Meanwhile a status page, Prometheus metrics, /healthz and /readyz are at --listen.`,
 		`  migrate sync --source-address standalone:19530 --target-address cluster:19530 --collection rag_documents \
       --staging-url s3://a-bucket/staging --staging-endpoint minio:9000
   migrate sync --once --base-done --source-address standalone:19530 --target-address cluster:19530 --collection rag_documents`,

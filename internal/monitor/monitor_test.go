@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -178,6 +179,29 @@ func get(t *testing.T, m *monitor.Monitor, path string) (int, string) {
 		t.Fatal(err)
 	}
 	return resp.StatusCode, string(text)
+}
+
+// TestAtOnce is told and asked by many at once, for the race detector.
+func TestAtOnce(t *testing.T) {
+	m := monitor.New(monitor.Subject{})
+	h := m.Handler(monitor.Options{})
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			m.Step("export", 100)
+			m.Exported(10, 10)
+			m.Job(int64(i), "importing", "")
+			m.Job(int64(i), "failed", "by chance")
+			m.Retries("source")("Query", errBroken)
+			m.Cycle(syncer.Report{Cycle: 1, Err: errBroken, Position: &checkpoint.Position{AsOf: time.Now()}})
+			for _, path := range []string{"/", "/metrics", "/readyz"} {
+				if answer := ask(h, path, nil); answer.Body.Len() == 0 {
+					t.Errorf("no answer at %s", path)
+				}
+			}
+		})
+	}
+	all.Wait()
 }
 
 // TestListen wants a token where others can reach the address.
