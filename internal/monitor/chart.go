@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 )
@@ -9,13 +10,16 @@ import (
 // chart is the lag over time as the page draws it: paths in a box of chartWidth by chartHeight, with zero at the bottom.
 type chart struct {
 	Width, Height int
-	Half          int       // of the height
-	Line, Area    string    // SVG paths
-	Failed        []float64 // where cycles failed, from the left
-	Top, Middle   string    // what the upper edge and the middle stand for
+	Half          int    // of the height
+	Line, Area    string // SVG paths
+	Failed        []band // where cycles failed
+	Top, Middle   string // what the upper edge and the middle stand for
 	From, Until   string
 	InWords       string
 }
+
+// band is a part of the chart, from top to bottom.
+type band struct{ From, Width float64 }
 
 const (
 	chartWidth  = 600
@@ -48,13 +52,28 @@ func drawLag(samples []sample, now time.Time) *chart {
 		c.Line += path(stretch, x, y)
 		c.Area += area(stretch, x, y)
 	}
-	for _, p := range points {
+	for i, p := range points {
 		if p.report.Err != nil {
-			c.Failed = append(c.Failed, x(p.at))
+			c.Failed = shade(c.Failed, x(points[max(i-1, 0)].at), x(p.at))
 		}
 	}
 	return c
 }
+
+// leastBand is a width that can be seen.
+const leastBand = 2
+
+// shade adds the time between the end of a cycle and that of the next to bands that are in order.
+func shade(bands []band, from, until float64) []band {
+	if n := len(bands); n > 0 && bands[n-1].From+bands[n-1].Width >= from-0.1 {
+		bands[n-1].Width = round(until - bands[n-1].From)
+		return bands
+	}
+	width := max(until-from, leastBand)
+	return append(bands, band{round(until - width), round(width)})
+}
+
+func round(x float64) float64 { return math.Round(x*10) / 10 }
 
 func share(part, whole time.Duration) float64 { return min(float64(part)/float64(max(whole, 1)), 1) }
 

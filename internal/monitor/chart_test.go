@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -55,6 +56,18 @@ func TestThin(t *testing.T) {
 	}
 	if c.Top != "1 h" || len(c.Failed) != 1 {
 		t.Errorf("the worst is not drawn: %s, %v", c.Top, c.Failed)
+	}
+}
+
+// TestFailed shades the time in which cycles failed.
+func TestFailed(t *testing.T) {
+	all := samples(0, 30, 60, 0, 0)
+	for _, i := range []int{0, 1, 2, 4} {
+		all[i].report.Err = errors.New("failed")
+	}
+	want := []band{{-2, 302}, {450, 150}}
+	if got := drawLag(all, time.Now()).Failed; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }
 

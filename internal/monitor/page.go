@@ -170,7 +170,7 @@ func inStepFigure(at, now time.Time) figure {
 	if at.IsZero() {
 		return figure{"Proved equal", "never yet", ""}
 	}
-	return figure{"Proved equal", span(now.Sub(at)) + " ago", "at " + clock(at.In(now.Location()), now)}
+	return figure{"Proved equal", span(now.Sub(at)), "ago, at " + clock(at.In(now.Location()), now)}
 }
 
 // compared tells how many ranges were compared at least once.
@@ -182,7 +182,7 @@ func compared(ranges []checkpoint.SyncRange) *bar {
 		}
 	}
 	return &bar{
-		Name: "Ranges compared row by row", Text: fmt.Sprintf("%s of %s", thousands(int64(n)), thousands(int64(len(ranges)))),
+		Name: "Ranges compared", Text: fmt.Sprintf("%s of %s", thousands(int64(n)), thousands(int64(len(ranges)))),
 		Share: float64(n) / float64(len(ranges)), Ended: n == len(ranges),
 	}
 }

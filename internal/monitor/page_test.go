@@ -58,7 +58,7 @@ func TestPage(t *testing.T) {
 			now := time.Now()
 			m.Cycle(syncer.Report{Cycle: 3, InStep: true, Position: &checkpoint.Position{AsOf: now, InStep: now, Upserted: 1200, Deleted: 3, Passed: 4}, Doubled: 5})
 			time.Sleep(65 * time.Second)
-		}, []string{"in step", "Lag 1 min 5 s", "Proved equal 1 min 5 s ago", "1,203 1,200 upserted, 3 deleted", "Differences passed 4", "Doubled keys 5"}},
+		}, []string{"in step", "Lag 1 min 5 s", "Proved equal 1 min 5 s ago, at 00:00:00", "1,203 1,200 upserted, 3 deleted", "Differences passed 4", "Doubled keys 5"}},
 		"following": {func(m *monitor.Monitor) {
 			for i := range 3 {
 				at := time.Now()
