@@ -123,9 +123,7 @@ func TestSyncServes(t *testing.T) {
 	if text := fetch(t, "http://"+address+"/metrics"); !strings.Contains(text, `migrate_cycles_total{result="ok"}`) {
 		t.Errorf("metrics: %s", text)
 	}
-	if page := fetch(t, "http://"+address+"/"); !strings.Contains(page, "in step") {
-		t.Errorf("page: %s", page)
-	}
+	await(t, func() bool { return strings.Contains(fetch(t, "http://"+address+"/"), "in step</p>") })
 	if text := fetch(t, "http://"+address+"/debug/pprof/"); !strings.Contains(text, "404") {
 		t.Errorf("profiles that nobody asked for: %s", text)
 	}
@@ -163,7 +161,8 @@ func TestRunServes(t *testing.T) {
 			t.Errorf("the metrics lack %s: %s", want, metrics)
 		}
 	}
-	if page := at("/"); !strings.Contains(page, "20,000 rows in") || !strings.Contains(page, "in step") {
+	await(t, func() bool { return strings.Contains(at("/"), "in step</p>") })
+	if page := at("/"); !strings.Contains(page, "20,000 rows in") {
 		t.Errorf("the page: %s", page)
 	}
 	if at("/debug/pprof/goroutine?debug=1") == "" {
