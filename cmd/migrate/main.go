@@ -39,7 +39,11 @@ func main() {
 // tell says what went wrong, in the log's own format where that is for machines.
 func tell(err error) {
 	if _, forMachines := slog.Default().Handler().(*slog.JSONHandler); forMachines {
-		slog.Error("migrate ended", "error", explain(err), "exit code", exitCode(err))
+		level := slog.LevelError
+		if errors.As(err, new(interrupted)) { // nothing went wrong
+			level = slog.LevelWarn
+		}
+		slog.Log(context.Background(), level, "migrate ended", "error", explain(err), "exit code", exitCode(err))
 		return
 	}
 	fmt.Fprintln(os.Stderr, "migrate:", explain(err))

@@ -88,8 +88,14 @@ func (c config) sync(ctx context.Context, out io.Writer, opts syncer.Options, se
 		fmt.Fprintln(os.Stderr, err)
 		return nil
 	}
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("%w: %w", errStopped, err)
+	}
 	return err
 }
+
+// errStopped is a sync that was told to end. Its position is kept.
+var errStopped = errors.New("the sync was stopped")
 
 // errEnded ends the serving when what was served has ended.
 var errEnded = errors.New("all has ended")

@@ -131,7 +131,7 @@ func TestSyncServes(t *testing.T) {
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	end().want(t, exitInterrupted)
+	end().want(t, exitInterrupted, "the sync was stopped", "the same command goes on")
 	migrate(t, nil, args("status", sync[len(sync)-2:])...).want(t, exitOK, "paused")
 }
 

@@ -136,6 +136,8 @@ func (m *Monitor) state(lag float64) (words, mood string) {
 		return "in its first cycle", "calm"
 	case m.last.Err != nil:
 		return "last cycle failed", "bad"
+	case m.tryingAgain():
+		return "trying again", "fair"
 	case m.last.InStep:
 		return "in step", "good"
 	case lag < 0:

@@ -72,6 +72,16 @@ func TestPage(t *testing.T) {
 				time.Sleep(30 * time.Second)
 			}
 		}, []string{"last cycle failed", errBroken.Error(), "3 times since 00:00:00", "3 did not"}},
+		"trying again": {func(m *monitor.Monitor) {
+			m.Cycle(syncer.Report{Cycle: 3, InStep: true, Position: &checkpoint.Position{}})
+			time.Sleep(time.Second)
+			m.Retries("source")("Query", errBroken)
+		}, []string{"trying again", "Query on the source, made again"}},
+		"well again": {func(m *monitor.Monitor) {
+			m.Retries("source")("Query", errBroken)
+			time.Sleep(time.Second)
+			m.Cycle(syncer.Report{Cycle: 3, InStep: true, Position: &checkpoint.Position{}})
+		}, []string{"in step", "Query on the source, made again"}},
 		"out": {func(m *monitor.Monitor) {
 			m.Cycle(syncer.Report{Cycle: 1, Direction: "source to target", Position: &checkpoint.Position{}})
 		}, []string{"migrate · source to target", "here:1 → there:2"}},

@@ -30,6 +30,12 @@ func (m *Monitor) note(where, text string, at time.Time) {
 	m.troubles.add(t)
 }
 
+// tryingAgain reports whether something went wrong since the last cycle ended: the one under way waits for it to pass.
+func (m *Monitor) tryingAgain() bool {
+	n := len(m.troubles.values)
+	return n > 0 && m.troubles.values[n-1].Last.After(m.ended)
+}
+
 // Retries is what a server's WatchRetries is to be given: it takes note of each call that is made again.
 func (m *Monitor) Retries(server string) func(method string, err error) {
 	return func(method string, err error) {
