@@ -60,6 +60,7 @@ var kinds = []struct {
 	{syncer.ErrSource, "source_changed"},
 	{syncer.ErrTarget, "target_unfit"},
 	{syncer.ErrBase, "target_not_filled"},
+	{syncer.ErrCursor, "no_cursor"},
 	{syncer.ErrSwitched, "switched_before"},
 	{syncer.ErrLate, "written_after_switch"},
 	{syncer.ErrDeletes, "too_many_deletes"},
