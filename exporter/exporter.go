@@ -44,6 +44,8 @@ type Options struct {
 	AllowUnreadable bool   // leave out rows that the server counts and never returns, and say so
 	// Progress is told of every batch written; calls come from several goroutines.
 	Progress func(rows, bytes int64)
+	// Kept is told of what an earlier run had finished; Progress where nil.
+	Kept func(rows, bytes int64)
 	// Planned is told once what is about to be exported.
 	Planned func(*Plan)
 }
@@ -57,6 +59,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Progress == nil {
 		o.Progress = func(int64, int64) {}
+	}
+	if o.Kept == nil {
+		o.Kept = o.Progress
 	}
 	if o.Planned == nil {
 		o.Planned = func(*Plan) {}
@@ -205,7 +210,7 @@ func (e *export) sweep(ctx context.Context) error {
 	}
 	for _, p := range e.job.Job().Parts {
 		if p.State == checkpoint.Finished {
-			e.opts.Progress(p.Rows.Rows, p.Bytes)
+			e.opts.Kept(p.Rows.Rows, p.Bytes)
 			continue
 		}
 		if err := sweeper.Sweep(ctx, e.objectName(p)); err != nil {

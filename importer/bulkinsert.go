@@ -51,6 +51,32 @@ type jobState struct {
 
 const unknownRows = -1
 
+// JobState is how far a bulk-insert job is, in words that are the same for all versions of Milvus.
+type JobState string
+
+// The states of a bulk-insert job.
+const (
+	JobPending     JobState = "pending" // it waits for its turn on the server
+	JobImporting   JobState = "importing"
+	JobUncommitted JobState = "uncommitted" // all is imported, and nothing visible
+	JobCompleted   JobState = "completed"
+	JobFailed      JobState = "failed"
+)
+
+func (s jobState) inWords() JobState {
+	switch {
+	case s.failed != "":
+		return JobFailed
+	case s.completed:
+		return JobCompleted
+	case s.uncommitted:
+		return JobUncommitted
+	case strings.HasSuffix(s.name, "Pending"): // ImportPending of 2.3, Pending of 2.4 and later
+		return JobPending
+	}
+	return JobImporting
+}
+
 // dialect chooses how a server is told to bulk-insert, and makes sure that it listens.
 func dialect(ctx context.Context, server *milvus.Server) (bulkInserter, error) {
 	switch can := server.Capabilities; {
@@ -81,6 +107,7 @@ func (im *importing) follow(ctx context.Context, g group) (rows int64, err error
 		if err != nil {
 			return 0, fmt.Errorf("following %s, last %s: %w", job, last.name, err)
 		}
+		im.opts.Job(id, state.inWords(), state.failed)
 		if state.failed != "" {
 			return 0, fmt.Errorf("%s: %w: %s", job, ErrJobFailed, state.failed)
 		}

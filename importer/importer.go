@@ -58,6 +58,11 @@ type Options struct {
 	Step func(name string, rows int64)
 	// Progress is told what of the present step was done; calls come from several goroutines.
 	Progress func(rows, bytes int64)
+	// Imported is told of the rows that each bulk-insert job of this run brought; calls come from several goroutines.
+	Imported func(rows int64)
+	// Job is told how far each bulk-insert job is, and why where it failed, whenever it was looked at; calls come from several
+	// goroutines.
+	Job func(id int64, state JobState, why string)
 }
 
 func (o Options) withDefaults(m *manifest.Manifest) Options {
@@ -72,6 +77,12 @@ func (o Options) withDefaults(m *manifest.Manifest) Options {
 	}
 	if o.Progress == nil {
 		o.Progress = func(int64, int64) {}
+	}
+	if o.Imported == nil {
+		o.Imported = func(int64) {}
+	}
+	if o.Job == nil {
+		o.Job = func(int64, JobState, string) {}
 	}
 	if o.Step == nil {
 		o.Step = func(string, int64) {}

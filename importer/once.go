@@ -57,6 +57,7 @@ func (im *importing) insertOnce(ctx context.Context, g group) error {
 	if want := im.rowsOf(g); rows != want && rows != unknownRows {
 		return fmt.Errorf("the server imported %d rows of %d", rows, want)
 	}
+	im.opts.Imported(im.rowsOf(g))
 	return im.finished(ctx, g)
 }
 

@@ -59,6 +59,7 @@ type config struct {
 	BaseDone      bool   `mapstructure:"base-done"`
 	Listen        string
 	ListenToken   string `mapstructure:"listen-token"`
+	Pprof         bool
 
 	Rollback    bool
 	Alias       string
@@ -251,8 +252,9 @@ var (
 	maxDelete     = setting{"max-delete", "10%", "rows that may be deleted on the target in one cycle: a number, or a share of its rows"}
 	cursorField   = setting{"cursor-field", "", "INT64 or VARCHAR field that grows with every insert and upsert, such as updated_at, by which what was written is found"}
 	baseDone      = setting{"base-done", false, "the target was filled otherwise than by this job's import, and seen to be equal"}
-	listen        = setting{"listen", "127.0.0.1:9321", "host:port of /metrics, /healthz and /readyz, unless --once is said; none where empty"}
-	listenToken   = setting{"listen-token", "", "bearer token that requests have to bear; needed where others than this machine can reach the address (better: " + envName("listen-token") + ")"}
+	listen        = setting{"listen", "127.0.0.1:9321", "host:port of the status page, /metrics, /healthz and /readyz, unless --once is said; none where empty"}
+	pprof         = setting{"pprof", false, "serve profiles of this process at /debug/pprof/ there too"}
+	listenToken   = setting{"listen-token", "", "token that requests have to bear, as a bearer token or, in a browser, as the password of any user; needed where others than this machine can reach the address (better: " + envName("listen-token") + ")"}
 
 	rollback    = setting{"rollback", false, "switch back to the source"}
 	alias       = setting{"alias", "", "alias on the target that names the collection once it serves; it may name another one before"}

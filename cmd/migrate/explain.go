@@ -60,6 +60,7 @@ var hints = []struct {
 	{milvus.ErrNoAlias, "give another alias, or leave --alias out: clients that use the collection's own name need none"},
 	{syncer.ErrDeletes, "look at the source first; nothing is deleted while it counts so few rows"},
 	{verify.ErrDiffers, "see above"},
+	{errStopped, "the same command goes on"},
 }
 
 // explain is an error with what to do next.
@@ -69,7 +70,7 @@ func explain(err error) string {
 	if errors.As(err, &kept) && !errors.Is(err, checkpoint.ErrLost) {
 		hint = "\n  next: give the same command again to go on, or `migrate resume --job " + kept.Job + "`"
 	}
-	if kept == nil && errors.As(err, new(interrupted)) {
+	if kept == nil && errors.As(err, new(interrupted)) && !errors.Is(err, errStopped) {
 		hint = "\n  nothing is kept: the same command begins anew"
 	}
 	for _, h := range hints {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"migrate/internal/checksum"
 	"migrate/internal/manifest"
 	"migrate/internal/milvus"
+	"migrate/internal/monitor"
 	"migrate/internal/source"
 )
 
@@ -40,7 +42,12 @@ type exportResult struct {
 }
 
 func runExport(cmd *cobra.Command, c config) error {
-	ctx, started := cmd.Context(), time.Now()
+	return c.export(cmd.Context(), cmd.OutOrStdout(), c.monitor())
+}
+
+// export exports, and seen is told of it.
+func (c config) export(ctx context.Context, out io.Writer, seen *monitor.Monitor) error {
+	started := time.Now()
 	opts, err := exportOptions(c)
 	if err != nil {
 		return err
@@ -50,13 +57,16 @@ func runExport(cmd *cobra.Command, c config) error {
 		return err
 	}
 	defer server.Close()
+	server.WatchRetries(seen.Retries("source"))
 	sink, err := openSink(ctx, c)
 	if err != nil {
 		return err
 	}
+	seen.Step("plan", 0)
 	var bar steps
-	opts.Planned = func(p *exporter.Plan) { bar.next("export "+c.Collection, p.Rows) }
-	opts.Progress = bar.add
+	opts.Planned = func(p *exporter.Plan) { bar.next("export "+c.Collection, p.Rows); seen.Step("export", p.Rows) }
+	opts.Progress = func(rows, bytes int64) { bar.add(rows, bytes); seen.Exported(rows, bytes) }
+	opts.Kept = func(rows, bytes int64) { bar.add(rows, bytes); seen.Did(rows) }
 	done, err := exporter.Export(ctx, server, c.Collection, sink, opts)
 	bar.stop()
 	if err != nil {
@@ -66,7 +76,7 @@ func runExport(cmd *cobra.Command, c config) error {
 		Job: done.Job, URL: sink.URL(done.Job), Content: done.Total, Bytes: done.Bytes, Parts: objects(done),
 		Snapshot: snapshot(done), Findings: done.Findings, usage: usageSince(started),
 	}
-	return c.print(cmd.OutOrStdout(), r, r.text)
+	return c.print(out, r, r.text)
 }
 
 func exportOptions(c config) (exporter.Options, error) {

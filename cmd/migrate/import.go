@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"migrate/importer"
 	"migrate/internal/manifest"
+	"migrate/internal/monitor"
 )
 
 func newImport() *cobra.Command {
@@ -31,7 +33,12 @@ type importResult struct {
 }
 
 func runImport(cmd *cobra.Command, c config) error {
-	ctx, started := cmd.Context(), time.Now()
+	return c.bulkInsert(cmd.Context(), cmd.OutOrStdout(), c.monitor())
+}
+
+// bulkInsert imports, and seen is told of it.
+func (c config) bulkInsert(ctx context.Context, out io.Writer, seen *monitor.Monitor) error {
+	started := time.Now()
 	job, err := c.job()
 	if err != nil {
 		return err
@@ -44,6 +51,7 @@ func runImport(cmd *cobra.Command, c config) error {
 		return err
 	}
 	defer server.Close()
+	server.WatchRetries(seen.Retries("target"))
 	sink, err := openSink(ctx, c)
 	if err != nil {
 		return err
@@ -59,14 +67,17 @@ func runImport(cmd *cobra.Command, c config) error {
 	var bar steps
 	done, err := importer.Import(ctx, server, sink, m, staging, importer.Options{
 		As: c.As, Jobs: c.Jobs, IntoExisting: c.IntoExisting, KeepIDs: c.KeepIDs, Force: c.Force,
-		Step: bar.next, Progress: bar.add,
+		Step:     func(name string, rows int64) { bar.next(name, rows); seen.Step(name, rows) },
+		Progress: func(rows, bytes int64) { bar.add(rows, bytes); seen.Did(rows) },
+		Imported: seen.Imported,
+		Job:      func(id int64, state importer.JobState, why string) { seen.Job(id, string(state), why) },
 	})
 	bar.stop()
 	if err != nil {
 		return err
 	}
 	r := importResult{done, usageSince(started)}
-	return c.print(cmd.OutOrStdout(), r, r.text)
+	return c.print(out, r, r.text)
 }
 
 func (r importResult) text(w io.Writer) {

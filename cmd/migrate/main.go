@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -30,9 +31,22 @@ func main() {
 	}
 	stop()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "migrate:", explain(err))
+		tell(err)
 	}
 	os.Exit(exitCode(err))
+}
+
+// tell says what went wrong, in the log's own format where that is for machines.
+func tell(err error) {
+	if _, forMachines := slog.Default().Handler().(*slog.JSONHandler); forMachines {
+		level := slog.LevelError
+		if errors.As(err, new(interrupted)) { // nothing went wrong
+			level = slog.LevelWarn
+		}
+		slog.Log(context.Background(), level, "migrate ended", "error", explain(err), "exit code", exitCode(err))
+		return
+	}
+	fmt.Fprintln(os.Stderr, "migrate:", explain(err))
 }
 
 func exitCode(err error) int {

@@ -256,6 +256,20 @@ func TestConfiguration(t *testing.T) {
 	}
 }
 
+// TestLogFormat says all in JSON where the log is for machines, the reason of the end included.
+func TestLogFormat(t *testing.T) {
+	r := migrate(t, nil, "sync", "--log-format", "json", "--collection", "c")
+	r.want(t, exitUsage)
+	var line struct {
+		Level, Error string
+		Code         int `json:"exit code"`
+	}
+	if err := json.Unmarshal([]byte(r.stderr), &line); err != nil || line.Code != exitUsage || !strings.Contains(line.Error, "source.address") {
+		t.Errorf("%v: %+v", err, line)
+	}
+	migrate(t, nil, "sync", "--log-format", "xml").want(t, exitUsage, "text or json")
+}
+
 // TestInterrupted stops soon after a signal, says so, and leaves no part behind.
 func TestInterrupted(t *testing.T) {
 	name := documents(t, labtest.Source(t), 60_000)

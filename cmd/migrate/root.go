@@ -19,6 +19,7 @@ const longHelp = `migrate moves Milvus collections from a standalone to a distri
   migrate sync     keeps the cluster in step with the source, until the switch
   migrate cutover  switches to the cluster, and back, once both are equal and nobody writes
   migrate run      exports, imports and syncs in one command
+  migrate ready    tells whether a sync on this machine is well, for health checks
   migrate status   shows the jobs and how they stand
   migrate resume   goes on with a job that was interrupted, also on another machine
   migrate bench    measures inserts and searches, on one server or on source and target side by side
@@ -44,8 +45,8 @@ func newRoot() *cobra.Command {
 	})
 	root.PersistentFlags().String("config", "", "configuration file (default ./migrate.yaml, where there is one)")
 	addFlags(root.PersistentFlags(), globalSettings...)
-	root.AddCommand(newPlan(), newExport(), newImport(), newVerify(), newSync(), newRun(), newCutover(), newDoctor(), newStatus(), newResume(), newJobs(),
-		newBench(), newCluster(), newDrill(), newConfigHelp())
+	root.AddCommand(newPlan(), newExport(), newImport(), newVerify(), newSync(), newRun(), newCutover(), newReady(), newDoctor(), newStatus(),
+		newResume(), newJobs(), newBench(), newCluster(), newDrill(), newConfigHelp())
 	return root
 }
 

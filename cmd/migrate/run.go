@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -11,13 +12,16 @@ import (
 	"migrate/checkpoint"
 	"migrate/internal/manifest"
 	"migrate/internal/milvus"
+	"migrate/internal/monitor"
 	"migrate/sinks"
 )
 
 func newRun() *cobra.Command {
 	return command("run", "Export, import, and then keep in step: the whole move in one command",
 		`Exports the collection, imports it, and then keeps the target in step until it is interrupted; or with --once until all is
-applied that was written before. What is done already is not done again, so the same command goes on wherever it ended.`,
+applied that was written before. What is done already is not done again, so the same command goes on wherever it ended.
+
+Meanwhile a status page, Prometheus metrics, /healthz and /readyz are at --listen, from the export on.`,
 		`  migrate run --source-address standalone:19530 --target-address cluster:19530 --collection rag_documents \
       --sink-url s3://exports/milvus --sink-endpoint minio:9000 --staging-url s3://a-bucket/staging`,
 		slices.Concat(sourceSettings, targetSettings, sinkSettings, stagingSettings,
@@ -26,10 +30,21 @@ applied that was written before. What is done already is not done again, so the 
 }
 
 func runRun(cmd *cobra.Command, c config) error {
-	ctx := cmd.Context()
-	if _, err := c.syncOptions(ctx); err != nil { // before anything is moved
+	opts, err := c.syncOptions(cmd.Context()) // before anything is moved
+	if err != nil {
 		return err
 	}
+	seen, out := c.monitor(), cmd.OutOrStdout()
+	return c.whileServing(cmd.Context(), seen, func(ctx context.Context) error {
+		if err := c.move(ctx, out, seen); err != nil {
+			return err
+		}
+		return c.sync(ctx, out, opts, seen)
+	})
+}
+
+// move exports and imports, where that is not done.
+func (c config) move(ctx context.Context, out io.Writer, seen *monitor.Monitor) error {
 	job, err := c.job()
 	if err != nil {
 		return err
@@ -43,21 +58,16 @@ func runRun(cmd *cobra.Command, c config) error {
 	}
 	_, err = manifest.Read(ctx, sink, job)
 	if errors.Is(err, manifest.ErrNone) {
-		err = runExport(cmd, c)
+		err = c.export(ctx, out, seen)
 	}
 	if err != nil {
 		return err
 	}
 	imported, err := c.imported(ctx, job)
-	if err != nil {
+	if err != nil || imported {
 		return err
 	}
-	if !imported {
-		if err := runImport(cmd, c); err != nil {
-			return err
-		}
-	}
-	return runSync(cmd, c)
+	return c.bulkInsert(ctx, out, seen)
 }
 
 // checkKeys refuses keys that would be given anew by the target: nothing could be kept in step by them.

@@ -23,7 +23,9 @@ func newSync() *cobra.Command {
 		`Finds what was inserted, changed and deleted on the source since, and applies it to the target, until it is interrupted; or
 with --once until all is applied that was written before. It takes up where export and import ended: nothing is applied
 before the import of that export is done. After "migrate cutover" it goes the other way, and keeps the source in step with the
-target for the time that was given there. Exits with 3 where --once ends with differences left.`,
+target for the time that was given there. Exits with 3 where --once ends with differences left.
+
+Meanwhile a status page, Prometheus metrics, /healthz and /readyz are at --listen.`,
 		`  migrate sync --source-address standalone:19530 --target-address cluster:19530 --collection rag_documents \
       --staging-url s3://a-bucket/staging --staging-endpoint minio:9000
   migrate sync --once --base-done --source-address standalone:19530 --target-address cluster:19530 --collection rag_documents`,
@@ -31,7 +33,7 @@ target for the time that was given there. Exits with 3 where --once ends with di
 		runSync)
 }
 
-var syncSettings = []setting{once, interval, fullScanEvery, flushEvery, cycleRows, maxRate, maxDelete, cursorField, baseDone, listen, listenToken}
+var syncSettings = []setting{once, interval, fullScanEvery, flushEvery, cycleRows, maxRate, maxDelete, cursorField, baseDone, listen, listenToken, pprof}
 
 // syncResult is what --json prints, one a cycle.
 type syncResult struct {
@@ -42,11 +44,21 @@ type syncResult struct {
 }
 
 func runSync(cmd *cobra.Command, c config) error {
-	ctx := cmd.Context()
-	opts, err := c.syncOptions(ctx)
+	opts, err := c.syncOptions(cmd.Context())
 	if err != nil {
 		return err
 	}
+	seen := c.monitor()
+	return c.whileServing(cmd.Context(), seen, func(ctx context.Context) error { return c.sync(ctx, cmd.OutOrStdout(), opts, seen) })
+}
+
+// monitor is what is told of how far this command is.
+func (c config) monitor() *monitor.Monitor {
+	return monitor.New(monitor.Subject{Collection: c.Collection, As: c.As, Source: c.Source.Address, Target: c.Target.Address})
+}
+
+// sync keeps the target in step, and seen is told of each cycle.
+func (c config) sync(ctx context.Context, out io.Writer, opts syncer.Options, seen *monitor.Monitor) error {
 	from, err := connectSource(ctx, c)
 	if err != nil {
 		return err
@@ -61,26 +73,34 @@ func runSync(cmd *cobra.Command, c config) error {
 	if err != nil {
 		return err
 	}
-	seen := monitor.New()
+	from.WatchRetries(seen.Retries("source"))
+	to.WatchRetries(seen.Retries("target"))
+	seen.Step(monitor.Syncing, 0)
 	opts.Cycled = func(r syncer.Report) {
 		seen.Cycle(r)
 		result := newSyncResult(r)
-		if err := c.print(cmd.OutOrStdout(), result, result.text); err != nil {
+		if err := c.print(out, result, result.text); err != nil {
 			slog.ErrorContext(ctx, "printing a cycle", "error", err)
 		}
 	}
-	err = c.whileServing(ctx, seen, func(ctx context.Context) error { return syncer.Run(ctx, from, to, sink, opts) })
+	err = syncer.Run(ctx, from, to, sink, opts)
 	if errors.Is(err, syncer.ErrOver) {
 		fmt.Fprintln(os.Stderr, err)
 		return nil
 	}
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("%w: %w", errStopped, err)
+	}
 	return err
 }
 
-// errEnded ends the serving when the sync has ended.
-var errEnded = errors.New("the sync has ended")
+// errStopped is a sync that was told to end. Its position is kept.
+var errStopped = errors.New("the sync was stopped")
 
-// whileServing runs a sync, and answers requests meanwhile.
+// errEnded ends the serving when what was served has ended.
+var errEnded = errors.New("all has ended")
+
+// whileServing runs a sync, or a whole move, and answers requests meanwhile.
 func (c config) whileServing(ctx context.Context, seen *monitor.Monitor, run func(context.Context) error) error {
 	if c.Listen == "" || c.Once {
 		return run(ctx)
@@ -90,7 +110,7 @@ func (c config) whileServing(ctx context.Context, seen *monitor.Monitor, run fun
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return seen.ServeOn(ctx, listener, c.ListenToken) })
+	g.Go(func() error { return seen.Serve(ctx, listener, monitor.Options{Token: c.ListenToken, Pprof: c.Pprof}) })
 	g.Go(func() error { return cmp.Or(run(ctx), errEnded) })
 	if err := g.Wait(); !errors.Is(err, errEnded) {
 		return err

@@ -123,11 +123,55 @@ func TestSyncServes(t *testing.T) {
 	if text := fetch(t, "http://"+address+"/metrics"); !strings.Contains(text, `migrate_cycles_total{result="ok"}`) {
 		t.Errorf("metrics: %s", text)
 	}
+	await(t, func() bool { return strings.Contains(fetch(t, "http://"+address+"/"), "in step</p>") })
+	if text := fetch(t, "http://"+address+"/debug/pprof/"); !strings.Contains(text, "404") {
+		t.Errorf("profiles that nobody asked for: %s", text)
+	}
+	migrate(t, nil, "ready", "--listen", address).want(t, exitOK, "ok")
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	end().want(t, exitInterrupted, "the sync was stopped", "the same command goes on")
+	migrate(t, nil, args("status", sync[len(sync)-2:])...).want(t, exitOK, "paused")
+}
+
+// TestRunServes asks a whole move how it is, from its export to its sync.
+func TestRunServes(t *testing.T) {
+	t.Parallel()
+	from := labtest.Source(t)
+	name := documents(t, from, 20_000)
+	labtest.DropLater(t, labtest.Target(t), name)
+	address := freeAddress(t)
+	cmd := exec.CommandContext(t.Context(), binary, args("run", toSource, toTarget, toStaging, "--collection", name, sink, t.TempDir(),
+		"--interval", "200ms", "--listen", address, "--pprof")...)
+	cmd.Dir = t.TempDir()
+	end := begin(t, cmd)
+	at := func(path string) string { return fetch(t, "http://"+address+path) }
+	await(t, func() bool { return strings.Contains(at("/"), name) })
+	if text := at("/readyz"); !strings.Contains(text, "no cycle has ended yet") {
+		t.Errorf("ready before the first cycle: %s", text)
+	}
+	await(t, func() bool { return at("/readyz") == "ok\n" })
+	metrics := at("/metrics")
+	for _, want := range []string{
+		"migrate_rows_exported_total 20000", "migrate_rows_imported_total 20000", `migrate_bulk_insert_jobs{state="completed"}`,
+		`migrate_cycles_total{result="ok"}`, "migrate_ranges_differing 0",
+	} {
+		if !strings.Contains(metrics, want) {
+			t.Errorf("the metrics lack %s: %s", want, metrics)
+		}
+	}
+	await(t, func() bool { return strings.Contains(at("/"), "in step</p>") })
+	if page := at("/"); !strings.Contains(page, "20,000 rows in") {
+		t.Errorf("the page: %s", page)
+	}
+	if at("/debug/pprof/goroutine?debug=1") == "" {
+		t.Error("no profile")
+	}
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	end().want(t, exitInterrupted)
-	migrate(t, nil, args("status", sync[len(sync)-2:])...).want(t, exitOK, "paused")
 }
 
 // freeAddress is an address of this machine that nobody listens on.

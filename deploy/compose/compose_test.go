@@ -142,15 +142,42 @@ func TestAlertsAreTested(t *testing.T) {
 	}
 }
 
-// TestMigrateIsConfined holds that migrate runs without root, without powers, and without a disk to write to.
+// TestMigrateIsConfined holds that migrate runs without root, without powers, and without a disk to write to, be it as a job
+// or as a daemon.
 func TestMigrateIsConfined(t *testing.T) {
-	s := load(t, Files(".", "migrate"), credentials()).Services["migrate"]
-	if s.User != "65532:65532" || !s.ReadOnly || !slices.Equal(s.CapDrop, []string{"ALL"}) ||
-		!slices.Equal(s.SecurityOpt, []string{"no-new-privileges:true"}) {
-		t.Errorf("user %q, read-only %t, capabilities dropped %q, security %q", s.User, s.ReadOnly, s.CapDrop, s.SecurityOpt)
+	services := load(t, Files(".", "migrate"), credentials()).Services
+	for _, name := range []string{"migrate", "sync"} {
+		s := services[name]
+		if s.User != "65532:65532" || !s.ReadOnly || !slices.Equal(s.CapDrop, []string{"ALL"}) ||
+			!slices.Equal(s.SecurityOpt, []string{"no-new-privileges:true"}) {
+			t.Errorf("%s: user %q, read-only %t, capabilities dropped %q, security %q", name, s.User, s.ReadOnly, s.CapDrop, s.SecurityOpt)
+		}
+		if comesUp(s) || len(s.Volumes) > 0 {
+			t.Errorf("%s: comes up with all others: %t, mounts %v", name, comesUp(s), s.Volumes)
+		}
 	}
-	if len(s.Ports) > 0 || len(s.Volumes) > 0 {
-		t.Errorf("migrate publishes %v and mounts %v", s.Ports, s.Volumes)
+	if ports := services["migrate"].Ports; len(ports) > 0 {
+		t.Errorf("the job publishes %v", ports)
+	}
+}
+
+// TestSyncIsWatched holds that the daemon is asked how it is where it listens, and that it answers only those with the token.
+func TestSyncIsWatched(t *testing.T) {
+	variables := credentials()
+	variables["MIGRATE_COLLECTION"] = "documents"
+	s := load(t, Files(".", "migrate"), variables).Services["sync"]
+	if !slices.Equal(s.HealthCheck.Test, []string{"CMD", "/migrate", "ready"}) || !slices.Equal(s.Command, []string{"sync"}) {
+		t.Errorf("runs %q, and is asked by %q", s.Command, s.HealthCheck.Test)
+	}
+	for name, want := range map[string]string{
+		"MIGRATE_COLLECTION": "documents", "MIGRATE_LISTEN": "0.0.0.0:9321", "MIGRATE_LISTEN_TOKEN": variables["MIGRATE_LISTEN_TOKEN"],
+	} {
+		if got := s.Environment[name]; got == nil || *got != want {
+			t.Errorf("%s is not %q", name, want)
+		}
+	}
+	if len(s.Ports) != 1 || s.Ports[0].Target != 9321 || s.Ports[0].HostIP != "127.0.0.1" {
+		t.Errorf("publishes %+v", s.Ports)
 	}
 }
 
@@ -220,6 +247,8 @@ func TestChecksCanFail(t *testing.T) {
 			"proxy: waits for minio to be service_started, not healthy"},
 		{"a wait for a job", image, image + "\n    profiles: [job]",
 			"proxy: waits for minio, which is a job"},
+		{"a wait for what does not come up", image, image + "\n    profiles: [sync]",
+			"proxy: waits for minio, which has to be started by its name"},
 		{"a fixed container name", image, image + "\n    container_name: milvus-minio",
 			"minio: has the fixed container name milvus-minio"},
 		{"a fixed host name", image, image + "\n    hostname: storage",

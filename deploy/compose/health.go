@@ -17,7 +17,7 @@ var tools = map[string][]string{
 	"nginx":      {"sh", "curl"},
 	"prometheus": {"sh", "promtool", "wget"},
 	"grafana":    {"sh", "wget"},
-	"migrate":    {},
+	"migrate":    {"/migrate"},
 }
 
 // isWatched: a service that stays has a health check, which runs what its image contains.
@@ -49,9 +49,14 @@ func waitsForHealth(p *types.Project, s types.ServiceConfig, report func(string,
 		}
 		if isJob(p.Services[name]) {
 			report("waits for %s, which is a job", name)
+		} else if comesUp(s) && !comesUp(p.Services[name]) {
+			report("waits for %s, which has to be started by its name", name)
 		}
 	}
 }
+
+// comesUp tells whether the service is started with all others, and not by its name only.
+func comesUp(s types.ServiceConfig) bool { return len(s.Profiles) == 0 }
 
 // isJob tells whether the service is run by hand, and ends.
 func isJob(s types.ServiceConfig) bool { return slices.Contains(s.Profiles, "job") }

@@ -8,7 +8,7 @@ import (
 )
 
 // Secrets are the variables that have no default: ./new-env makes them up.
-var Secrets = []string{"MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD", "GRAFANA_PASSWORD"}
+var Secrets = []string{"MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD", "GRAFANA_PASSWORD", "MIGRATE_LISTEN_TOKEN"}
 
 var secretName = regexp.MustCompile(`PASSWORD|SECRET|TOKEN|ACCESS_?KEY|ROOT_USER`)
 

@@ -135,7 +135,7 @@ func (s *stack) services() []string {
 func (s *stack) checkHealth() {
 	want := 0
 	for _, service := range load(s.t, Files(".", s.overlays...), s.all()).Services {
-		if !isJob(service) && service.Name != "grafana" {
+		if comesUp(service) && service.Name != "grafana" {
 			want += service.GetScale()
 		}
 	}

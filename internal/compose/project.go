@@ -93,7 +93,7 @@ func (p *Project) Up(ctx context.Context, out io.Writer, args ...string) error {
 
 // Down removes the containers, and the data too if told so.
 func (p *Project) Down(ctx context.Context, out io.Writer, wipe bool) error {
-	down := []string{"--progress", "plain", "down", "--remove-orphans"}
+	down := []string{"--progress", "plain", "--profile", "*", "down", "--remove-orphans"} // what was started by its name, too
 	if wipe {
 		down = append(down, "--volumes")
 	}

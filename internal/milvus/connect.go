@@ -56,6 +56,7 @@ type Server struct {
 	jobs     *ImportJobs
 	sdk      *client.GrpcClient
 	pace     *pace
+	retry    *retrier
 	database string
 }
 
@@ -101,7 +102,7 @@ func Connect(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	sdk := c.(*client.GrpcClient)
 	s := &Server{
-		Address: cfg.Address, svc: sdk.Service, sdk: sdk, pace: p, database: cfg.Database, jobs: newImportJobs(cfg, security),
+		Address: cfg.Address, svc: sdk.Service, sdk: sdk, pace: p, retry: r, database: cfg.Database, jobs: newImportJobs(cfg, security),
 	}
 	if err := s.hello(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("connecting to milvus at %s: %w", cfg.Address, err), sdk.Close())
@@ -127,6 +128,12 @@ func (s *Server) Service() milvuspb.MilvusServiceClient { return s.svc }
 
 // ImportJobs is the server's REST API for bulk insert, where Capabilities.RESTImport says that it has one.
 func (s *Server) ImportJobs() *ImportJobs { return s.jobs }
+
+// WatchRetries has watch told of each call that is made again, by its method and by what went wrong. Calls come from several
+// goroutines. It is to be said before the server is put to use.
+func (s *Server) WatchRetries(watch func(method string, err error)) {
+	s.retry.watch, s.jobs.retry.watch = watch, watch
+}
 
 func (s *Server) hello(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(WithoutRetry(ctx), loginTimeout)

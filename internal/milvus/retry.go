@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"path"
 	"strings"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 type retrier struct {
 	total    time.Duration
 	warnings seldom
+	watch    func(method string, err error) // told of each call that is made again; nil where nobody wants to know
 }
 
 const (
@@ -80,11 +82,18 @@ func (r *retrier) do(ctx context.Context, method, server string, once func() err
 		return err
 	}
 	return backoff.RetryNotify(call, backoff.WithContext(p, ctx), func(err error, wait time.Duration) {
+		r.tell(method, err)
 		r.warnings.do(method, func(leftOut int) {
 			slog.WarnContext(ctx, "milvus call will be tried again", "method", method, "server", server,
 				"in", wait, "error", err, "left out", leftOut)
 		})
 	})
+}
+
+func (r *retrier) tell(method string, err error) {
+	if r.watch != nil {
+		r.watch(path.Base(method), err)
+	}
 }
 
 // patience is how long one call is tried again, and how long each pause is. A server that limits the rate is alive:

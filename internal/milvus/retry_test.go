@@ -86,10 +86,18 @@ func TestRetrier(t *testing.T) {
 			if test.loaded {
 				ctx = WasLoaded(ctx)
 			}
-			s := test.server
-			err := (&retrier{}).intercept(ctx, service+test.method, nil, nil, cc, s.call)
+			s, told := test.server, 0
+			r := &retrier{watch: func(method string, err error) {
+				if told++; method != test.method || !errors.Is(err, test.server.err) {
+					t.Errorf("%s: told of %s: %v", name, method, err)
+				}
+			}}
+			err := r.intercept(ctx, service+test.method, nil, nil, cc, s.call)
 			if !errors.Is(err, test.want) || s.calls != test.calls {
 				t.Errorf("%s: %d calls, %v; want %d, %v", name, s.calls, err, test.calls, test.want)
+			}
+			if told != test.calls-1 {
+				t.Errorf("%s: told of %d calls that were made again, want %d", name, told, test.calls-1)
 			}
 		})
 	}

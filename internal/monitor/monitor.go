@@ -1,4 +1,4 @@
-// Package monitor is what can be seen of a running sync over HTTP: Prometheus metrics, and whether it is well.
+// Package monitor is what can be seen of a move over HTTP: a page for people, Prometheus metrics, and whether it is well.
 package monitor
 
 import (
@@ -10,42 +10,47 @@ import (
 	"migrate/internal/syncer"
 )
 
-// Monitor keeps what the cycles of a sync reported.
+// Subject is what is watched, in the words of the page.
+type Subject struct {
+	Collection string
+	As         string // its name on the target
+	Source     string // the servers' addresses
+	Target     string
+}
+
+// Monitor keeps what export, import and the cycles of a sync reported. It is safe for use by several goroutines.
 type Monitor struct {
 	Registry *prometheus.Registry
 
-	cycles   *prometheus.CounterVec
-	took     prometheus.Histogram
-	compared prometheus.Counter
-	read     prometheus.Counter
-	applied  *prometheus.CounterVec
-	passed   prometheus.Counter
+	counts
+	subject Subject
+	began   time.Time
 
-	mu   sync.Mutex
-	last syncer.Report
-	asOf time.Time // every write before this is on the target; zero where unknown
+	mu       sync.Mutex
+	steps    []step
+	jobs     map[int64]string // bulk-insert jobs, by how far they are
+	last     syncer.Report
+	ended    time.Time // of the last cycle
+	asOf     time.Time // every write before this is on the target; zero where unknown
+	ok       int       // cycles that ended well
+	failed   int
+	history  ring[sample]
+	troubles ring[trouble]
 }
 
-// New is a monitor that has seen no cycle yet.
-func New() *Monitor {
-	counter := func(name, help string) prometheus.Counter {
-		return prometheus.NewCounter(prometheus.CounterOpts{Namespace: "migrate", Name: name, Help: help})
-	}
-	vector := func(name, help, label string) *prometheus.CounterVec {
-		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "migrate", Name: name, Help: help}, []string{label})
-	}
+// What is kept of the past: a day of cycles each half a minute, and the last few errors.
+const (
+	keptCycles   = 2880
+	keptTroubles = 20
+)
+
+// New is a monitor that has seen nothing yet.
+func New(subject Subject) *Monitor {
 	m := &Monitor{
-		Registry: prometheus.NewRegistry(),
-		cycles:   vector("cycles_total", "Cycles of the sync, by how they ended: ok or error.", "result"),
-		compared: counter("ranges_compared_total", "Ranges whose rows were compared."),
-		read:     counter("rows_read_total", "Rows read from the source to be compared or applied."),
-		applied:  vector("rows_applied_total", "Rows changed on the target, by operation: insert, update or delete.", "operation"),
-		passed:   counter("differences_passed_total", "Differences that were gone when they were looked at again."),
-		took: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Namespace: "migrate", Name: "cycle_duration_seconds", Help: "Time that a cycle took.", Buckets: prometheus.ExponentialBuckets(0.1, 2, 14),
-		}),
+		Registry: prometheus.NewRegistry(), counts: newCounts(), subject: subject, began: time.Now(), jobs: map[int64]string{},
+		history: ring[sample]{most: keptCycles}, troubles: ring[trouble]{most: keptTroubles},
 	}
-	m.Registry.MustRegister(m.cycles, m.compared, m.read, m.applied, m.passed, m.took)
+	m.counts.register(m.Registry)
 	m.gauge("lag_seconds", "Time since the moment before which every write to the source is on the target; -1 where not all was compared yet.", m.lag)
 	m.gauge("ranges_differing", "Ranges that differed when they were last compared.", func() float64 { return float64(m.report().Hot) })
 	m.gauge("doubled_keys", "Keys that are doubled on the source.", func() float64 { return float64(m.report().Doubled) })
@@ -54,29 +59,26 @@ func New() *Monitor {
 }
 
 func (m *Monitor) gauge(name, help string, value func() float64) {
-	m.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "migrate", Name: name, Help: help}, value))
+	m.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}, value))
 }
 
 // Cycle takes note of a cycle that ended.
 func (m *Monitor) Cycle(r syncer.Report) {
-	result := "ok"
-	if r.Err != nil {
-		result = "error"
-	}
-	m.cycles.WithLabelValues(result).Inc()
-	m.took.Observe(r.Took.Seconds())
-	m.compared.Add(float64(r.Ranges))
-	m.read.Add(float64(r.Read))
-	m.applied.WithLabelValues("insert").Add(float64(r.Inserted))
-	m.applied.WithLabelValues("update").Add(float64(r.Changed))
-	m.applied.WithLabelValues("delete").Add(float64(r.Deleted))
-	m.passed.Add(float64(r.Passed))
+	m.counts.cycle(r)
+	now := time.Now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.last = r
+	m.last, m.ended = r, now
 	if r.Position != nil {
 		m.asOf = r.Position.AsOf
 	}
+	m.history.add(sampleOf(r, now))
+	if r.Err == nil {
+		m.ok++
+		return
+	}
+	m.failed++
+	m.note("cycle", r.Err.Error(), now)
 }
 
 func (m *Monitor) report() syncer.Report {

@@ -3,23 +3,41 @@ package monitor_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"migrate/checkpoint"
+	"migrate/internal/milvus"
 	"migrate/internal/monitor"
 	"migrate/internal/syncer"
 )
 
-var errBroken = errors.New("broken on purpose")
+var errBroken = fmt.Errorf("broken on purpose: %w", milvus.ErrUnreachable)
 
+// reported is a monitor of a whole move: exported, imported, and two cycles, of which the first failed.
 func reported() *monitor.Monitor {
-	m := monitor.New()
+	m := monitor.New(monitor.Subject{Collection: "documents", As: "copies", Source: "standalone:19530", Target: "cluster:19530"})
+	m.Step("export", 100)
+	m.Exported(60, 6000)
+	m.Exported(40, 4000)
+	m.Step("bulk insert", 100)
+	m.Job(7, "pending", "")
+	m.Job(7, "importing", "")
+	m.Job(8, "failed", "no such file")
+	m.Job(8, "failed", "no such file")
+	m.Job(7, "completed", "")
+	m.Imported(100)
+	m.Retries("source")("Query", errBroken)
+	m.Retries("source")("Query", errBroken)
+	m.Retries("target")("Describe", errBroken)
+	m.Step(monitor.Syncing, 0)
 	m.Cycle(syncer.Report{Cycle: 1, Err: errBroken})
 	m.Cycle(syncer.Report{
 		Cycle: 2, Took: time.Second, Ranges: 3, Hot: 1, Read: 40, Doubled: 2, Outcome: syncer.Outcome{Inserted: 5, Changed: 6, Deleted: 7, Passed: 8},
@@ -54,40 +72,81 @@ migrate_cycles_total{result="ok"} 1
 # HELP migrate_last_in_step_timestamp_seconds When the two sides were last proved equal; 0 where they never were.
 # TYPE migrate_last_in_step_timestamp_seconds gauge
 migrate_last_in_step_timestamp_seconds 1000
+# HELP migrate_rows_exported_total Rows that this process has written to the sink.
+# TYPE migrate_rows_exported_total counter
+migrate_rows_exported_total 100
+# HELP migrate_exported_bytes_total Bytes of these rows in memory, before they become Parquet.
+# TYPE migrate_exported_bytes_total counter
+migrate_exported_bytes_total 10000
+# HELP migrate_rows_imported_total Rows brought by bulk-insert jobs that this process saw complete.
+# TYPE migrate_rows_imported_total counter
+migrate_rows_imported_total 100
+# HELP migrate_bulk_insert_jobs Bulk-insert jobs that this process has followed, by the state that each was last seen in.
+# TYPE migrate_bulk_insert_jobs gauge
+migrate_bulk_insert_jobs{state="completed"} 1
+migrate_bulk_insert_jobs{state="failed"} 1
+migrate_bulk_insert_jobs{state="importing"} 0
+migrate_bulk_insert_jobs{state="pending"} 0
+# HELP migrate_retries_total Calls to Milvus that were made again, by server (source or target) and by the protocol's method.
+# TYPE migrate_retries_total counter
+migrate_retries_total{method="Describe",server="target"} 1
+migrate_retries_total{method="Query",server="source"} 2
+# HELP migrate_errors_total Errors that ended a cycle or a bulk-insert job, by kind. Calls that were made again are not among them.
+# TYPE migrate_errors_total counter
+migrate_errors_total{kind="bulk_insert"} 1
+migrate_errors_total{kind="job_held"} 0
+migrate_errors_total{kind="job_lost"} 0
+migrate_errors_total{kind="login"} 0
+migrate_errors_total{kind="no_cursor"} 0
+migrate_errors_total{kind="not_found"} 0
+migrate_errors_total{kind="not_loaded"} 0
+migrate_errors_total{kind="other"} 0
+migrate_errors_total{kind="source_changed"} 0
+migrate_errors_total{kind="store_access"} 0
+migrate_errors_total{kind="store_full"} 0
+migrate_errors_total{kind="switched_before"} 0
+migrate_errors_total{kind="target_not_filled"} 0
+migrate_errors_total{kind="target_unfit"} 0
+migrate_errors_total{kind="too_many_deletes"} 0
+migrate_errors_total{kind="unreachable"} 1
+migrate_errors_total{kind="written_after_switch"} 0
 # HELP migrate_ranges_differing Ranges that differed when they were last compared.
 # TYPE migrate_ranges_differing gauge
 migrate_ranges_differing 1
 `
 	err := testutil.GatherAndCompare(reported().Registry, strings.NewReader(want), "migrate_rows_applied_total", "migrate_cycles_total",
-		"migrate_last_in_step_timestamp_seconds", "migrate_ranges_differing")
+		"migrate_last_in_step_timestamp_seconds", "migrate_ranges_differing", "migrate_rows_exported_total", "migrate_exported_bytes_total",
+		"migrate_rows_imported_total", "migrate_bulk_insert_jobs", "migrate_retries_total", "migrate_errors_total")
 	if err != nil {
 		t.Error(err)
 	}
 }
 
-// TestServe answers who may ask, and says why a sync is not well.
+// TestServe answers what is asked, and says why a move is not well.
 func TestServe(t *testing.T) {
-	failed := monitor.New()
+	failed, exporting := monitor.New(monitor.Subject{}), monitor.New(monitor.Subject{})
 	failed.Cycle(syncer.Report{Cycle: 1, Err: errBroken})
+	exporting.Step("export", 2000)
+	exporting.Exported(1500, 1)
 	for name, c := range map[string]struct {
-		monitor      *monitor.Monitor
-		token, given string
-		path         string
-		code         int
-		text         string
+		monitor *monitor.Monitor
+		path    string
+		code    int
+		text    string
 	}{
-		"alive":         {monitor.New(), "", "", "/healthz", http.StatusOK, "ok"},
-		"not ready yet": {monitor.New(), "", "", "/readyz", http.StatusServiceUnavailable, "no cycle"},
-		"failed":        {failed, "", "", "/readyz", http.StatusServiceUnavailable, errBroken.Error()},
-		"ready":         {reported(), "", "", "/readyz", http.StatusOK, "ok"},
-		"metrics":       {reported(), "", "", "/metrics", http.StatusOK, "migrate_lag_seconds"},
-		"no token":      {reported(), "secret", "", "/metrics", http.StatusUnauthorized, "token"},
-		"wrong token":   {reported(), "secret", "secrets", "/healthz", http.StatusUnauthorized, "token"},
-		"token":         {reported(), "secret", "secret", "/healthz", http.StatusOK, "ok"},
-		"nothing":       {reported(), "", "", "/", http.StatusNotFound, ""},
+		"alive":         {monitor.New(monitor.Subject{}), "/healthz", http.StatusOK, "ok"},
+		"not ready yet": {monitor.New(monitor.Subject{}), "/readyz", http.StatusServiceUnavailable, "no cycle"},
+		"exporting":     {exporting, "/readyz", http.StatusServiceUnavailable, "export: 1,500 of 2,000 rows"},
+		"failed":        {failed, "/readyz", http.StatusServiceUnavailable, errBroken.Error()},
+		"ready":         {reported(), "/readyz", http.StatusOK, "ok"},
+		"metrics":       {reported(), "/metrics", http.StatusOK, "migrate_lag_seconds"},
+		"page":          {reported(), "/", http.StatusOK, "documents"},
+		"nothing":       {reported(), "/nothing", http.StatusNotFound, ""},
+		"no profiles":   {reported(), "/debug/pprof/", http.StatusNotFound, ""},
+		"no heap":       {reported(), "/debug/pprof/heap", http.StatusNotFound, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			code, text := get(t, c.monitor, c.token, c.given, c.path)
+			code, text := get(t, c.monitor, c.path)
 			if code != c.code || !strings.Contains(text, c.text) {
 				t.Errorf("%d: %s", code, text)
 			}
@@ -95,30 +154,23 @@ func TestServe(t *testing.T) {
 	}
 }
 
-// get serves one request.
-func get(t *testing.T, m *monitor.Monitor, token, given, path string) (int, string) {
+// get asks a monitor that listens.
+func get(t *testing.T, m *monitor.Monitor, path string) (int, string) {
 	t.Helper()
-	listener, err := monitor.Listen(t.Context(), "127.0.0.1:0", token)
+	listener, err := monitor.Listen(t.Context(), "127.0.0.1:0", "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error)
-	go func() { ended <- m.ServeOn(ctx, listener, token) }()
+	go func() { ended <- m.Serve(ctx, listener, monitor.Options{}) }()
 	defer func() {
 		stop()
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
 	}()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+listener.Addr().String()+path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if given != "" {
-		req.Header.Set("Authorization", "Bearer "+given)
-	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := http.Get("http://" + listener.Addr().String() + path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,6 +180,29 @@ func get(t *testing.T, m *monitor.Monitor, token, given, path string) (int, stri
 		t.Fatal(err)
 	}
 	return resp.StatusCode, string(text)
+}
+
+// TestAtOnce is told and asked by many at once, for the race detector.
+func TestAtOnce(t *testing.T) {
+	m := monitor.New(monitor.Subject{})
+	h := m.Handler(monitor.Options{})
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			m.Step("export", 100)
+			m.Exported(10, 10)
+			m.Job(int64(i), "importing", "")
+			m.Job(int64(i), "failed", "by chance")
+			m.Retries("source")("Query", errBroken)
+			m.Cycle(syncer.Report{Cycle: 1, Err: errBroken, Position: &checkpoint.Position{AsOf: time.Now()}})
+			for _, path := range []string{"/", "/metrics", "/readyz"} {
+				if answer := ask(h, path, nil); answer.Body.Len() == 0 {
+					t.Errorf("no answer at %s", path)
+				}
+			}
+		})
+	}
+	all.Wait()
 }
 
 // TestListen wants a token where others can reach the address.

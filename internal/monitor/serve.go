@@ -2,12 +2,11 @@ package monitor
 
 import (
 	"context"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
-	"strings"
+	"net/http/pprof"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -16,13 +15,10 @@ import (
 // ErrToken: an address that others can reach wants a token.
 var ErrToken = errors.New("a token is needed to listen on an address that others can reach")
 
-// Serve answers requests at an address until its context ends. Where there is a token, each request has to bear it.
-func (m *Monitor) Serve(ctx context.Context, address, token string) error {
-	listener, err := Listen(ctx, address, token)
-	if err != nil {
-		return err
-	}
-	return m.ServeOn(ctx, listener, token)
+// Options of serving.
+type Options struct {
+	Token string // that each request has to bear; none is needed where empty
+	Pprof bool   // serve profiles of the process
 }
 
 // Listen opens an address. ErrToken where others can reach it and there is no token.
@@ -42,9 +38,9 @@ func loopback(address string) bool {
 	return err == nil && (host == "localhost" || net.ParseIP(host).IsLoopback())
 }
 
-// ServeOn is Serve on an address that is open.
-func (m *Monitor) ServeOn(ctx context.Context, listener net.Listener, token string) error {
-	server := &http.Server{Handler: guarded(token, m.handler()), ReadHeaderTimeout: 5 * time.Second}
+// Serve answers requests until its context ends.
+func (m *Monitor) Serve(ctx context.Context, listener net.Listener, opts Options) error {
+	server := &http.Server{Handler: m.Handler(opts), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute}
 	stop := context.AfterFunc(ctx, func() { server.Close() })
 	defer stop()
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -53,18 +49,36 @@ func (m *Monitor) ServeOn(ctx context.Context, listener net.Listener, token stri
 	return nil
 }
 
-func (m *Monitor) handler() http.Handler {
+// Handler answers the requests of those who may ask.
+func (m *Monitor) Handler(opts Options) http.Handler {
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", m.servePage(opts))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.Registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", m.ready)
-	return mux
+	if opts.Pprof {
+		serveProfiles(mux)
+	}
+	if opts.Token == "" {
+		return called(loopbackNames, mux)
+	}
+	return guarded(opts.Token, mux)
+}
+
+// serveProfiles leaves out the command line, in which a secret may stand. The package also puts its handlers into
+// http.DefaultServeMux, which nothing here serves.
+func serveProfiles(mux *http.ServeMux) {
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 }
 
 // ready answers whether the last cycle ended well; /healthz, whether the process is there.
 func (m *Monitor) ready(w http.ResponseWriter, _ *http.Request) {
-	last := m.report()
-	switch {
+	switch last, doing := m.present(); {
+	case doing != "":
+		http.Error(w, "no cycle has ended yet; "+doing, http.StatusServiceUnavailable)
 	case last.Cycle == 0:
 		http.Error(w, "no cycle has ended yet", http.StatusServiceUnavailable)
 	case last.Err != nil:
@@ -72,20 +86,4 @@ func (m *Monitor) ready(w http.ResponseWriter, _ *http.Request) {
 	default:
 		fmt.Fprintln(w, "ok")
 	}
-}
-
-// guarded lets only those through who bear the token, where there is one.
-func guarded(token string, next http.Handler) http.Handler {
-	if token == "" {
-		return next
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		if !ok || subtle.ConstantTimeCompare([]byte(given), []byte(token)) != 1 {
-			w.Header().Set("WWW-Authenticate", "Bearer")
-			http.Error(w, "a bearer token is needed", http.StatusUnauthorized)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
 }
