@@ -93,12 +93,15 @@ func TestSyncCost(t *testing.T) {
 		version++
 	})
 	changed := cost(t, "a pass, 1 % changed side by side", change, func() { pass() })
+	opts.CursorField = "version"
+	byField := cost(t, "the same by a cursor field", change, func() { pass() })
+	opts.CursorField = ""
 	cost(t, "the same writes, flushed, and no pass for 10 s", change, func() {
 		p.segments(t)
 		time.Sleep(10 * time.Second)
 	})
-	t.Logf("%d rows × %d dimensions: export %v, nothing written %v (1/%.0f), 1 %% inserted %v, deleted %v, changed %v", rows, costDim,
-		exported, quiet, float64(exported)/float64(max(quiet, time.Millisecond)), inserted, gone, changed)
+	t.Logf("%d rows × %d dimensions: export %v, nothing written %v (1/%.0f), 1 %% inserted %v, deleted %v, changed %v, by a cursor field %v", rows, costDim,
+		exported, quiet, float64(exported)/float64(max(quiet, time.Millisecond)), inserted, gone, changed, byField)
 }
 
 func (p pair) wantQuietFor(t *testing.T, pass func() []syncer.Report) {

@@ -16,7 +16,7 @@ func (c *comparison) followCursor(ctx context.Context) error {
 		c.pos.Cursor, c.pos.Overlap = nil, nil
 		return nil
 	}
-	if c.same && c.pos.Settled {
+	if c.same && c.pos.Settled && since != nil {
 		return nil
 	}
 	var greatest *columns.Key

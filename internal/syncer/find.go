@@ -211,10 +211,10 @@ func (c *comparison) compareRows(ctx context.Context) error {
 // suspicious reports whether rows of a range may have been written and not been found.
 func (c *comparison) suspicious(r checkpoint.SyncRange) bool {
 	switch {
-	case c.told:
-		return false
 	case c.same:
 		return !c.pos.Settled && r.Cycle < c.pos.Mark.Cycle
+	case c.told:
+		return false
 	case c.fresh:
 		return !c.explained()
 	}
