@@ -48,7 +48,7 @@ func TestCutover(t *testing.T) {
 	migrate(t, nil, args("jobs", "rm", "--job", name, sink, folderOf(sync), "--force=false")...).want(t, exitFailed, "--force")
 
 	labtest.Insert(t, to, name, "", documentRows(2100, 2200))
-	migrate(t, nil, args(sync, "--once")...).want(t, exitOK, "100 rows inserted")
+	migrate(t, nil, args(sync, "--once")...).want(t, exitOK, "target to source", "100 rows inserted")
 	verifySides(t, name)
 	migrate(t, nil, cutoverOf(sync, "--rollback")...).want(t, exitOK, "the source serves: 2,200 rows", "connect to "+toSource[1])
 	migrate(t, nil, args("status", sink, folderOf(sync))...).want(t, exitOK, "the source serves")

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"migrate/checkpoint"
 	"migrate/internal/monitor"
 	"migrate/internal/syncer"
 )
@@ -160,13 +161,17 @@ func newSyncResult(r syncer.Report) syncResult {
 }
 
 func (r syncResult) text(w io.Writer) {
+	fmt.Fprintf(w, "cycle %d", r.Cycle)
+	if r.Position != nil && r.Position.Serving.Is(checkpoint.Target) {
+		fmt.Fprint(w, ", ", r.Direction)
+	}
 	switch {
 	case r.Error != "":
-		fmt.Fprintf(w, "cycle %d: %s\n", r.Cycle, r.Error)
+		fmt.Fprintf(w, ": %s\n", r.Error)
 	case r.InStep:
-		fmt.Fprintf(w, "cycle %d: in step, %s\n", r.Cycle, r.work())
+		fmt.Fprintf(w, ": in step, %s\n", r.work())
 	default:
-		fmt.Fprintf(w, "cycle %d: %s, %s\n", r.Cycle, r.lag(), r.work())
+		fmt.Fprintf(w, ": %s, %s\n", r.lag(), r.work())
 	}
 }
 
