@@ -27,6 +27,33 @@ func connectTarget(ctx context.Context, c config) (*milvus.Server, error) {
 	return milvus.Connect(ctx, c.Target.milvus())
 }
 
+// ends are the two servers of a move, and where its exports are.
+type ends struct {
+	source, target *milvus.Server
+	sink           sinks.Sink
+}
+
+// openEnds connects to both servers. The caller closes what it returns.
+func openEnds(ctx context.Context, c config) (e ends, err error) {
+	if e.source, err = connectSource(ctx, c); err != nil {
+		return e, err
+	}
+	if e.target, err = connectTarget(ctx, c); err == nil {
+		e.sink, err = openSink(ctx, c)
+	}
+	if err != nil {
+		e.close()
+	}
+	return e, err
+}
+
+func (e ends) close() {
+	e.source.Close()
+	if e.target != nil {
+		e.target.Close()
+	}
+}
+
 func openSink(ctx context.Context, c config) (sinks.Sink, error) {
 	return sinks.Open(ctx, c.Sink.URL, c.Sink.s3())
 }

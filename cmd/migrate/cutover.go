@@ -68,21 +68,12 @@ func runCutover(cmd *cobra.Command, c config) error {
 			return err
 		}
 	}
-	from, err := connectSource(ctx, c)
+	e, err := openEnds(ctx, c)
 	if err != nil {
 		return err
 	}
-	defer from.Close()
-	to, err := connectTarget(ctx, c)
-	if err != nil {
-		return err
-	}
-	defer to.Close()
-	sink, err := openSink(ctx, c)
-	if err != nil {
-		return err
-	}
-	done, err := syncer.Switch(ctx, from, to, sink, opts, how)
+	defer e.close()
+	done, err := syncer.Switch(ctx, e.source, e.target, e.sink, opts, how)
 	bar.stop()
 	if errors.Is(err, verify.ErrDiffers) && done.Certificate.Report != nil {
 		r := verifyResult{done.Certificate.Report, usageSince(started)}

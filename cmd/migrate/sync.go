@@ -60,22 +60,13 @@ func (c config) monitor() *monitor.Monitor {
 
 // sync keeps the target in step, and seen is told of each cycle.
 func (c config) sync(ctx context.Context, out io.Writer, opts syncer.Options, seen *monitor.Monitor) error {
-	from, err := connectSource(ctx, c)
+	e, err := openEnds(ctx, c)
 	if err != nil {
 		return err
 	}
-	defer from.Close()
-	to, err := connectTarget(ctx, c)
-	if err != nil {
-		return err
-	}
-	defer to.Close()
-	sink, err := openSink(ctx, c)
-	if err != nil {
-		return err
-	}
-	from.WatchRetries(seen.Retries("source"))
-	to.WatchRetries(seen.Retries("target"))
+	defer e.close()
+	e.source.WatchRetries(seen.Retries("source"))
+	e.target.WatchRetries(seen.Retries("target"))
 	seen.Step(monitor.Syncing, 0)
 	opts.Cycled = func(r syncer.Report) {
 		seen.Cycle(r)
@@ -84,7 +75,7 @@ func (c config) sync(ctx context.Context, out io.Writer, opts syncer.Options, se
 			slog.ErrorContext(ctx, "printing a cycle", "error", err)
 		}
 	}
-	err = syncer.Run(ctx, from, to, sink, opts)
+	err = syncer.Run(ctx, e.source, e.target, e.sink, opts)
 	if errors.Is(err, syncer.ErrOver) {
 		fmt.Fprintln(os.Stderr, err)
 		return nil
