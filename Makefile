@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help build image demo test test-faults soak compose-test bench lab-up lab-down lab-status
+.PHONY: help build image demo test test-faults soak compose-test compose-all bench lab-up lab-down lab-status
 
 # The race detector needs a C compiler; a machine without one runs the same tests without it.
 RACE := $(if $(shell command -v gcc),-race,)
@@ -49,6 +49,13 @@ compose-test: ## deploy/compose on a real Docker engine, which it starts and sto
 	go vet -tags compose ./deploy/...
 	go tool staticcheck -tags compose ./deploy/...
 	go test -tags compose -timeout 40m -count 1 -v -failfast -run TestRun ./deploy/compose
+
+compose-all: export FAULT_TABLE := $(CURDIR)/.lab/kills.jsonl
+compose-all: ## every combination of overlays, and kills under an import, on such an engine; an hour; writes the table of docs/deploy.md
+	@test "$$(id -u)" = 0 || { echo 'make compose-all needs root: it starts a Docker engine' ; exit 1 ; }
+	mkdir -p .lab && rm -f $(FAULT_TABLE)
+	go test -tags compose -timeout 120m -count 1 -v -failfast -run TestAll ./deploy/compose
+	go run ./internal/faulttable/write docs/deploy.md $(FAULT_TABLE)
 
 bench: build ## hold the export's speed against pymilvus' and the Go SDK's iterators, on the running lab
 	go build -o bin/ ./deploy/bench

@@ -5,10 +5,15 @@ package compose
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/milvus-io/milvus-sdk-go/v2/client"
+
+	"migrate/internal/faulttable"
 )
 
 // TestRunCluster brings the files up on a Docker engine of its own, with images made from packages, and uses what came up
@@ -27,6 +32,7 @@ func TestRunCluster(t *testing.T) {
 		s.migrate("import")
 		s.migrate("verify")
 	})
+	s.step("the sync daemon, from its image, in step", s.sync)
 	s.step("the same answers from both sides", func() { s.demo("search", "--left", s.standalone(), "--right", s.lb()) })
 
 	load := s.search()
@@ -44,6 +50,118 @@ func TestRunCluster(t *testing.T) {
 		s.await("verify", func(ctx context.Context) error { return s.tryMigrate(ctx, "verify") })
 	})
 	s.step("down, with the data", func() { s.compose("down", "--volumes") })
+}
+
+// TestAllOverlays brings up every combination of the overlays from nothing.
+func TestAllOverlays(t *testing.T) {
+	s := newStack(t)
+	choice := []string{"ha", "lb", "monitoring", "standalone", "migrate"}
+	for bits := range 1 << len(choice) {
+		var overlays []string
+		for i, name := range choice {
+			if bits>>i&1 == 1 {
+				overlays = append(overlays, name)
+			}
+		}
+		s.step("base "+strings.Join(overlays, " "), func() { s.up(overlays...) })
+		s.compose("down", "--volumes")
+	}
+}
+
+// TestAllKills kills one container of each kind under an import and a load of searches. The import ends well, no search fails
+// beyond the client's patience, and what it took is noted for docs/deploy.md.
+func TestAllKills(t *testing.T) {
+	s := newStack(t)
+	s.step("ha, lb, monitoring, standalone, migrate", func() { s.up("ha", "lb", "monitoring", "standalone", "migrate") })
+	s.step("20,000 documents moved", func() {
+		s.demo("seed", "--address", s.standalone(), "--rows", "20000")
+		s.migrate("export")
+		s.migrate("import")
+	})
+	for _, victim := range []func() string{
+		always("etcd-2-1"), always("minio-3-1"), always("querynode-1"), always("indexnode-1"), always("proxy-1"),
+		func() string { return s.active("rootcoord") }, func() string { return s.active("datacoord") },
+		func() string { return s.active("querycoord") }, always("datanode-1"),
+	} {
+		s.importThrough(victim())
+	}
+	s.step("down, with the data", func() { s.compose("down", "--volumes") })
+}
+
+func always(name string) func() string { return func() string { return name } }
+
+// importThrough kills a container as soon as an import has made its collection, and brings it back when the import is done.
+func (s *stack) importThrough(victim string) {
+	s.t.Helper()
+	name, load, began, commands := "killed_"+strings.ReplaceAll(victim, "-", "_"), s.search(), time.Now(), 0
+	s.step(victim+" killed under an import", func() {
+		ended := make(chan error, 1)
+		run := func() {
+			commands++
+			ended <- s.tryMigrateAs(s.ctx, "import", name)
+		}
+		go run()
+		s.await("the import's collection", func(ctx context.Context) error { return s.exists(ctx, name) })
+		s.docker("kill", "milvus-"+victim)
+		for err := <-ended; err != nil; err = <-ended {
+			if commands == mostCommands {
+				s.t.Fatalf("the import, given %d times: %v", commands, err)
+			}
+			fmt.Printf("          it is given again: %v\n", err)
+			go run()
+		}
+		s.await("verify", func(ctx context.Context) error { return s.tryMigrateAs(ctx, "verify", name) })
+	})
+	took := time.Since(began).Round(time.Second)
+	load.end(s.t)
+	faulttable.Tried(s.t, fmt.Sprintf("`docker kill` of %s under an import and searches", strings.TrimRight(victim, "-0123456789")), 1,
+		fmt.Sprintf("import and verify ended after %v, the command given %d times; %d searches, %d asked again, %d failed", took, commands,
+			load.searches, load.repeated, len(load.failures)))
+	s.up(s.overlays...)
+	s.drop(name)
+}
+
+// mostCommands is how often an import is given again that stopped with a message.
+const mostCommands = 5
+
+// sync brings up the daemon, and has it bring to the cluster what is deleted on the standalone.
+func (s *stack) sync() {
+	s.compose("--profile", "sync", "up", "--detach", "--wait", "sync")
+	c, err := client.NewClient(s.ctx, client.Config{Address: s.standalone()})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.Delete(s.ctx, collection, "", "id in [1, 2, 3]"); err != nil {
+		s.t.Fatal(err)
+	}
+	s.await("verify", func(ctx context.Context) error { return s.tryMigrate(ctx, "verify") })
+	s.compose("--profile", "sync", "rm", "--stop", "--force", "sync")
+}
+
+func (s *stack) exists(ctx context.Context, name string) error {
+	return s.throughLB(ctx, func(c client.Client) error {
+		there, err := c.HasCollection(ctx, name)
+		if err == nil && !there {
+			err = errors.New("it is not there yet")
+		}
+		return err
+	})
+}
+
+func (s *stack) drop(name string) {
+	s.await("dropping "+name, func(ctx context.Context) error {
+		return s.throughLB(ctx, func(c client.Client) error { return c.DropCollection(ctx, name) })
+	})
+}
+
+func (s *stack) throughLB(ctx context.Context, do func(client.Client) error) error {
+	c, err := client.NewClient(ctx, client.Config{Address: s.lb()})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return do(c)
 }
 
 // TestRunHA brings up what is to survive the loss of any one container, and kills one after the other.

@@ -171,7 +171,7 @@ func (s *stack) tryCompose(ctx context.Context, args ...string) (string, error) 
 	for _, file := range Files(".", s.overlays...) {
 		flags = append(flags, "--file", file)
 	}
-	env := []string{"MIGRATE_SOURCE_ADDRESS=standalone:19530", "MIGRATE_TARGET_ADDRESS=lb:19530"}
+	env := []string{"MIGRATE_SOURCE_ADDRESS=standalone:19530", "MIGRATE_TARGET_ADDRESS=lb:19530", "MIGRATE_COLLECTION=" + collection}
 	return s.engine.Run(ctx, nil, ".", env, s.program, append(flags, args...)...)
 }
 
@@ -186,6 +186,12 @@ func (s *stack) migrate(command string) {
 func (s *stack) tryMigrate(ctx context.Context, command string, flags ...string) error {
 	args := append([]string{"run", "--rm", "--no-TTY"}, flags...)
 	_, err := s.tryCompose(ctx, append(args, "migrate", command, "--collection", collection)...)
+	return err
+}
+
+// tryMigrateAs is tryMigrate for a collection of another name on the target, beside what was killed.
+func (s *stack) tryMigrateAs(ctx context.Context, command, as string) error {
+	_, err := s.tryCompose(ctx, "run", "--rm", "--no-TTY", "--no-deps", "migrate", command, "--collection", collection, "--as", as)
 	return err
 }
 

@@ -1,4 +1,4 @@
-// Package faulttable keeps the table of docs/reliability.md: each fault that was tried, how often, and what came of it.
+// Package faulttable keeps the tables of docs/reliability.md and docs/deploy.md: each fault that was tried, how often, and what came of it.
 // Tests that pass note what they tried in the file that the environment variable FAULT_TABLE names, and the command in
 // write puts the table into the page.
 package faulttable
@@ -80,7 +80,7 @@ func Read(r io.Reader) ([]Row, error) {
 }
 
 // Marks enclose the table in the page.
-var begin, end = []byte("<!-- written by make test-faults -->\n"), []byte("<!-- end -->\n")
+var begin, end = []byte("<!-- written by the tests -->\n"), []byte("<!-- end -->\n")
 
 // Insert returns the page with the rows in place of the table that it has.
 func Insert(page []byte, rows []Row) ([]byte, error) {
