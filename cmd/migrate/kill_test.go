@@ -15,6 +15,7 @@ import (
 	"migrate/deploy/lab"
 	"migrate/internal/faulttable"
 	"migrate/internal/labtest"
+	"migrate/internal/labtest/double"
 	"migrate/internal/manifest"
 	"migrate/internal/sealed"
 	"migrate/sinks"
@@ -132,15 +133,36 @@ func removeJob(t *testing.T, folder, job string) {
 // TestImportKilled kills an import again and again; in the end every row is there once.
 func TestImportKilled(t *testing.T) {
 	t.Parallel()
+	importKilled(t, kills(t), "import: kill -9 at a random instant", "--target-address", closingLate(t))
+}
+
+// TestImportKilledREST does so with jobs of the REST API, against doubles: one that remembers what it was asked for, one that
+// does not, and one that waits for the commit.
+func TestImportKilledREST(t *testing.T) {
+	t.Parallel()
+	for name, cfg := range map[string]double.Config{
+		"2.4": {Version: "v2.4.15"}, "2.6": {Version: "v2.6.24", Idempotent: true}, "3.0": {Version: "v3.0.2", Idempotent: true, Commit: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := labtest.Later(t, cfg)
+			importKilled(t, (kills(t)+2)/3, "import by a double's REST API: kill -9 at a random instant",
+				"--target-address", server.Address, "--target-rest-url", server.RESTURL)
+		})
+	}
+}
+
+func importKilled(t *testing.T, times int, fault string, through ...string) {
+	t.Helper()
 	name := documents(t, labtest.Source(t), 20_000)
 	folder, to := t.TempDir(), labtest.Target(t)
 	migrate(t, nil, args("export", toSource, "--collection", name, sink, folder, "--part-size", "1MiB")...).want(t, exitOK)
 	target := labtest.Name()
 	labtest.DropLater(t, to, target)
-	imp := args("import", "--target-address", closingLate(t), toStaging, sink, folder, "--collection", name, "--as", target, "--jobs", "2")
+	imp := args("import", through, toStaging, sink, folder, "--collection", name, "--as", target, "--jobs", "2")
 	k := newKiller(t, 4*time.Second)
-	faulttable.Tried(t, "import: kill -9 at a random instant", kills(t), "the same command ends it: every row once")
-	for killed := 0; killed < kills(t); {
+	faulttable.Tried(t, fault, times, "the same command ends it: every row once")
+	for killed := 0; killed < times; {
 		if !k.run(t, imp) {
 			killed++
 			continue

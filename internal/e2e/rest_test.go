@@ -8,10 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/apache/arrow/go/v15/parquet/file"
-
 	"migrate/checkpoint"
-	"migrate/deploy/lab"
 	"migrate/exporter"
 	"migrate/importer"
 	"migrate/internal/faulttable"
@@ -22,34 +19,6 @@ import (
 	"migrate/internal/verify"
 	"migrate/sinks"
 )
-
-// later starts a double of a later version in front of the lab's cluster.
-func later(t *testing.T, cfg double.Config) *double.Server {
-	t.Helper()
-	bucket, err := sinks.NewS3(t.Context(), sinks.S3Config{
-		Endpoint: lab.MinIO, AccessKey: lab.MinIOUser, SecretKey: lab.MinIOPassword, Bucket: lab.ClusterBucket,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg.Upstream = lab.Proxy1
-	cfg.Rows = func(ctx context.Context, name string) (int64, bool, error) {
-		obj, err := bucket.Open(ctx, name)
-		if errors.Is(err, sinks.ErrNotExist) {
-			return 0, false, nil
-		}
-		if err != nil {
-			return 0, false, err
-		}
-		defer obj.Close()
-		parquet, err := file.NewParquetReader(obj)
-		if err != nil {
-			return 0, false, err
-		}
-		return parquet.NumRows(), true, nil
-	}
-	return double.Start(t, cfg)
-}
 
 func connectLater(t *testing.T, cfg milvus.Config) *milvus.Server {
 	t.Helper()
@@ -98,7 +67,7 @@ func TestRESTImport(t *testing.T) {
 	} {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
-			standIn := later(t, c.double)
+			standIn := labtest.Later(t, c.double)
 			c.connect.Address, c.opts.As = standIn.Address, labtest.Name()
 			if c.double.Elsewhere {
 				c.connect.RESTURL = standIn.RESTURL
@@ -148,7 +117,7 @@ func TestRESTRefused(t *testing.T) {
 	} {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
-			standIn, name := later(t, c.double), labtest.Name()
+			standIn, name := labtest.Later(t, c.double), labtest.Name()
 			standIn.Queue(double.List, c.faults...)
 			server := connectLater(t, milvus.Config{Address: standIn.Address})
 			_, err := importer.Import(t.Context(), server, sink, m, labtest.Staging(t), importer.Options{As: name})
@@ -203,7 +172,7 @@ func TestRESTGoesOn(t *testing.T) {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
 			faulttable.Tried(t, "import into a double of 2.4 or later: "+title, 1, "ended by itself or by the same command: every row once")
-			standIn, name := later(t, c.double), labtest.Name()
+			standIn, name := labtest.Later(t, c.double), labtest.Name()
 			labtest.DropLater(t, labtest.Target(t), name)
 			standIn.Queue(c.step, c.faults...)
 			staging := crashing(t, labtest.Staging(t), c.crash)
@@ -244,7 +213,7 @@ func TestRESTForgotten(t *testing.T) {
 	for title, killed := range map[string]checkpoint.PartState{"id not recorded": checkpoint.Submitted, "end not recorded": checkpoint.Finished} {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
-			standIn, name := later(t, double.Config{Version: "v2.4.15"}), labtest.Name()
+			standIn, name := labtest.Later(t, double.Config{Version: "v2.4.15"}), labtest.Name()
 			labtest.DropLater(t, labtest.Target(t), name)
 			server := connectLater(t, milvus.Config{Address: standIn.Address})
 			staging := crashing(t, labtest.Staging(t), crash{before: killed})
@@ -278,7 +247,7 @@ func hoursAgo(t *testing.T, staging sinks.Sink, m *manifest.Manifest, collection
 func TestRESTVanished(t *testing.T) {
 	t.Parallel()
 	m, sink := partitioned(t, 2, "_default", "other")
-	standIn, name, staging := later(t, double.Config{Version: "v2.4.15"}), labtest.Name(), labtest.Staging(t)
+	standIn, name, staging := labtest.Later(t, double.Config{Version: "v2.4.15"}), labtest.Name(), labtest.Staging(t)
 	labtest.DropLater(t, labtest.Target(t), name)
 	server := connectLater(t, milvus.Config{Address: standIn.Address})
 	standIn.Queue(double.Run, double.Stuck())
@@ -308,7 +277,7 @@ func TestRESTVanished(t *testing.T) {
 func TestRESTUndecided(t *testing.T) {
 	t.Parallel()
 	m, sink := partitioned(t, 2, "_default", "other")
-	standIn, name, store := later(t, double.Config{Version: "v2.4.15", Pending: time.Hour}), labtest.Name(), labtest.Staging(t)
+	standIn, name, store := labtest.Later(t, double.Config{Version: "v2.4.15", Pending: time.Hour}), labtest.Name(), labtest.Staging(t)
 	labtest.DropLater(t, labtest.Target(t), name)
 	t.Cleanup(func() { empty(t, store) }) // nobody may go on with this one
 	server := connectLater(t, milvus.Config{Address: standIn.Address})
