@@ -8,8 +8,10 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
+	"migrate/internal/syncer"
 	"migrate/internal/verify"
 )
 
@@ -19,6 +21,7 @@ const (
 	exitFailed      = 1
 	exitUsage       = 2
 	exitDiffers     = 3
+	exitRefused     = 4
 	exitInterrupted = 130
 )
 
@@ -49,6 +52,9 @@ func tell(err error) {
 	fmt.Fprintln(os.Stderr, "migrate:", explain(err))
 }
 
+// refusals are what a sync or a cutover does not go on with until somebody has looked: the same command is refused again.
+var refusals = []error{syncer.ErrSource, syncer.ErrTarget, syncer.ErrLate, syncer.ErrSwitched}
+
 func exitCode(err error) int {
 	var usage usageError
 	switch {
@@ -60,6 +66,8 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.Is(err, verify.ErrDiffers):
 		return exitDiffers
+	case slices.ContainsFunc(refusals, func(refused error) bool { return errors.Is(err, refused) }):
+		return exitRefused
 	}
 	return exitFailed
 }

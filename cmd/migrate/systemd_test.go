@@ -57,7 +57,7 @@ func TestUnit(t *testing.T) {
 	code := strconv.Itoa
 	for name, want := range map[string]string{
 		"Restart":                  "on-failure",
-		"RestartPreventExitStatus": code(exitUsage) + " " + code(exitDiffers),
+		"RestartPreventExitStatus": code(exitUsage) + " " + code(exitDiffers) + " " + code(exitRefused),
 		"SuccessExitStatus":        code(exitInterrupted),
 		"NoNewPrivileges":          "yes",
 		"DynamicUser":              "yes",
