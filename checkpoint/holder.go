@@ -294,12 +294,16 @@ func (h *Holder) Release(ctx context.Context, state State, cause error) error {
 	return err
 }
 
-// Remove ends the ownership and removes the document, since there is nothing to go on from.
+// Remove ends the ownership and removes the document, since there is nothing to go on from. ErrLost where it is another's by
+// now: then nothing is removed.
 func (h *Holder) Remove(ctx context.Context) error {
 	h.stop()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTime)
 	defer cancel()
 	defer h.lost(nil)
+	if err := h.Confirm(ctx); err != nil {
+		return err
+	}
 	return Discard(ctx, h.sink, h.name)
 }
 

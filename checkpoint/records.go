@@ -127,7 +127,7 @@ func Rebuild(ctx context.Context, sink sinks.Sink, name string, whole func(conte
 	})
 }
 
-// Replace writes a document anew, where it is damaged. ErrNotDamaged where it can be read.
+// Replace writes a document anew, where it is damaged or lost. ErrNotDamaged where it can be read.
 func Replace(ctx context.Context, sink sinks.Sink, name string, anew func() (*Job, error)) (*Job, error) {
 	store, err := swapper(sink)
 	if err != nil {
@@ -137,7 +137,7 @@ func Replace(ctx context.Context, sink sinks.Sink, name string, anew func() (*Jo
 	switch {
 	case err == nil:
 		return nil, fmt.Errorf("rebuilding %s: %w", name, ErrNotDamaged)
-	case !errors.Is(err, ErrDamaged):
+	case !errors.Is(err, ErrDamaged) && !errors.Is(err, sinks.ErrNotExist):
 		return nil, err
 	}
 	job, err := anew()

@@ -30,8 +30,11 @@ type Position struct {
 	// which the next one looks: a write may be seen later than one with a greater value. nil where there is none.
 	Cursor  *columns.Key `json:"cursor,omitempty"`
 	Overlap *columns.Key `json:"cursor_overlap,omitempty"`
-	Calm    bool         `json:"calm"`             // the last cycle found no difference
-	Ranges  []SyncRange  `json:"ranges,omitempty"` // in order and without gaps, so that they cover every key
+	// CursorField is the field that they are of, and CursorFrom the cycle since whose beginning it has told all that was written.
+	CursorField string      `json:"cursor_field,omitempty"`
+	CursorFrom  int64       `json:"cursor_from,omitempty"`
+	Calm        bool        `json:"calm"`             // the last cycle found no difference
+	Ranges      []SyncRange `json:"ranges,omitempty"` // in order and without gaps, so that they cover every key
 
 	InStep time.Time `json:"in_step"` // when the two sides were last proved equal; zero where they never were
 	AsOf   time.Time `json:"as_of"`   // every write that was acknowledged before this is on the target; zero where unknown
@@ -69,7 +72,7 @@ func (s Side) String() string { return string(cmp.Or(s, Source)) }
 type Switch struct {
 	At     time.Time `json:"at"`
 	Until  time.Time `json:"until"`            // so long the side that was left is kept in step
-	Left   *Mark     `json:"left,omitempty"`   // what the side that was left held; nil once something was applied to it, or where it does not tell
+	Left   *Mark     `json:"left,omitempty"`   // what the side that was left held; nil once something was applied to it
 	Alias  string    `json:"alias,omitempty"`  // on the target, that the switch moves
 	Before string    `json:"before,omitempty"` // the collection that the alias named before a switch to the target; empty where it named none
 	Undone bool      `json:"undone,omitempty"` // the alias was not moved yet, or the certificate not written
@@ -93,7 +96,10 @@ func (m *Mark) Same(other *Mark) bool {
 
 // Wrote reports whether rows were surely written between two marks, m being the later one. A compaction, which changes the
 // segments too, only ever takes rows from them.
-func (m *Mark) Wrote(since *Mark) bool { return m.Rows != since.Rows || m.stored() > since.stored() }
+// Where one of them knows no segments, only the counts tell.
+func (m *Mark) Wrote(since *Mark) bool {
+	return m.Rows != since.Rows || m.Segments != nil && since.Segments != nil && m.stored() > since.stored()
+}
 
 // stored is how many rows all segments have.
 func (m *Mark) stored() (n int64) {

@@ -20,8 +20,8 @@ func newCutover() *cobra.Command {
 	return command("cutover", "Switch to the cluster, or back, once nobody writes and both sides are equal",
 		`Applies what is left to be applied, sees that nothing is written to the side that serves, compares all rows, and records that the
 other side serves from now on. Stop the writers and "migrate sync" first; it refuses where a row is written meanwhile. It
-writes a certificate beside the export, moves --alias where one is given, and says what the clients have to change. Until it
-has said so the side that served before goes on serving; an interrupted cutover goes on with the same command.
+writes a certificate beside the export, moves --alias where one is given, and says what the clients have to change. An
+interrupted cutover goes on with the same command, and "migrate status" tells which side serves meanwhile.
 
 After it, "migrate sync" with the same settings goes the other way: it keeps the side that was left in step, so that
 --rollback switches back and loses nothing. Exits with 3 where the two sides differ.`,
@@ -107,12 +107,15 @@ func (r cutoverResult) text(w io.Writer) {
 	for _, url := range r.Objects {
 		fmt.Fprintln(w, "certificate:", url)
 	}
-	if r.Serves == checkpoint.Target {
+	switch {
+	case r.Certificate.Report.KeptKeys:
+		fmt.Fprintf(w, "there is no way back: %s gives its keys itself, and takes none\n", left.Address)
+	case r.Serves == checkpoint.Target:
 		fmt.Fprintf(w, "way back: `migrate sync` with the same settings keeps %s in step until %s; `migrate cutover --rollback` goes back\n",
 			left.Address, r.WayBack.Local().Format(time.DateTime))
-		return
+	default:
+		fmt.Fprintf(w, "`migrate sync` with the same settings keeps %s in step, until the next cutover\n", left.Address)
 	}
-	fmt.Fprintf(w, "`migrate sync` with the same settings keeps %s in step, until the next cutover\n", left.Address)
 }
 
 // duration reads a setting that is a time.

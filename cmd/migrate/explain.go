@@ -38,7 +38,7 @@ var hints = []struct {
 	{part.ErrDamaged, "export again with --overwrite"},
 	{checkpoint.ErrHeld, "let it finish, or stop it; a lease that is not renewed runs out by itself"},
 	{checkpoint.ErrLost, "nothing: the other process goes on with the job"},
-	{checkpoint.ErrDamaged, "make it anew with `migrate jobs rebuild`, and give the same command again; or begin anew after `migrate jobs rm`"},
+	{checkpoint.ErrDamaged, "make it anew with `migrate jobs rebuild`, and give the same command again"},
 	{checkpoint.ErrOther, "give the parameters that it was begun with, or begin another with --job"},
 	{importer.ErrImported, "`migrate verify` compares; to import it again, drop the collection first or give another name with --as"},
 	{importer.ErrJobFailed, "see the server's reason; of a file that it can't find, see whether --staging-url is in the bucket that the cluster itself uses"},
@@ -56,6 +56,7 @@ var hints = []struct {
 	{monitor.ErrToken, "give one by " + envName(listenToken.key) + ", or listen on 127.0.0.1"},
 	{syncer.ErrCursor, "give another --cursor-field, or none: what was written is then found by comparing"},
 	{syncer.ErrWritten, "stop all that writes to it, `migrate sync` excepted, which has ended already; then give the same command again"},
+	{syncer.ErrSwitched, "make the checkpoint anew with `migrate jobs rebuild`: it takes the side to serve that the newest certificate names"},
 	{syncer.ErrServes, "nothing; `migrate status` shows the side that serves"},
 	{milvus.ErrNoAlias, "give another alias, or leave --alias out: clients that use the collection's own name need none"},
 	{syncer.ErrDeletes, "look at the source first; nothing is deleted while it counts so few rows"},
@@ -70,7 +71,7 @@ func explain(err error) string {
 	if errors.As(err, &kept) && !errors.Is(err, checkpoint.ErrLost) {
 		hint = "\n  next: give the same command again to go on, or `migrate resume --job " + kept.Job + "`"
 	}
-	if kept == nil && errors.As(err, new(interrupted)) && !errors.Is(err, errStopped) {
+	if kept == nil && errors.As(err, new(interrupted)) && !errors.Is(err, errStopped) && !errors.As(err, new(*syncer.ServingError)) {
 		hint = "\n  nothing is kept: the same command begins anew"
 	}
 	for _, h := range hints {

@@ -10,12 +10,13 @@ import (
 
 	"migrate/checkpoint"
 	"migrate/exporter"
+	"migrate/internal/certificate"
 	"migrate/internal/syncer"
 	"migrate/sinks"
 )
 
 func newRebuild() *cobra.Command {
-	return command("rebuild", "Make a damaged checkpoint anew",
+	return command("rebuild", "Make a checkpoint anew that is damaged or lost",
 		`Makes the damaged checkpoint of a job anew from the records that lie beside it. Of an export only parts that are whole on
 the sink, by their SHA-256, count as done. A sync compares all rows again; its certificates tell which side serves. Give the
 same export, import or sync command afterwards.`,
@@ -44,7 +45,7 @@ func runRebuild(cmd *cobra.Command, c config) error {
 		rebuilt += len(said)
 	}
 	if rebuilt == 0 {
-		return fmt.Errorf("job %q has no damaged checkpoint; `migrate status` shows the jobs", c.Job)
+		return fmt.Errorf("job %q has no checkpoint that is damaged or lost; `migrate status` shows the jobs", c.Job)
 	}
 	return nil
 }
@@ -54,6 +55,15 @@ func rebuild(ctx context.Context, store sinks.Sink, job string) (said []string, 
 	names, err := checkpoint.Documents(ctx, store, job)
 	if err != nil {
 		return nil, err
+	}
+	switched, err := certificate.Collections(ctx, store, job)
+	if err != nil {
+		return nil, err
+	}
+	for _, collection := range switched { // whose document may be lost
+		if name := checkpoint.Name(checkpoint.Sync, job, collection); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
 	}
 	for _, name := range names {
 		text, err := rebuildOne(ctx, store, job, name)
@@ -70,8 +80,11 @@ func rebuild(ctx context.Context, store sinks.Sink, job string) (said []string, 
 
 func rebuildOne(ctx context.Context, store sinks.Sink, job, name string) (string, error) {
 	if collection, ok := checkpoint.SyncOf(name); ok {
-		serving, err := syncer.Rebuild(ctx, store, job, collection)
-		return fmt.Sprintf("sync %q anew: the %s serves, and all rows are compared again", job, serving), err
+		serving, proved, err := syncer.Rebuild(ctx, store, job, collection)
+		if !proved {
+			return fmt.Sprintf("sync %q anew: there is no certificate of a cutover, so the source is taken to serve; all rows are compared again", job), err
+		}
+		return fmt.Sprintf("sync %q anew: by the newest certificate the %s serves; all rows are compared again", job, serving), err
 	}
 	j, err := checkpoint.Rebuild(ctx, store, name, func(ctx context.Context, p checkpoint.Part) (bool, error) {
 		return exporter.Whole(ctx, store, job, p.Part)

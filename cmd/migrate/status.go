@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"migrate/checkpoint"
+	"migrate/internal/certificate"
 	"migrate/internal/clock"
 	"migrate/sinks"
 )
@@ -214,6 +215,28 @@ store. A complete export, and a job that was cut over, are removed with --force 
 	return group("jobs", "Manage the jobs", rm, newRebuild())
 }
 
+// refuseSwitched refuses to remove what tells which side serves since a cutover, and what can't be read and may tell it.
+func (c config) refuseSwitched(ctx context.Context, stores []sinks.Sink, shown []jobStatus) error {
+	for _, j := range shown {
+		switch {
+		case j.Sync != nil && j.Sync.Serving != "":
+			return fmt.Errorf("removing %q: after a cutover its checkpoint tells which side serves (the %s); remove it with --force", c.Job, j.Sync.Serving)
+		case j.Kind == "":
+			return fmt.Errorf("removing %q: one of its checkpoints can't be read: %s; see `migrate jobs rebuild`, or remove it with --force", c.Job, j.LastError)
+		}
+	}
+	for _, store := range stores {
+		switched, err := certificate.Collections(ctx, store, c.Job)
+		if err != nil {
+			return err
+		}
+		if len(switched) > 0 {
+			return fmt.Errorf("removing %q: there are certificates of a cutover, which tell which side serves; remove it with --force", c.Job)
+		}
+	}
+	return nil
+}
+
 func runRemove(cmd *cobra.Command, c config) error {
 	ctx := cmd.Context()
 	if err := require("job", c.Job); err != nil {
@@ -235,9 +258,9 @@ func runRemove(cmd *cobra.Command, c config) error {
 			return fmt.Errorf("removing %q: it is a complete export; remove it with --force", c.Job)
 		}
 	}
-	for _, j := range shown {
-		if j.Sync != nil && j.Sync.Serving != "" && !c.Force {
-			return fmt.Errorf("removing %q: after a cutover its checkpoint is all that tells which side serves (the %s); remove it with --force", c.Job, j.Sync.Serving)
+	if !c.Force {
+		if err := c.refuseSwitched(ctx, stores, shown); err != nil {
+			return err
 		}
 	}
 	for _, store := range stores {

@@ -76,7 +76,7 @@ func (c config) sync(ctx context.Context, out io.Writer, opts syncer.Options, se
 		}
 	}
 	err = syncer.Run(ctx, e.source, e.target, e.sink, opts)
-	if errors.Is(err, syncer.ErrOver) {
+	if errors.Is(err, syncer.ErrOver) && !c.Once { // of a single pass it would say that all is applied
 		fmt.Fprintln(os.Stderr, err)
 		return nil
 	}

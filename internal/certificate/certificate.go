@@ -12,6 +12,7 @@ import (
 	"io"
 	"path"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -168,6 +169,21 @@ func Write(ctx context.Context, sink sinks.Sink, c Certificate) (urls []string, 
 		urls = append(urls, sink.URL(name))
 	}
 	return urls, nil
+}
+
+// Collections are those of a job, by their names on the target, that there are certificates of.
+func Collections(ctx context.Context, sink sinks.Sink, job string) ([]string, error) {
+	var names []string
+	for info, err := range sink.List(ctx, job+"/certificate-") {
+		if err != nil {
+			return nil, fmt.Errorf("looking for certificates: %w", err)
+		}
+		name, _, _ := strings.Cut(strings.TrimPrefix(info.Name, job+"/certificate-"), "-") // no collection's name has one
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names, nil
 }
 
 // Latest is the newest certificate of a job's collection; nil where there is none.

@@ -2,9 +2,11 @@ package source
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
+	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
 	"migrate/internal/columns"
@@ -21,38 +23,95 @@ func CanBeCursor(schema *schemapb.CollectionSchema, name string) bool {
 	return kind == schemapb.DataType_Int64 || kind == schemapb.DataType_VarChar
 }
 
-// Since hands on the keys of the rows of a partition whose field is above a value, of all rows where that is nil, in pages; and
-// returns the greatest value that it saw, or after where it saw none. A row that is written meanwhile may be left out.
-func (r *Reader) Since(ctx context.Context, partition, field string, after *columns.Key, emit func([]columns.Key) error) (greatest *columns.Key, err error) {
-	both := r.Layout.Only(func(name string) bool { return name == r.Layout.KeyName() || name == field })
+// Seen is what Since saw.
+type Seen struct {
+	Greatest *columns.Key // value of the field; the one that was given where there was no row
+	Whole    bool         // as many rows were returned as are counted; a row that is written meanwhile may make them differ
+}
+
+// Since hands on the keys of the rows of a partition whose field is above a value, of all rows where that is nil, in pages.
+func (r *Reader) Since(ctx context.Context, partition, field string, after *columns.Key, emit func([]columns.Key) error) (Seen, error) {
+	s := since{
+		Reader: r, partition: partition, field: field, after: after, limit: mostLimit, seen: Seen{Greatest: after, Whole: true},
+		layout: r.Layout.Only(func(name string) bool { return name == r.Layout.KeyName() || name == field }),
+	}
 	var rest columns.Range
-	for greatest = after; ; {
-		expr := r.Layout.Expr(rest)
-		if after != nil {
-			expr += " and " + columns.Above(field, *after)
+	for {
+		rec, err := s.proved(ctx, rest)
+		if err != nil || rec.NumRows() == 0 {
+			return s.seen, err
 		}
-		data, err := r.query(milvus.WasLoaded(ctx), partition, expr, both.Names(), limited(mostLimit))
-		if err != nil {
-			return greatest, fmt.Errorf("reading %q where %s: %w", r.Collection.Name, expr, err)
-		}
-		rec, err := both.Record(data)
-		if err != nil {
-			return greatest, fmt.Errorf("reading %q where %s: %w", r.Collection.Name, expr, err)
-		}
-		if rec.NumRows() == 0 {
-			return greatest, nil
-		}
-		for _, v := range columns.KeysOf(rec, field) {
-			if greatest == nil || v.Compare(*greatest) > 0 {
-				v = v.Clone()
-				greatest = &v
-			}
-		}
-		keys := both.Keys(rec)
-		if err := emit(keys); err != nil {
-			return greatest, err
-		}
+		keys := s.layout.Keys(rec)
 		last := slices.MaxFunc(keys, columns.Key.Compare).Clone()
+		s.note(columns.KeysOf(rec, s.field))
+		if err := emit(keys); err != nil {
+			return s.seen, err
+		}
 		rest.After = &last
+	}
+}
+
+// since is one Since under way.
+type since struct {
+	*Reader
+	layout           *columns.Layout // of the key and the field
+	partition, field string
+	after            *columns.Key
+	limit            int64
+	seen             Seen
+}
+
+func (s *since) filter(rng columns.Range) string {
+	expr := s.Reader.Layout.Expr(rng)
+	if s.after != nil {
+		expr += " and " + columns.Above(s.field, *s.after)
+	}
+	return expr
+}
+
+// proved is the next page, read again a few times where the server counts another number of rows in it: what is written
+// meanwhile makes the two differ.
+func (s *since) proved(ctx context.Context, rest columns.Range) (rec arrow.Record, err error) {
+	for range len(pauses) + 1 {
+		if rec, err = s.page(ctx, rest); err != nil {
+			return nil, err
+		}
+		page := rest
+		if rec.NumRows() > 0 {
+			last := slices.MaxFunc(s.layout.Keys(rec), columns.Key.Compare)
+			page.UpTo = &last
+		}
+		n, err := s.count(ctx, s.partition, s.filter(page))
+		if err != nil || n == rec.NumRows() {
+			return rec, err
+		}
+	}
+	s.seen.Whole = false
+	return rec, nil
+}
+
+func (s *since) page(ctx context.Context, rest columns.Range) (arrow.Record, error) {
+	expr := s.filter(rest)
+	data, err := s.query(ctx, s.partition, expr, s.layout.Names(), limited(s.limit))
+	if errors.Is(err, milvus.ErrTooLarge) && s.limit > 1 {
+		s.limit /= 2
+		return s.page(ctx, rest)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading %q where %s: %w", s.Collection.Name, expr, err)
+	}
+	rec, err := s.layout.Record(data)
+	if err != nil {
+		return nil, fmt.Errorf("reading %q where %s: %w", s.Collection.Name, expr, err)
+	}
+	return rec, nil
+}
+
+func (s *since) note(values []columns.Key) {
+	for _, v := range values {
+		if s.seen.Greatest == nil || v.Compare(*s.seen.Greatest) > 0 {
+			v = v.Clone()
+			s.seen.Greatest = &v
+		}
 	}
 }

@@ -8,18 +8,24 @@ import (
 )
 
 // followCursor finds what was inserted or changed since the last cycle by a field of the user's that grows with every write.
-// What was deleted is left to the counts, and what was written without the field growing to the full scan. Before every
-// range was compared once it finds nothing, and only takes note of how far the field is.
+// What was deleted is left to the counts, and what was written without the field growing to the full scan. At first it only
+// takes note of how far the field is; what it tells counts once every range was compared since then.
 func (c *comparison) followCursor(ctx context.Context) error {
-	field, since := c.opts.CursorField, c.pos.Overlap
+	field := c.opts.CursorField
+	if c.pos.CursorField != field {
+		c.pos.Cursor, c.pos.Overlap, c.pos.CursorField = nil, nil, field
+	}
 	if field == "" {
-		c.pos.Cursor, c.pos.Overlap = nil, nil
 		return nil
+	}
+	since := c.pos.Overlap
+	if since == nil {
+		c.pos.CursorFrom = c.pos.Cycle
 	}
 	if c.same && c.pos.Settled && since != nil {
 		return nil
 	}
-	var greatest *columns.Key
+	greatest, whole := (*columns.Key)(nil), true
 	for _, p := range c.sides.source.Partitions() {
 		saw, err := c.sides.source.Since(ctx, p, field, since, func(keys []columns.Key) error {
 			if since == nil {
@@ -30,11 +36,12 @@ func (c *comparison) followCursor(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if saw != nil && (greatest == nil || saw.Compare(*greatest) > 0) {
-			greatest = saw
+		whole = whole && saw.Whole
+		if v := saw.Greatest; v != nil && (greatest == nil || v.Compare(*greatest) > 0) {
+			greatest = v
 		}
 	}
-	c.told = since != nil && !oldest(c.pos.Ranges).IsZero()
+	c.told = since != nil && whole && lookedSince(c.pos.Ranges, c.pos.CursorFrom)
 	c.pos.Overlap, c.pos.Cursor = c.pos.Cursor, greatest
 	if c.pos.Overlap == nil {
 		c.pos.Overlap = greatest

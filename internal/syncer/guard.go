@@ -112,15 +112,13 @@ func (c *cycle) checkBase(ctx context.Context) (int64, error) {
 
 // refuseSwitched refuses to begin where a certificate says that the collection was switched, of which the checkpoint is gone: the
 // target may be the side that serves, and would be overwritten.
-func (c *cycle) refuseSwitched(ctx context.Context) error {
-	for info, err := range c.sink.List(ctx, certificate.Prefix(c.opts.Job, c.given.opts.As)) {
-		if err != nil {
-			return fmt.Errorf("looking for certificates: %w", err)
-		}
-		return fmt.Errorf("%w: %s says so, and its checkpoint is gone; nothing was changed. If the source is the side that serves, remove the certificate",
-			ErrSwitched, c.sink.URL(info.Name))
+func (s *syncing) refuseSwitched(ctx context.Context) error {
+	last, err := certificate.Latest(ctx, s.sink, s.given.opts.Job, s.given.opts.As)
+	if err != nil || last == nil {
+		return err
 	}
-	return nil
+	return fmt.Errorf("%w: by its newest certificate, of %s, the %s serves, and the checkpoint is gone; nothing was changed",
+		ErrSwitched, last.Made.Local().Format(time.DateTime), last.Serves.Role)
 }
 
 // refuseLate refuses to go on after a switch when the side that was left was written to since: a client that was forgotten
@@ -131,11 +129,10 @@ func (c *cycle) refuseLate(ctx context.Context) error {
 		return nil
 	}
 	held, err := segments(ctx, c.target, c.opts.As)
-	if err != nil || held == nil {
+	if err != nil {
 		return err
 	}
-	now := &checkpoint.Mark{Rows: c.rows.target, Segments: held}
-	if now.Wrote(sw.Left) {
+	if now := (&checkpoint.Mark{Rows: c.rows.target, Segments: held}); now.Wrote(sw.Left) {
 		return fmt.Errorf("%q on %s: %w at %s, when it held %d rows; it counts %d now, and nothing was undone. "+
 			"Find who still writes there and bring these rows to %s, or say --discard-late to have them undone",
 			c.opts.As, c.target.Address, ErrLate, sw.At.Local().Format(time.DateTime), sw.Left.Rows, now.Rows, c.source.Address)

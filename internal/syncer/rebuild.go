@@ -11,20 +11,20 @@ import (
 	"migrate/sinks"
 )
 
-// Rebuild makes the damaged checkpoint of a sync anew: all rows are compared again, and which side serves is what the newest
-// certificate says. Where there is none, and so never was a switch, the checkpoint is removed and the next sync begins one.
-// checkpoint.ErrNotDamaged where it can be read.
-func Rebuild(ctx context.Context, sink sinks.Sink, job, collection string) (checkpoint.Side, error) {
+// Rebuild makes the checkpoint of a sync anew that is damaged or lost: all rows are compared again, and which side serves is
+// what the newest certificate says. Where there is none, the source is taken to serve, and proved is false: the checkpoint is
+// removed, and the next sync begins one. checkpoint.ErrNotDamaged where it can be read.
+func Rebuild(ctx context.Context, sink sinks.Sink, job, collection string) (serving checkpoint.Side, proved bool, err error) {
 	name := checkpoint.Name(checkpoint.Sync, job, collection)
 	last, err := certificate.Latest(ctx, sink, job, collection)
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	if last == nil {
-		return checkpoint.Source, discardDamaged(ctx, sink, name)
+		return checkpoint.Source, false, discardDamaged(ctx, sink, name)
 	}
 	_, err = checkpoint.Replace(ctx, sink, name, func() (*checkpoint.Job, error) { return fromCertificate(job, last) })
-	return checkpoint.Side(last.Serves.Role), err
+	return checkpoint.Side(last.Serves.Role), true, err
 }
 
 func discardDamaged(ctx context.Context, sink sinks.Sink, name string) error {
@@ -38,7 +38,7 @@ func discardDamaged(ctx context.Context, sink sinks.Sink, name string) error {
 	return checkpoint.Discard(ctx, sink, name)
 }
 
-// fromCertificate is the document as the switch left it.
+// fromCertificate is the document as the switch left it; the alias may not have been moved.
 func fromCertificate(job string, c *certificate.Certificate) (*checkpoint.Job, error) {
 	text, err := json.Marshal(c)
 	if err != nil {
@@ -53,7 +53,7 @@ func fromCertificate(job string, c *certificate.Certificate) (*checkpoint.Job, e
 		Params: map[string]string{"source collection": source.Collection.Name, "collection": target.Collection.Name},
 		Sync: &checkpoint.Position{
 			Serving: checkpoint.Side(c.Serves.Role), Source: c.Serves.CollectionID, Target: c.Left.CollectionID,
-			Switch: &checkpoint.Switch{At: c.Made, Until: c.WayBack, Alias: c.Alias, Before: c.Before, Certificate: text},
+			Switch: &checkpoint.Switch{At: c.Made, Until: c.WayBack, Alias: c.Alias, Before: c.Before, Undone: true, Certificate: text},
 		},
 	}, nil
 }

@@ -62,7 +62,7 @@ type ServingError struct {
 
 func (e *ServingError) Error() string {
 	if e.Serving == "" {
-		return e.Err.Error() + "\n  which side serves could not be read; look at it with `migrate status` before anything is written"
+		return e.Err.Error() + "\n  which side serves could not be read: look at the newest certificate, and at `migrate status`, before anything is written"
 	}
 	return fmt.Sprintf("%v\n  the %s serves", e.Err, e.Serving)
 }
@@ -91,6 +91,9 @@ func serving(ctx context.Context, sink sinks.Sink, opts Options) checkpoint.Side
 	job, err := checkpoint.Read(ctx, sink, checkpoint.Name(checkpoint.Sync, opts.Job, opts.As))
 	switch {
 	case errors.Is(err, sinks.ErrNotExist):
+		if last, err := certificate.Latest(ctx, sink, opts.Job, opts.As); last != nil || err != nil {
+			return ""
+		}
 		return checkpoint.Source // none was ever switched
 	case err != nil:
 		return ""
@@ -109,17 +112,25 @@ type switching struct {
 
 func (s *switching) run(ctx context.Context) error {
 	pos := s.position()
+	if pos.Source == 0 {
+		if err := s.refuseSwitched(ctx); err != nil {
+			return err
+		}
+	}
 	switch {
 	case pos.Serving.Is(s.how.To) && pos.Switch == nil:
 		return fmt.Errorf("the %s: %w", s.how.To, ErrServes)
 	case pos.Serving.Is(s.how.To):
 		return s.finish(ctx, true)
 	}
-	before, err := s.aliased(ctx)
-	if err != nil {
+	if _, err := s.aliased(ctx); err != nil { // that it can't be moved is told before the work
 		return err
 	}
 	c, err := s.prove(ctx)
+	if err != nil {
+		return err
+	}
+	before, err := s.aliased(ctx)
 	if err != nil {
 		return err
 	}
@@ -282,6 +293,9 @@ func opened(ctx context.Context, server *milvus.Server, collection string) (veri
 // record is the switch itself: one write of the checkpoint, which a late owner is refused.
 func (s *switching) record(ctx context.Context, c certificate.Certificate, before string) error {
 	now, was := clock.Now(ctx).UTC().Truncate(time.Second), s.position()
+	if last := was.Switch; last != nil && !now.After(last.At) {
+		now = last.At.Add(time.Second) // by another machine's clock: the newest certificate is the last one
+	}
 	c.Made, c.WayBack, c.Alias, c.Before = now, now.Add(s.how.Keep), s.how.Alias, before
 	if last := was.Switch; last != nil && s.how.To.Is(checkpoint.Source) {
 		c.Alias, c.Before = last.Alias, last.Before
@@ -290,9 +304,13 @@ func (s *switching) record(ctx context.Context, c certificate.Certificate, befor
 	if err != nil {
 		return fmt.Errorf("encoding the certificate: %w", err)
 	}
+	left := was.Mark
+	if left == nil {
+		left = &checkpoint.Mark{Rows: was.Rows}
+	}
 	next := turned(was)
 	next.Switch = &checkpoint.Switch{
-		At: now, Until: c.WayBack, Left: was.Mark, Alias: c.Alias, Before: c.Before, Undone: true, Certificate: text,
+		At: now, Until: c.WayBack, Left: left, Alias: c.Alias, Before: c.Before, Undone: true, Certificate: text,
 	}
 	err = s.job.Update(ctx, func(j *checkpoint.Job) { j.Sync, j.Error = next, "" })
 	if err != nil {
@@ -322,11 +340,11 @@ func (s *switching) finish(ctx context.Context, before bool) error {
 	if err := json.Unmarshal(sw.Certificate, &s.done.Certificate); err != nil {
 		return fmt.Errorf("reading the certificate in the checkpoint: %w", err)
 	}
-	if err := s.moveAlias(ctx, sw); err != nil {
+	var err error
+	if s.done.Objects, err = certificate.Write(ctx, s.sink, s.done.Certificate); err != nil { // first: it is what a lost checkpoint is made of
 		return err
 	}
-	var err error
-	if s.done.Objects, err = certificate.Write(ctx, s.sink, s.done.Certificate); err != nil {
+	if err := s.moveAlias(ctx, sw); err != nil {
 		return err
 	}
 	sw.Undone = false
@@ -336,8 +354,8 @@ func (s *switching) finish(ctx context.Context, before bool) error {
 	})
 }
 
-// moveAlias has the alias name the collection on the target, or after a switch back what it named before. Once that is
-// done it is somebody else's to move.
+// moveAlias has the alias name the collection on the target, or after a switch back what it named before, unless somebody has
+// moved it since. Once that is done it is somebody else's to move.
 func (s *switching) moveAlias(ctx context.Context, sw checkpoint.Switch) error {
 	if sw.Alias == "" || !sw.Undone {
 		return nil
@@ -345,6 +363,14 @@ func (s *switching) moveAlias(ctx context.Context, sw checkpoint.Switch) error {
 	collection := s.given.opts.As
 	if s.how.To.Is(checkpoint.Source) {
 		collection = sw.Before
+		now, err := s.given.target.Aliased(ctx, sw.Alias)
+		if err != nil {
+			return err
+		}
+		if now != s.given.opts.As {
+			slog.WarnContext(ctx, "the alias was moved since the switch, and is left as it is", "alias", sw.Alias, "names", now)
+			return nil
+		}
 	}
 	return s.given.target.PointAlias(ctx, sw.Alias, collection)
 }

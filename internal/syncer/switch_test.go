@@ -106,6 +106,26 @@ func TestSwitch(t *testing.T) {
 	}
 }
 
+// TestAliasMovedSince leaves an alias alone that somebody has moved after the switch.
+func TestAliasMovedSince(t *testing.T) {
+	t.Parallel()
+	p := filled(t, 100)
+	alias, other := labtest.Name(), labtest.Collection(plain(id))
+	labtest.Create(t, p.target, other)
+	how := soon(checkpoint.Target)
+	how.Alias = alias
+	p.wantSwitch(t, how)
+	p.wantAlias(t, alias, p.name)
+	if err := p.target.PointAlias(t.Context(), alias, other.Name); err != nil {
+		t.Fatal(err)
+	}
+	p.wantSwitch(t, soon(checkpoint.Source))
+	p.wantAlias(t, alias, other.Name)
+	if err := p.target.PointAlias(t.Context(), alias, ""); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func (p pair) wantAlias(t *testing.T, alias, want string) {
 	t.Helper()
 	if got, err := p.target.Aliased(t.Context(), alias); err != nil || got != want {
@@ -370,9 +390,18 @@ func TestCheckpointGone(t *testing.T) {
 	if _, err := p.sync(t, p.options()); !errors.Is(err, syncer.ErrSwitched) {
 		t.Errorf("error %v, want %v", err, syncer.ErrSwitched)
 	}
+	for _, to := range []checkpoint.Side{checkpoint.Source, checkpoint.Target} {
+		var says *syncer.ServingError
+		if _, err := p.tryToSwitch(t, soon(to)); !errors.Is(err, syncer.ErrSwitched) || !errors.As(err, &says) || says.Serving != "" {
+			t.Errorf("a switch to the %s: %v, want %v and no side that serves", to, err, syncer.ErrSwitched)
+		}
+	}
 	if n := count(t, p.target, p.name); n != 101 {
 		t.Errorf("the target has %d rows, want 101", n)
 	}
+	p.rebuild(t, checkpoint.Target)
+	p.wantSync(t)
+	p.wantEqual(t)
 }
 
 // TestRebuild makes a damaged checkpoint anew, and has the side serve that the newest certificate names: none is overwritten.
@@ -381,7 +410,7 @@ func TestRebuild(t *testing.T) {
 	faulttable.Tried(t, "the checkpoint of a sync damaged, before and after a cutover and a rollback", 3, "refused; `jobs rebuild` makes it anew, the side serves that did, and the sides are equal after one pass")
 	p := filled(t, 100)
 	name := checkpoint.Name(checkpoint.Sync, "j", p.name)
-	if _, err := syncer.Rebuild(t.Context(), p.sink, "j", p.name); !errors.Is(err, checkpoint.ErrNotDamaged) {
+	if _, _, err := syncer.Rebuild(t.Context(), p.sink, "j", p.name); !errors.Is(err, checkpoint.ErrNotDamaged) {
 		t.Errorf("a whole one: %v, want %v", err, checkpoint.ErrNotDamaged)
 	}
 	next := int64(1000)
@@ -391,9 +420,7 @@ func TestRebuild(t *testing.T) {
 		if _, err := p.sync(t, p.options()); !errors.Is(err, checkpoint.ErrDamaged) {
 			t.Errorf("a damaged one: %v, want %v", err, checkpoint.ErrDamaged)
 		}
-		if got, err := syncer.Rebuild(t.Context(), p.sink, "j", p.name); err != nil || got != side {
-			t.Errorf("the %s serves, %v; want the %s", got, err, side)
-		}
+		p.rebuild(t, side)
 		labtest.Insert(t, serves, p.name, "", at(5, upTo(next, next+10)...))
 		p.wantSync(t)
 		p.wantEqual(t)
@@ -406,9 +433,15 @@ func TestRebuild(t *testing.T) {
 	damaged(p.source, checkpoint.Source)
 	p.wantSwitch(t, soon(checkpoint.Target))
 	damaged(p.target, checkpoint.Target)
-	time.Sleep(time.Second) // certificates are told by the second
 	p.wantSwitch(t, soon(checkpoint.Source))
 	damaged(p.source, checkpoint.Source)
+}
+
+func (p pair) rebuild(t *testing.T, want checkpoint.Side) {
+	t.Helper()
+	if got, _, err := syncer.Rebuild(t.Context(), p.sink, "j", p.name); err != nil || got != want {
+		t.Errorf("the %s serves, %v; want the %s", got, err, want)
+	}
 }
 
 // damage flips a bit in the middle of a document.
