@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strconv"
 	"sync/atomic"
@@ -143,7 +144,16 @@ func (im *importing) run(ctx context.Context) (*Result, error) {
 // begin checks and creates, or goes on with what is there.
 func (im *importing) begin(ctx context.Context) error {
 	if len(im.job.Job().Parts) > 0 {
-		return im.goOn(ctx)
+		there, err := im.server.Exists(ctx, im.target.Name)
+		if err != nil {
+			return err
+		}
+		if there {
+			return im.goOn(ctx)
+		}
+		if err := im.startOver(ctx); err != nil {
+			return err
+		}
 	}
 	if err := im.checkTarget(ctx); err != nil {
 		return err
@@ -168,6 +178,31 @@ func (im *importing) begin(ctx context.Context) error {
 	})
 }
 
+// startOver forgets what was imported into a collection that somebody has dropped since, and what was staged for it: what a
+// late call could still import lies in a file that is gone.
+func (im *importing) startOver(ctx context.Context) error {
+	slog.WarnContext(ctx, "the collection that this import had begun to fill was dropped; all parts are imported anew", "collection", im.target.Name)
+	if err := im.unstageAll(ctx, nil); err != nil {
+		return err
+	}
+	return im.job.Update(ctx, func(j *checkpoint.Job) { j.Parts, j.Target, j.RowsBefore = nil, 0, 0 })
+}
+
+// unstageAll removes what is staged for this import and not in use.
+func (im *importing) unstageAll(ctx context.Context, inUse map[string]bool) error {
+	for info, err := range im.staging.List(ctx, stagedFolder(im.job.Job().Name, im.opts.As)) {
+		if err != nil {
+			return fmt.Errorf("looking for what was staged: %w", err)
+		}
+		if !inUse[info.Name] {
+			if err := im.unstage(ctx, info.Name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // goOn makes sure that the target is still the one that the job began with and that the parts still to come are whole,
 // and removes what a killed process staged and did not come to use.
 func (im *importing) goOn(ctx context.Context) error {
@@ -190,17 +225,7 @@ func (im *importing) goOn(ctx context.Context) error {
 	if err := im.checkParts(ctx, todo); err != nil {
 		return err
 	}
-	for info, err := range im.staging.List(ctx, stagedFolder(job.Name, im.opts.As)) {
-		if err != nil {
-			return fmt.Errorf("looking for what was staged: %w", err)
-		}
-		if !inUse[info.Name] {
-			if err := im.unstage(ctx, info.Name); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return im.unstageAll(ctx, inUse)
 }
 
 // end leaves the job in order. One that submitted nothing leaves nothing behind.

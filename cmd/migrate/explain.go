@@ -41,7 +41,8 @@ var hints = []struct {
 	{checkpoint.ErrDamaged, "make it anew with `migrate jobs rebuild`, and give the same command again"},
 	{checkpoint.ErrOther, "give the parameters that it was begun with, or begin another with --job"},
 	{importer.ErrImported, "`migrate verify` compares; to import it again, drop the collection first or give another name with --as"},
-	{importer.ErrJobFailed, "see the server's reason; of a file that it can't find, see whether --staging-url is in the bucket that the cluster itself uses"},
+	{importer.ErrJobFailed, "see the server's reason. Of a file that it can't find: see whether --staging-url is in the bucket that the cluster itself uses. " +
+		"Of a task that has timed out, again and again, after a data node went away: drop the collection, and give the same command again"},
 	{sinks.ErrAccess, "give the keys, as MIGRATE_SINK_ACCESS_KEY and MIGRATE_SINK_SECRET_KEY, or MIGRATE_STAGING_… for the staging store"},
 	{compose.ErrNoProject, "name its folder with --project-dir, or make one with `migrate cluster init FOLDER`"},
 	{compose.ErrNoEnv, "make them with `sh new-env` in that folder"},

@@ -58,6 +58,8 @@ func clusterSettings() settings {
 		"MINIO_PORT":         strconv.Itoa(portOf(MinIO)),
 		"MINIO_BUCKETNAME":   ClusterBucket,
 		"MINIO_ROOTPATH":     ClusterRoot,
+		// A bulk-insert job whose data node is gone is given up after this many seconds, and not after a quarter of an hour.
+		"ROOTCOORD_IMPORTTASKEXPIRATION": "300",
 	}
 }
 

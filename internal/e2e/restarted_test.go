@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -80,7 +81,7 @@ func exportThrough(t *testing.T, l *lab.Lab, part, collection string) {
 	if m.Total.Rows != restartedRows {
 		t.Errorf("%d rows of %d", m.Total.Rows, restartedRows)
 	}
-	record(t, fmt.Sprintf("kill -9 and restart of %s during an export", part), tries, took)
+	record(t, fmt.Sprintf("kill -9 and restart of %s during an export", part), tries, took, "")
 }
 
 // importThrough kills a server as soon as bulk insert has begun.
@@ -88,7 +89,7 @@ func importThrough(t *testing.T, l *lab.Lab, part string, m *manifest.Manifest, 
 	name := labtest.Name()
 	labtest.DropLater(t, labtest.SecondProxy(t), name)
 	staging := labtest.Staging(t)
-	strike := killAndStart(t, l, part)
+	strike, dropped := killAndStart(t, l, part), ""
 	tries, took := untilOver(t, func() error {
 		server, err := milvus.Connect(t.Context(), milvus.Config{Address: lab.Proxy1})
 		if err != nil {
@@ -102,11 +103,15 @@ func importThrough(t *testing.T, l *lab.Lab, part string, m *manifest.Manifest, 
 				}
 			},
 		})
+		if errors.Is(err, importer.ErrJobFailed) { // what the message says to do
+			dropped = ", the collection dropped"
+			err = errors.Join(err, server.Drop(t.Context(), name))
+		}
 		return err
 	})
 	// The nodes that load may still be coming back.
 	untilOver(t, func() error { return equalNow(t, m, sink, name) })
-	record(t, fmt.Sprintf("kill -9 and restart of %s during an import", part), tries, took)
+	record(t, fmt.Sprintf("kill -9 and restart of %s during an import", part), tries, took, dropped)
 }
 
 func equalNow(t *testing.T, m *manifest.Manifest, sink sinks.Sink, name string) error {
@@ -164,10 +169,10 @@ func untilOver(t *testing.T, do func() error) (tries int, took time.Duration) {
 }
 
 // record notes what came of a fault.
-func record(t *testing.T, fault string, tries int, took time.Duration) {
+func record(t *testing.T, fault string, tries int, took time.Duration, dropped string) {
 	outcome := "ended by itself"
 	if tries > 1 {
-		outcome = fmt.Sprintf("stopped with an error %d times, went on with the same command", tries-1)
+		outcome = fmt.Sprintf("stopped with an error %d times, went on with the same command%s", tries-1, dropped)
 	}
 	faulttable.Tried(t, fault, 1, fmt.Sprintf("%s, after %.0f s: every row once", outcome, took.Seconds()))
 }

@@ -327,3 +327,27 @@ func rewrite(t *testing.T, sink sinks.Sink, name string, change func(*checkpoint
 	}
 	replace(t, sink, name, text)
 }
+
+// TestDroppedMeanwhile drops the collection that an interrupted import had begun to fill: the same call fills it anew.
+func TestDroppedMeanwhile(t *testing.T) {
+	t.Parallel()
+	faulttable.Tried(t, "import: interrupted, and its collection dropped", 1, "the same command imports it anew: every row once")
+	sink := labtest.Local(t)
+	c, m := exported(t, sink, 2000)
+	to, staging := labtest.Target(t), labtest.Staging(t)
+	name := labtest.Name()
+	labtest.DropLater(t, to, name)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	_, err := importer.Import(ctx, to, sink, m, staging, importer.Options{As: name, Jobs: 1, Imported: func(int64) { stop() }})
+	if !errors.As(err, new(*checkpoint.ResumableError)) {
+		t.Fatalf("interrupted: %v", err)
+	}
+	if err := to.Drop(t.Context(), name); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := importer.Import(t.Context(), to, sink, m, staging, importer.Options{As: name}); err != nil {
+		t.Fatal(err)
+	}
+	wantEqual(t, compare(t, side(t, labtest.Source(t), c.Name), side(t, to, name), verify.Options{}), 2000)
+}
