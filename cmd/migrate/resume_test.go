@@ -39,7 +39,7 @@ func TestResumeExport(t *testing.T) {
 	migrate(t, nil, export("undisturbed")...).want(t, exitOK)
 	interrupt(t, file(filepath.Join(folder, "killed", "export.checkpoint", "1.1.json")), export("killed"))
 
-	migrate(t, nil, args("jobs", "rebuild", of)...).want(t, exitFailed, "no damaged checkpoint")
+	migrate(t, nil, args("jobs", "rebuild", of)...).want(t, exitFailed, "no checkpoint that is damaged")
 	migrate(t, nil, args("status", of)...).want(t, exitOK, "interrupted", "migrate resume --job killed")
 	alter(t, filepath.Join(folder, "killed", "export.checkpoint.json"), 100)
 	migrate(t, nil, export("killed")...).want(t, exitFailed, "checkpoint damaged", "can be made anew", "migrate jobs rebuild")
