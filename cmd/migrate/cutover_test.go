@@ -4,10 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os/exec"
 	"path/filepath"
-	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -61,15 +58,8 @@ func folderOf(sync []string) string { return sync[len(sync)-1] }
 func TestCutoverWhileSyncing(t *testing.T) {
 	t.Parallel()
 	_, _, sync := moved(t, 500)
-	address := freeAddress(t)
-	cmd := exec.CommandContext(t.Context(), binary, args(sync, "--interval", "200ms", "--listen", address)...)
-	cmd.Dir = t.TempDir()
-	end := begin(t, cmd)
-	await(t, func() bool { return strings.Contains(fetch(t, "http://"+address+"/readyz"), "ok") })
+	_, end := startSync(t, sync)
 	migrate(t, nil, cutoverOf(sync)...).want(t, exitFailed, "held by another process", "the source serves")
-	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
 	end().want(t, exitInterrupted)
 	migrate(t, nil, cutoverOf(sync)...).want(t, exitOK, "the target serves")
 }

@@ -111,15 +111,28 @@ func TestRun(t *testing.T) {
 	verifySides(t, name)
 }
 
+// startSync starts a sync, and returns when it is well: where it listens, and what ends it by a signal.
+func startSync(t *testing.T, sync []string) (address string, end func() result) {
+	t.Helper()
+	address = freeAddress(t)
+	cmd := exec.CommandContext(t.Context(), binary, args(sync, "--interval", "200ms", "--listen", address)...)
+	cmd.Dir = t.TempDir()
+	wait := begin(t, cmd)
+	await(t, func() bool { return strings.Contains(fetch(t, "http://"+address+"/readyz"), "ok") })
+	return address, func() result {
+		t.Helper()
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		return wait()
+	}
+}
+
 // TestSyncServes asks a running sync how it is, and ends it in order.
 func TestSyncServes(t *testing.T) {
 	t.Parallel()
 	_, _, sync := moved(t, 500)
-	address := freeAddress(t)
-	cmd := exec.CommandContext(t.Context(), binary, args(sync, "--interval", "200ms", "--listen", address)...)
-	cmd.Dir = t.TempDir()
-	end := begin(t, cmd)
-	await(t, func() bool { return strings.Contains(fetch(t, "http://"+address+"/readyz"), "ok") })
+	address, end := startSync(t, sync)
 	if text := fetch(t, "http://"+address+"/metrics"); !strings.Contains(text, `migrate_cycles_total{result="ok"}`) {
 		t.Errorf("metrics: %s", text)
 	}
@@ -128,9 +141,6 @@ func TestSyncServes(t *testing.T) {
 		t.Errorf("profiles that nobody asked for: %s", text)
 	}
 	migrate(t, nil, "ready", "--listen", address).want(t, exitOK, "ok")
-	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
 	end().want(t, exitInterrupted, "the sync was stopped", "the same command goes on")
 	migrate(t, nil, args("status", sync[len(sync)-2:])...).want(t, exitOK, "paused")
 }
