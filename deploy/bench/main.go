@@ -67,8 +67,8 @@ func run(ctx context.Context, s settings) error {
 	return report(os.Stdout, readers, s.rows)
 }
 
-// measure has every reader read in turns, each round beginning with another one. Before each, the server is read once by the
-// same reader, without being measured: whoever comes after a slower one, or after a pause in which the machine took idle memory
+// measure has every reader read in turns, each round beginning with another one. Before each, the server is read once by
+// the SDK's iterator, without being measured: whoever comes after a slower one, or after a pause in which the machine took idle memory
 // back, would pay for it.
 func measure(ctx context.Context, readers []*reader, rounds int) error {
 	warm := readers[sdkReader]
