@@ -44,7 +44,7 @@ func runVerify(cmd *cobra.Command, c config) error {
 		return err
 	}
 	defer target.Close()
-	right, err := openSide(ctx, target, c.targetName(left))
+	right, err := verify.Open(ctx, target, c.targetName(left))
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func (c config) sourceSide(ctx context.Context) (verify.Side, int64, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	side, err := openSide(ctx, server, c.Collection)
+	side, err := verify.Open(ctx, server, c.Collection)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -105,15 +105,6 @@ func (c config) exportSide(ctx context.Context) (verify.Side, int64, error) {
 		return nil, 0, err
 	}
 	return verify.Export{Sink: sink, Manifest: m}, m.Total.Rows, nil
-}
-
-func openSide(ctx context.Context, server *milvus.Server, collection string) (verify.Server, error) {
-	coll, err := server.Describe(ctx, collection)
-	if err != nil {
-		return verify.Server{}, err
-	}
-	reader, err := source.Open(ctx, server, coll)
-	return verify.Server{Reader: reader}, err
 }
 
 // targetName is what the collection is called on the target.

@@ -14,7 +14,6 @@ import (
 	"migrate/internal/certificate"
 	"migrate/internal/clock"
 	"migrate/internal/milvus"
-	"migrate/internal/source"
 	"migrate/internal/verify"
 	"migrate/sinks"
 )
@@ -256,11 +255,11 @@ func (r Report) idle() bool { return r.Inserted+r.Changed+r.Deleted == 0 }
 
 // verified compares all rows of both sides.
 func (s *switching) verified(ctx context.Context) (c certificate.Certificate, err error) {
-	left, err := opened(ctx, s.source, s.opts.Collection)
+	left, err := verify.Open(ctx, s.source, s.opts.Collection)
 	if err != nil {
 		return c, err
 	}
-	right, err := opened(ctx, s.target, s.opts.As)
+	right, err := verify.Open(ctx, s.target, s.opts.As)
 	if err != nil {
 		return c, err
 	}
@@ -279,15 +278,6 @@ func (s *switching) verified(ctx context.Context) (c certificate.Certificate, er
 		return c, fmt.Errorf("comparing all rows before the switch: %w", verify.ErrDiffers)
 	}
 	return c, nil
-}
-
-func opened(ctx context.Context, server *milvus.Server, collection string) (verify.Server, error) {
-	described, err := server.Describe(ctx, collection)
-	if err != nil {
-		return verify.Server{}, err
-	}
-	r, err := source.Open(ctx, server, described)
-	return verify.Server{Reader: r}, err
 }
 
 // record is the switch itself: one write of the checkpoint, which a late owner is refused.

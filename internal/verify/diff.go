@@ -129,6 +129,16 @@ type Server struct{ *source.Reader }
 // rangeRows is how many rows of a server's collection are compared at once.
 const rangeRows = 1 << 16
 
+// Open is the side of a collection of that name, as it stands now.
+func Open(ctx context.Context, server *milvus.Server, collection string) (Server, error) {
+	described, err := server.Describe(ctx, collection)
+	if err != nil {
+		return Server{}, err
+	}
+	r, err := source.Open(ctx, server, described)
+	return Server{Reader: r}, err
+}
+
 // Schema is the collection's.
 func (s Server) Schema() *schemapb.CollectionSchema { return s.Collection.Schema }
 
