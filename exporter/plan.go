@@ -3,6 +3,8 @@ package exporter
 import (
 	"context"
 
+	"golang.org/x/sync/errgroup"
+
 	"migrate/checkpoint"
 	"migrate/internal/columns"
 	"migrate/internal/manifest"
@@ -42,11 +44,14 @@ func PlanExport(ctx context.Context, server *milvus.Server, collection string, o
 // planRanges cuts every partition by what the server knows already, and those again of which that was not all: a server
 // needs a fifth of a second until it knows what was written last, and cutting fills the time.
 func planRanges(ctx context.Context, reader *source.Reader, opts Options) (*Plan, error) {
-	guess, err := cut(ctx, reader.Loosely(), opts, nil)
+	loose := reader.Loosely()
+	guess, err := cut(ctx, loose, opts, nil)
 	if err != nil {
 		return nil, err
 	}
+	stop := cutAhead(ctx, loose, guess, opts.Workers)
 	same, err := reader.Resample(ctx)
+	stop()
 	if err != nil {
 		return nil, err
 	}
@@ -63,6 +68,30 @@ func planRanges(ctx context.Context, reader *source.Reader, opts Options) (*Plan
 	}
 	plan.Bytes = int64(float64(plan.Rows) * reader.RowBytes)
 	return plan, nil
+}
+
+// cutAhead cuts the ranges that are read first into their pages, until it is stopped: those that it did not get to, or that
+// it failed at, are cut when they are read.
+func cutAhead(ctx context.Context, reader *source.Reader, guess []cuts, ranges int) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var g errgroup.Group
+	g.Go(func() error {
+		for i, partition := range reader.Partitions() {
+			for _, rng := range guess[i].ranges {
+				if ranges--; ranges < 0 {
+					return nil
+				}
+				if err := reader.CutAhead(ctx, partition, rng); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	return func() {
+		cancel()
+		_ = g.Wait()
+	}
 }
 
 // cuts are the ranges of one partition, and the rows that it counted before it was cut.

@@ -104,7 +104,7 @@ func createIn(ctx context.Context, folder string, create func() (*os.File, error
 
 // store fills file and makes it durable. It closes it in any case.
 func store(ctx context.Context, file *os.File, write func(io.Writer) error) (int64, error) {
-	w := &writer{ctx: ctx, to: disk{file}}
+	w := &writer{ctx: ctx, to: &disk{file: file}}
 	err := w.fill(write)
 	if err == nil {
 		err = nameFull(file.Sync())
@@ -118,11 +118,24 @@ func store(ctx context.Context, file *os.File, write func(io.Writer) error) (int
 	return w.size, err
 }
 
-// disk is a file whose errors tell of a full disk, before whatever writes to it has wrapped them.
-type disk struct{ file *os.File }
+// disk is a file whose errors tell of a full disk, before whatever writes to it has wrapped them. What was written goes to
+// the disk while more is on its way, so that the sync at the end has little left to wait for.
+type disk struct {
+	file    *os.File
+	written int64
+	begun   int64 // bytes that are on their way to the disk
+}
 
-func (d disk) Write(p []byte) (int, error) {
+// writeBackBytes are few enough to leave little for the end, and as many as a disk likes to take at once.
+const writeBackBytes = 8 << 20
+
+func (d *disk) Write(p []byte) (int, error) {
 	n, err := d.file.Write(p)
+	d.written += int64(n)
+	if fresh := d.written - d.begun; fresh >= writeBackBytes && err == nil {
+		beginWriteBack(d.file, d.begun, fresh)
+		d.begun = d.written
+	}
 	return n, nameFull(err)
 }
 

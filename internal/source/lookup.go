@@ -19,7 +19,7 @@ type Found struct {
 
 // AsOfNow reads the same collection as it stands now.
 func (r *Reader) AsOfNow(ctx context.Context) (*Reader, error) {
-	now := &Reader{Collection: r.Collection, Layout: r.Layout, RowBytes: r.RowBytes, server: r.server, extents: &extents{}}
+	now := &Reader{Collection: r.Collection, Layout: r.Layout, RowBytes: r.RowBytes, server: r.server, extents: &extents{}, ahead: &cutAhead{}}
 	now.pageRows.Store(r.pageRows.Load())
 	return now, now.begin(ctx)
 }

@@ -93,11 +93,15 @@ func (p *reading) readInts(ctx context.Context, rng columns.Range) error {
 // pages cuts a range into pieces of about a page. They are read without a limit, which costs the server half of what a
 // limit does.
 func (r *Reader) pages(ctx context.Context, partition string, rng columns.Range) ([]Counted, error) {
+	most := r.pageRows.Load()
+	if pages, known := r.ahead.take(partition, rng, most); known {
+		return pages, nil
+	}
 	total, err := r.Count(ctx, partition, rng)
 	if err != nil {
 		return nil, err
 	}
-	return r.splitInts(ctx, partition, Counted{rng, total}, r.pageRows.Load())
+	return r.splitInts(ctx, partition, Counted{rng, total}, most)
 }
 
 // page is a range as it was counted and then read.

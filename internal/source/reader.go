@@ -32,6 +32,7 @@ type Reader struct {
 
 	server   *milvus.Server
 	extents  *extents
+	ahead    *cutAhead
 	asOf     uint64       // every read sees at least what was written before this
 	snapshot bool         // every read sees exactly what was written before asOf
 	pageRows atomic.Int64 // rows aimed at for a page; halved when an answer was too large
@@ -52,7 +53,7 @@ func Open(ctx context.Context, server *milvus.Server, coll *milvus.Collection) (
 	if !coll.Loaded {
 		return nil, fmt.Errorf("reading %q on %s: %w as a whole", coll.Name, server.Address, milvus.ErrNotLoaded)
 	}
-	r := &Reader{Collection: coll, Layout: layout, server: server, extents: &extents{}}
+	r := &Reader{Collection: coll, Layout: layout, server: server, extents: &extents{}, ahead: &cutAhead{}}
 	if err := r.begin(ctx); err != nil {
 		return nil, err
 	}
@@ -99,7 +100,10 @@ func (r *Reader) Loosely() *Reader {
 	if r.snapshot {
 		return r // which is in the past
 	}
-	loose := &Reader{Collection: r.Collection, Layout: r.Layout, RowBytes: r.RowBytes, server: r.server, extents: r.extents, asOf: eventually}
+	loose := &Reader{
+		Collection: r.Collection, Layout: r.Layout, RowBytes: r.RowBytes, server: r.server, extents: r.extents, ahead: r.ahead,
+		asOf: eventually,
+	}
 	loose.pageRows.Store(r.pageRows.Load())
 	return loose
 }
@@ -107,7 +111,8 @@ func (r *Reader) Loosely() *Reader {
 // KeysOnly reads the same rows, and of each only the primary key.
 func (r *Reader) KeysOnly() *Reader {
 	keys := &Reader{
-		Collection: r.Collection, RowBytes: min(r.RowBytes, 16), server: r.server, extents: r.extents, asOf: r.asOf, snapshot: r.snapshot,
+		Collection: r.Collection, RowBytes: min(r.RowBytes, 16), server: r.server, extents: r.extents, ahead: &cutAhead{},
+		asOf: r.asOf, snapshot: r.snapshot,
 		Layout: r.Layout.Only(func(name string) bool { return name == r.Layout.KeyName() }),
 	}
 	keys.pageRows.Store(mostPage)
