@@ -26,12 +26,15 @@ demo: build lab-up ## move 100,000 documents from a real standalone to a real cl
 	bin/demo search
 	@echo 'done; the lab goes on running, and `make lab-down` stops it'
 
-test: ## check the code, and run every test on the lab, which it starts and stops
+test: ## check the code, run every test on the lab, which it starts and stops, and compose-test where a Docker engine can be had
 	@test -z "$$(gofmt -l .)" || { gofmt -l . ; echo 'run gofmt -w on these' ; exit 1 ; }
 	go vet ./...
 	go tool staticcheck ./...
 	@test -n '$(RACE)' || echo 'no gcc here: the tests run without the race detector'
 	go run ./cmd/lab run -- go test $(RACE) -timeout 40m -parallel 8 ./...
+	@CGO_ENABLED=0 go build -o bin/try ./deploy/engine/try
+	@if why=$$(bin/try .lab/docker 2>&1) ; then $(MAKE) --no-print-directory compose-test ; \
+		else echo "the files of deploy/compose were not run: $$why" ; fi
 
 test-faults: export KILLS := 30
 test-faults: export FAULT_TABLE := $(CURDIR)/.lab/faults.jsonl

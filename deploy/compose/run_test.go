@@ -13,6 +13,7 @@ import (
 
 	"github.com/milvus-io/milvus-sdk-go/v2/client"
 
+	"migrate/importer"
 	"migrate/internal/faulttable"
 )
 
@@ -32,11 +33,12 @@ func TestRunCluster(t *testing.T) {
 		s.migrate("import")
 		s.migrate("verify")
 	})
-	s.step("the sync daemon, from its image, in step", s.sync)
 	s.step("the same answers from both sides", func() { s.demo("search", "--left", s.standalone(), "--right", s.lb()) })
+	s.step("the sync daemon, from its image, in step", s.sync)
 
 	load := s.search()
 	s.step("every query of every dashboard has data", s.awaitDashboards)
+	s.step("the sync daemon goes", func() { s.compose("--profile", "sync", "rm", "--stop", "--force", "sync") })
 	s.scale("querynode", 4, "querycoord", "milvus_querycoord_querynode_num")
 	s.scale("querynode", 2, "querycoord", "milvus_querycoord_querynode_num")
 	s.scale("datanode", 3, "datacoord", "milvus_datacoord_datanode_num")
@@ -93,7 +95,7 @@ func always(name string) func() string { return func() string { return name } }
 // importThrough kills a container as soon as an import has made its collection, and brings it back when the import is done.
 func (s *stack) importThrough(victim string) {
 	s.t.Helper()
-	name, load, began, commands := "killed_"+strings.ReplaceAll(victim, "-", "_"), s.search(), time.Now(), 0
+	name, load, began, commands, dropped := "killed_"+strings.ReplaceAll(victim, "-", "_"), s.search(), time.Now(), 0, ""
 	s.step(victim+" killed under an import", func() {
 		ended := make(chan error, 1)
 		run := func() {
@@ -108,6 +110,10 @@ func (s *stack) importThrough(victim string) {
 				s.t.Fatalf("the import, given %d times: %v", commands, err)
 			}
 			fmt.Printf("          it is given again: %v\n", err)
+			if strings.Contains(err.Error(), importer.ErrJobFailed.Error()) { // what the message says to do
+				dropped = ", the collection dropped"
+				s.drop(name)
+			}
 			go run()
 		}
 		s.await("verify", func(ctx context.Context) error { return s.tryMigrateAs(ctx, "verify", name) })
@@ -115,7 +121,7 @@ func (s *stack) importThrough(victim string) {
 	took := time.Since(began).Round(time.Second)
 	load.end(s.t)
 	faulttable.Tried(s.t, fmt.Sprintf("`docker kill` of %s under an import and searches", strings.TrimRight(victim, "-0123456789")), 1,
-		fmt.Sprintf("import and verify ended after %v, the command given %d times; %d searches, %d asked again, %d failed", took, commands,
+		fmt.Sprintf("import and verify ended after %v, the command given %d times%s; %d searches, %d asked again, %d failed", took, commands, dropped,
 			load.searches, load.repeated, len(load.failures)))
 	s.up(s.overlays...)
 	s.drop(name)
@@ -136,7 +142,6 @@ func (s *stack) sync() {
 		s.t.Fatal(err)
 	}
 	s.await("verify", func(ctx context.Context) error { return s.tryMigrate(ctx, "verify") })
-	s.compose("--profile", "sync", "rm", "--stop", "--force", "sync")
 }
 
 func (s *stack) exists(ctx context.Context, name string) error {

@@ -89,6 +89,13 @@ var migration = board{name: "milvus-migration", title: "Milvus migration", rows:
 			{`sum by (role) (rate(process_cpu_seconds_total{role=~"datanode|indexnode|querynode"}[$__rate_interval]))`, "{{role}}"},
 		}},
 	}},
+	{"Sync (the daemon)", []panel{
+		{"Lag", "s", []line{{`max(migrate_lag_seconds{role="sync"})`, "lag"}}},
+		{"Rows applied", "none", []line{
+			{`sum by (operation) (increase(migrate_rows_applied_total{role="sync"}[$__rate_interval]))`, "{{operation}}"},
+		}},
+		{"Ranges that differ", "none", []line{{`max(migrate_ranges_differing{role="sync"})`, "ranges"}}},
+	}},
 	{"Target: ready to be searched", []panel{
 		{"Rows that query nodes hold", "none", []line{
 			{`sum by (collection_id) (milvus_querynode_entity_num{role="querynode"})`, "collection {{collection_id}}"},

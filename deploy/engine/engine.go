@@ -71,9 +71,15 @@ func Start(ctx context.Context, dir string) (*Engine, error) {
 	go func() { e.ended <- e.daemon.Wait() }()
 	if err := e.awaitAnswer(ctx); err != nil {
 		e.daemon.Process.Kill() // it has no container yet
-		return nil, fmt.Errorf("starting dockerd, whose log is %s: %w", log.Name(), err)
+		said, _ := os.ReadFile(log.Name())
+		return nil, fmt.Errorf("starting dockerd, whose log is %s: %w: %s", log.Name(), err, lastLine(said))
 	}
 	return e, nil
+}
+
+func lastLine(text []byte) []byte {
+	text = bytes.TrimSpace(text)
+	return text[bytes.LastIndexByte(text, '\n')+1:]
 }
 
 func (e *Engine) awaitAnswer(ctx context.Context) error {

@@ -48,8 +48,9 @@ func TestDaemonThatEnds(t *testing.T) {
 	programs(t, map[string]string{"dockerd": "echo no cgroups >&2; exit 3", "docker": "exit 1"})
 	dir := t.TempDir()
 	_, err := Start(t.Context(), dir)
-	if err == nil || !strings.Contains(err.Error(), "exit status 3") || !strings.Contains(err.Error(), "dockerd.log") {
-		t.Errorf("error %v, want it to tell the exit status and the log", err)
+	if err == nil || !strings.Contains(err.Error(), "exit status 3") || !strings.Contains(err.Error(), "dockerd.log: it ended") ||
+		!strings.HasSuffix(err.Error(), "no cgroups") {
+		t.Errorf("error %v, want it to tell the exit status, the log, and its last line", err)
 	}
 	if log, _ := os.ReadFile(filepath.Join(dir, "dockerd.log")); string(log) != "no cgroups\n" {
 		t.Errorf("the log is %q", log)

@@ -19,8 +19,8 @@ type Found struct {
 
 // AsOfNow reads the same collection as it stands now.
 func (r *Reader) AsOfNow(ctx context.Context) (*Reader, error) {
-	now := &Reader{Collection: r.Collection, Layout: r.Layout, RowBytes: r.RowBytes, server: r.server, extents: &extents{}, ahead: &cutAhead{}}
-	now.pageRows.Store(r.pageRows.Load())
+	now := r.copied()
+	now.extents, now.ahead, now.snapshot = &extents{}, &cutAhead{}, false
 	return now, now.begin(ctx)
 }
 

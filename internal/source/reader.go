@@ -35,6 +35,7 @@ type Reader struct {
 	ahead    *cutAhead
 	asOf     uint64       // every read sees at least what was written before this
 	snapshot bool         // every read sees exactly what was written before asOf
+	sealed   bool         // rows in growing segments are left out
 	pageRows atomic.Int64 // rows aimed at for a page; halved when an answer was too large
 }
 
@@ -100,23 +101,36 @@ func (r *Reader) Loosely() *Reader {
 	if r.snapshot {
 		return r // which is in the past
 	}
-	loose := &Reader{
-		Collection: r.Collection, Layout: r.Layout, RowBytes: r.RowBytes, server: r.server, extents: r.extents, ahead: r.ahead,
-		asOf: eventually,
-	}
-	loose.pageRows.Store(r.pageRows.Load())
+	loose := r.copied()
+	loose.asOf = eventually
 	return loose
+}
+
+// copied is a reader like this one, which shares what is known of the collection with it.
+func (r *Reader) copied() *Reader {
+	c := &Reader{
+		Collection: r.Collection, Layout: r.Layout, RowBytes: r.RowBytes, server: r.server, extents: r.extents, ahead: r.ahead,
+		asOf: r.asOf, snapshot: r.snapshot, sealed: r.sealed,
+	}
+	c.pageRows.Store(r.pageRows.Load())
+	return c
 }
 
 // KeysOnly reads the same rows, and of each only the primary key.
 func (r *Reader) KeysOnly() *Reader {
-	keys := &Reader{
-		Collection: r.Collection, RowBytes: min(r.RowBytes, 16), server: r.server, extents: r.extents, ahead: &cutAhead{},
-		asOf: r.asOf, snapshot: r.snapshot,
-		Layout: r.Layout.Only(func(name string) bool { return name == r.Layout.KeyName() }),
-	}
+	keys := r.copied()
+	keys.Layout = r.Layout.Only(func(name string) bool { return name == r.Layout.KeyName() })
+	keys.RowBytes, keys.ahead = min(r.RowBytes, 16), &cutAhead{}
 	keys.pageRows.Store(mostPage)
 	return keys
+}
+
+// Sealed reads the rows of sealed segments only. What was written lately is in growing ones, until the server has flushed
+// and loaded it anew.
+func (r *Reader) Sealed() *Reader {
+	sealed := r.copied()
+	sealed.sealed, sealed.ahead = true, &cutAhead{}
+	return sealed
 }
 
 // Partitions are the partitions to read one by one.
@@ -202,6 +216,9 @@ func (r *Reader) fetch(ctx context.Context, partition, expr string, params []*co
 func (r *Reader) query(ctx context.Context, partition, expr string, fields []string, params []*commonpb.KeyValuePair) ([]*schemapb.FieldData, error) {
 	if r.snapshot && len(params) == 0 {
 		params = iterating() // which makes the server see exactly the timestamp
+	}
+	if r.sealed {
+		params = append(params, &commonpb.KeyValuePair{Key: "ignore_growing", Value: "True"})
 	}
 	resp, err := r.ask(ctx, partition, expr, fields, params)
 	return resp.GetFieldsData(), err

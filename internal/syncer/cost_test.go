@@ -75,7 +75,12 @@ func TestSyncCost(t *testing.T) {
 	}) / quietPasses
 	next, one, version := rows, rows/100, int64(10)
 	afterwards := func(write func()) func() {
-		return func() { p.wantQuietFor(t, pass); write() }
+		return func() {
+			p.wantQuietFor(t, pass)
+			p.waitSealed(t)
+			p.wantQuietFor(t, pass)
+			write()
+		}
 	}
 	inserted := cost(t, "a pass, 1 % inserted above", afterwards(func() {
 		labtest.Insert(t, p.source, p.name, "", wide(1, upTo(next, next+one)...))
@@ -86,13 +91,17 @@ func TestSyncCost(t *testing.T) {
 		labtest.Delete(t, p.source, p.name, in(upTo(deleted, deleted+one)))
 		deleted += one
 	}), func() { pass() })
-	change := afterwards(func() {
-		for from := rows / 2; from < rows/2+one; from += 500 {
-			labtest.Upsert(t, p.source, p.name, wide(version, upTo(from, from+500)...))
+	upsert := func(keys []int64) {
+		for some := range slices.Chunk(keys, 500) {
+			labtest.Upsert(t, p.source, p.name, wide(version, some...))
 		}
 		version++
-	})
+	}
+	change := afterwards(func() { upsert(upTo(rows/2, rows/2+one)) })
 	changed := cost(t, "a pass, 1 % changed side by side", change, func() { pass() })
+	spread := cost(t, "a pass, 1 % changed everywhere", afterwards(func() {
+		upsert(labtest.Each(int(one), func(i int) int64 { return 50 + int64(i)*100 }))
+	}), func() { pass() })
 	opts.CursorField = "version"
 	byField := cost(t, "the same by a cursor field", change, func() { pass() })
 	opts.CursorField = ""
@@ -100,8 +109,8 @@ func TestSyncCost(t *testing.T) {
 		p.segments(t)
 		time.Sleep(10 * time.Second)
 	})
-	t.Logf("%d rows × %d dimensions: export %v, nothing written %v (1/%.0f), 1 %% inserted %v, deleted %v, changed %v, by a cursor field %v", rows, costDim,
-		exported, quiet, float64(exported)/float64(max(quiet, time.Millisecond)), inserted, gone, changed, byField)
+	t.Logf("%d rows × %d dimensions: export %v, nothing written %v (1/%.0f), 1 %% inserted %v, deleted %v, changed %v, changed everywhere %v, by a cursor field %v", rows, costDim,
+		exported, quiet, float64(exported)/float64(max(quiet, time.Millisecond)), inserted, gone, changed, spread, byField)
 }
 
 func (p pair) wantQuietFor(t *testing.T, pass func() []syncer.Report) {

@@ -39,8 +39,8 @@ type comparison struct {
 }
 
 // Find ends without reading a row where nothing was written since the two sides were last seen to agree. Otherwise it
-// compares the counts of all ranges, and the keys of those that differ; then the rows of ranges, until all that was written
-// is explained, or each was looked at, or so many were as there may be in a cycle.
+// compares the counts of all ranges, and the keys of those that differ; then what is in growing segments; then the rows of
+// ranges, until all that was written is explained, or each was looked at, or so many were as there may be in a cycle.
 func (c *comparison) Find(ctx context.Context, pos *checkpoint.Position, deal Deal) error {
 	c.pos, c.deal = pos, deal
 	if err := c.takeMark(ctx); err != nil {
@@ -59,6 +59,9 @@ func (c *comparison) Find(ctx context.Context, pos *checkpoint.Position, deal De
 		if err := c.compareCounts(ctx); err != nil {
 			return err
 		}
+	}
+	if err := c.followGrowing(ctx); err != nil {
+		return err
 	}
 	if err := c.compareRows(ctx); err != nil {
 		return err
