@@ -199,8 +199,7 @@ func (c *comparison) compareKeys(ctx context.Context, i int) error {
 // compareRows compares the rows of ranges in turn.
 func (c *comparison) compareRows(ctx context.Context) error {
 	p := plan{now: c.started, every: c.opts.FullScanEvery}
-	most := budget(len(c.pos.Ranges), c.rows.source, c.opts.CycleRows, c.opts.Interval, c.opts.FullScanEvery)
-	for _, i := range p.order(c.pos.Ranges, most) {
+	for _, i := range p.order(c.pos.Ranges, c.budget()) {
 		if r := c.pos.Ranges[i]; !p.due(r) && !c.suspicious(r) {
 			continue
 		}
@@ -209,6 +208,10 @@ func (c *comparison) compareRows(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+func (c *comparison) budget() int {
+	return budget(len(c.pos.Ranges), c.rows.source, c.opts.CycleRows, c.opts.Interval, c.opts.FullScanEvery)
 }
 
 // suspicious reports whether rows of a range may have been written and not been found.

@@ -10,9 +10,12 @@ import (
 	"migrate/internal/source"
 )
 
-// growingShare is the part of all rows, one in so many, up to which those in growing segments are looked up by their keys:
-// to look up many is dearer than to compare ranges.
-const growingShare = 8
+// What is in growing segments is looked up, row by row, if it is not more than one in so many of all rows, and of the rows
+// that may be compared in a cycle: to look up many is dearer than to compare ranges.
+const (
+	growingShare      = 8
+	growingCycleShare = 4
+)
 
 // followGrowing deals with the keys that have a row in a growing segment of the source. What was written lately is there, an
 // upsert of a key that moves no count among it, until the server has loaded the flushed segment some seconds after a
@@ -22,13 +25,14 @@ func (c *comparison) followGrowing(ctx context.Context) error {
 	if c.same || c.told || c.explained() {
 		return nil
 	}
-	g := growing{c, c.sides.source.KeysOnly(), c.sides.source.KeysOnly().Sealed()}
+	keys := c.sides.source.KeysOnly()
+	g := growing{c, keys, keys.Sealed(), c.budget()}
 	for _, p := range c.sides.source.Partitions() {
 		n, err := g.count(ctx, p, columns.Range{})
 		if err != nil {
 			return err
 		}
-		if n > min(c.rows.source/growingShare, c.opts.CycleRows) {
+		if n > min(c.rows.source/growingShare, c.opts.CycleRows/growingCycleShare) {
 			continue
 		}
 		if err := g.look(ctx, p, c.pos.Ranges, n); err != nil {
@@ -42,10 +46,11 @@ func (c *comparison) followGrowing(ctx context.Context) error {
 type growing struct {
 	*comparison
 	all, sealed *source.Reader
+	ranges      int // whose keys may still be read
 }
 
 // count is how many rows of a range are in growing segments.
-func (g growing) count(ctx context.Context, partition string, rng columns.Range) (int64, error) {
+func (g *growing) count(ctx context.Context, partition string, rng columns.Range) (int64, error) {
 	all, err := g.all.Count(ctx, partition, rng)
 	if err != nil {
 		return 0, err
@@ -55,11 +60,12 @@ func (g growing) count(ctx context.Context, partition string, rng columns.Range)
 }
 
 // look halves ranges until it has those that hold rows of growing segments, n in all, and deals with their keys.
-func (g growing) look(ctx context.Context, partition string, ranges []checkpoint.SyncRange, n int64) error {
-	if n == 0 || g.explained() {
+func (g *growing) look(ctx context.Context, partition string, ranges []checkpoint.SyncRange, n int64) error {
+	if n == 0 || g.ranges == 0 || g.explained() {
 		return nil
 	}
 	if len(ranges) == 1 {
+		g.ranges--
 		return g.dealWithKeys(ctx, partition, &ranges[0])
 	}
 	low, high := ranges[:len(ranges)/2], ranges[len(ranges)/2:]
@@ -79,7 +85,7 @@ func span(ranges []checkpoint.SyncRange) columns.Range {
 }
 
 // dealWithKeys deals with the keys of a range that all segments have and the sealed ones have not.
-func (g growing) dealWithKeys(ctx context.Context, partition string, r *checkpoint.SyncRange) error {
+func (g *growing) dealWithKeys(ctx context.Context, partition string, r *checkpoint.SyncRange) error {
 	fresh := map[columns.Key]bool{}
 	err := eachKey(ctx, g.all, partition, r.Range, func(k columns.Key) { fresh[k.Clone()] = true })
 	if err != nil {
