@@ -192,7 +192,7 @@ func (e *export) plan(ctx context.Context) error {
 		e.opts.Planned(planOf(e.reader, job.Parts))
 		return e.sweep(ctx)
 	}
-	plan, err := planRanges(ctx, e.reader, e.opts)
+	plan, err := planRanges(ctx, e.reader, e.opts, e.opts.Workers)
 	if err != nil {
 		return err
 	}

@@ -38,18 +38,19 @@ func PlanExport(ctx context.Context, server *milvus.Server, collection string, o
 	if err != nil {
 		return nil, err
 	}
-	return planRanges(ctx, reader, opts.withDefaults())
+	return planRanges(ctx, reader, opts.withDefaults(), 0)
 }
 
 // planRanges cuts every partition by what the server knows already, and those again of which that was not all: a server
-// needs a fifth of a second until it knows what was written last, and cutting fills the time.
-func planRanges(ctx context.Context, reader *source.Reader, opts Options) (*Plan, error) {
+// needs a fifth of a second until it knows what was written last, and cutting fills the time: the first ranges, so many as
+// are ahead, are cut into their pages too.
+func planRanges(ctx context.Context, reader *source.Reader, opts Options, ahead int) (*Plan, error) {
 	loose := reader.Loosely()
 	guess, err := cut(ctx, loose, opts, nil)
 	if err != nil {
 		return nil, err
 	}
-	stop := cutAhead(ctx, loose, guess, opts.Workers)
+	stop := cutAhead(ctx, loose, guess, ahead)
 	same, err := reader.Resample(ctx)
 	stop()
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -44,7 +45,7 @@ func Install(ctx context.Context) error {
 	}
 	for _, args := range [][]string{{"update"}, append([]string{"install", "-y", "--no-install-recommends"}, missing...)} {
 		if out, err := exec.CommandContext(ctx, "apt-get", args...).CombinedOutput(); err != nil {
-			return fmt.Errorf("running apt-get %s: %w\n%s", args[0], err, out)
+			return fmt.Errorf("running apt-get %s: %w: %s", args[0], err, lastLine(out))
 		}
 	}
 	return nil
@@ -55,12 +56,17 @@ func Start(ctx context.Context, dir string) (*Engine, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the engine's folder: %w", err)
 	}
+	socket := filepath.Join(dir, "docker.sock")
+	if other, err := net.Dial("unix", socket); err == nil {
+		other.Close()
+		return nil, fmt.Errorf("starting a Docker engine: one answers at %s already; end it by kill $(cat %s)", socket, filepath.Join(dir, "docker.pid"))
+	}
 	log, err := os.Create(filepath.Join(dir, "dockerd.log"))
 	if err != nil {
 		return nil, fmt.Errorf("opening the engine's log: %w", err)
 	}
 	defer log.Close()
-	e := &Engine{socket: "unix://" + filepath.Join(dir, "docker.sock"), ended: make(chan error, 1)}
+	e := &Engine{socket: "unix://" + socket, ended: make(chan error, 1)}
 	e.daemon = exec.Command("dockerd", "--host", e.socket, "--data-root", filepath.Join(dir, "data"),
 		"--exec-root", filepath.Join(dir, "exec"), "--pidfile", filepath.Join(dir, "docker.pid"))
 	e.daemon.Stdout, e.daemon.Stderr = log, log

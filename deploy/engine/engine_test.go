@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -54,6 +55,18 @@ func TestDaemonThatEnds(t *testing.T) {
 	}
 	if log, _ := os.ReadFile(filepath.Join(dir, "dockerd.log")); string(log) != "no cgroups\n" {
 		t.Errorf("the log is %q", log)
+	}
+}
+
+func TestAnEngineIsThereAlready(t *testing.T) {
+	dir := t.TempDir()
+	other, err := net.Listen("unix", filepath.Join(dir, "docker.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if _, err := Start(t.Context(), dir); err == nil || !strings.Contains(err.Error(), "already") {
+		t.Errorf("error %v, want it to tell of the other engine", err)
 	}
 }
 

@@ -59,3 +59,25 @@ func TestSnapshot(t *testing.T) {
 	}
 	wantEqual(t, compare(t, verify.Export{Sink: sink, Manifest: m}, side(t, w.server, frozen.Name), verify.Options{}), busyRows)
 }
+
+// TestSnapshotOfNow takes a new instant for a reader that has one already.
+func TestSnapshotOfNow(t *testing.T) {
+	t.Parallel()
+	c := labtest.Collection(narrow())
+	labtest.Create(t, labtest.Source(t), c)
+	labtest.Insert(t, labtest.Source(t), c.Name, "", narrowRows([]int64{1}))
+	newer := double.Start(t, double.Config{Version: "v2.5.10", Upstream: lab.Standalone, Frozen: c.Name})
+	server, err := milvus.Connect(t.Context(), milvus.Config{Address: newer.Address})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	then := side(t, server, c.Name).Reader
+	now, err := then.AsOfNow(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if then.Snapshot() == 0 || now.Snapshot() <= then.Snapshot() {
+		t.Errorf("the first snapshot is %d, the next %d", then.Snapshot(), now.Snapshot())
+	}
+}

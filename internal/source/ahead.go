@@ -3,26 +3,24 @@ package source
 import (
 	"context"
 	"sync"
-
-	"migrate/internal/columns"
 )
 
-// cutAhead are the pages of ranges that were cut before they are read. The zero value is useful.
-type cutAhead struct {
-	mu    sync.Mutex
-	pages map[aheadKey]aheadPages
+// pagesAhead are the pages of ranges that were cut before they are read. The zero value is useful.
+type pagesAhead struct {
+	mu  sync.Mutex
+	cut map[aheadKey]aheadCut
 }
 
 type aheadKey struct{ partition, rng string }
 
-type aheadPages struct {
+type aheadCut struct {
 	most  int64 // rows aimed at for a page
+	rows  int64 // in all pages
 	pages []Counted
 }
 
-// CutAhead cuts a range of integer keys into the pages that a Read of it, by this reader or one that it was made from, would
-// cut it into. Each page is still proved when it is read: where its rows are not as many as were counted here, both are
-// asked for again.
+// CutAhead cuts a range of integer keys into the pages that a Read of it would cut it into, by any reader that shares its
+// pages. They are used if the range has as many rows when it is read.
 func (r *Reader) CutAhead(ctx context.Context, partition string, rng Counted) error {
 	if !r.Layout.IntKey() {
 		return nil
@@ -32,21 +30,25 @@ func (r *Reader) CutAhead(ctx context.Context, partition string, rng Counted) er
 	if err != nil {
 		return err
 	}
+	known := aheadCut{most: most, pages: pages}
+	for _, p := range pages {
+		known.rows += p.Rows
+	}
 	r.ahead.mu.Lock()
 	defer r.ahead.mu.Unlock()
-	if r.ahead.pages == nil {
-		r.ahead.pages = map[aheadKey]aheadPages{}
+	if r.ahead.cut == nil {
+		r.ahead.cut = map[aheadKey]aheadCut{}
 	}
-	r.ahead.pages[aheadKey{partition, rng.String()}] = aheadPages{most, pages}
+	r.ahead.cut[aheadKey{partition, rng.String()}] = known
 	return nil
 }
 
-// take hands the pages of a range out once, if they are of the size that is aimed at now.
-func (a *cutAhead) take(partition string, rng columns.Range, most int64) ([]Counted, bool) {
+// take hands the pages of a range out once, if they are of the size that is aimed at now and hold all of its rows.
+func (a *pagesAhead) take(partition string, rng Counted, most int64) ([]Counted, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	key := aheadKey{partition, rng.String()}
-	known, ok := a.pages[key]
-	delete(a.pages, key)
-	return known.pages, ok && known.most == most
+	known, ok := a.cut[key]
+	delete(a.cut, key)
+	return known.pages, ok && known.most == most && known.rows == rng.Rows
 }

@@ -20,7 +20,8 @@ type Found struct {
 // AsOfNow reads the same collection as it stands now.
 func (r *Reader) AsOfNow(ctx context.Context) (*Reader, error) {
 	now := r.copied()
-	now.extents, now.ahead, now.snapshot = &extents{}, &cutAhead{}, false
+	now.extents, now.ahead = &extents{}, &pagesAhead{}
+	now.asOf, now.snapshot = 0, false // without which no new snapshot is given
 	return now, now.begin(ctx)
 }
 

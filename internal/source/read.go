@@ -65,11 +65,13 @@ type reading struct {
 	partition string
 	emit      func(arrow.Record) error
 	found     Findings
+	early     bool // pages were counted before the range was, and agree with it in their sum only
+	moved     bool // one of them was found to have changed since
 }
 
 // readInts cuts the range into pages, and reads one ahead of the page that is handed on.
 func (p *reading) readInts(ctx context.Context, rng columns.Range) error {
-	pages, err := p.pages(ctx, p.partition, rng)
+	pages, err := p.pages(ctx, rng)
 	if err != nil {
 		return err
 	}
@@ -92,16 +94,17 @@ func (p *reading) readInts(ctx context.Context, rng columns.Range) error {
 
 // pages cuts a range into pieces of about a page. They are read without a limit, which costs the server half of what a
 // limit does.
-func (r *Reader) pages(ctx context.Context, partition string, rng columns.Range) ([]Counted, error) {
-	most := r.pageRows.Load()
-	if pages, known := r.ahead.take(partition, rng, most); known {
-		return pages, nil
-	}
-	total, err := r.Count(ctx, partition, rng)
+func (p *reading) pages(ctx context.Context, rng columns.Range) ([]Counted, error) {
+	most := p.pageRows.Load()
+	total, err := p.Count(ctx, p.partition, rng)
 	if err != nil {
 		return nil, err
 	}
-	return r.splitInts(ctx, partition, Counted{rng, total}, most)
+	if pages, known := p.ahead.take(p.partition, Counted{rng, total}, most); known {
+		p.early = true
+		return pages, nil
+	}
+	return p.splitInts(ctx, p.partition, Counted{rng, total}, most)
 }
 
 // page is a range as it was counted and then read.
@@ -129,7 +132,11 @@ func (p *reading) fetchPages(ctx context.Context, ranges []Counted, to chan<- pa
 // take hands a page on if its rows are as many as were counted, and reads it again if not.
 func (p *reading) take(ctx context.Context, got page) error {
 	if got.rec == nil || got.rec.NumRows() != got.Rows || !distinct(p.Layout.Keys(got.rec)) {
+		p.moved = p.early
 		return p.proveCounted(ctx, got.Range)
+	}
+	if p.moved {
+		return p.checkPage(ctx, got.Range, got.rec)
 	}
 	if got.Rows == 0 {
 		return nil

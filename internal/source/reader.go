@@ -32,7 +32,7 @@ type Reader struct {
 
 	server   *milvus.Server
 	extents  *extents
-	ahead    *cutAhead
+	ahead    *pagesAhead
 	asOf     uint64       // every read sees at least what was written before this
 	snapshot bool         // every read sees exactly what was written before asOf
 	sealed   bool         // rows in growing segments are left out
@@ -54,7 +54,7 @@ func Open(ctx context.Context, server *milvus.Server, coll *milvus.Collection) (
 	if !coll.Loaded {
 		return nil, fmt.Errorf("reading %q on %s: %w as a whole", coll.Name, server.Address, milvus.ErrNotLoaded)
 	}
-	r := &Reader{Collection: coll, Layout: layout, server: server, extents: &extents{}, ahead: &cutAhead{}}
+	r := &Reader{Collection: coll, Layout: layout, server: server, extents: &extents{}, ahead: &pagesAhead{}}
 	if err := r.begin(ctx); err != nil {
 		return nil, err
 	}
@@ -120,7 +120,7 @@ func (r *Reader) copied() *Reader {
 func (r *Reader) KeysOnly() *Reader {
 	keys := r.copied()
 	keys.Layout = r.Layout.Only(func(name string) bool { return name == r.Layout.KeyName() })
-	keys.RowBytes, keys.ahead = min(r.RowBytes, 16), &cutAhead{}
+	keys.RowBytes, keys.ahead = min(r.RowBytes, 16), &pagesAhead{}
 	keys.pageRows.Store(mostPage)
 	return keys
 }
@@ -129,7 +129,7 @@ func (r *Reader) KeysOnly() *Reader {
 // and loaded it anew.
 func (r *Reader) Sealed() *Reader {
 	sealed := r.copied()
-	sealed.sealed, sealed.ahead = true, &cutAhead{}
+	sealed.sealed, sealed.ahead = true, &pagesAhead{}
 	return sealed
 }
 

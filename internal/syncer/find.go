@@ -38,9 +38,9 @@ type comparison struct {
 	fresh bool    // the mark was taken in this cycle
 }
 
-// Find ends without reading a row where nothing was written since the two sides were last seen to agree. Otherwise it
-// compares the counts of all ranges, and the keys of those that differ; then what is in growing segments; then the rows of
-// ranges, until all that was written is explained, or each was looked at, or so many were as there may be in a cycle.
+// Find ends without reading a row where nothing was written since the two sides were last seen to agree. Otherwise it looks
+// at what is in growing segments; then it compares the counts of all ranges, and the keys of those that differ; then the rows
+// of ranges, until all that was written is explained, or each was looked at, or so many were as there may be in a cycle.
 func (c *comparison) Find(ctx context.Context, pos *checkpoint.Position, deal Deal) error {
 	c.pos, c.deal = pos, deal
 	if err := c.takeMark(ctx); err != nil {
@@ -55,19 +55,24 @@ func (c *comparison) Find(ctx context.Context, pos *checkpoint.Position, deal De
 	if err := c.followCursor(ctx); err != nil {
 		return err
 	}
-	if !c.same || !pos.Settled || !c.even() {
+	if err := c.followGrowing(ctx); err != nil {
+		return err
+	}
+	if !c.onlyChanged() && (!c.same || !pos.Settled || !c.even()) {
 		if err := c.compareCounts(ctx); err != nil {
 			return err
 		}
-	}
-	if err := c.followGrowing(ctx); err != nil {
-		return err
 	}
 	if err := c.compareRows(ctx); err != nil {
 		return err
 	}
 	c.settle()
 	return nil
+}
+
+// onlyChanged reports whether all that was written is found, and no range has grown or shrunk by it.
+func (c *comparison) onlyChanged() bool {
+	return c.explained() && c.found.Inserted+c.found.Deleted == 0
 }
 
 // even reports whether the two sides count what they did when they agreed.

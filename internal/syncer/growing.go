@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"context"
+	"math/rand/v2"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
@@ -22,18 +23,23 @@ const (
 // flush. Nothing is proved by it: rows that are not there any more are left to the comparison of rows, and whether there are
 // any is told by the segments.
 func (c *comparison) followGrowing(ctx context.Context) error {
-	if c.same || c.told || c.explained() {
+	if c.same || c.told {
 		return nil
 	}
 	keys := c.sides.source.KeysOnly()
-	g := growing{c, keys, keys.Sealed(), c.budget()}
+	g := growing{comparison: c, all: keys, sealed: keys.Sealed()}
+	g.ranges = int(float64(c.budget()) * c.sides.source.RowBytes / (2 * keys.RowBytes)) // each is read twice
+	n, err := g.count(ctx, source.AllPartitions, columns.Range{})
+	if err != nil || n == 0 || n > min(c.rows.source/growingShare, c.opts.CycleRows/growingCycleShare) {
+		return err
+	}
 	for _, p := range c.sides.source.Partitions() {
+		if g.done() {
+			return nil
+		}
 		n, err := g.count(ctx, p, columns.Range{})
 		if err != nil {
 			return err
-		}
-		if n > min(c.rows.source/growingShare, c.opts.CycleRows/growingCycleShare) {
-			continue
 		}
 		if err := g.look(ctx, p, c.pos.Ranges, n); err != nil {
 			return err
@@ -49,6 +55,8 @@ type growing struct {
 	ranges      int // whose keys may still be read
 }
 
+func (g *growing) done() bool { return g.ranges <= 0 || g.explained() }
+
 // count is how many rows of a range are in growing segments.
 func (g *growing) count(ctx context.Context, partition string, rng columns.Range) (int64, error) {
 	all, err := g.all.Count(ctx, partition, rng)
@@ -61,7 +69,7 @@ func (g *growing) count(ctx context.Context, partition string, rng columns.Range
 
 // look halves ranges until it has those that hold rows of growing segments, n in all, and deals with their keys.
 func (g *growing) look(ctx context.Context, partition string, ranges []checkpoint.SyncRange, n int64) error {
-	if n == 0 || g.ranges == 0 || g.explained() {
+	if n == 0 || g.done() {
 		return nil
 	}
 	if len(ranges) == 1 {
@@ -73,7 +81,11 @@ func (g *growing) look(ctx context.Context, partition string, ranges []checkpoin
 	if err != nil {
 		return err
 	}
-	if err := g.look(ctx, partition, high, n-below); err != nil { // new keys are above all others more often than not
+	above := n - below
+	if rand.N(2) == 0 { // where not all can be read, no range is always the last
+		low, high, below, above = high, low, above, below
+	}
+	if err := g.look(ctx, partition, high, above); err != nil {
 		return err
 	}
 	return g.look(ctx, partition, low, below)

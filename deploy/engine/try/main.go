@@ -1,5 +1,6 @@
-// Command try says whether a Docker engine can be had here: it installs what that takes, starts an engine in a folder, runs a
-// container of itself in it, and leaves neither. Where that fails it says why in one line, and ends with 1.
+// Command try says whether a Docker engine can be had here: it installs what that takes, starts an engine in a new folder
+// below one that is given, runs a container of itself in it, and leaves neither. Where that fails it says why in one line, and
+// ends with 1.
 //
 //	CGO_ENABLED=0 go run ./deploy/engine/try FOLDER
 package main
@@ -39,14 +40,20 @@ func main() {
 	}
 }
 
-func try(ctx context.Context, dir string) (err error) {
+func try(ctx context.Context, below string) (err error) {
 	if os.Geteuid() != 0 {
 		return errors.New("a Docker engine takes root")
 	}
 	if err := engine.Install(ctx); err != nil {
 		return err
 	}
-	dir, err = filepath.Abs(dir)
+	if below, err = filepath.Abs(below); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(below, 0o777); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp(below, "try-")
 	if err != nil {
 		return err
 	}
