@@ -356,3 +356,11 @@ func TestSecureServers(t *testing.T) {
 		})
 	}
 }
+
+func TestVersion(t *testing.T) {
+	r := migrate(t, nil, "--version")
+	r.want(t, 0)
+	if !strings.HasPrefix(r.stdout, "migrate version ") {
+		t.Errorf("it printed %q", r.stdout)
+	}
+}

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"migrate/internal/certificate"
 )
 
 const longHelp = `migrate moves Milvus collections from a standalone to a distributed cluster: completely, and provably.
@@ -28,9 +30,10 @@ const longHelp = `migrate moves Milvus collections from a standalone to a distri
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
-		Use:   "migrate",
-		Short: "Move Milvus collections from a standalone to a cluster",
-		Long:  longHelp,
+		Use:     "migrate",
+		Version: certificate.Tool(),
+		Short:   "Move Milvus collections from a standalone to a cluster",
+		Long:    longHelp,
 		Example: `  migrate export --source-address standalone:19530 --collection rag_documents
   migrate import --target-address cluster:19530 --job rag_documents --staging-url s3://a-bucket/staging --staging-endpoint minio:9000
   migrate verify --source-address standalone:19530 --target-address cluster:19530 --collection rag_documents`,

@@ -67,15 +67,13 @@ func run(ctx context.Context, s settings) error {
 	return report(os.Stdout, readers, s.rows)
 }
 
-// measure has every reader read in turns, each round beginning with another one. Before each, the server is read once by
-// the SDK's iterator, without being measured: whoever comes after a slower one, or after a pause in which the machine took idle memory
-// back, would pay for it.
+// measure has every reader read in turns, each round beginning with another one. Each reads twice, and the second time counts:
+// whoever comes after another one pays for what that left of the server's memory, and for what the machine took back meanwhile.
 func measure(ctx context.Context, readers []*reader, rounds int) error {
-	warm := readers[sdkReader]
 	for round := range rounds {
 		for i := range readers {
 			r := readers[(round+i)%len(readers)]
-			if _, err := warm.measure(ctx); err != nil {
+			if _, err := r.measure(ctx); err != nil {
 				return err
 			}
 			took, err := r.measure(ctx)

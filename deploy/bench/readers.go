@@ -45,9 +45,6 @@ const (
 	sdkGoal      = 2
 )
 
-// sdkReader is the place of the SDK's iterator among the readers.
-const sdkReader = 1
-
 // newReaders makes the readers, and has each read once without being measured: files, caches and the server's own memory
 // are warm for all of them.
 func newReaders(ctx context.Context, l *lab.Lab, binary string, rows int) ([]*reader, error) {
