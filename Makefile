@@ -7,7 +7,7 @@ RACE := $(if $(shell command -v gcc),-race,)
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: ## build bin/migrate
+build: ## build bin/migrate and bin/demo
 	go build -o bin/ ./cmd/migrate ./deploy/demo
 
 image: IMAGE := migrate
@@ -36,18 +36,18 @@ test: ## check the code, run every test on the lab, which it starts and stops, a
 	@if why=$$(bin/try .lab 2>&1) ; then $(MAKE) --no-print-directory compose-test ; \
 		else echo "the files of deploy/compose were not run: $$why" ; fi
 
-test-faults: export KILLS := 30
+test-faults: export KILLS ?= 30
 test-faults: export FAULT_TABLE := $(CURDIR)/.lab/faults.jsonl
 test-faults: ## all tests, and those that take minutes: kill -9 at 30 random instants each, servers restarted under load
 	mkdir -p .lab && rm -f $(FAULT_TABLE)
 	go run ./cmd/lab run -- go test -p 1 -timeout 80m -count 1 -tags faults ./...
 	go run ./internal/faulttable/write docs/reliability.md $(FAULT_TABLE)
 
-soak: export SOAK := 30m
+soak: export SOAK ?= 30m
 soak: ## half an hour of writers on a standalone beside a sync, both killed and restarted, with the cluster's servers; prints the lag
 	go run ./cmd/lab run -- go test -timeout 60m -count 1 -v -run TestSoak ./cmd/migrate
 
-compose-test: ## deploy/compose on a real Docker engine, which it starts and stops; needs root, and takes a quarter of an hour
+compose-test: ## deploy/compose on a real Docker engine, which it starts and stops; needs root, and takes half an hour
 	@test "$$(id -u)" = 0 || { echo 'make compose-test needs root: it starts a Docker engine' ; exit 1 ; }
 	go vet -tags compose ./deploy/...
 	go tool staticcheck -tags compose ./deploy/...

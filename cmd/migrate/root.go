@@ -91,7 +91,7 @@ func onlyCommands(cmd *cobra.Command, args []string) error {
 func newConfigHelp() *cobra.Command {
 	var b strings.Builder
 	b.WriteString(`Each setting is a flag, an environment variable and a key of migrate.yaml; the first that is given counts, in that
-order. Unknown ones are refused. Secrets are best given by the environment.
+order. The file is ./migrate.yaml, or the one that --config or MIGRATE_CONFIG names. Unknown settings are refused. Secrets are best given by the environment.
 
 `)
 	for _, s := range allSettings() {

@@ -103,7 +103,12 @@ func (s *stack) importThrough(victim string) {
 			ended <- s.tryMigrateAs(s.ctx, "import", name)
 		}
 		go run()
-		s.await("the import's collection", func(ctx context.Context) error { return s.exists(ctx, name) })
+		s.await("the import's collection", func(ctx context.Context) error {
+			if len(ended) > 0 {
+				s.t.Fatalf("the import, before anything was killed: %v", <-ended)
+			}
+			return s.exists(ctx, name)
+		})
 		s.docker("kill", "milvus-"+victim)
 		for err := <-ended; err != nil; err = <-ended {
 			if commands == mostCommands {

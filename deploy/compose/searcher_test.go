@@ -43,24 +43,30 @@ func (s *stack) search() *searcher {
 
 // connection searches a number of times on one connection.
 func (l *searcher) connection(ctx context.Context, address string) {
-	c, err := client.NewClient(ctx, client.Config{Address: address})
+	var c client.Client
+	err := l.patiently(ctx, func() (err error) {
+		c, err = client.NewClient(ctx, client.Config{Address: address})
+		return err
+	})
 	if err != nil {
 		l.count(ctx, fmt.Errorf("connecting: %w", err))
 		return
 	}
 	defer c.Close()
 	for range perConnection {
-		l.count(ctx, l.patiently(ctx, c))
+		l.count(ctx, l.patiently(ctx, func() error { return one(ctx, c) }))
 		time.Sleep(20 * time.Millisecond)
 	}
 }
 
-// patiently searches as a client would that goes on asking for some seconds: a channel that moves to another query node
-// is away for a moment.
-func (l *searcher) patiently(ctx context.Context, c client.Client) error {
-	patience := backoff.NewExponentialBackOff(backoff.WithInitialInterval(100*time.Millisecond), backoff.WithMaxElapsedTime(10*time.Second))
-	search := func() error { return one(ctx, c) }
-	return backoff.RetryNotify(search, backoff.WithContext(patience, ctx), func(error, time.Duration) { l.repeated++ })
+// patience is how long a client goes on asking: a channel that moves to another query node is away for a moment, and one
+// whose node was killed until that node's session has run out, which takes 15 s here.
+const patience = 30 * time.Second
+
+func (l *searcher) patiently(ctx context.Context, try func() error) error {
+	again := backoff.NewExponentialBackOff(backoff.WithInitialInterval(100*time.Millisecond), backoff.WithMaxInterval(2*time.Second),
+		backoff.WithMaxElapsedTime(patience))
+	return backoff.RetryNotify(try, backoff.WithContext(again, ctx), func(error, time.Duration) { l.repeated++ })
 }
 
 func (l *searcher) count(ctx context.Context, err error) {
