@@ -18,6 +18,10 @@ const (
 	growingCycleShare = 4
 )
 
+// mostGrowing is how many keys are gathered before they are dealt with. To gather them has to be quick, since the server
+// loads the segments anew meanwhile; to deal with them takes a second or two however few they are.
+const mostGrowing = 50_000
+
 // followGrowing deals with the keys that have a row in a growing segment of the source. What was written lately is there, an
 // upsert of a key that moves no count among it, until the server has loaded the flushed segment some seconds after a
 // flush. Nothing is proved by it: rows that are not there any more are left to the comparison of rows, and whether there are
@@ -44,6 +48,9 @@ func (c *comparison) followGrowing(ctx context.Context) error {
 		if err := g.look(ctx, p, c.pos.Ranges, n); err != nil {
 			return err
 		}
+		if err := g.dealWithKeys(ctx, p); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -53,6 +60,9 @@ type growing struct {
 	*comparison
 	all, sealed *source.Reader
 	ranges      int // whose keys may still be read
+
+	keys    []columns.Key // gathered of one partition
+	touched []*checkpoint.SyncRange
 }
 
 func (g *growing) done() bool { return g.ranges <= 0 || g.explained() }
@@ -67,14 +77,14 @@ func (g *growing) count(ctx context.Context, partition string, rng columns.Range
 	return all - sealed, err
 }
 
-// look halves ranges until it has those that hold rows of growing segments, n in all, and deals with their keys.
+// look halves ranges until it has those that hold rows of growing segments, n in all, and gathers their keys.
 func (g *growing) look(ctx context.Context, partition string, ranges []checkpoint.SyncRange, n int64) error {
 	if n == 0 || g.done() {
 		return nil
 	}
 	if len(ranges) == 1 {
 		g.ranges--
-		return g.dealWithKeys(ctx, partition, &ranges[0])
+		return g.gather(ctx, partition, &ranges[0])
 	}
 	low, high := ranges[:len(ranges)/2], ranges[len(ranges)/2:]
 	below, err := g.count(ctx, partition, span(low))
@@ -96,8 +106,8 @@ func span(ranges []checkpoint.SyncRange) columns.Range {
 	return columns.Range{After: ranges[0].After, UpTo: ranges[len(ranges)-1].UpTo}
 }
 
-// dealWithKeys deals with the keys of a range that all segments have and the sealed ones have not.
-func (g *growing) dealWithKeys(ctx context.Context, partition string, r *checkpoint.SyncRange) error {
+// gather gathers the keys of a range that all segments have and the sealed ones have not.
+func (g *growing) gather(ctx context.Context, partition string, r *checkpoint.SyncRange) error {
 	fresh := map[columns.Key]bool{}
 	err := eachKey(ctx, g.all, partition, r.Range, func(k columns.Key) { fresh[k.Clone()] = true })
 	if err != nil {
@@ -106,17 +116,31 @@ func (g *growing) dealWithKeys(ctx context.Context, partition string, r *checkpo
 	if err := eachKey(ctx, g.sealed, partition, r.Range, func(k columns.Key) { delete(fresh, k) }); err != nil {
 		return err
 	}
-	keys := make([]columns.Key, 0, len(fresh))
 	for k := range fresh {
-		keys = append(keys, k)
+		g.keys = append(g.keys, k)
+	}
+	g.touched = append(g.touched, r)
+	if len(g.keys) < mostGrowing {
+		return nil
+	}
+	return g.dealWithKeys(ctx, partition)
+}
+
+// dealWithKeys deals with what was gathered.
+func (g *growing) dealWithKeys(ctx context.Context, partition string) error {
+	if len(g.keys) == 0 {
+		return nil
 	}
 	before := g.found
-	if err := g.dealWritten(ctx, partition, keys); err != nil {
+	if err := g.dealWritten(ctx, partition, g.keys); err != nil {
 		return err
 	}
 	if g.found != before {
-		r.Differed = g.pos.Cycle
+		for _, r := range g.touched {
+			r.Differed = g.pos.Cycle
+		}
 	}
+	g.keys, g.touched = nil, nil
 	return nil
 }
 
