@@ -19,7 +19,7 @@ type tool struct {
 	project string
 }
 
-// TestRunTool has migrate write a project with a second of each coordinator, start it, watch it, measure it, scale it, drill it and stop it.
+// TestRunTool has migrate write a project, start it, watch it, measure it, scale it, drill it and stop it.
 func TestRunTool(t *testing.T) {
 	m := newTool(t)
 	m.step("migrate cluster start", func() { fmt.Print(m.migrate("cluster", "start", "--force")) })
@@ -61,7 +61,7 @@ func newTool(t *testing.T) *tool {
 	if err := os.Symlink(s.program, filepath.Join(dir, "docker-compose")); err != nil {
 		t.Fatal(err)
 	}
-	m.step("migrate cluster init", func() { m.run(dir, m.env(), m.program, "cluster", "init", m.project, "--overlays", "ha,lb") })
+	m.step("migrate cluster init", func() { m.run(dir, m.env(), m.program, "cluster", "init", m.project, "--overlays", "lb") })
 	env, err := os.OpenFile(filepath.Join(m.project, ".env"), os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +70,7 @@ func newTool(t *testing.T) *tool {
 	for name, value := range s.variables {
 		fmt.Fprintf(env, "%s=%s\n", name, value)
 	}
-	fmt.Fprintln(env, "COMPOSE_FILE=compose.yaml:compose.ha.yaml:compose.lb.yaml:compose.lab.yaml")
+	fmt.Fprintln(env, "COMPOSE_FILE=compose.yaml:compose.lb.yaml:compose.lab.yaml")
 	return m
 }
 
