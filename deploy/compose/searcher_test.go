@@ -14,6 +14,8 @@ import (
 	"github.com/cenkalti/backoff/v4"
 	"github.com/milvus-io/milvus-sdk-go/v2/client"
 	"github.com/milvus-io/milvus-sdk-go/v2/entity"
+
+	"migrate/internal/clock"
 )
 
 // A searcher searches without a pause until it is ended.
@@ -55,7 +57,9 @@ func (l *searcher) connection(ctx context.Context, address string) {
 	defer c.Close()
 	for range perConnection {
 		l.count(ctx, l.patiently(ctx, func() error { return one(ctx, c) }))
-		time.Sleep(20 * time.Millisecond)
+		if clock.Sleep(ctx, 20*time.Millisecond) != nil {
+			return
+		}
 	}
 }
 

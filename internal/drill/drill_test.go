@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"migrate/deploy/lab"
+	"migrate/internal/clock"
 	"migrate/internal/drill"
 	"migrate/internal/labtest"
 	"migrate/internal/loadtest"
@@ -81,7 +82,9 @@ func forwarder(t *testing.T) (string, drill.Commands) {
 			conn.Close()
 			return address, c
 		}
-		time.Sleep(50 * time.Millisecond)
+		if err := clock.Sleep(t.Context(), 50*time.Millisecond); err != nil {
+			t.Fatal(err)
+		}
 	}
 	t.Fatalf("nothing listens at %s", address)
 	return "", c

@@ -3,10 +3,10 @@ package e2e
 import (
 	"math"
 	"testing"
-	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
+	"migrate/internal/columns"
 	"migrate/internal/labtest"
 	"migrate/internal/source"
 )
@@ -39,7 +39,13 @@ func TestCutAhead(t *testing.T) {
 	for _, key := range even {
 		want[key] = key > 4 && key != 8000
 	}
-	time.Sleep(time.Second) // the reader is from before these writes, and does not wait for them
+	now, err := reader.AsOfNow(t.Context()) // the first reader is from before these writes, and does not wait for them
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := now.Count(t.Context(), partition, columns.Range{}); err != nil || n != 5001 {
+		t.Fatalf("%d rows are counted, and error %v; want 5001", n, err)
+	}
 
 	seen, unreadable := map[int64]int{}, 0
 	for _, rng := range ranges {
