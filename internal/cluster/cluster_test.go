@@ -1,7 +1,10 @@
 package cluster
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -11,6 +14,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"testing/synctest"
 	"time"
 
 	"migrate/deploy"
@@ -98,6 +102,45 @@ func TestOtherProjects(t *testing.T) {
 	}
 	if found := otherProjects("/srv/milvus", of("/srv/other")); len(found) != 1 || !found[0].Bad {
 		t.Errorf("another's containers are not seen: %v", found)
+	}
+}
+
+// starts is what each Up answers, in turn.
+type starts []error
+
+func (s *starts) Up(context.Context, io.Writer, ...string) error {
+	err := (*s)[0]
+	if len(*s) > 1 {
+		*s = (*s)[1:]
+	}
+	return err
+}
+
+// TestStart waits for what Docker starts again, and for nothing else.
+func TestStart(t *testing.T) {
+	unhealthy := fmt.Errorf("running Compose: %w: container milvus-querycoord-1 is unhealthy", compose.ErrUnhealthy)
+	for title, c := range map[string]struct {
+		starts starts
+		want   error
+		took   time.Duration
+	}{
+		"all come up":             {starts{nil}, nil, 0},
+		"one ends twice":          {starts{unhealthy, unhealthy, nil}, nil, 20 * time.Second},
+		"one goes on ending":      {starts{unhealthy}, compose.ErrUnhealthy, startPatience},
+		"the daemon goes":         {starts{compose.ErrNoDaemon}, compose.ErrNoDaemon, 0},
+		"it goes after one ended": {starts{unhealthy, compose.ErrNoDaemon}, compose.ErrNoDaemon, 10 * time.Second},
+	} {
+		t.Run(title, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				began := time.Now()
+				if err := Start(t.Context(), &c.starts, io.Discard); !errors.Is(err, c.want) {
+					t.Errorf("got %v, want %v", err, c.want)
+				}
+				if took := time.Since(began).Round(10 * time.Second); took != c.took {
+					t.Errorf("it took %s, want %s", took, c.took)
+				}
+			})
+		})
 	}
 }
 

@@ -7,6 +7,9 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
 
 	"migrate/internal/compose"
 )
@@ -46,9 +49,30 @@ func Fit(findings []Finding, force bool) error {
 	return nil
 }
 
-// Start brings everything up, and waits until it is healthy.
-func Start(ctx context.Context, p *compose.Project, out io.Writer) error {
-	if err := p.Up(ctx, out); err != nil {
+// startPatience is how long a role may go on ending before the start has failed.
+const startPatience = 3 * time.Minute
+
+// A starter brings everything up, and waits until it is healthy: compose.Project is one.
+type starter interface {
+	Up(ctx context.Context, out io.Writer, services ...string) error
+}
+
+// Start brings everything up, and waits until it is healthy. A role that ends is started again by Docker, as a query
+// coordinator is that finds only root coordinators in standby; Compose gives up at the first one, and is asked again.
+func Start(ctx context.Context, p starter, out io.Writer) error {
+	up := func() error {
+		err := p.Up(ctx, out)
+		if err != nil && !errors.Is(err, compose.ErrUnhealthy) {
+			return backoff.Permanent(err)
+		}
+		return err
+	}
+	tell := func(err error, pause time.Duration) {
+		fmt.Fprintf(out, "%v; Docker starts what ended again: waiting for it once more in %s\n", compose.ErrUnhealthy, pause)
+	}
+	pauses := backoff.NewExponentialBackOff(backoff.WithInitialInterval(10*time.Second), backoff.WithMultiplier(1),
+		backoff.WithRandomizationFactor(0), backoff.WithMaxElapsedTime(startPatience))
+	if err := backoff.RetryNotify(up, backoff.WithContext(pauses, ctx), tell); err != nil {
 		return fmt.Errorf("starting the cluster: %w", err)
 	}
 	return nil

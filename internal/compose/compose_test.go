@@ -71,6 +71,20 @@ func TestUsage(t *testing.T) {
 	}
 }
 
+func TestUnhealthy(t *testing.T) {
+	for text, want := range map[string]bool{
+		" Container milvus-etcd-1  Healthy\ndependency failed to start: container milvus-querycoord-1 is unhealthy\n": true,
+		"container milvus-querycoord-2 exited (134)\n":                                                                true,
+		"no configuration file provided: not found\n":                                                                 false,
+		"container milvus-proxy-1 is unhealthy\npull refused\n":                                                       false,
+		"": false,
+	} {
+		if got := unhealthy(text); got != want {
+			t.Errorf("%q: %v, want %v", text, got, want)
+		}
+	}
+}
+
 func TestRecent(t *testing.T) {
 	for version, want := range map[string]bool{
 		"2.39.1\n": true, "v2.24.0": true, "2.23.3": false, "1.29.2": false, "3.0.0": true, "2.24.6-desktop.1": true, "": false, "x": false,

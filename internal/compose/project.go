@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -27,6 +28,8 @@ var (
 	ErrNoDocker = errors.New("no Docker with Compose 2.24 or newer")
 	// ErrNoDaemon: Docker's programs are there, and its daemon does not answer.
 	ErrNoDaemon = errors.New("the Docker daemon does not answer")
+	// ErrUnhealthy: while Compose waited, a container ended or was not healthy. Docker may start it again.
+	ErrUnhealthy = errors.New("not all containers are healthy")
 )
 
 // Project is a folder with Compose files and their .env.
@@ -85,7 +88,8 @@ func (p *Project) Docker(ctx context.Context, args ...string) ([]byte, error) {
 	return run(ctx, p.Dir, nil, append([]string{"docker"}, args...))
 }
 
-// Up brings services up, or all of them, and waits until they are healthy. It tells out what Compose says.
+// Up brings services up, or all of them, and waits until they are healthy. It tells out what Compose says. Its error is
+// ErrUnhealthy as soon as one of them ends.
 func (p *Project) Up(ctx context.Context, out io.Writer, args ...string) error {
 	_, err := run(ctx, p.Dir, out, slices.Concat(p.compose, []string{"--progress", "plain", "up", "--detach", "--wait"}, args))
 	return err
@@ -119,6 +123,8 @@ func run(ctx context.Context, dir string, out io.Writer, args []string) ([]byte,
 		return stdout.Bytes(), nil
 	case unreachable(stderr.String()):
 		return nil, fmt.Errorf("%w: %s", ErrNoDaemon, strings.TrimSpace(stderr.String()))
+	case unhealthy(stderr.String()):
+		return nil, fmt.Errorf("running %s: %w: %s", strings.Join(args, " "), ErrUnhealthy, lastLines(stderr.String()))
 	}
 	return nil, fmt.Errorf("running %s: %w: %s", strings.Join(args, " "), err, lastLines(stderr.String()))
 }
@@ -132,6 +138,14 @@ func unreachable(text string) bool {
 	}
 	return false
 }
+
+// unhealthy recognizes what Compose says where a container that it waits for does not become healthy.
+func unhealthy(text string) bool {
+	last := lastLines(text)
+	return strings.HasSuffix(last, " is unhealthy") || exited.MatchString(last)
+}
+
+var exited = regexp.MustCompile(`container \S+ exited \(\d+\)$`)
 
 // lastLines is the end of what a program said, which holds why it failed.
 func lastLines(text string) string {
