@@ -34,7 +34,7 @@ test: ## check the code, run every test on the lab, which it starts and stops, a
 	go run ./cmd/lab run -- go test $(RACE) -timeout 40m -parallel 8 ./...
 	@CGO_ENABLED=0 go build -o bin/try ./deploy/engine/try
 	@if why=$$(bin/try .lab 2>&1) ; then $(MAKE) --no-print-directory compose-test ; \
-		else echo "the files of deploy/compose were not run: $$why" ; fi
+		else echo "the files of deploy/compose were not run: $$why" ; test '$(COMPOSE)' != must ; fi
 
 test-faults: export KILLS ?= 30
 test-faults: export FAULT_TABLE := $(CURDIR)/.lab/faults.jsonl

@@ -22,10 +22,11 @@ func newDrill() *cobra.Command {
 	cmd := command("drill", "Take parts of a cluster away under load, and tell what was felt and lost",
 		`Searches and inserts into a collection of its own (migrate_bench_…), takes a part of the cluster away, gives it back, and goes
 on until all is well again. Each call is made once, so that every failure is seen. At the end the rows whose insert was
-acknowledged are counted: it is an error if one is missing or there twice. Parts are containers of a Compose project, one after
+acknowledged are looked for: it is an error if one is missing or there twice. Parts are containers of a Compose project, one after
 the other (a service, or one of its containers such as querynode-2), or whatever two commands stop and start. What was taken
 away is given back also when the drill is interrupted.`,
 		`  migrate drill querynode datanode proxy --project-dir milvus --target-address 127.0.0.1:19530 --kill
+  migrate drill --target-address 127.0.0.1:19530 --stop-command 'go run ./cmd/lab kill querynode-1' --start-command 'go run ./cmd/lab start querynode-1'
   migrate drill --target-address cluster:19530 --stop-command 'systemctl stop milvus-querynode' --start-command 'systemctl start milvus-querynode'
   migrate drill --target-address cluster:19530 --stop-command 'kubectl scale deploy/milvus-querynode --replicas 1' \
       --start-command 'kubectl scale deploy/milvus-querynode --replicas 2 && kubectl rollout status deploy/milvus-querynode'`,
@@ -36,10 +37,7 @@ away is given back also when the drill is interrupted.`,
 }
 
 // drillResult is what --json prints.
-type drillResult struct {
-	*drill.Report
-	Lost int64 `json:"lost"`
-}
+type drillResult struct{ *drill.Report }
 
 func runDrill(cmd *cobra.Command, c config) error {
 	ctx := cmd.Context()
@@ -58,7 +56,7 @@ func runDrill(cmd *cobra.Command, c config) error {
 	if report == nil || len(report.Parts) == 0 {
 		return err
 	}
-	r := drillResult{report, report.Rows.Acknowledged - report.Rows.Counted}
+	r := drillResult{report}
 	return errors.Join(err, c.print(cmd.OutOrStdout(), r, r.text))
 }
 
@@ -118,8 +116,8 @@ func (r drillResult) text(w io.Writer) {
 			}
 		}
 	}
-	fmt.Fprintf(w, "%s acknowledged, %s counted: %s lost; of inserts that were not acknowledged %s are there\n", rows(r.Rows.Acknowledged),
-		humanize.Comma(r.Rows.Counted), humanize.Comma(r.Lost), rows(r.Rows.Doubtful))
+	fmt.Fprintf(w, "%s acknowledged: %s lost, %s doubled; of inserts that were not acknowledged %s are there\n",
+		rows(r.Rows.Acknowledged), humanize.Comma(r.Rows.Lost), humanize.Comma(r.Rows.Doubled), rows(r.Rows.Doubtful))
 }
 
 func milli(d time.Duration) string  { return fmt.Sprintf("%d ms", d.Milliseconds()) }

@@ -12,7 +12,7 @@ var smallDrill = []string{"--base-rows", "1000", "--dim", "16", "--threads", "2"
 func TestDrill(t *testing.T) {
 	mark := filepath.Join(t.TempDir(), "away")
 	commands := args("--stop-command", "touch "+mark, "--start-command", "rm "+mark)
-	migrate(t, nil, args("drill", toTarget, smallDrill, commands)...).want(t, exitOK, "TAKEN AWAY", "touch "+mark, "0 lost")
+	migrate(t, nil, args("drill", toTarget, smallDrill, commands)...).want(t, exitOK, "TAKEN AWAY", "touch "+mark, "0 lost, 0 doubled")
 
 	r := migrate(t, nil, args("drill", toTarget, smallDrill, commands, "--json")...)
 	r.want(t, exitOK)
@@ -20,7 +20,7 @@ func TestDrill(t *testing.T) {
 	if err := json.Unmarshal([]byte(r.stdout), &got); err != nil {
 		t.Fatal(err)
 	}
-	if got.Lost != 0 || got.Rows.Acknowledged <= 1000 || len(got.Parts) != 1 || got.Parts[0].Searches.Calls() == 0 {
+	if got.Rows.Lost != 0 || got.Rows.Doubled != 0 || got.Rows.Acknowledged <= 1000 || len(got.Parts) != 1 || got.Parts[0].Searches.Calls() == 0 {
 		t.Errorf("got %s", r.stdout)
 	}
 }

@@ -28,7 +28,7 @@ type settings struct {
 func main() {
 	var s settings
 	flag.StringVar(&s.binary, "migrate", "bin/migrate", "the binary to measure")
-	flag.IntVar(&s.rows, "rows", 100_000, "documents in the collection, which is filled anew where it has another number")
+	flag.IntVar(&s.rows, "rows", 200_000, "documents in the collection, which is filled anew where it has another number")
 	flag.IntVar(&s.rounds, "rounds", 5, "measured runs of each reader")
 	flag.IntVar(&s.shards, "shards", 2, "shards of the collection; each answers a limited query with a share of its own")
 	flag.DurationVar(&s.quiet, "quiet", 2*time.Minute, "how long to wait for the machine to be quiet")

@@ -59,7 +59,7 @@ func newReaders(ctx context.Context, l *lab.Lab, binary string, rows int) ([]*re
 		}
 	}
 	pymilvus, err := newPymilvus(ctx, l, rows)
-	return append([]*reader{migrate, sdk}, pymilvus...), err
+	return []*reader{migrate, sdk, pymilvus}, err
 }
 
 // newMigrate is the whole command, from the process' start to its end: connect, plan, read, encode, write to a folder.

@@ -265,6 +265,8 @@ func TestChecksCanFail(t *testing.T) {
 			"proxy: writes to volume data, as minio does"},
 		{"a secret in the clear", "${MINIO_ROOT_PASSWORD}", "minioadmin",
 			"proxy: has a value for MINIO_SECRET_ACCESS_KEY in the clear"},
+		{"a secret in a command", image, image + "\n    command: [minio, server, /data, --password=minioadmin]",
+			"minio: has a secret in the clear: password=minioadmin"},
 		{"a role that is gone", "milvus:v2.4.24\n    command: [milvus, run, proxy]", "milvus:v2.6.0\n    command: [milvus, run, indexnode]",
 			"proxy: runs [milvus run indexnode], which Milvus 2.6 does not have"},
 		{"a role not there yet", "run, proxy]", "run, streamingnode]",

@@ -20,7 +20,11 @@ func (s *stack) awaitTargets() {
 		role, _, _ := strings.Cut(service.Name, "-") // etcd-2 answers to etcd
 		switch software(service) {
 		case "milvus", "etcd", "minio", "pulsar":
-			want[role] += service.GetScale()
+			replicas, scaled := s.replicas[service.Name]
+			if !scaled {
+				replicas = service.GetScale()
+			}
+			want[role] += replicas
 		}
 	}
 	s.await("every target to be up", func(ctx context.Context) error { return s.compareTargets(ctx, want) })

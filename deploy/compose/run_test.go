@@ -39,12 +39,14 @@ func TestRunCluster(t *testing.T) {
 	load := s.search()
 	s.step("every query of every dashboard has data", s.awaitDashboards)
 	s.step("the sync daemon goes", func() { s.compose("--profile", "sync", "rm", "--stop", "--force", "sync") })
+	s.step("it comes back as a unit of systemd", s.unit)
 	s.scale("querynode", 4, "querycoord", "milvus_querycoord_querynode_num")
 	s.scale("querynode", 2, "querycoord", "milvus_querycoord_querynode_num")
 	s.scale("datanode", 3, "datacoord", "milvus_datacoord_datanode_num")
 	s.scale("proxy", 3, "rootcoord", "milvus_rootcoord_proxy_num")
 	s.step("nginx sends searches to the third proxy", func() { s.await("a search at the third proxy", s.thirdProxySearched) })
 	load.end(t)
+	s.step("what was added is scraped too", s.awaitTargets)
 
 	s.step("down", func() { s.compose("down") })
 	s.step("up again", func() { s.up(all...) })
@@ -95,7 +97,8 @@ func always(name string) func() string { return func() string { return name } }
 // importThrough kills a container as soon as an import has made its collection, and brings it back when the import is done.
 func (s *stack) importThrough(victim string) {
 	s.t.Helper()
-	name, load, began, commands, dropped := "killed_"+strings.ReplaceAll(victim, "-", "_"), s.search(), time.Now(), 0, ""
+	name, load, commands, dropped := "killed_"+strings.ReplaceAll(victim, "-", "_"), s.search(), 0, ""
+	var killed time.Time
 	s.step(victim+" killed under an import", func() {
 		ended := make(chan error, 1)
 		run := func() {
@@ -110,6 +113,7 @@ func (s *stack) importThrough(victim string) {
 			return s.exists(ctx, name)
 		})
 		s.docker("kill", "milvus-"+victim)
+		killed = time.Now()
 		for err := <-ended; err != nil; err = <-ended {
 			if commands == mostCommands {
 				s.t.Fatalf("the import, given %d times: %v", commands, err)
@@ -123,11 +127,11 @@ func (s *stack) importThrough(victim string) {
 		}
 		s.await("verify", func(ctx context.Context) error { return s.tryMigrateAs(ctx, "verify", name) })
 	})
-	took := time.Since(began).Round(time.Second)
+	took := time.Since(killed).Round(time.Second)
 	load.end(s.t)
 	faulttable.Tried(s.t, fmt.Sprintf("`docker kill` of %s under an import and searches", strings.TrimRight(victim, "-0123456789")), 1,
-		fmt.Sprintf("import and verify ended after %v, the command given %d times%s; %d searches, %d asked again, %d failed", took, commands, dropped,
-			load.searches, load.repeated, len(load.failures)))
+		fmt.Sprintf("import and verify ended %v after the kill, the command given %d times%s; at most %v until a search was answered; %d searches, %d asked again, %d failed",
+			took, commands, dropped, load.longest.Round(100*time.Millisecond), load.searches, load.repeated, len(load.failures)))
 	s.up(s.overlays...)
 	s.drop(name)
 }
@@ -138,12 +142,18 @@ const mostCommands = 5
 // sync brings up the daemon, and has it bring to the cluster what is deleted on the standalone.
 func (s *stack) sync() {
 	s.compose("--profile", "sync", "up", "--detach", "--wait", "sync")
+	s.deleteOnSource("id in [1, 2, 3]")
+}
+
+// deleteOnSource deletes rows on the standalone, and waits until a sync has brought that to the cluster.
+func (s *stack) deleteOnSource(expr string) {
+	s.t.Helper()
 	c, err := client.NewClient(s.ctx, client.Config{Address: s.standalone()})
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	defer c.Close()
-	if err := c.Delete(s.ctx, collection, "", "id in [1, 2, 3]"); err != nil {
+	if err := c.Delete(s.ctx, collection, "", expr); err != nil {
 		s.t.Fatal(err)
 	}
 	s.await("verify", func(ctx context.Context) error { return s.tryMigrate(ctx, "verify") })
@@ -184,13 +194,15 @@ func TestRunHA(t *testing.T) {
 		s.migrate("export")
 		s.migrate("import")
 	})
+	s.importThrough(s.active("rootcoord"))
 	for _, victim := range []string{
 		"etcd-2-1", "minio-3-1", "querynode-1", "proxy-1", s.active("rootcoord"), s.active("datacoord"), s.active("querycoord"),
 	} {
 		s.step(victim+" killed, until migrate finds both sides equal", func() { s.kill(victim) })
 	}
-	s.step("Prometheus tells of the loss of etcd, a drive, a query node, a proxy", func() {
-		s.awaitAlerts("FewerThanBefore etcd", "FewerThanBefore minio", "DriveOffline ", "FewerThanBefore querynode", "FewerThanBefore proxy")
+	s.docker("kill", "milvus-querynode-2") // the last one
+	s.step("Prometheus tells of the loss of etcd, a drive, a proxy, all query nodes", func() {
+		s.awaitAlerts("FewerThanBefore etcd", "FewerThanBefore minio", "DriveOffline ", "FewerThanBefore proxy", "RoleMissing querynode")
 	})
 	s.step("all of it up again", func() { s.up(s.overlays...) })
 	s.step("down, with the data", func() { s.compose("down", "--volumes") })

@@ -25,6 +25,8 @@ type searcher struct {
 	searches int
 	repeated int
 	failures []error
+	answered time.Time     // when the last search was
+	longest  time.Duration // from one answer to the next
 }
 
 // perConnection is after how many searches a client connects anew, so that new proxies get their share.
@@ -79,7 +81,11 @@ func (l *searcher) count(ctx context.Context, err error) {
 	case err != nil:
 		l.failures = append(l.failures, err)
 	default:
-		l.searches++
+		now := time.Now()
+		if l.searches++; l.searches > 1 {
+			l.longest = max(l.longest, now.Sub(l.answered))
+		}
+		l.answered = now
 	}
 }
 

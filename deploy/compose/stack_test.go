@@ -103,7 +103,7 @@ func (s *stack) tell() {
 	fmt.Println(list)
 	for line := range strings.Lines(list) {
 		if name, status, _ := strings.Cut(line, "\t"); !strings.Contains(status, "(healthy)") {
-			log, err := s.engine.Docker(ctx, nil, "logs", "--tail", "20", name)
+			log, err := s.engine.Run(ctx, nil, "", nil, "sh", "-c", `docker logs --tail 20 "$0" 2>&1`, name)
 			fmt.Println(name, err, log)
 		}
 	}

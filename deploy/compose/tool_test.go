@@ -61,7 +61,7 @@ func newTool(t *testing.T) *tool {
 	if err := os.Symlink(s.program, filepath.Join(dir, "docker-compose")); err != nil {
 		t.Fatal(err)
 	}
-	m.step("migrate cluster init", func() { m.run(dir, m.env(), m.program, "cluster", "init", m.project, "--overlays", "lb") })
+	m.step("migrate cluster init", func() { m.run(dir, m.env(), m.program, "cluster", "init", m.project, "--overlays", "ha,lb") })
 	env, err := os.OpenFile(filepath.Join(m.project, ".env"), os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +70,7 @@ func newTool(t *testing.T) *tool {
 	for name, value := range s.variables {
 		fmt.Fprintf(env, "%s=%s\n", name, value)
 	}
-	fmt.Fprintln(env, "COMPOSE_FILE=compose.yaml:compose.lb.yaml:compose.lab.yaml")
+	fmt.Fprintln(env, "COMPOSE_FILE=compose.yaml:compose.ha.yaml:compose.lb.yaml:compose.lab.yaml")
 	return m
 }
 

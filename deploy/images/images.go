@@ -20,6 +20,9 @@ import (
 //go:embed *.Dockerfile pulsar.sh
 var files embed.FS
 
+// Debian is the image of the root file system, which others are made from.
+const Debian = "lab/debian"
+
 // A Builder makes images: package engine's Engine.
 type Builder interface {
 	Docker(ctx context.Context, in io.Reader, args ...string) (string, error)
@@ -76,7 +79,7 @@ func importDebian(ctx context.Context, b Builder, root string) error {
 	if err := pack.Start(); err != nil {
 		return fmt.Errorf("packing %s: %w", root, err)
 	}
-	_, err = b.Docker(ctx, packed, "import", "-", "lab/debian")
+	_, err = b.Docker(ctx, packed, "import", "-", Debian)
 	if err := errors.Join(err, pack.Wait()); err != nil {
 		return fmt.Errorf("importing %s: %w", root, err)
 	}

@@ -50,7 +50,8 @@ var (
 		build: buildCompose,
 	}
 	debianPack = pack{
-		name: "debian-bookworm", how: "a root file system with Java, nginx and Prometheus, about two minutes",
+		name:  fmt.Sprintf("debian-bookworm-%.4x", sha256.Sum256([]byte(debianPackages))), // others, another folder
+		how:   "a root file system with Java, nginx, Prometheus and systemd, about two minutes",
 		tools: []string{"debootstrap"}, build: makeDebian,
 	}
 )
@@ -146,14 +147,15 @@ func buildCompose(ctx context.Context, b *build) error {
 	return os.RemoveAll(b.path("source"))
 }
 
-// makeDebian fills the build with what the images need beside the servers.
+// debianPackages are what the images need beside the servers. A sync runs as a service of that systemd.
+const debianPackages = "ca-certificates,curl,tini,openjdk-17-jre-headless,nginx-light,libnginx-mod-stream,prometheus,systemd-sysv"
+
+// makeDebian fills the build with a root file system of them.
 func makeDebian(ctx context.Context, b *build) error {
 	if os.Geteuid() != 0 {
 		return errors.New("making a root file system takes root")
 	}
-	if err := b.run(ctx, nil, "debootstrap", "--variant=minbase", "--include="+strings.Join([]string{
-		"ca-certificates", "curl", "tini", "openjdk-17-jre-headless", "nginx-light", "libnginx-mod-stream", "prometheus",
-	}, ","), "bookworm", b.dir); err != nil {
+	if err := b.run(ctx, nil, "debootstrap", "--variant=minbase", "--include="+debianPackages, "bookworm", b.dir); err != nil {
 		return err
 	}
 	return errors.Join(os.RemoveAll(b.path("var", "cache", "apt")), os.RemoveAll(b.path("var", "lib", "apt", "lists")))

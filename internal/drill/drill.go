@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/apache/arrow/go/v15/arrow"
 	"golang.org/x/sync/errgroup"
 
 	"migrate/internal/clock"
@@ -20,7 +21,7 @@ import (
 // Errors that a caller decides on.
 var (
 	// ErrLost: rows that were acknowledged are not there, or are there twice.
-	ErrLost = errors.New("acknowledged rows and counted rows differ")
+	ErrLost = errors.New("the acknowledged rows are not all there once")
 	// ErrNotRecovered: calls went on failing after everything was given back.
 	ErrNotRecovered = errors.New("calls did not become well again")
 	// ErrNotWell: calls failed before anything was taken away.
@@ -47,10 +48,11 @@ type Report struct {
 	Rows       Rows         `json:"rows"`
 }
 
-// Rows holds what was acknowledged against what is there.
+// Rows holds what was acknowledged against what is there, key by key.
 type Rows struct {
 	Acknowledged int64 `json:"acknowledged"`
-	Counted      int64 `json:"counted"`    // of those
+	Lost         int64 `json:"lost"`       // acknowledged, and not there
+	Doubled      int64 `json:"doubled"`    // there more than once, or under a key that nobody inserted
 	Doubtful     int64 `json:"doubtful"`   // there, though their insert was not acknowledged
 	Unanswered   int   `json:"unanswered"` // stretches of keys whose insert was not acknowledged
 }
@@ -68,7 +70,8 @@ type Felt struct {
 	Before Phase `json:"before"`
 	Away   Phase `json:"away"`
 	Back   Phase `json:"back"`
-	// Recovery is how long after the stop the last call failed; 0 where none did.
+	// Recovery is how long after the stop the last call failed, or the last time ended that was longer than a second and
+	// without an answer; 0 where neither was.
 	Recovery time.Duration `json:"recovery_ns"`
 }
 
@@ -90,17 +93,17 @@ func (p Plan) Run(ctx context.Context, cfg milvus.Config) (r *Report, err error)
 	cfg.RetryFor = time.Nanosecond // each call as it is, not what retries make of it
 	l := &load{
 		server: cfg, collection: base.Collection, vectors: p.Base.Vectors, searches: *p.Base.Searches, batch: p.Batch,
-		searched: newFelt(), inserted: newFelt(), acked: base.Inserted.Rows,
+		searched: newFelt(), inserted: newFelt(), acked: []stretch{{0, base.Inserted.Rows}},
 	}
 	if err := p.underLoad(ctx, l, r); err != nil {
 		return r, err
 	}
 	cfg.RetryFor = 0
-	p.step("counting")
-	if r.Rows, err = l.count(ctx, cfg); err != nil {
+	p.step("reading all keys")
+	if r.Rows, err = l.proved(ctx, cfg); err != nil {
 		return r, err
 	}
-	if r.Rows.Counted != r.Rows.Acknowledged {
+	if r.Rows.Lost != 0 || r.Rows.Doubled != 0 {
 		return r, ErrLost
 	}
 	return r, nil
@@ -145,7 +148,7 @@ func (p Plan) one(ctx context.Context, l *load, part Part) (PartReport, error) {
 	}
 	err := p.awaitWell(ctx, l)
 	l.next(&r.Searches.Back, &r.Inserts.Back)
-	r.Searches.Recovery, r.Inserts.Recovery = l.searched.failedUntil(stopped), l.inserted.failedUntil(stopped)
+	r.Searches.Recovery, r.Inserts.Recovery = l.searched.recovered(stopped), l.inserted.recovered(stopped)
 	return r, err
 }
 
@@ -208,9 +211,9 @@ func (l *load) next(searches, inserts *Phase) {
 	}
 }
 
-// count holds what was acknowledged against what the server counts.
-func (l *load) count(ctx context.Context, cfg milvus.Config) (Rows, error) {
-	rows := Rows{Acknowledged: l.acked, Unanswered: len(l.doubt)}
+// proved reads every key that the server has, and holds them against those whose insert was acknowledged.
+func (l *load) proved(ctx context.Context, cfg milvus.Config) (Rows, error) {
+	rows := Rows{Unanswered: len(l.doubt)}
 	server, err := milvus.Connect(ctx, cfg)
 	if err != nil {
 		return rows, err
@@ -224,15 +227,27 @@ func (l *load) count(ctx context.Context, cfg milvus.Config) (Rows, error) {
 	if err != nil {
 		return rows, err
 	}
-	for _, unsure := range l.doubt {
-		n, err := reader.Count(ctx, source.AllPartitions, unsure)
-		if err != nil {
-			return rows, err
-		}
-		rows.Doubtful += n
+	reader = reader.KeysOnly()
+	for _, s := range l.acked {
+		rows.Acknowledged += s.rows
 	}
-	all, err := reader.Count(ctx, source.AllPartitions, columns.Range{})
-	rows.Counted = all - rows.Doubtful
+	rows.Lost = rows.Acknowledged
+	found, err := reader.Read(ctx, source.AllPartitions, columns.Range{}, func(batch arrow.Record) error {
+		for _, key := range reader.Layout.Keys(batch) {
+			switch {
+			case among(l.acked, key.Int):
+				rows.Lost--
+			case among(l.doubt, key.Int):
+				rows.Doubtful++
+			default:
+				rows.Doubled++
+			}
+		}
+		return nil
+	})
+	for _, key := range found.Doubled {
+		rows.Doubled += key.Copies - 1
+	}
 	return rows, err
 }
 

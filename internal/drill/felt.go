@@ -23,6 +23,7 @@ type felt struct {
 	calls       loadtest.Calls
 	lastGood    time.Time
 	lastFailure time.Time // when the last failed call ended
+	lastHeldUp  time.Time // when the last answer came that was waited for too long
 }
 
 func newFelt() *felt { return &felt{calls: loadtest.NewCalls()} }
@@ -46,8 +47,13 @@ func (f *felt) add(began, ended time.Time, err error) {
 }
 
 func (f *felt) gap(now time.Time) {
-	if !f.lastGood.IsZero() {
-		f.phase.Gap = max(f.phase.Gap, now.Sub(f.lastGood))
+	if f.lastGood.IsZero() {
+		return
+	}
+	length := now.Sub(f.lastGood)
+	f.phase.Gap = max(f.phase.Gap, length)
+	if length > heldUp {
+		f.lastHeldUp = now
 	}
 }
 
@@ -75,9 +81,17 @@ func (f *felt) wellFor(now time.Time) time.Duration {
 // answered is within which time a load that is well has an answer.
 const answered = 2 * time.Second
 
-// failedUntil is how long after an instant the last call failed; 0 where none did.
-func (f *felt) failedUntil(since time.Time) time.Duration {
+// heldUp is how long a load that is well goes without an answer at most.
+const heldUp = time.Second
+
+// recovered is how long after an instant the last call failed, or the last answer came for which all had been held up; 0
+// where neither was.
+func (f *felt) recovered(since time.Time) time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return max(f.lastFailure.Sub(since), 0)
+	last := f.lastFailure
+	if f.lastHeldUp.After(last) {
+		last = f.lastHeldUp
+	}
+	return max(last.Sub(since), 0)
 }

@@ -3,13 +3,13 @@ package drill
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"migrate/internal/clock"
-	"migrate/internal/columns"
 	"migrate/internal/loadtest"
 	"migrate/internal/milvus"
 )
@@ -25,8 +25,27 @@ type load struct {
 	searched, inserted *felt
 
 	mu    sync.Mutex
-	acked int64           // rows whose insert was acknowledged
-	doubt []columns.Range // keys whose insert was not: they may be there or not
+	acked []stretch // keys whose insert was acknowledged
+	doubt []stretch // keys whose insert was not: they may be there or not
+}
+
+// A stretch is the keys of inserts that followed each other, each key once.
+type stretch struct{ first, rows int64 }
+
+// among tells whether a key is in one of the stretches.
+func among(all []stretch, key int64) bool {
+	return slices.ContainsFunc(all, func(s stretch) bool { return key >= s.first && key < s.first+s.rows })
+}
+
+// lengthen adds rows to the stretch that ends where they begin, or begins one.
+func lengthen(all []stretch, first, rows int64) []stretch {
+	for i := range all {
+		if s := &all[i]; s.first+s.rows == first {
+			s.rows += rows
+			return all
+		}
+	}
+	return append(all, stretch{first, rows})
 }
 
 // Between calls a client does something else; after a failed one it waits a moment longer.
@@ -123,14 +142,9 @@ func (l *load) inserter(i int) call {
 func (l *load) note(first int64, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err == nil {
-		l.acked += int64(l.batch)
+	if err != nil {
+		l.doubt = lengthen(l.doubt, first, int64(l.batch))
 		return
 	}
-	after, upTo := columns.IntKey(first-1), columns.IntKey(first+int64(l.batch)-1)
-	if last := len(l.doubt) - 1; last >= 0 && *l.doubt[last].UpTo == after {
-		l.doubt[last].UpTo = &upTo
-		return
-	}
-	l.doubt = append(l.doubt, columns.Range{After: &after, UpTo: &upTo})
+	l.acked = lengthen(l.acked, first, int64(l.batch))
 }

@@ -1,0 +1,96 @@
+package drill
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"testing"
+	"time"
+
+	"migrate/deploy/lab"
+	"migrate/internal/loadtest"
+	"migrate/internal/milvus"
+)
+
+// TestProved tells rows that are lost, doubled and doubtful apart, also where as many are lost as are doubled.
+func TestProved(t *testing.T) {
+	cfg, vectors := milvus.Config{Address: lab.Proxy1}, loadtest.Vectors{Dim: 8}
+	base, err := loadtest.Plan{
+		Insertion: loadtest.Insertion{Vectors: vectors, Rows: 100, Batch: 100, Inserters: 1},
+		Searches:  &loadtest.Searches{Vectors: vectors, Index: loadtest.Index{Type: "FLAT"}, Top: 1, Threads: 1, Queries: 1},
+		Keep:      true,
+	}.Run(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := loadtest.Drop(context.WithoutCancel(t.Context()), cfg, base.Collection); err != nil {
+			t.Error(err)
+		}
+	})
+	server, err := milvus.Connect(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	for _, batch := range [][2]int{{95, 10}, {1000, 10}, {2000, 10}} { // 95 to 99 are doubled
+		if err := loadtest.InsertBatch(t.Context(), server, base.Collection, vectors, int64(batch[0]), batch[1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for title, c := range map[string]struct {
+		acked, doubt []stretch
+		want         Rows
+	}{
+		"some are lost":      {acked: []stretch{{0, 105}, {1000, 20}, {2000, 10}}, want: Rows{Acknowledged: 135, Lost: 10, Doubled: 5}},
+		"none is":            {acked: []stretch{{0, 105}, {1000, 10}, {2000, 10}}, want: Rows{Acknowledged: 125, Doubled: 5}},
+		"some are doubtful":  {acked: []stretch{{0, 105}}, doubt: []stretch{{1000, 10}, {2000, 20}}, want: Rows{Acknowledged: 105, Doubled: 5, Doubtful: 20, Unanswered: 2}},
+		"nobody's":           {acked: []stretch{{0, 105}, {1000, 10}}, want: Rows{Acknowledged: 115, Doubled: 15}},
+		"as many as doubled": {acked: []stretch{{0, 110}, {1000, 10}, {2000, 10}}, want: Rows{Acknowledged: 130, Lost: 5, Doubled: 5}},
+	} {
+		l := &load{collection: base.Collection, acked: c.acked, doubt: c.doubt}
+		if got, err := l.proved(t.Context(), cfg); err != nil || !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: %+v, %v; want %+v", title, got, err, c.want)
+		}
+	}
+}
+
+func TestLengthen(t *testing.T) {
+	var got []stretch
+	for _, first := range []int64{0, 1000, 10, 1010, 30} {
+		got = lengthen(got, first, 10)
+	}
+	if want := []stretch{{0, 20}, {1000, 20}, {30, 10}}; !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// TestRecovered is the end of the last failure, or of the last time that all were held up, and not of a short pause.
+func TestRecovered(t *testing.T) {
+	at := func(seconds float64) time.Time {
+		return time.Unix(1000, 0).Add(time.Duration(seconds * float64(time.Second)))
+	}
+	failure := errors.New("no channel")
+	for title, c := range map[string]struct {
+		failed, answered []float64
+		want             time.Duration
+	}{
+		"nothing felt":     {nil, []float64{0, 0.5, 1, 1.5}, 0},
+		"a failure":        {[]float64{2}, []float64{0, 0.5, 1, 1.5}, 2 * time.Second},
+		"held up":          {nil, []float64{0, 0.5, 8}, 8 * time.Second},
+		"held up, then":    {[]float64{9}, []float64{0, 0.5, 8}, 9 * time.Second},
+		"before the stop":  {[]float64{-3}, []float64{-6, -2, -1.5}, 0},
+		"failed, held up ": {[]float64{1}, []float64{0, 5}, 5 * time.Second},
+	} {
+		f := newFelt()
+		for _, s := range c.answered {
+			f.add(at(s), at(s), nil)
+		}
+		for _, s := range c.failed {
+			f.add(at(s), at(s), failure)
+		}
+		if got := f.recovered(at(0)); got != c.want {
+			t.Errorf("%s: %v, want %v", title, got, c.want)
+		}
+	}
+}
