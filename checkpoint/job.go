@@ -81,6 +81,9 @@ type Job struct {
 	Sync *Position `json:"sync,omitempty"` // of a sync; never changed in place
 }
 
+// CollectionID is the parameter of an export that holds the id of the collection it reads.
+const CollectionID = "collection id"
+
 // Part is the unit of a job: a range of keys, and the object that holds its rows.
 type Part struct {
 	manifest.Part

@@ -103,7 +103,7 @@ func Export(ctx context.Context, server *milvus.Server, collection string, sink 
 func newJob(server *milvus.Server, coll *milvus.Collection, opts Options) checkpoint.Job {
 	return checkpoint.Job{Kind: checkpoint.Export, Name: opts.Job, Params: map[string]string{
 		"source": server.Address, "database": coll.Database, "collection": coll.Name,
-		"collection id": strconv.FormatInt(coll.ID, 10), "part size": strconv.FormatInt(opts.PartBytes, 10),
+		checkpoint.CollectionID: strconv.FormatInt(coll.ID, 10), "part size": strconv.FormatInt(opts.PartBytes, 10),
 	}}
 }
 

@@ -134,8 +134,8 @@ func (l *Layout) In(keys []Key) string {
 	return l.KeyName() + " in [" + strings.Join(literals, ", ") + "]"
 }
 
-// Above is a filter for the values of any INT64 or VARCHAR field above one.
-func Above(field string, value Key) string { return field + " > " + value.literal() }
+// From is a filter for the values of any INT64 or VARCHAR field from one on.
+func From(field string, value Key) string { return field + " >= " + value.literal() }
 
 // Keys reads the keys of a record batch of this layout.
 func (l *Layout) Keys(rec arrow.Record) []Key { return keysOf(rec.Column(l.Key)) }

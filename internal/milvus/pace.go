@@ -9,12 +9,15 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+
+	"migrate/internal/clock"
 )
 
 // pace limits how many data calls of one connection are under way at once: by one more after a round of good answers,
 // by half when the server refuses a call for its rate or takes much longer than it used to. A call keeps its place while
-// it waits to be tried again, so that the others wait behind it instead of being refused as well. The zero value lets
-// through as many calls as come, until the server gives a reason not to.
+// it waits to be tried again, so that the others wait behind it instead of being refused as well. Where a server is slow with
+// one call at a time, each waits as long as one takes, and up to five seconds. The zero value lets through as many calls as
+// come, until the server gives a reason not to.
 type pace struct {
 	changes seldom
 
@@ -24,9 +27,16 @@ type pace struct {
 	running int             // calls under way
 	waiting []chan struct{} // calls in the order in which they came; closed when it is their turn
 	good    int             // good answers of this round
+	rest    time.Duration   // before each call, where fewer at once are not to be had
 	lowered int             // how often the limit was lowered
 	usual   map[kind]*usual
 }
+
+// Bounds of the rest before a call.
+const (
+	leastRest = 50 * time.Millisecond
+	mostRest  = 5 * time.Second
+)
 
 // round is how many good answers in a row raise a limit, unless the limit itself is more.
 const round = 8
@@ -43,6 +53,9 @@ func (p *pace) hold(ctx context.Context, method string, req, reply any, cc *grpc
 			return err
 		}
 		defer p.leave()
+		if err := clock.Sleep(ctx, p.resting()); err != nil {
+			return err
+		}
 	}
 	return call(ctx, method, req, reply, cc, opts...)
 }
@@ -57,7 +70,7 @@ func (p *pace) watch(ctx context.Context, method string, req, reply any, cc *grp
 	took := time.Since(since)
 	if limit, why := p.learn(begun, kindOf(req, reply, err), took, err); why != "" {
 		p.changes.do("", func(leftOut int) {
-			slog.InfoContext(ctx, "milvus calls at once", "limit", limit, "because", why, "server", cc.Target(),
+			slog.InfoContext(ctx, "milvus calls at once", "limit", limit, "rest", p.resting(), "because", why, "server", cc.Target(),
 				"left out", leftOut)
 		})
 	}
@@ -126,6 +139,12 @@ func (p *pace) state() (limit, most int) {
 	return p.limit, p.most
 }
 
+func (p *pace) resting() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.rest
+}
+
 func (p *pace) lowerings() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -137,7 +156,7 @@ func (p *pace) lowerings() int {
 func (p *pace) learn(begun int, k kind, took time.Duration, err error) (limit int, why string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	before := p.limit
+	before, rested := p.limit, p.rest
 	switch {
 	case begun != p.lowered:
 	case rateLimited(err):
@@ -146,7 +165,7 @@ func (p *pace) learn(begun int, k kind, took time.Duration, err error) (limit in
 	case err == nil:
 		why = p.answered(k, took)
 	}
-	if p.limit == before {
+	if p.limit == before && p.rest == rested {
 		why = ""
 	}
 	return p.limit, why
@@ -157,6 +176,9 @@ func (p *pace) answered(k kind, took time.Duration) (why string) {
 	slow, lasting := p.usualOf(k).add(took)
 	switch {
 	case lasting:
+		if p.limit == 1 {
+			p.rest = min(max(took, 2*p.rest), mostRest)
+		}
 		p.lower()
 		return "the server takes much longer than it did"
 	case !slow:
@@ -176,6 +198,12 @@ func (p *pace) raise() {
 		return
 	}
 	p.good = 0
+	if p.rest > 0 {
+		if p.rest /= 2; p.rest < leastRest {
+			p.rest = 0
+		}
+		return
+	}
 	p.limit = min(p.limit+1, p.most)
 	p.admit()
 }

@@ -92,6 +92,41 @@ func TestPace(t *testing.T) {
 	}
 }
 
+// TestRest has a server that is slow with one call at a time be called more seldom, until it is well again.
+func TestRest(t *testing.T) {
+	p := wanted(1)
+	for _, step := range []struct {
+		what  string
+		calls int
+		took  time.Duration
+		want  time.Duration
+	}{
+		{"usual", round, 100 * time.Millisecond, 0},
+		{"slow", round, 2 * time.Second, 2 * time.Second},
+		{"slow again", round, 2 * time.Second, 4 * time.Second},
+		{"slower", round, 8 * time.Second, 5 * time.Second},
+		{"well", round, 100 * time.Millisecond, 2500 * time.Millisecond},
+		{"well for long", 6 * round, 100 * time.Millisecond, 0},
+	} {
+		p.answers(step.calls, pages, step.took, nil)
+		if got := p.resting(); got != step.want {
+			t.Errorf("%s: a rest of %v, want %v", step.what, got, step.want)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		p, began := &pace{rest: 2 * time.Second}, time.Now()
+		err := p.hold(t.Context(), "/Query", nil, nil, nil, func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error { return nil })
+		if took := time.Since(began); err != nil || took != 2*time.Second {
+			t.Errorf("the call began after %v, %v", took, err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := p.hold(ctx, "/Query", nil, nil, nil, nil); !errors.Is(err, context.Canceled) {
+			t.Errorf("cancelled: %v", err)
+		}
+	})
+}
+
 // TestPaceHolds runs any calls under any answers: the limit stays between one and what was wanted at once, nobody begins
 // above it, nobody waits below it, calls begin in the order in which they came, and in the end all have begun.
 func TestPaceHolds(t *testing.T) {
@@ -192,9 +227,10 @@ func TestPaceRecovers(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := &paceModel{}
 		t.Repeat(map[string]func(*rapid.T){"": m.check, "call": m.call, "answer": m.answer})
-		m.answers(max(round, m.most)*(m.most+1), kind{}, time.Millisecond, nil)
-		if m.limit != m.most {
-			t.Fatalf("the limit stays at %d of %d", m.limit, m.most)
+		const halvings = 8 // of the longest rest
+		m.answers(max(round, m.most)*(m.most+1+halvings), kind{}, time.Millisecond, nil)
+		if m.limit != m.most || m.rest != 0 {
+			t.Fatalf("the limit stays at %d of %d, with a rest of %v", m.limit, m.most, m.rest)
 		}
 	})
 }

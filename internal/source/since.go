@@ -29,10 +29,11 @@ type Seen struct {
 	Whole    bool         // as many rows were returned as are counted; a row that is written meanwhile may make them differ
 }
 
-// Since hands on the keys of the rows of a partition whose field is above a value, of all rows where that is nil, in pages.
-func (r *Reader) Since(ctx context.Context, partition, field string, after *columns.Key, emit func([]columns.Key) error) (Seen, error) {
+// Since hands on the keys of the rows of a partition whose field is a value or above it, of all rows where that is nil, in
+// pages. A row may be written after another one with the same value was seen.
+func (r *Reader) Since(ctx context.Context, partition, field string, from *columns.Key, emit func([]columns.Key) error) (Seen, error) {
 	s := since{
-		Reader: r, partition: partition, field: field, after: after, limit: mostLimit, seen: Seen{Greatest: after, Whole: true},
+		Reader: r, partition: partition, field: field, from: from, limit: mostLimit, seen: Seen{Greatest: from, Whole: true},
 		layout: r.Layout.Only(func(name string) bool { return name == r.Layout.KeyName() || name == field }),
 	}
 	var rest columns.Range
@@ -56,15 +57,15 @@ type since struct {
 	*Reader
 	layout           *columns.Layout // of the key and the field
 	partition, field string
-	after            *columns.Key
+	from             *columns.Key
 	limit            int64
 	seen             Seen
 }
 
 func (s *since) filter(rng columns.Range) string {
 	expr := s.Reader.Layout.Expr(rng)
-	if s.after != nil {
-		expr += " and " + columns.Above(s.field, *s.after)
+	if s.from != nil {
+		expr += " and " + columns.From(s.field, *s.from)
 	}
 	return expr
 }

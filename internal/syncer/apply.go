@@ -45,7 +45,7 @@ func (c *cycle) deal(ctx context.Context, suspects Suspects) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	a := &applying{cycle: c, now: now, suspects: suspects}
+	a := &applying{cycle: c, now: now, suspects: suspects, wrote: map[string]map[columns.Key]uint64{}}
 	left, err := a.deleteGone(ctx)
 	if err == nil {
 		err = a.upsert(ctx, left)
@@ -60,8 +60,10 @@ func (c *cycle) deal(ctx context.Context, suspects Suspects) (Outcome, error) {
 	if err != nil {
 		return a.done, err
 	}
-	c.sides.target, err = now.target.AsOfNow(ctx) // which sees what was written
-	return a.done, err
+	if c.sides.target, err = now.target.AsOfNow(ctx); err != nil { // which sees what was written
+		return a.done, err
+	}
+	return a.done, a.see(ctx, c.sides.target)
 }
 
 // applying is the application of some suspects.
@@ -70,6 +72,7 @@ type applying struct {
 	now      sides
 	suspects Suspects
 	done     Outcome
+	wrote    map[string]map[columns.Key]uint64 // by partition, the hashes of rows that nothing else would look at again
 }
 
 // deleteGone deletes the keys that only the target has, unless they are said to have been written, and returns those that
@@ -84,8 +87,11 @@ func (a *applying) deleteGone(ctx context.Context) (there map[string][]columns.K
 				return nil, err
 			}
 			there[p] = append(there[p], except(keys, absent)...)
-			if a.suspects.Written {
-				continue // the counts tell of what is gone, and that is looked at twice
+			if a.suspects.Written { // the counts tell of what is gone, and that is looked at twice
+				if err := a.noteDoubled(ctx, p, keys, len(keys)-len(absent)); err != nil {
+					return nil, err
+				}
+				continue
 			}
 			on, err := a.absent(ctx, a.now.target, p, absent)
 			if err != nil {
@@ -103,6 +109,39 @@ func (a *applying) deleteGone(ctx context.Context) (there map[string][]columns.K
 		return nil, err
 	}
 	return there, a.delete(ctx, gone)
+}
+
+// noteDoubled counts the rows of keys beyond one each: where one of them was written again, a row that was written is not a key
+// that was.
+func (a *applying) noteDoubled(ctx context.Context, partition string, keys []columns.Key, there int) error {
+	n, err := a.now.source.CountOf(ctx, partition, keys)
+	a.done.Unsure += max(n-int64(there), 0)
+	return err
+}
+
+// see looks once more at rows that were written because they were said to be: their ranges are not compared again, and what
+// the target does not have as it should be proves nothing.
+func (a *applying) see(ctx context.Context, target *source.Reader) error {
+	for p, rows := range a.wrote {
+		keys := slices.SortedFunc(maps.Keys(rows), columns.Key.Compare)
+		for some := range slices.Chunk(keys, a.atOnce()) {
+			found, err := target.Lookup(ctx, p, some)
+			if err != nil && !errors.Is(err, source.ErrIncomplete) {
+				return err
+			}
+			have, err := checksum.Rows(found.Record)
+			if err != nil {
+				return err
+			}
+			for i, k := range target.Layout.Keys(found.Record) {
+				if rows[k] == have[i] {
+					delete(rows, k)
+				}
+			}
+		}
+		a.done.Unsure += int64(len(rows))
+	}
+	return nil
 }
 
 // absent are the keys that a side has no row of in a partition. Where the server leaves rows out of a long answer, as it
@@ -166,15 +205,19 @@ func (a *applying) delete(ctx context.Context, gone map[string][]columns.Key) er
 
 // upsert brings rows to the target that it has not or has otherwise, in batches.
 func (a *applying) upsert(ctx context.Context, there map[string][]columns.Key) error {
-	atOnce := int(min(max(batchBytes/max(a.now.source.RowBytes, 1), 1), mostKeys))
 	for _, p := range slices.Sorted(maps.Keys(there)) {
-		for keys := range slices.Chunk(there[p], atOnce) {
+		for keys := range slices.Chunk(there[p], a.atOnce()) {
 			if err := a.upsertBatch(ctx, p, keys); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// atOnce is how many rows are looked up or written at once.
+func (a *applying) atOnce() int {
+	return int(min(max(batchBytes/max(a.now.source.RowBytes, 1), 1), mostKeys))
 }
 
 // upsertBatch brings the rows of some keys to the target; half of them at a time where the server leaves some out.
@@ -204,7 +247,7 @@ func (a *applying) upsertAtOnce(ctx context.Context, partition string, keys []co
 	if err := a.now.paced(ctx, from.Record.NumRows()); err != nil {
 		return err
 	}
-	rows, done, err := a.differing(from.Record, to.Record)
+	rows, done, err := a.differing(partition, from.Record, to.Record)
 	if err != nil {
 		return err
 	}
@@ -213,6 +256,9 @@ func (a *applying) upsertAtOnce(ctx context.Context, partition string, keys []co
 		data, err := a.now.source.Layout.Take(from.Data, rows)
 		if err != nil {
 			return err
+		}
+		if _, err := a.describe(ctx, a.source, a.opts.Collection, ErrSource, a.pos.Source); err != nil {
+			return err // these rows may be those of a collection that was made anew
 		}
 		if err := a.job.StillOwner(ctx); err != nil {
 			return err
@@ -226,7 +272,7 @@ func (a *applying) upsertAtOnce(ctx context.Context, partition string, keys []co
 }
 
 // differing are the numbers of the source's rows, one a key, that the target has not, or has otherwise.
-func (a *applying) differing(from, to arrow.Record) (numbers []int, done Outcome, err error) {
+func (a *applying) differing(partition string, from, to arrow.Record) (numbers []int, done Outcome, err error) {
 	want, err := checksum.Rows(from)
 	if err != nil {
 		return nil, done, err
@@ -246,6 +292,12 @@ func (a *applying) differing(from, to arrow.Record) (numbers []int, done Outcome
 		}
 		seen[k] = true
 		numbers = append(numbers, i)
+		if a.suspects.Written {
+			if a.wrote[partition] == nil {
+				a.wrote[partition] = map[columns.Key]uint64{}
+			}
+			a.wrote[partition][k.Clone()] = want[i]
+		}
 		if ok {
 			done.Changed++
 		} else {

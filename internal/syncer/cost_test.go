@@ -111,6 +111,9 @@ func TestSyncCost(t *testing.T) {
 	})
 	t.Logf("%d rows × %d dimensions: export %v, nothing written %v (1/%.0f), 1 %% inserted %v, deleted %v, changed %v, changed everywhere %v, by a cursor field %v", rows, costDim,
 		exported, quiet, float64(exported)/float64(max(quiet, time.Millisecond)), inserted, gone, changed, spread, byField)
+	if rows >= 500_000 && quiet > exported/50 {
+		t.Error("a cycle with nothing written is to cost a fiftieth of an export")
+	}
 }
 
 func (p pair) wantQuietFor(t *testing.T, pass func() []syncer.Report) {

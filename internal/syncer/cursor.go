@@ -31,6 +31,9 @@ func (c *comparison) followCursor(ctx context.Context) error {
 			if since == nil {
 				return nil
 			}
+			if err := c.sides.keysOnly().paced(ctx, int64(len(keys))); err != nil {
+				return err
+			}
 			return c.dealWritten(ctx, p, keys)
 		})
 		if err != nil {
@@ -41,7 +44,7 @@ func (c *comparison) followCursor(ctx context.Context) error {
 			greatest = v
 		}
 	}
-	c.told = since != nil && whole && lookedSince(c.pos.Ranges, c.pos.CursorFrom)
+	c.told = since != nil && whole && c.found.Unsure == 0 && lookedSince(c.pos.Ranges, c.pos.CursorFrom)
 	c.pos.Overlap, c.pos.Cursor = c.pos.Cursor, greatest
 	if c.pos.Overlap == nil {
 		c.pos.Overlap = greatest

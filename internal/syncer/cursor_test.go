@@ -45,8 +45,11 @@ func TestCursor(t *testing.T) {
 
 			labtest.Upsert(t, p.source, p.name, written(2, 3, 1003, 2003))
 			labtest.Insert(t, p.source, p.name, "", written(3, 5000, 5001))
+			late := written(1, 42) // at the time of the last one that was seen
+			late.Columns[2] = labtest.Vectors("v", 4, 1, 77)
+			labtest.Upsert(t, p.source, p.name, late)
 			labtest.Upsert(t, p.source, p.name, written(4, 1, 2999))
-			if r := pass(); r.Changed != 5 || r.Inserted != 2 || r.Ranges != 0 || r.Passed != 0 {
+			if r := pass(); r.Changed != 6 || r.Inserted != 2 || r.Ranges != 0 || r.Passed != 0 {
 				t.Errorf("by the cursor: %+v", r)
 			}
 			p.wantEqual(t)

@@ -25,6 +25,9 @@ func (s *syncing) cycle(ctx context.Context) Report {
 	if !pos.AsOf.IsZero() {
 		r.Lag = time.Since(pos.AsOf)
 	}
+	if r.Err == nil {
+		s.took = r.Took
+	}
 	return r
 }
 
@@ -52,7 +55,7 @@ func (c *cycle) run(ctx context.Context) error {
 	if err := c.refuseLate(ctx); err != nil {
 		return err
 	}
-	var finder Finder = &comparison{sides: &c.sides, rows: c.rows, opts: c.opts, segments: c.segments, started: c.started, report: c.report}
+	var finder Finder = &comparison{sides: &c.sides, rows: c.rows, opts: c.opts, segments: c.segments, started: c.started, apart: c.opts.Interval + c.took, report: c.report}
 	if err := finder.Find(ctx, c.pos, c.deal); err != nil {
 		return errors.Join(err, c.save(ctx)) // ranges that were dealt with need not be looked at again
 	}

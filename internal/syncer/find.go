@@ -28,6 +28,7 @@ type comparison struct {
 	opts     Options
 	segments func(context.Context) (map[int64]int64, error) // of the source
 	started  time.Time
+	apart    time.Duration // of two cycles, from the start of one to that of the next
 	report   *Report
 
 	pos   *checkpoint.Position
@@ -106,7 +107,8 @@ func (c *comparison) takeMark(ctx context.Context) error {
 		mark.Busy = last.Busy + 1
 	}
 	c.pos.Mark, c.pos.Settled, c.fresh = mark, false, true
-	return nil
+	c.sides.source, err = c.sides.source.AsOfNow(ctx) // to see whatever the flush has put into the segments
+	return err
 }
 
 // busy is how many flushes in a row find something before the source is taken for one that is written to all the time.
@@ -216,7 +218,7 @@ func (c *comparison) compareRows(ctx context.Context) error {
 }
 
 func (c *comparison) budget() int {
-	return budget(len(c.pos.Ranges), c.rows.source, c.opts.CycleRows, c.opts.Interval, c.opts.FullScanEvery)
+	return budget(len(c.pos.Ranges), c.rows.source, c.opts.CycleRows, c.apart, c.opts.FullScanEvery)
 }
 
 // suspicious reports whether rows of a range may have been written and not been found.
@@ -233,7 +235,6 @@ func (c *comparison) suspicious(r checkpoint.SyncRange) bool {
 }
 
 func (c *comparison) compareRange(ctx context.Context, i int) error {
-	at := time.Now()
 	l, err := c.sides.compare(ctx, c.pos.Ranges[i].Range)
 	if err != nil {
 		return err
@@ -247,7 +248,7 @@ func (c *comparison) compareRange(ctx context.Context, i int) error {
 	if err := c.dealWith(ctx, l); err != nil {
 		return err
 	}
-	r.Looked, r.Cycle = at, c.pos.Cycle
+	r.Looked, r.Cycle = c.started, c.pos.Cycle // what was written since may not have been seen
 	return nil
 }
 
@@ -270,7 +271,7 @@ func (c *comparison) dealWith(ctx context.Context, l look) error {
 // written while this cycle looked, which the next one tells.
 func (c *comparison) explained() bool {
 	base := c.pos.Base
-	if !c.fresh || base == nil {
+	if !c.fresh || base == nil || c.found.Unsure > 0 {
 		return false
 	}
 	written, kept := int64(0), 0

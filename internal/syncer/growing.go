@@ -109,11 +109,11 @@ func span(ranges []checkpoint.SyncRange) columns.Range {
 // gather gathers the keys of a range that all segments have and the sealed ones have not.
 func (g *growing) gather(ctx context.Context, partition string, r *checkpoint.SyncRange) error {
 	fresh := map[columns.Key]bool{}
-	err := eachKey(ctx, g.all, partition, r.Range, func(k columns.Key) { fresh[k.Clone()] = true })
+	err := g.eachKey(ctx, g.all, partition, r.Range, func(k columns.Key) { fresh[k.Clone()] = true })
 	if err != nil {
 		return err
 	}
-	if err := eachKey(ctx, g.sealed, partition, r.Range, func(k columns.Key) { delete(fresh, k) }); err != nil {
+	if err := g.eachKey(ctx, g.sealed, partition, r.Range, func(k columns.Key) { delete(fresh, k) }); err != nil {
 		return err
 	}
 	for k := range fresh {
@@ -144,12 +144,12 @@ func (g *growing) dealWithKeys(ctx context.Context, partition string) error {
 	return nil
 }
 
-func eachKey(ctx context.Context, r *source.Reader, partition string, rng columns.Range, do func(columns.Key)) error {
+func (g *growing) eachKey(ctx context.Context, r *source.Reader, partition string, rng columns.Range, do func(columns.Key)) error {
 	_, err := r.Read(ctx, partition, rng, func(rec arrow.Record) error {
 		for _, k := range r.Layout.Keys(rec) {
 			do(k)
 		}
-		return nil
+		return g.sides.keysOnly().paced(ctx, rec.NumRows())
 	})
 	return err
 }

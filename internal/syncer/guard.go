@@ -30,6 +30,9 @@ func (c *cycle) open(ctx context.Context) error {
 		if c.pos.Target, err = c.checkBase(ctx); err != nil {
 			return err
 		}
+		if err := c.checkExported(ctx, from); err != nil {
+			return err
+		}
 	}
 	to, err := c.describe(ctx, c.target, c.opts.As, ErrTarget, c.pos.Target)
 	if err != nil {
@@ -59,13 +62,13 @@ func (c *cycle) open(ctx context.Context) error {
 func (c *cycle) describe(ctx context.Context, server *milvus.Server, name string, unfit error, id int64) (*milvus.Collection, error) {
 	coll, err := server.Describe(ctx, name)
 	if errors.Is(err, milvus.ErrNotFound) {
-		return nil, fmt.Errorf("%w: collection %q is not on %s; nothing was changed on the target", unfit, name, server.Address)
+		return nil, fmt.Errorf("%w: collection %q is not on %s; nothing of the target was deleted for it", unfit, name, server.Address)
 	}
 	if err != nil {
 		return nil, err
 	}
 	if id != 0 && coll.ID != id {
-		return nil, fmt.Errorf("%w: collection %q on %s is not the one that it was: it was dropped and made anew; nothing was changed on the target. "+
+		return nil, fmt.Errorf("%w: collection %q on %s is not the one that it was: it was dropped and made anew, and nothing of the new one was applied. "+
 			"Export and import it again, and sync under another --job", unfit, name, server.Address)
 	}
 	return coll, nil
@@ -108,6 +111,26 @@ func (c *cycle) checkBase(ctx context.Context) (int64, error) {
 		return 0, fmt.Errorf("%w: the import of %q into %q is %s; %s", ErrBase, c.opts.Job, c.opts.As, job.Standing(), next)
 	}
 	return job.Target, nil
+}
+
+// checkExported refuses a source that is not the collection which was exported, where its export is known.
+func (c *cycle) checkExported(ctx context.Context, from *milvus.Collection) error {
+	if c.opts.BaseDone {
+		return nil
+	}
+	job, err := checkpoint.Read(ctx, c.sink, checkpoint.Name(checkpoint.Export, c.opts.Job, ""))
+	if errors.Is(err, sinks.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if id := job.Params[checkpoint.CollectionID]; id != "" && id != strconv.FormatInt(from.ID, 10) {
+		return fmt.Errorf("%w: collection %q on %s is not the one that %q exported: it was dropped and made anew, or the server is another; "+
+			"nothing was changed on the target. Export and import it again, or say --base-done if the target holds what it holds",
+			ErrSource, from.Name, c.source.Address, c.opts.Job)
+	}
+	return nil
 }
 
 // refuseSwitched refuses to begin where a certificate says that the collection was switched, of which the checkpoint is gone: the

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
 	"migrate/checkpoint"
@@ -41,7 +44,8 @@ func TestGuards(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, milvus.ErrNotLoaded},
-		"target made anew": {func(t *testing.T, p pair) { makeAnew(t, p.target, p.name, plain(id)) }, syncer.ErrTarget},
+		"a partition unloaded": {func(t *testing.T, p pair) { releasePartition(t, p) }, milvus.ErrNotLoaded},
+		"target made anew":     {func(t *testing.T, p pair) { makeAnew(t, p.target, p.name, plain(id)) }, syncer.ErrTarget},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -60,6 +64,17 @@ func TestGuards(t *testing.T) {
 				t.Errorf("the target has %d rows, want %d", n, want)
 			}
 		})
+	}
+}
+
+// releasePartition leaves the source half loaded.
+func releasePartition(t *testing.T, p pair) {
+	t.Helper()
+	_, err := p.source.Service().ReleasePartitions(t.Context(), &milvuspb.ReleasePartitionsRequest{
+		CollectionName: p.name, PartitionNames: []string{"_default"},
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -120,6 +135,63 @@ func TestAllowedDeletes(t *testing.T) {
 	p.wantEqual(t)
 }
 
+// TestDeletesOfACycle refuses to delete more than is allowed also where as many were inserted, so that the counts agree.
+func TestDeletesOfACycle(t *testing.T) {
+	t.Parallel()
+	p := filled(t, 300)
+	labtest.Delete(t, p.source, p.name, in(upTo(0, 150)))
+	labtest.Insert(t, p.source, p.name, "", at(1, upTo(1000, 1150)...))
+	if _, err := p.sync(t, p.options()); !errors.Is(err, syncer.ErrDeletes) {
+		t.Errorf("error %v, want %v", err, syncer.ErrDeletes)
+	}
+	if n := count(t, p.target, p.name); n < 300 {
+		t.Errorf("the target has %d rows of 300", n)
+	}
+}
+
+// TestSchemas refuses sides whose schemas differ from the start.
+func TestSchemas(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, plain(id))
+	makeAnew(t, p.target, p.name, other())
+	if _, err := p.sync(t, p.options()); !errors.Is(err, syncer.ErrSource) || !strings.Contains(err.Error(), "version") {
+		t.Errorf("error %v, want %v that names the field", err, syncer.ErrSource)
+	}
+}
+
+// anew is a target whose source is made anew, with other rows of the same keys, as the first rows are upserted.
+type anew struct {
+	*milvus.Server
+	make func()
+}
+
+func (a *anew) Upsert(ctx context.Context, collection, partition string, rows []*schemapb.FieldData, n int) error {
+	if a.make != nil {
+		a.make()
+		a.make = nil
+	}
+	return a.Server.Upsert(ctx, collection, partition, rows, n)
+}
+
+// TestMadeAnewMeanwhile applies no row of a collection that takes the source's place while a cycle compares its ranges.
+func TestMadeAnewMeanwhile(t *testing.T) {
+	t.Parallel()
+	p := filled(t, 3000)
+	labtest.Upsert(t, p.source, p.name, at(2, upTo(0, 3000)...)) // too many to be looked up: all ranges are compared
+	opts := p.options()
+	opts.Writer = &anew{p.target, func() {
+		makeAnew(t, p.source, p.name, plain(id))
+		labtest.Insert(t, p.source, p.name, "", at(3, upTo(0, 3000)...))
+	}}
+	if _, err := p.sync(t, opts); !errors.Is(err, syncer.ErrSource) {
+		t.Errorf("error %v, want %v", err, syncer.ErrSource)
+	}
+	strange, err := open(t, p.target, p.name).CountWhere(t.Context(), source.AllPartitions, "version == 3")
+	if err != nil || strange > 0 {
+		t.Errorf("%d rows of the new collection were applied, %v", strange, err)
+	}
+}
+
 // TestBase refuses a target that nobody says was filled, and one whose keys are its own.
 func TestBase(t *testing.T) {
 	t.Parallel()
@@ -131,18 +203,29 @@ func TestBase(t *testing.T) {
 			checkpoint.Job{Format: checkpoint.Version, Kind: checkpoint.Import, Name: "j", State: state, Target: target})
 		return sink
 	}
+	from := labtest.Describe(t, p.source, p.name)
+	exported := func(id int64) sinks.Sink {
+		sink := labtest.Local(t)
+		put(t, sink, checkpoint.Name(checkpoint.Export, "j", ""), checkpoint.Job{
+			Format: checkpoint.Version, Kind: checkpoint.Export, Name: "j", State: checkpoint.Done,
+			Params: map[string]string{checkpoint.CollectionID: strconv.FormatInt(id, 10)},
+		})
+		return sink
+	}
 	for name, c := range map[string]struct {
-		base sinks.Sink
-		want error
+		base, sink sinks.Sink
+		want       error
 	}{
-		"no staging":         {nil, syncer.ErrBase},
-		"no import":          {labtest.Local(t), syncer.ErrBase},
-		"import interrupted": {imported(checkpoint.Interrupted, to.ID), syncer.ErrBase},
-		"another collection": {imported(checkpoint.Done, to.ID+1), syncer.ErrTarget},
-		"imported":           {imported(checkpoint.Done, to.ID), nil},
+		"no staging":         {nil, labtest.Local(t), syncer.ErrBase},
+		"no import":          {labtest.Local(t), labtest.Local(t), syncer.ErrBase},
+		"import interrupted": {imported(checkpoint.Interrupted, to.ID), labtest.Local(t), syncer.ErrBase},
+		"another collection": {imported(checkpoint.Done, to.ID+1), labtest.Local(t), syncer.ErrTarget},
+		"imported":           {imported(checkpoint.Done, to.ID), labtest.Local(t), nil},
+		"another exported":   {imported(checkpoint.Done, to.ID), exported(from.ID + 1), syncer.ErrSource},
+		"exported, imported": {imported(checkpoint.Done, to.ID), exported(from.ID), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p.sink = labtest.Local(t)
+			p.sink = c.sink
 			opts := p.options()
 			opts.BaseDone, opts.Base = false, c.base
 			if _, err := p.sync(t, opts); !errors.Is(err, c.want) {
@@ -366,6 +449,22 @@ func TestDiffersInTheEnd(t *testing.T) {
 	if reports, err := p.sync(t, opts); !errors.Is(err, verify.ErrDiffers) || len(reports) != 3 || reports[2].Hot != 1 {
 		t.Errorf("%v after %+v", err, reports)
 	}
+}
+
+// TestWrittenAndNotTaken does so too where the two sides were equal before, and the row was known to be written.
+func TestWrittenAndNotTaken(t *testing.T) {
+	t.Parallel()
+	p := filled(t, 1000)
+	p.waitSealed(t)
+	p.wantQuiet(t)
+	labtest.Upsert(t, p.source, p.name, at(2, 5))
+	opts := p.options()
+	opts.Writer = lying{}
+	if reports, err := p.sync(t, opts); !errors.Is(err, verify.ErrDiffers) {
+		t.Errorf("%v after %+v", err, reports)
+	}
+	p.wantSync(t)
+	p.wantEqual(t)
 }
 
 // TestExtremeKeys carries the smallest key, and is not held up by the largest, which Milvus 2.3 counts and never returns.

@@ -56,10 +56,10 @@ func hotFirst(a, b checkpoint.SyncRange) int {
 }
 
 // budget is how many ranges are looked at in a cycle: so many rows' worth, and never so few that some would come too late,
-// though the likely ones take half of it.
-func budget(ranges int, rows, cycleRows int64, interval, every time.Duration) int {
+// though the likely ones take half of it. Cycles are so much apart, and each range is looked at within every.
+func budget(ranges int, rows, cycleRows int64, apart, every time.Duration) int {
 	perRange := max(rows/int64(max(ranges, 1)), 1)
-	share := int(2*int64(ranges)*int64(interval)/int64(max(every, interval))) + 1
+	share := int(2*int64(ranges)*int64(apart)/int64(max(every, apart))) + 1
 	return max(int(cycleRows/perRange), share, 2)
 }
 

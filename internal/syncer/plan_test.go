@@ -19,19 +19,19 @@ func TestNothingStarves(t *testing.T) {
 		n := rapid.IntRange(1, 60).Draw(t, "ranges")
 		rows := rapid.Int64Range(0, 1_000_000).Draw(t, "rows")
 		cycleRows := rapid.Int64Range(1, 100_000).Draw(t, "rows a cycle")
-		interval := time.Duration(rapid.IntRange(1, 100).Draw(t, "interval")) * time.Second
-		every := interval * time.Duration(rapid.IntRange(1, 80).Draw(t, "intervals of a full scan"))
+		apart := time.Duration(rapid.IntRange(1, 100).Draw(t, "apart")) * time.Second
+		every := apart * time.Duration(rapid.IntRange(1, 80).Draw(t, "cycles of a full scan"))
 		ranges := make([]checkpoint.SyncRange, n)
 		for i := range ranges {
 			ranges[i].Looked = start
 		}
-		most := budget(n, rows, cycleRows, interval, every)
+		most := budget(n, rows, cycleRows, apart, every)
 		p := plan{every: every}
 		for cycle := range 200 {
-			p.now = start.Add(time.Duration(cycle) * interval)
+			p.now = start.Add(time.Duration(cycle) * apart)
 			for i, r := range ranges {
-				if late := p.now.Sub(r.Looked); late > every+interval {
-					t.Fatalf("range %d was not looked at for %v, in cycle %d of %v", i, late, cycle, interval)
+				if late := p.now.Sub(r.Looked); late > every+apart {
+					t.Fatalf("range %d was not looked at for %v, in cycle %d of %v", i, late, cycle, apart)
 				}
 			}
 			order := p.order(ranges, most)

@@ -1,7 +1,9 @@
 package syncer
 
 import (
+	"cmp"
 	"context"
+	"math"
 	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -18,6 +20,7 @@ import (
 type sides struct {
 	source, target *source.Reader
 	limit          *rate.Limiter // of rows read from the source
+	cost           float64       // of a row, in rows of all columns; 1 where zero
 	read           *int64        // rows that were
 }
 
@@ -56,8 +59,9 @@ func (s sides) asOfNow(ctx context.Context) (sides, error) {
 
 // keysOnly reads of each row only the key, which is all that has to be read where a row is missing on one side.
 func (s sides) keysOnly() sides {
+	whole := s.source.RowBytes
 	s.source, s.target = s.source.KeysOnly(), s.target.KeysOnly()
-	s.limit, s.read = rate.NewLimiter(rate.Inf, 0), new(int64)
+	s.cost, s.read = s.source.RowBytes/max(whole, s.source.RowBytes), new(int64)
 	return s
 }
 
@@ -125,9 +129,10 @@ func (s sides) compare(ctx context.Context, rng columns.Range) (look, error) {
 	return l, nil
 }
 
-// paced waits until rows may be read from the source.
+// paced waits until rows may be read from the source. Those of which only the key is read count by their bytes.
 func (s sides) paced(ctx context.Context, n int64) error {
 	*s.read += n
+	n = int64(math.Ceil(float64(n) * cmp.Or(s.cost, 1)))
 	for n > 0 && s.limit.Limit() != rate.Inf {
 		some := min(n, int64(s.limit.Burst()))
 		if err := s.limit.WaitN(ctx, int(some)); err != nil {

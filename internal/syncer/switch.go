@@ -174,6 +174,9 @@ func (s *switching) proveOnce(ctx context.Context) (certificate.Certificate, err
 	since := time.Now()
 	s.how.Began("verify", still.Position.Rows)
 	c, err := s.verified(ctx)
+	if errors.Is(err, verify.ErrDiffers) {
+		return c, errors.Join(err, s.distrust(ctx))
+	}
 	if err != nil {
 		return c, err
 	}
@@ -185,6 +188,19 @@ func (s *switching) proveOnce(ctx context.Context) (certificate.Certificate, err
 	again := s.reported(ctx)
 	c.Still = certificate.Still{From: since, Until: until, Proof: proofOf(again.Position)}
 	return c, s.stillEqual(ctx, still.Position, again)
+}
+
+// distrust forgets that the two sides were ever equal: somebody wrote to the side that is to serve, which moves nothing on the
+// other. The next pass compares all rows, and applies what differs.
+func (s *switching) distrust(ctx context.Context) error {
+	return s.job.Update(ctx, func(j *checkpoint.Job) {
+		p := j.Sync.Clone()
+		p.Settled, p.Base = false, nil
+		for i := range p.Ranges {
+			p.Ranges[i].Cycle = 0
+		}
+		j.Sync = p
+	})
 }
 
 func proofOf(p *checkpoint.Position) string {

@@ -106,6 +106,22 @@ func TestSwitch(t *testing.T) {
 	}
 }
 
+// TestWrittenToTheOther refuses a target that somebody has written to, which moves nothing on the source and no count: the
+// same command then brings it in step.
+func TestWrittenToTheOther(t *testing.T) {
+	t.Parallel()
+	p := filled(t, 1000)
+	p.wantQuiet(t)
+	labtest.Upsert(t, p.target, p.name, at(9, 7))
+	if _, err := p.tryToSwitch(t, soon(checkpoint.Target)); !errors.Is(err, verify.ErrDiffers) {
+		t.Errorf("error %v, want %v", err, verify.ErrDiffers)
+	}
+	p.wantServing(t, checkpoint.Source)
+	p.wantSwitch(t, soon(checkpoint.Target))
+	p.wantServing(t, checkpoint.Target)
+	p.wantEqual(t)
+}
+
 // TestAliasMovedSince leaves an alias alone that somebody has moved after the switch.
 func TestAliasMovedSince(t *testing.T) {
 	t.Parallel()

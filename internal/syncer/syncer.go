@@ -110,6 +110,7 @@ type Outcome struct {
 	Changed  int64 `json:"rows_changed"`
 	Deleted  int64 `json:"rows_deleted"`
 	Passed   int64 `json:"differences_passed"` // gone when they were looked at again
+	Unsure   int64 `json:"-"`                  // rows said to be written that prove nothing: doubled on the source, or not seen on the target
 }
 
 func (o *Outcome) add(other Outcome) {
@@ -117,6 +118,7 @@ func (o *Outcome) add(other Outcome) {
 	o.Changed += other.Changed
 	o.Deleted += other.Deleted
 	o.Passed += other.Passed
+	o.Unsure += other.Unsure
 }
 
 // Run keeps the side that does not serve in step with the other until its context ends, or with Once until all is applied
@@ -151,6 +153,7 @@ type syncing struct {
 	limit          *rate.Limiter
 	job            *checkpoint.Holder // nil where it could not be taken
 	lost           bool               // it was, at least once
+	took           time.Duration      // the last cycle that ended well
 }
 
 // move is what a sync was begun with, whichever way it goes.

@@ -3,6 +3,7 @@ package syncer_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
@@ -114,16 +115,22 @@ func TestOnce(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, plain(id))
 	labtest.Insert(t, p.source, p.name, "", at(1, upTo(0, 3000)...))
-	p.wantSync(t)
+	began := time.Now()
+	for _, r := range p.wantSync(t)[0].Position.Ranges {
+		if r.Looked.Before(began) || r.Looked.After(began.Add(100*time.Millisecond)) {
+			t.Errorf("a range counts as looked at %v after the cycle began, and may have been read as it stood then", r.Looked.Sub(began))
+		}
+	}
 	p.wantEqual(t)
 
 	labtest.Insert(t, p.source, p.name, "", at(1, upTo(3000, 4000)...)) // above all others
 	labtest.Insert(t, p.source, p.name, "", at(1, upTo(-5, 0)...))
 	labtest.Upsert(t, p.source, p.name, at(2, 7, 700, 1400, 2999))
 	labtest.Delete(t, p.source, p.name, "id in [8, 701, 702, 2998]")
+	labtest.Delete(t, p.source, p.name, in(upTo(2000, 2200))) // side by side
 	reports := p.wantSync(t)
 	p.wantEqual(t)
-	if done := total(reports); done != (syncer.Outcome{Inserted: 1005, Changed: 4, Deleted: 4}) {
+	if done := total(reports); done != (syncer.Outcome{Inserted: 1005, Changed: 4, Deleted: 204}) {
 		t.Errorf("applied: %+v", done)
 	}
 	p.wantQuiet(t)
