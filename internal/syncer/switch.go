@@ -291,7 +291,8 @@ func (s *switching) verified(ctx context.Context) (c certificate.Certificate, er
 	}
 	s.done.Certificate = c
 	if !report.Equal {
-		return c, fmt.Errorf("comparing all rows before the switch: %w", verify.ErrDiffers)
+		return c, fmt.Errorf("comparing all rows before the switch: %w: the side that is to serve was written to by others, or lost rows; "+
+			"the same command brings it in step again", verify.ErrDiffers)
 	}
 	return c, nil
 }
