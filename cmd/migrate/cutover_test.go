@@ -1,14 +1,22 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"migrate/checkpoint"
+	"migrate/internal/clock"
 	"migrate/internal/columns"
 	"migrate/internal/faulttable"
 	"migrate/internal/labtest"
@@ -102,6 +110,105 @@ func TestCutoverKilled(t *testing.T) {
 			t.Errorf("%s has %d rows, want %d", server.Address, n, want)
 		}
 	}
+}
+
+// killAt runs a command and kills it with -9 as soon as it says something; it reports whether that was before its end.
+func killAt(t *testing.T, text string, args []string) (killed bool, r result) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), binary, args...)
+	cmd.Dir = t.TempDir()
+	said := &trigger{text: text, pull: func() { cmd.Process.Kill() }}
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, said
+	if err := cmd.Run(); err != nil && !errors.As(err, new(*exec.ExitError)) {
+		t.Fatal(err)
+	}
+	status := cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return status.Signaled(), result{cmd.ProcessState.ExitCode(), out.String(), said.said.String()}
+}
+
+// trigger is pulled when a text is written to it.
+type trigger struct {
+	said bytes.Buffer
+	text string
+	pull func()
+}
+
+func (g *trigger) Write(p []byte) (int, error) {
+	g.said.Write(p)
+	if strings.Contains(g.said.String(), g.text) {
+		g.pull()
+	}
+	return len(p), nil
+}
+
+// TestCutoverKilledAtEachStep kills a cutover and a rollback as each of their steps begins: first under a writer, for which
+// they refuse, and then without. Each time the side that serves has every row that was acknowledged, and status names it.
+func TestCutoverKilledAtEachStep(t *testing.T) {
+	t.Parallel()
+	faulttable.Tried(t, "cutover and rollback: kill -9 as each step begins, under a writer and without", 1, "status says which side serves; it has every row that was acknowledged")
+	const first = 2000
+	name, from, sync := moved(t, first)
+	servers := map[checkpoint.Side]*milvus.Server{checkpoint.Source: from, checkpoint.Target: labtest.Target(t)}
+	journal := first
+	for _, move := range []struct {
+		from checkpoint.Side
+		args []string
+	}{{checkpoint.Source, cutoverOf(sync)}, {checkpoint.Target, cutoverOf(sync, "--rollback")}} {
+		wantServing := func(when string, sides ...checkpoint.Side) {
+			t.Helper()
+			side := checkpoint.Side(servingNow(t, folderOf(sync)).String())
+			if !slices.Contains(sides, side) {
+				t.Errorf("killed at %q, the %s serves, want %v", when, side, sides)
+			}
+			if n := countRows(t, servers[side], name); n != int64(journal) {
+				t.Errorf("killed at %q, the %s serves with %d rows; %d were acknowledged", when, side, n, journal)
+			}
+		}
+		for _, step := range []string{"last pass", "see that nothing is written", "switch"} {
+			stop := writesOn(t, servers[move.from], name, &journal)
+			killed, r := killAt(t, step+"\n", move.args)
+			stop()
+			if !killed {
+				if r.code != exitFailed && r.code != exitDiffers { // written to while rows were compared
+					t.Errorf("exit code %d under a writer", r.code)
+				}
+				r.want(t, r.code, "the "+move.from.String()+" serves")
+			} else if step == "switch" {
+				t.Error("it was about to switch under a writer")
+			}
+			wantServing(step, move.from)
+		}
+		for _, step := range []string{"last pass", "see that nothing is written", "switch", "certificate and alias"} {
+			killed, r := killAt(t, step+"\n", move.args)
+			if !killed { // as fast as the kill, or switched by the run before
+				r.want(t, exitOK)
+			}
+			sides := []checkpoint.Side{move.from}
+			if step == "switch" || step == "certificate and alias" {
+				sides = append(sides, move.from.Other())
+			}
+			wantServing(step, sides...)
+		}
+		migrate(t, nil, move.args...).want(t, exitOK, "the "+move.from.Other().String()+" serves")
+		wantServing("the end", move.from.Other())
+		verifySides(t, name)
+	}
+}
+
+// writesOn inserts rows all the time, and returns what ends that.
+func writesOn(t *testing.T, server *milvus.Server, name string, journal *int) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() {
+		for ctx.Err() == nil {
+			labtest.Insert(t, server, name, "", documentRows(*journal, *journal+5))
+			*journal += 5
+			_ = clock.Sleep(ctx, 20*time.Millisecond)
+		}
+	})
+	return func() { cancel(); running.Wait() }
 }
 
 // servingNow is the side that serves, as `migrate status` says.

@@ -134,8 +134,10 @@ func (l *Layout) In(keys []Key) string {
 	return l.KeyName() + " in [" + strings.Join(literals, ", ") + "]"
 }
 
-// From is a filter for the values of any INT64 or VARCHAR field from one on.
-func From(field string, value Key) string { return field + " >= " + value.literal() }
+// Is, From and Above are filters for the values of any INT64 or VARCHAR field: one value, those from one on, and those above one.
+func Is(field string, value Key) string    { return field + " == " + value.literal() }
+func From(field string, value Key) string  { return field + " >= " + value.literal() }
+func Above(field string, value Key) string { return field + " > " + value.literal() }
 
 // Keys reads the keys of a record batch of this layout.
 func (l *Layout) Keys(rec arrow.Record) []Key { return keysOf(rec.Column(l.Key)) }

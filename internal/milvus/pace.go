@@ -53,8 +53,10 @@ func (p *pace) hold(ctx context.Context, method string, req, reply any, cc *grpc
 			return err
 		}
 		defer p.leave()
-		if err := clock.Sleep(ctx, p.resting()); err != nil {
-			return err
+		if mayRepeat(ctx, method) { // what may be done once only was asked for just before, and is not put off
+			if err := clock.Sleep(ctx, p.resting()); err != nil {
+				return err
+			}
 		}
 	}
 	return call(ctx, method, req, reply, cc, opts...)

@@ -29,12 +29,25 @@ type Seen struct {
 	Whole    bool         // as many rows were returned as are counted; a row that is written meanwhile may make them differ
 }
 
-// Since hands on the keys of the rows of a partition whose field is a value or above it, of all rows where that is nil, in
-// pages. A row may be written after another one with the same value was seen.
-func (r *Reader) Since(ctx context.Context, partition, field string, from *columns.Key, emit func([]columns.Key) error) (Seen, error) {
+// From says which rows Since finds: those whose field has a value or a greater one, or only a greater one.
+type From struct {
+	Field string
+	Value *columns.Key // all rows where it is nil
+	Above bool         // not those with the value itself
+}
+
+func (f From) filter() string {
+	if f.Above {
+		return columns.Above(f.Field, *f.Value)
+	}
+	return columns.From(f.Field, *f.Value)
+}
+
+// Since hands on the keys of the rows of a partition from a value of a field on, in pages.
+func (r *Reader) Since(ctx context.Context, partition string, from From, emit func([]columns.Key) error) (Seen, error) {
 	s := since{
-		Reader: r, partition: partition, field: field, from: from, limit: mostLimit, seen: Seen{Greatest: from, Whole: true},
-		layout: r.Layout.Only(func(name string) bool { return name == r.Layout.KeyName() || name == field }),
+		Reader: r, partition: partition, from: from, limit: mostLimit, seen: Seen{Greatest: from.Value, Whole: true},
+		layout: r.Layout.Only(func(name string) bool { return name == r.Layout.KeyName() || name == from.Field }),
 	}
 	var rest columns.Range
 	for {
@@ -44,7 +57,7 @@ func (r *Reader) Since(ctx context.Context, partition, field string, from *colum
 		}
 		keys := s.layout.Keys(rec)
 		last := slices.MaxFunc(keys, columns.Key.Compare).Clone()
-		s.note(columns.KeysOf(rec, s.field))
+		s.note(columns.KeysOf(rec, s.from.Field))
 		if err := emit(keys); err != nil {
 			return s.seen, err
 		}
@@ -55,17 +68,17 @@ func (r *Reader) Since(ctx context.Context, partition, field string, from *colum
 // since is one Since under way.
 type since struct {
 	*Reader
-	layout           *columns.Layout // of the key and the field
-	partition, field string
-	from             *columns.Key
-	limit            int64
-	seen             Seen
+	layout    *columns.Layout // of the key and the field
+	partition string
+	from      From
+	limit     int64
+	seen      Seen
 }
 
 func (s *since) filter(rng columns.Range) string {
 	expr := s.Reader.Layout.Expr(rng)
-	if s.from != nil {
-		expr += " and " + columns.From(s.field, *s.from)
+	if s.from.Value != nil {
+		expr += " and " + s.from.filter()
 	}
 	return expr
 }

@@ -5,7 +5,12 @@ import (
 	"slices"
 
 	"migrate/internal/columns"
+	"migrate/internal/source"
 )
+
+// mostTies is how many rows with the value from which a cycle looks are looked up once more, since one of them may have been
+// written after the others were seen. Where a whole load bears one value, nothing is told until greater ones were written.
+const mostTies = 50_000
 
 // followCursor finds what was inserted or changed since the last cycle by a field of the user's that grows with every write.
 // What was deleted is left to the counts, and what was written without the field growing to the full scan. At first it only
@@ -25,17 +30,25 @@ func (c *comparison) followCursor(ctx context.Context) error {
 	if c.same && c.pos.Settled && since != nil {
 		return nil
 	}
-	greatest, whole := (*columns.Key)(nil), true
+	from := source.From{Field: field, Value: since}
+	if since != nil {
+		ties, err := c.sides.source.CountWhere(ctx, source.AllPartitions, columns.Is(field, *since))
+		if err != nil {
+			return err
+		}
+		from.Above = ties > mostTies
+	}
+	greatest, whole := (*columns.Key)(nil), !from.Above
 	for _, p := range c.sides.source.Partitions() {
-		saw, err := c.sides.source.Since(ctx, p, field, since, func(keys []columns.Key) error {
-			if since == nil {
-				return nil
-			}
-			if err := c.sides.keysOnly().paced(ctx, int64(len(keys))); err != nil {
+		saw, err := c.sides.source.Since(ctx, p, from, func(keys []columns.Key) error {
+			if err := c.sides.keysOnly().paced(ctx, int64(len(keys))); err != nil || since == nil {
 				return err
 			}
 			return c.dealWritten(ctx, p, keys)
 		})
+		if c.found.Unsure > 0 { // the field is trusted again when all ranges were compared
+			c.pos.CursorFrom = c.pos.Cycle
+		}
 		if err != nil {
 			return err
 		}
@@ -44,7 +57,7 @@ func (c *comparison) followCursor(ctx context.Context) error {
 			greatest = v
 		}
 	}
-	c.told = since != nil && whole && c.found.Unsure == 0 && lookedSince(c.pos.Ranges, c.pos.CursorFrom)
+	c.told = since != nil && whole && lookedSince(c.pos.Ranges, c.pos.CursorFrom)
 	c.pos.Overlap, c.pos.Cursor = c.pos.Cursor, greatest
 	if c.pos.Overlap == nil {
 		c.pos.Overlap = greatest

@@ -26,7 +26,7 @@ func (s *syncing) cycle(ctx context.Context) Report {
 		r.Lag = time.Since(pos.AsOf)
 	}
 	if r.Err == nil {
-		s.took = r.Took
+		s.took = r.Took - r.comparing
 	}
 	return r
 }

@@ -205,6 +205,8 @@ func (c *comparison) compareKeys(ctx context.Context, i int) error {
 
 // compareRows compares the rows of ranges in turn.
 func (c *comparison) compareRows(ctx context.Context) error {
+	began := time.Now()
+	defer func() { c.report.comparing = time.Since(began) }()
 	p := plan{now: c.started, every: c.opts.FullScanEvery}
 	for _, i := range p.order(c.pos.Ranges, c.budget()) {
 		if r := c.pos.Ranges[i]; !p.due(r) && !c.suspicious(r) {
@@ -289,7 +291,7 @@ func (c *comparison) explained() bool {
 // settle says how far the sync is after a cycle.
 func (c *comparison) settle() {
 	pos, hot := c.pos, false
-	pos.Calm, pos.Doubled = c.found.Inserted+c.found.Changed+c.found.Deleted == 0, 0
+	pos.Calm, pos.Doubled = c.found.applied() == 0, 0
 	for _, r := range pos.Ranges {
 		hot = hot || r.Hot
 		pos.Doubled += r.Double

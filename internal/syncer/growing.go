@@ -108,12 +108,15 @@ func span(ranges []checkpoint.SyncRange) columns.Range {
 
 // gather gathers the keys of a range that all segments have and the sealed ones have not.
 func (g *growing) gather(ctx context.Context, partition string, r *checkpoint.SyncRange) error {
-	fresh := map[columns.Key]bool{}
-	err := g.eachKey(ctx, g.all, partition, r.Range, func(k columns.Key) { fresh[k.Clone()] = true })
+	fresh, read := map[columns.Key]bool{}, int64(0)
+	err := eachKey(ctx, g.all, partition, r.Range, func(k columns.Key) { fresh[k.Clone()] = true; read++ })
 	if err != nil {
 		return err
 	}
-	if err := g.eachKey(ctx, g.sealed, partition, r.Range, func(k columns.Key) { delete(fresh, k) }); err != nil {
+	if err := eachKey(ctx, g.sealed, partition, r.Range, func(k columns.Key) { delete(fresh, k); read++ }); err != nil {
+		return err
+	}
+	if err := g.sides.keysOnly().paced(ctx, read); err != nil { // after both, which have to be close to each other
 		return err
 	}
 	for k := range fresh {
@@ -131,11 +134,11 @@ func (g *growing) dealWithKeys(ctx context.Context, partition string) error {
 	if len(g.keys) == 0 {
 		return nil
 	}
-	before := g.found
+	before := g.found.applied()
 	if err := g.dealWritten(ctx, partition, g.keys); err != nil {
 		return err
 	}
-	if g.found != before {
+	if g.found.applied() > before {
 		for _, r := range g.touched {
 			r.Differed = g.pos.Cycle
 		}
@@ -144,12 +147,12 @@ func (g *growing) dealWithKeys(ctx context.Context, partition string) error {
 	return nil
 }
 
-func (g *growing) eachKey(ctx context.Context, r *source.Reader, partition string, rng columns.Range, do func(columns.Key)) error {
+func eachKey(ctx context.Context, r *source.Reader, partition string, rng columns.Range, do func(columns.Key)) error {
 	_, err := r.Read(ctx, partition, rng, func(rec arrow.Record) error {
 		for _, k := range r.Layout.Keys(rec) {
 			do(k)
 		}
-		return g.sides.keysOnly().paced(ctx, rec.NumRows())
+		return nil
 	})
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strconv"
 	"strings"
@@ -62,13 +63,13 @@ func (c *cycle) open(ctx context.Context) error {
 func (c *cycle) describe(ctx context.Context, server *milvus.Server, name string, unfit error, id int64) (*milvus.Collection, error) {
 	coll, err := server.Describe(ctx, name)
 	if errors.Is(err, milvus.ErrNotFound) {
-		return nil, fmt.Errorf("%w: collection %q is not on %s; nothing of the target was deleted for it", unfit, name, server.Address)
+		return nil, fmt.Errorf("%w: collection %q is not on %s; nothing was changed for that", unfit, name, server.Address)
 	}
 	if err != nil {
 		return nil, err
 	}
 	if id != 0 && coll.ID != id {
-		return nil, fmt.Errorf("%w: collection %q on %s is not the one that it was: it was dropped and made anew, and nothing of the new one was applied. "+
+		return nil, fmt.Errorf("%w: collection %q on %s is not the one that it was: it was dropped and made anew; nothing was changed for that. "+
 			"Export and import it again, and sync under another --job", unfit, name, server.Address)
 	}
 	return coll, nil
@@ -119,10 +120,13 @@ func (c *cycle) checkExported(ctx context.Context, from *milvus.Collection) erro
 		return nil
 	}
 	job, err := checkpoint.Read(ctx, c.sink, checkpoint.Name(checkpoint.Export, c.opts.Job, ""))
-	if errors.Is(err, sinks.ErrNotExist) {
+	switch {
+	case errors.Is(err, sinks.ErrNotExist):
 		return nil
-	}
-	if err != nil {
+	case errors.Is(err, checkpoint.ErrDamaged), errors.Is(err, checkpoint.ErrVersion): // nothing else needs it any more
+		slog.WarnContext(ctx, "nothing tells which collection was exported", "error", err)
+		return nil
+	case err != nil:
 		return err
 	}
 	if id := job.Params[checkpoint.CollectionID]; id != "" && id != strconv.FormatInt(from.ID, 10) {

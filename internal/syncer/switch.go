@@ -133,6 +133,7 @@ func (s *switching) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.how.Began("switch", 0)
 	if err := s.record(ctx, c, before); err != nil {
 		return err
 	}
@@ -175,7 +176,7 @@ func (s *switching) proveOnce(ctx context.Context) (certificate.Certificate, err
 	s.how.Began("verify", still.Position.Rows)
 	c, err := s.verified(ctx)
 	if errors.Is(err, verify.ErrDiffers) {
-		return c, errors.Join(err, s.distrust(ctx))
+		return c, s.explain(ctx, err, still.Position, c)
 	}
 	if err != nil {
 		return c, err
@@ -188,6 +189,29 @@ func (s *switching) proveOnce(ctx context.Context) (certificate.Certificate, err
 	again := s.reported(ctx)
 	c.Still = certificate.Still{From: since, Until: until, Proof: proofOf(again.Position)}
 	return c, s.stillEqual(ctx, still.Position, again)
+}
+
+// explain says why the two sides differ although they were in step, and what is to be done.
+func (s *switching) explain(ctx context.Context, differs error, was *checkpoint.Position, c certificate.Certificate) error {
+	now := &checkpoint.Mark{Rows: c.Report.Left.Rows}
+	var err error
+	if now.Segments, err = s.segments(ctx); err != nil {
+		return errors.Join(differs, err)
+	}
+	before := was.Mark
+	if before == nil {
+		before = &checkpoint.Mark{Rows: was.Rows}
+	}
+	switch d := c.Report.Rows; {
+	case now.Wrote(before):
+		return errors.Join(differs, s.written())
+	case d.Missing+d.Extra+d.Differing == 0:
+		return fmt.Errorf("%w: %d rows are counted and never returned, so that nothing proves them equal", differs, d.Uncheckable)
+	case len(c.Report.LeftFound.Doubled) > 0 && d.Missing+d.Extra == 0:
+		return fmt.Errorf("%w: keys are doubled on %s, of which a query returns any copy", differs, s.source.Address)
+	}
+	return errors.Join(fmt.Errorf("%w: the side that is to serve was written to by others, or lost rows; the same command compares all of it and "+
+		"brings it in step again", differs), s.distrust(ctx))
 }
 
 // distrust forgets that the two sides were ever equal: somebody wrote to the side that is to serve, which moves nothing on the
@@ -267,7 +291,7 @@ func (s *switching) written() error {
 }
 
 // idle reports whether a cycle found nothing to apply.
-func (r Report) idle() bool { return r.Inserted+r.Changed+r.Deleted == 0 }
+func (r Report) idle() bool { return r.applied() == 0 }
 
 // verified compares all rows of both sides.
 func (s *switching) verified(ctx context.Context) (c certificate.Certificate, err error) {
@@ -291,8 +315,7 @@ func (s *switching) verified(ctx context.Context) (c certificate.Certificate, er
 	}
 	s.done.Certificate = c
 	if !report.Equal {
-		return c, fmt.Errorf("comparing all rows before the switch: %w: the side that is to serve was written to by others, or lost rows; "+
-			"the same command brings it in step again", verify.ErrDiffers)
+		return c, fmt.Errorf("comparing all rows before the switch: %w", verify.ErrDiffers)
 	}
 	return c, nil
 }
@@ -342,6 +365,7 @@ func turned(was *checkpoint.Position) *checkpoint.Position {
 
 // finish does what is to be done after the switch. All of it may be repeated.
 func (s *switching) finish(ctx context.Context, before bool) error {
+	s.how.Began("certificate and alias", 0)
 	sw := *s.position().Switch
 	s.done = Switched{Switch: sw, Before: before}
 	if err := json.Unmarshal(sw.Certificate, &s.done.Certificate); err != nil {

@@ -102,6 +102,8 @@ type Report struct {
 	Doubled   int64                `json:"doubled_keys"` // on the source, as last seen
 	Position  *checkpoint.Position `json:"-"`
 	Err       error                `json:"-"` // that ended the cycle
+
+	comparing time.Duration // of Took, the rows of ranges
 }
 
 // Outcome counts what became of keys that seemed to differ.
@@ -112,6 +114,8 @@ type Outcome struct {
 	Passed   int64 `json:"differences_passed"` // gone when they were looked at again
 	Unsure   int64 `json:"-"`                  // rows said to be written that prove nothing: doubled on the source, or not seen on the target
 }
+
+func (o Outcome) applied() int64 { return o.Inserted + o.Changed + o.Deleted }
 
 func (o *Outcome) add(other Outcome) {
 	o.Inserted += other.Inserted
@@ -153,7 +157,7 @@ type syncing struct {
 	limit          *rate.Limiter
 	job            *checkpoint.Holder // nil where it could not be taken
 	lost           bool               // it was, at least once
-	took           time.Duration      // the last cycle that ended well
+	took           time.Duration      // by the last cycle that ended well, to find out what to compare
 }
 
 // move is what a sync was begun with, whichever way it goes.
