@@ -92,7 +92,7 @@ func printFitness(w io.Writer, findings []cluster.Finding, force bool) {
 	for _, f := range findings {
 		word := "ok"
 		switch {
-		case f.Small && force:
+		case f.Small && force, f.Unseen:
 			word = "WARN"
 		case f.Bad:
 			word = "MEND"

@@ -149,7 +149,8 @@ func TestClusterStart(t *testing.T) {
 	m := newMachine(t)
 	m.fit()
 	m.replace("info.json", "25276510208", "8276510208")
-	m.run("cluster", "start", "--force").want(t, exitOK, "WARN  memory", "SERVICE", "querynode", "NOT WELL")
+	m.replace("info.json", "/var/lib/docker", "/not/on/this/machine")
+	m.run("cluster", "start", "--force").want(t, exitOK, "WARN  memory", "WARN  disk", "SERVICE", "querynode", "NOT WELL")
 	if !strings.Contains(m.read("calls"), "up --detach --wait\n") {
 		t.Errorf("nothing was started:\n%s", m.read("calls"))
 	}

@@ -254,12 +254,16 @@ func (s *stack) checkHA() {
 	s.awaitTargets()
 }
 
-// active is the one container of a coordinator that does not stand by.
+// active is the one container of a coordinator that does not stand by. One that was killed keeps its log: what counts is what
+// it has said since its last start.
 func (s *stack) active(coordinator string) string {
+	s.t.Helper()
 	var active []string
 	for _, index := range []string{"1", "2"} {
-		if strings.Contains(s.compose("logs", "--index", index, coordinator), "will become ACTIVE") {
-			active = append(active, coordinator+"-"+index)
+		name := coordinator + "-" + index
+		started := strings.TrimSpace(s.docker("inspect", "--format", "{{.State.StartedAt}}", "milvus-"+name))
+		if strings.Contains(s.compose("logs", "--since", started, "--index", index, coordinator), "will become ACTIVE") {
+			active = append(active, name)
 		}
 	}
 	if len(active) != 1 {

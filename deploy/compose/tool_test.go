@@ -70,6 +70,7 @@ func newTool(t *testing.T) *tool {
 	for name, value := range s.variables {
 		fmt.Fprintf(env, "%s=%s\n", name, value)
 	}
+	m.run(".", nil, "cp", "compose.lab.yaml", m.project) // init does not write it: it is no one else's
 	fmt.Fprintln(env, "COMPOSE_FILE=compose.yaml:compose.ha.yaml:compose.lb.yaml:compose.lab.yaml")
 	return m
 }

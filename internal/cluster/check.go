@@ -23,10 +23,11 @@ const (
 
 // A Finding is the outcome of one check.
 type Finding struct {
-	What  string `json:"what"`
-	Found string `json:"found"`
-	Bad   bool   `json:"bad"`
-	Small bool   `json:"small,omitempty"` // the machine is smaller than it should be, which one may choose to bear
+	What   string `json:"what"`
+	Found  string `json:"found"`
+	Bad    bool   `json:"bad"`
+	Small  bool   `json:"small,omitempty"`  // the machine is smaller than it should be, which one may choose to bear
+	Unseen bool   `json:"unseen,omitempty"` // it was not looked at, so it is neither good nor bad
 }
 
 // Machine is what the checks ask of the machine that the containers run on.
@@ -90,7 +91,7 @@ func (m Machine) checkMemory() Finding {
 
 func (m Machine) checkDisk() Finding {
 	if m.FreeDisk < 0 {
-		return Finding{What: "disk", Found: m.Root + " can't be seen from here; 100 GiB are needed"}
+		return Finding{What: "disk", Unseen: true, Found: m.Root + " can't be seen from here; 100 GiB are needed"}
 	}
 	f := Finding{What: "disk", Found: fmt.Sprintf("%s free in %s", humanize.IBytes(uint64(m.FreeDisk)), m.Root)}
 	if m.FreeDisk < NeededDisk {

@@ -65,6 +65,9 @@ func TestCheck(t *testing.T) {
 			if !slices.Equal(bad, c.bad) {
 				t.Errorf("bad are %v, want %v", bad, c.bad)
 			}
+			if unseen := slices.ContainsFunc(findings, func(f Finding) bool { return f.Unseen }); unseen != (m.FreeDisk < 0) {
+				t.Errorf("unseen: %v, with a disk of %d", unseen, m.FreeDisk)
+			}
 			if err := Fit(findings, false); (err != nil) != (len(c.bad) > 0) {
 				t.Errorf("fit: %v", err)
 			}
@@ -244,10 +247,20 @@ func TestWriteFiles(t *testing.T) {
 		if err := WriteFiles(t.Context(), dir, files, overlays); err != nil {
 			t.Fatal(err)
 		}
-		for _, name := range []string{"compose.yaml", "compose.ha.yaml", "lb/nginx.conf", "monitoring/prometheus.yml", "pulsar/standalone.conf", "new-env"} {
+		names := []string{"compose.yaml", "lb/nginx.conf", "monitoring/prometheus.yml", "pulsar/standalone.conf"}
+		for _, o := range Overlays {
+			names = append(names, "compose."+o+".yaml")
+		}
+		for _, name := range names {
 			if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
 				t.Error(err)
 			}
+		}
+		if script, err := os.Stat(filepath.Join(dir, "new-env")); err != nil || script.Mode().Perm() != 0o755 {
+			t.Errorf("new-env can't be run: %v, %v", script, err)
+		}
+		if _, err := os.Stat(filepath.Join(dir, "compose.lab.yaml")); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("the lab's overlay is there, without its images and limits: %v", err)
 		}
 		text, err := os.ReadFile(filepath.Join(dir, ".env"))
 		if err != nil {

@@ -39,6 +39,10 @@ func fill(ctx context.Context, dir string, files fs.FS, overlays []string) error
 	if err := os.CopyFS(dir, files); err != nil {
 		return fmt.Errorf("writing the project's files: %w", err)
 	}
+	// Files that a program carries have no mode bits, and Compose's messages say to run it.
+	if err := os.Chmod(filepath.Join(dir, "new-env"), 0o755); err != nil {
+		return fmt.Errorf("writing the project's files: %w", err)
+	}
 	// The script that one would run by hand, so that there is one way to make credentials.
 	if out, err := exec.CommandContext(ctx, "sh", filepath.Join(dir, "new-env")).CombinedOutput(); err != nil {
 		return fmt.Errorf("making credentials: %w: %s", err, out)
