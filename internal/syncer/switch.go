@@ -193,7 +193,13 @@ func (s *switching) proveOnce(ctx context.Context) (certificate.Certificate, err
 
 // explain says why the two sides differ although they were in step, and what is to be done.
 func (s *switching) explain(ctx context.Context, differs error, was *checkpoint.Position, c certificate.Certificate) error {
-	now := &checkpoint.Mark{Rows: c.Report.Left.Rows}
+	now := &checkpoint.Mark{Rows: c.Report.Left.Rows} // and those that are counted beyond the rows that were read
+	for _, d := range c.Report.LeftFound.Doubled {
+		now.Rows += d.Copies - 1
+	}
+	for _, u := range c.Report.LeftFound.Unreadable {
+		now.Rows += u.Rows
+	}
 	var err error
 	if now.Segments, err = s.segments(ctx); err != nil {
 		return errors.Join(differs, err)
