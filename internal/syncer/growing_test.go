@@ -32,24 +32,6 @@ func TestChangedAmongMany(t *testing.T) {
 	}
 }
 
-// TestDoubledHidesADelete finds a delete that a key inserted once more makes up for: the count stands, and so many rows were
-// written as were found.
-func TestDoubledHidesADelete(t *testing.T) {
-	t.Parallel()
-	p := filled(t, 3000)
-	p.waitSealed(t)
-	p.wantQuiet(t)
-	labtest.Insert(t, p.source, p.name, "", at(2, 17)) // 17 is there already
-	labtest.Delete(t, p.source, p.name, "id in [2503]")
-	reports := p.wantSync(t)
-	if last := reports[len(reports)-1]; last.Doubled != 1 {
-		t.Errorf("%d keys are doubled, want 1", last.Doubled)
-	}
-	if n := count(t, p.target, p.name); n != 2999 {
-		t.Errorf("the target has %d rows, want 2999", n)
-	}
-}
-
 // waitSealed waits until the source has loaded all rows as sealed segments, which takes it some seconds after a flush.
 func (p pair) waitSealed(t *testing.T) {
 	t.Helper()
