@@ -52,9 +52,12 @@ func (s *S3) copy(ctx context.Context, key string, from *S3, fromKey string) err
 func (s *S3) copyWhole(ctx context.Context, key, fromBucket string, from minio.ObjectInfo) error {
 	late, cancel := grace(ctx)
 	defer cancel()
-	_, err := s.core.Client.CopyObject(late,
-		minio.CopyDestOptions{Bucket: s.config.Bucket, Object: key},
-		minio.CopySrcOptions{Bucket: fromBucket, Object: from.Key, MatchETag: from.ETag})
+	err := undenied(late, func() error {
+		_, err := s.core.Client.CopyObject(late,
+			minio.CopyDestOptions{Bucket: s.config.Bucket, Object: key},
+			minio.CopySrcOptions{Bucket: fromBucket, Object: from.Key, MatchETag: from.ETag})
+		return err
+	})
 	return s.explain(ctx, err)
 }
 

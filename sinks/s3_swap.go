@@ -114,7 +114,11 @@ func (s *S3) putIf(ctx context.Context, key string, old Version, data []byte) (V
 	} else {
 		options.SetMatchETag(string(old))
 	}
-	info, err := s.core.Client.PutObject(ctx, s.config.Bucket, key, bytes.NewReader(data), int64(len(data)), options)
+	var info minio.UploadInfo
+	err := undenied(ctx, func() (err error) {
+		info, err = s.core.Client.PutObject(ctx, s.config.Bucket, key, bytes.NewReader(data), int64(len(data)), options)
+		return err
+	})
 	if err != nil {
 		return "", err
 	}

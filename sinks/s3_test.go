@@ -225,6 +225,7 @@ func TestRetries(t *testing.T) {
 		{"over quota", putPart, http.StatusBadRequest, "XMinioAdminBucketQuotaExceeded", 9, sinks.ErrNoSpace, 1},
 		{"bucket gone", beginUpload, http.StatusNotFound, "NoSuchBucket", 9, sinks.ErrNoBucket, 1},
 		{"keys withdrawn", putPart, http.StatusForbidden, "InvalidAccessKeyId", 9, sinks.ErrAccess, 1},
+		{"denied while another object is deleted", completeAll, http.StatusForbidden, "AccessDenied", 2, nil, 3},
 		{"clock off", putPart, http.StatusForbidden, "RequestTimeTooSkewed", 9, sinks.ErrAccess, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/minio/minio-go/v7"
+
+	"migrate/internal/clock"
 )
 
 // graceTime is how long requests that must not be cut off go on after their context's end: twice that, for a commit
@@ -21,6 +23,26 @@ func grace(ctx context.Context) (context.Context, context.CancelFunc) {
 	return late, func() {
 		stop()
 		cancel()
+	}
+}
+
+// A write that makes an object visible is tried so often where the store denies it. MinIO denies one, as if it had no right to
+// it, when the last other object of its folder is deleted at that moment: minio/minio#12914 and #15157 tell of such races.
+const (
+	deniedTries = 4
+	deniedPause = 50 * time.Millisecond
+)
+
+// undenied makes a write again while it is denied, a few times.
+func undenied(ctx context.Context, write func() error) error {
+	for try := 1; ; try++ {
+		err := write()
+		if try == deniedTries || minio.ToErrorResponse(err).Code != "AccessDenied" {
+			return err
+		}
+		if err := clock.Sleep(ctx, deniedPause); err != nil {
+			return err
+		}
 	}
 }
 
@@ -74,7 +96,10 @@ func (u *upload) complete() error {
 	}
 	ctx, cancel := grace(u.ctx)
 	defer cancel()
-	_, err := u.s.core.CompleteMultipartUpload(ctx, u.s.config.Bucket, u.key, u.id, u.parts, minio.PutObjectOptions{})
+	err := undenied(ctx, func() error {
+		_, err := u.s.core.CompleteMultipartUpload(ctx, u.s.config.Bucket, u.key, u.id, u.parts, minio.PutObjectOptions{})
+		return err
+	})
 	return u.s.explain(u.ctx, err)
 }
 
@@ -134,7 +159,10 @@ func (w *partWriter) finish() error {
 func (w *partWriter) putWhole() error {
 	ctx, cancel := grace(w.ctx)
 	defer cancel()
-	_, err := w.s.core.Client.PutObject(ctx, w.s.config.Bucket, w.key, bytes.NewReader(w.buffer), int64(len(w.buffer)),
-		minio.PutObjectOptions{PartSize: partSize})
+	err := undenied(ctx, func() error {
+		_, err := w.s.core.Client.PutObject(ctx, w.s.config.Bucket, w.key, bytes.NewReader(w.buffer), int64(len(w.buffer)),
+			minio.PutObjectOptions{PartSize: partSize})
+		return err
+	})
 	return w.s.explain(w.ctx, err)
 }
