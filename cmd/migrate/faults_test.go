@@ -102,7 +102,8 @@ func TestMinIORefuses(t *testing.T) {
 	}{
 		"full":           {1, answer(http.StatusInsufficientStorage, "XMinioStorageFull"), "make room"},
 		"over quota":     {1, answer(http.StatusBadRequest, "XMinioAdminBucketQuotaExceeded"), "make room"},
-		"no permission":  {1, answer(http.StatusForbidden, "AccessDenied"), "access denied"},
+		"no permission":  {4, answer(http.StatusForbidden, "AccessDenied"), "access denied"},
+		"denied once":    {1, answer(http.StatusForbidden, "AccessDenied"), ""}, // as MinIO does while a folder is emptied
 		"busy":           {2, answer(http.StatusServiceUnavailable, "SlowDown"), ""},
 		"broken":         {2, answer(http.StatusInternalServerError, "InternalError"), ""},
 		"body cut off":   {2, cutOff, ""},
