@@ -136,6 +136,26 @@ func TestOnce(t *testing.T) {
 	p.wantQuiet(t)
 }
 
+// TestOnceGoesOn takes as many cycles as it needs where one may compare a few rows only.
+func TestOnceGoesOn(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, plain(id))
+	rows := at(1, upTo(0, 5000)...)
+	labtest.Insert(t, p.source, p.name, "", rows)
+	labtest.Insert(t, p.target, p.name, "", rows)
+	opts := p.options()
+	opts.CycleRows = 1
+	reports, err := p.sync(t, opts)
+	if err != nil || len(reports) <= 3 {
+		t.Errorf("%d cycles, %v", len(reports), err)
+	}
+	for _, r := range reports {
+		if r.Ranges > 2 {
+			t.Errorf("cycle %d compared %d ranges", r.Cycle, r.Ranges)
+		}
+	}
+}
+
 // wantQuiet wants a pass that reads no row. A compaction changes the segments without a write, and costs one pass that
 // does.
 func (p pair) wantQuiet(t *testing.T) {
