@@ -112,6 +112,9 @@ func one(ctx context.Context, c client.Client) error {
 func (l *searcher) end(t *testing.T) {
 	l.stop()
 	l.running.Wait()
+	if l.searches > 0 {
+		l.longest = max(l.longest, time.Since(l.answered)) // it may have been waiting still
+	}
 	fmt.Printf("          %d searches meanwhile, %d asked again, %d failed\n", l.searches, l.repeated, len(l.failures))
 	if l.searches == 0 || len(l.failures) > 0 {
 		t.Errorf("%d searches, %d failed: %v", l.searches, len(l.failures), errors.Join(l.failures...))
