@@ -41,14 +41,9 @@ func (r *Reader) Lookup(ctx context.Context, partition string, keys []columns.Ke
 	return found, r.proveAbsent(ctx, partition, found.Absent)
 }
 
-// CountWhere is how many rows the server counts that a filter lets through.
-func (r *Reader) CountWhere(ctx context.Context, partition, filter string) (int64, error) {
-	return r.count(ctx, partition, filter)
-}
-
 // CountOf is how many rows of some keys the server counts.
 func (r *Reader) CountOf(ctx context.Context, partition string, keys []columns.Key) (int64, error) {
-	return r.count(ctx, partition, r.Layout.In(keys))
+	return r.CountWhere(ctx, partition, r.Layout.In(keys))
 }
 
 func (r *Reader) proveAbsent(ctx context.Context, partition string, keys []columns.Key) error {

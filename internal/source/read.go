@@ -288,7 +288,7 @@ func (p *reading) explainKey(ctx context.Context, rng columns.Range, key columns
 	if err != nil {
 		return err
 	}
-	copies, err := p.count(ctx, p.partition, p.Layout.Equals(key))
+	copies, err := p.CountWhere(ctx, p.partition, p.Layout.Equals(key))
 	if err != nil {
 		return err
 	}

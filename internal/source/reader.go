@@ -183,10 +183,11 @@ func (r *Reader) firstRows(ctx context.Context) (rows, bytes int, err error) {
 
 // Count counts the live rows of a range, each copy of a doubled key included.
 func (r *Reader) Count(ctx context.Context, partition string, rng columns.Range) (int64, error) {
-	return r.count(ctx, partition, r.Layout.Expr(rng))
+	return r.CountWhere(ctx, partition, r.Layout.Expr(rng))
 }
 
-func (r *Reader) count(ctx context.Context, partition, expr string) (int64, error) {
+// CountWhere counts the live rows that a filter lets through.
+func (r *Reader) CountWhere(ctx context.Context, partition, expr string) (int64, error) {
 	const field = "count(*)"
 	data, err := r.query(ctx, partition, expr, []string{field}, nil)
 	if err != nil {

@@ -95,7 +95,7 @@ func (s *since) proved(ctx context.Context, rest columns.Range) (rec arrow.Recor
 			last := slices.MaxFunc(s.layout.Keys(rec), columns.Key.Compare)
 			page.UpTo = &last
 		}
-		n, err := s.count(ctx, s.partition, s.filter(page))
+		n, err := s.CountWhere(ctx, s.partition, s.filter(page))
 		if err != nil || n == rec.NumRows() {
 			return rec, err
 		}
