@@ -77,7 +77,12 @@ func (s *S3) connect(ctx context.Context) error {
 	if !found {
 		return s.noBucket()
 	}
-	client, err := s.config.client(transport, maxTries)
+	// The client would ask for the region before its first requests, and give up with the first lost connection.
+	located := s.config
+	if located.Region, err = probe.GetBucketLocation(ctx, s.config.Bucket); err != nil {
+		return s.explain(ctx, err)
+	}
+	client, err := located.client(transport, maxTries)
 	s.core = minio.Core{Client: client}
 	return err
 }
