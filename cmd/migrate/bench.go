@@ -98,7 +98,7 @@ func benchAll(ctx context.Context, plan loadtest.Plan, sides []side) (*benchrepo
 	var bar steps
 	defer bar.stop()
 	plan.Progress = bar.add
-	plan.Step = bar.nextOrSay
+	plan.Step = bar.announce
 	report := benchreport.Of(plan, time.Now())
 	for _, s := range sides {
 		outcome, err := plan.Run(ctx, s.at)

@@ -55,7 +55,7 @@ func runCutover(cmd *cobra.Command, c config) error {
 		return err
 	}
 	var bar steps
-	how := syncer.Switching{To: checkpoint.Target, Alias: c.Alias, Workers: c.Workers, Began: bar.nextOrSay, Progress: bar.add}
+	how := syncer.Switching{To: checkpoint.Target, Alias: c.Alias, Workers: c.Workers, Began: bar.announce, Progress: bar.add}
 	if c.Rollback {
 		how.To = checkpoint.Source
 	}

@@ -165,7 +165,7 @@ func TestCutoverKilledAtEachStep(t *testing.T) {
 				t.Errorf("killed at %q, the %s serves with %d rows; %d were acknowledged", when, side, n, journal)
 			}
 		}
-		for _, step := range []string{"last pass", "see that nothing is written", "switch"} {
+		for _, step := range []string{"last pass", "verify", "see that nothing is written", "switch"} {
 			stop := writesOn(t, servers[move.from], name, &journal)
 			killed, r := killAt(t, step+"\n", move.args)
 			stop()
@@ -179,7 +179,7 @@ func TestCutoverKilledAtEachStep(t *testing.T) {
 			}
 			wantServing(step, move.from)
 		}
-		for _, step := range []string{"last pass", "see that nothing is written", "switch", "certificate and alias"} {
+		for _, step := range []string{"last pass", "verify", "see that nothing is written", "switch", "certificate and alias"} {
 			killed, r := killAt(t, step+"\n", move.args)
 			if !killed { // as fast as the kill, or switched by the run before
 				r.want(t, exitOK)

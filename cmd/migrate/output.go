@@ -21,18 +21,21 @@ type steps struct{ meter *progress.Meter }
 // next ends the step under way and begins another, of so many rows.
 func (s *steps) next(label string, rows int64) {
 	s.stop()
-	s.meter = progress.Start(os.Stderr, term.IsTerminal(int(os.Stderr.Fd())), label, rows)
+	s.meter = progress.Start(os.Stderr, onTerminal(), label, rows)
 }
 
-// nextOrSay is next, or only a line where there are no rows to count.
-func (s *steps) nextOrSay(label string, rows int64) {
+// announce is next, for steps of which some have no rows to count. Where no bar shows that a step has begun, a line does.
+func (s *steps) announce(label string, rows int64) {
+	s.stop()
+	if rows == 0 || !onTerminal() {
+		fmt.Fprintln(os.Stderr, label)
+	}
 	if rows > 0 {
 		s.next(label, rows)
-		return
 	}
-	s.stop()
-	fmt.Fprintln(os.Stderr, label)
 }
+
+func onTerminal() bool { return term.IsTerminal(int(os.Stderr.Fd())) }
 
 func (s *steps) add(rows, bytes int64) { s.meter.Add(rows, bytes) }
 

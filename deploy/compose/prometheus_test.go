@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // awaitTargets waits until Prometheus scrapes every container that has metrics, and each answers.
@@ -55,9 +56,10 @@ func (s *stack) compareTargets(ctx context.Context, want map[string]int) error {
 	return nil
 }
 
-// awaitAlerts waits until each alert fires; one is named by its rule and the role that it is about.
-func (s *stack) awaitAlerts(want ...string) {
-	s.await("alerts", func(ctx context.Context) error {
+// awaitAlerts waits until all alerts fire; one is named by its rule and the role that it is about.
+func (s *stack) awaitAlerts(limit time.Duration, want ...string) {
+	s.t.Helper()
+	s.awaitFor(limit, "alerts", func(ctx context.Context) error {
 		var found struct {
 			Alerts []struct {
 				State  string
@@ -69,7 +71,8 @@ func (s *stack) awaitAlerts(want ...string) {
 		}
 		firing := map[string]bool{}
 		for _, alert := range found.Alerts {
-			firing[alert.Labels["alertname"]+" "+alert.Labels["role"]] = alert.State == "firing"
+			name := alert.Labels["alertname"] + " " + alert.Labels["role"]
+			firing[name] = firing[name] || alert.State == "firing"
 		}
 		for _, name := range want {
 			if !firing[name] {

@@ -187,7 +187,8 @@ func (s *stack) throughLB(ctx context.Context, do func(client.Client) error) err
 // TestRunHA brings up what is to survive the loss of any one container, and kills one after the other.
 func TestRunHA(t *testing.T) {
 	s := newStack(t)
-	s.step("ha, lb, monitoring, standalone, migrate", func() { s.up("ha", "lb", "monitoring", "standalone", "migrate") })
+	overlays := []string{"ha", "lb", "monitoring", "standalone", "migrate"}
+	s.step(strings.Join(overlays, ", "), func() { s.up(overlays...) })
 	s.step("three of etcd, four drives, a standby of each coordinator", s.checkHA)
 	s.step("20,000 documents moved", func() {
 		s.demo("seed", "--address", s.standalone(), "--rows", "20000")
@@ -200,11 +201,21 @@ func TestRunHA(t *testing.T) {
 	} {
 		s.step(victim+" killed, until migrate finds both sides equal", func() { s.kill(victim) })
 	}
-	s.docker("kill", "milvus-querynode-2") // the last one
-	s.step("Prometheus tells of the loss of etcd, a drive, a proxy, all query nodes", func() {
-		s.awaitAlerts("FewerThanBefore etcd", "FewerThanBefore minio", "DriveOffline ", "FewerThanBefore proxy", "RoleMissing querynode")
+	load := s.search()
+	s.step("the last query node killed, until Prometheus tells of that, of an etcd, a drive, a proxy, and of searches that fail", func() {
+		s.docker("kill", "milvus-querynode-2")
+		s.awaitAlerts(6*time.Minute, "FewerThanBefore etcd", "FewerThanBefore minio", "DriveOffline ", "FewerThanBefore proxy", "RoleMissing querynode", "RequestsFail ")
 	})
-	s.step("all of it up again", func() { s.up(s.overlays...) })
+	load.halt()
+	s.step("a second etcd of three killed, until Prometheus tells that there is no leader", func() {
+		s.docker("kill", "milvus-etcd-3-1")
+		s.awaitAlerts(3*time.Minute, "EtcdHasNoLeader etcd")
+	})
+	s.step("all of it up again", func() {
+		s.compose("up", "--detach", "--wait", "etcd", "etcd-2", "etcd-3") // without which all else ends as soon as it starts
+		s.up(overlays...)
+		s.await("verify", func(ctx context.Context) error { return s.tryMigrate(ctx, "verify") })
+	})
 	s.step("down, with the data", func() { s.compose("down", "--volumes") })
 }
 
@@ -281,7 +292,12 @@ func (s *stack) kill(container string) {
 // await repeats try until it succeeds, for two minutes.
 func (s *stack) await(what string, try func(context.Context) error) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.ctx, 2*time.Minute)
+	s.awaitFor(2*time.Minute, what, try)
+}
+
+func (s *stack) awaitFor(limit time.Duration, what string, try func(context.Context) error) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.ctx, limit)
 	defer cancel()
 	for {
 		err := try(ctx)

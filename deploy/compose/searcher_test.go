@@ -110,13 +110,18 @@ func one(ctx context.Context, c client.Client) error {
 
 // end stops the load; no search may have failed for good.
 func (l *searcher) end(t *testing.T) {
+	l.halt()
+	if l.searches == 0 || len(l.failures) > 0 {
+		t.Errorf("%d searches, %d failed: %v", l.searches, len(l.failures), errors.Join(l.failures...))
+	}
+}
+
+// halt stops the load, however its searches ended.
+func (l *searcher) halt() {
 	l.stop()
 	l.running.Wait()
 	if l.searches > 0 {
 		l.longest = max(l.longest, time.Since(l.answered)) // it may have been waiting still
 	}
 	fmt.Printf("          %d searches meanwhile, %d asked again, %d failed\n", l.searches, l.repeated, len(l.failures))
-	if l.searches == 0 || len(l.failures) > 0 {
-		t.Errorf("%d searches, %d failed: %v", l.searches, len(l.failures), errors.Join(l.failures...))
-	}
 }

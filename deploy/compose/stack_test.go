@@ -34,6 +34,7 @@ type stack struct {
 	env       string            // the file with the credentials
 	variables map[string]string // of lab.env
 	overlays  []string
+	more      []string       // files on top of them
 	replicas  map[string]int // of what was scaled
 }
 
@@ -168,7 +169,7 @@ func (s *stack) compose(args ...string) string {
 
 func (s *stack) tryCompose(ctx context.Context, args ...string) (string, error) {
 	flags := []string{"--progress", "plain", "--env-file", s.env, "--env-file", "lab.env"}
-	for _, file := range Files(".", s.overlays...) {
+	for _, file := range append(Files(".", s.overlays...), s.more...) {
 		flags = append(flags, "--file", file)
 	}
 	env := []string{"MIGRATE_SOURCE_ADDRESS=standalone:19530", "MIGRATE_TARGET_ADDRESS=lb:19530", "MIGRATE_COLLECTION=" + collection}

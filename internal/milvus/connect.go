@@ -120,6 +120,9 @@ func (s *Server) Close() error {
 // wanted. It is less while the server limits the rate or has become slow; further calls wait then.
 func (s *Server) Pace() (limit, wanted int) { return s.pace.state() }
 
+// Rest is how long each call that may be repeated waits before it begins: where the server is slow with one call at a time.
+func (s *Server) Rest() time.Duration { return s.pace.resting() }
+
 // Database is the database that was connected to; "" is the default one.
 func (s *Server) Database() string { return s.database }
 

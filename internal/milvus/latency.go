@@ -18,12 +18,19 @@ type kind struct {
 	size               int
 }
 
-// kindOf is the kind of a query of rows. A count(*) costs what it counts, which its answer does not tell.
+// counts is the kind of every count(*). It costs what it counts, which its answer does not tell: that it takes long says
+// nothing, and that it is quick says that the server is.
+var counts = kind{fields: "count(*)"}
+
+// kindOf is the kind of a query of rows, or of a count.
 func kindOf(req, reply any, err error) kind {
 	query, ok := req.(*milvuspb.QueryRequest)
 	rows, isRows := reply.(*milvuspb.QueryResults)
-	if !ok || !isRows || err != nil || slices.Contains(query.GetOutputFields(), "count(*)") {
+	switch {
+	case !ok || !isRows || err != nil:
 		return kind{}
+	case slices.Contains(query.GetOutputFields(), counts.fields):
+		return counts
 	}
 	return kind{
 		collection: query.GetDbName() + "/" + query.GetCollectionName(),

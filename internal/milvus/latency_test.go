@@ -52,9 +52,9 @@ func TestKindOf(t *testing.T) {
 	}
 	page := kindOf(query("c", "id", "v"), rows(8<<20), nil)
 	for name, test := range map[string]struct {
-		req, reply any
-		err        error
-		same, none bool
+		req, reply        any
+		err               error
+		same, none, count bool
 	}{
 		"a little smaller":   {req: query("c", "id", "v"), reply: rows(6 << 20), same: true},
 		"a little larger":    {req: query("c", "id", "v"), reply: rows(10 << 20), same: true},
@@ -63,12 +63,12 @@ func TestKindOf(t *testing.T) {
 		"empty":              {req: query("c", "id", "v"), reply: rows(0)},
 		"another collection": {req: query("d", "id", "v"), reply: rows(8 << 20)},
 		"other fields":       {req: query("c", "id"), reply: rows(8 << 20)},
-		"a count":            {req: query("c", "count(*)"), reply: rows(8), none: true},
+		"a count":            {req: query("c", "count(*)"), reply: rows(8), count: true},
 		"no answer":          {req: query("c", "id", "v"), reply: rows(0), err: errAway, none: true},
 		"an insert":          {req: &milvuspb.InsertRequest{}, reply: &milvuspb.MutationResult{}, none: true},
 	} {
 		k := kindOf(test.req, test.reply, test.err)
-		if (k == page) != test.same || (k == kind{}) != test.none {
+		if (k == page) != test.same || (k == kind{}) != test.none || (k == counts) != test.count {
 			t.Errorf("%s: %+v beside %+v", name, k, page)
 		}
 	}

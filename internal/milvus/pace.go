@@ -183,6 +183,7 @@ func (p *pace) answered(k kind, took time.Duration) (why string) {
 		}
 		p.lower()
 		return "the server takes much longer than it did"
+	case k == counts && took > slowLeast:
 	case !slow:
 		p.raise()
 	}
@@ -212,7 +213,7 @@ func (p *pace) raise() {
 
 // usualOf is nil where a call's time tells nothing.
 func (p *pace) usualOf(k kind) *usual {
-	if k == (kind{}) {
+	if k == (kind{}) || k == counts {
 		return nil
 	}
 	if p.usual == nil {

@@ -51,6 +51,7 @@ func TestPace(t *testing.T) {
 	fails := func(n int, err error) func(*pace) {
 		return func(p *pace) { p.answers(n, kind{}, time.Millisecond, err) }
 	}
+	counting := func(n int, took time.Duration) func(*pace) { return func(p *pace) { p.answers(n, counts, took, nil) } }
 	together := func(n int) func(*pace) {
 		return func(p *pace) {
 			for begun := p.lowerings(); n > 0; n-- {
@@ -77,6 +78,9 @@ func TestPace(t *testing.T) {
 		"a round of many calls is large": {64, []func(*pace){fails(1, errLimited), good(31)}, 32},
 		"and raises by one":              {64, []func(*pace){fails(1, errLimited), good(32)}, 33},
 		"never above what is wanted":     {4, []func(*pace){fails(3, errLimited), good(1000)}, 4},
+		"a round of quick counts":        {4, []func(*pace){fails(3, errLimited), counting(round, usually)}, 2},
+		"slow counts tell nothing":       {4, []func(*pace){fails(3, errLimited), counting(1000, slowly)}, 1},
+		"neither of slowness":            {16, []func(*pace){counting(round, usually), counting(1000, slowly)}, 16},
 		"slow":                           {16, []func(*pace){good(round), slow(round)}, 8},
 		"slow for less than a round":     {16, []func(*pace){good(round), slow(round - 1), good(1)}, 16},
 		"slow from the start":            {16, []func(*pace){slow(1000)}, 16},
@@ -98,17 +102,19 @@ func TestRest(t *testing.T) {
 	for _, step := range []struct {
 		what  string
 		calls int
+		kind  kind
 		took  time.Duration
 		want  time.Duration
 	}{
-		{"usual", round, 100 * time.Millisecond, 0},
-		{"slow", round, 2 * time.Second, 2 * time.Second},
-		{"slow again", round, 2 * time.Second, 4 * time.Second},
-		{"slower", round, 8 * time.Second, 5 * time.Second},
-		{"well", round, 100 * time.Millisecond, 2500 * time.Millisecond},
-		{"well for long", 6 * round, 100 * time.Millisecond, 0},
+		{"usual", round, pages, 100 * time.Millisecond, 0},
+		{"slow", round, pages, 2 * time.Second, 2 * time.Second},
+		{"slow again", round, pages, 2 * time.Second, 4 * time.Second},
+		{"slow counts", 10 * round, counts, 2 * time.Second, 4 * time.Second},
+		{"slower", round, pages, 8 * time.Second, 5 * time.Second},
+		{"well", round, pages, 100 * time.Millisecond, 2500 * time.Millisecond},
+		{"well for long", 6 * round, pages, 100 * time.Millisecond, 0},
 	} {
-		p.answers(step.calls, pages, step.took, nil)
+		p.answers(step.calls, step.kind, step.took, nil)
 		if got := p.resting(); got != step.want {
 			t.Errorf("%s: a rest of %v, want %v", step.what, got, step.want)
 		}

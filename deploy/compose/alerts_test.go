@@ -1,0 +1,84 @@
+//go:build compose
+
+package compose
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+	"time"
+)
+
+// TestAllAlerts brings about what the alerts are for that TestRunHA does not see fire, and waits until Prometheus tells of it.
+// The stores are small, so that they can be filled; the two of the sync fire after a minute, and not after half an hour and six
+// hours.
+func TestAllAlerts(t *testing.T) {
+	s := newStack(t)
+	dir := t.TempDir()
+	small := s.file(dir, "small.yaml", `
+services:
+  etcd: {environment: {ETCD_QUOTA_BACKEND_BYTES: "33554432"}}
+  prometheus: {volumes: ["`+s.quickerAlerts(dir)+`:/etc/prometheus/alerts.yml:ro"]}
+volumes:
+  minio: {driver_opts: {type: tmpfs, device: tmpfs, o: size=1g}}
+`)
+	s.more = []string{small, s.file(dir, "slow.yaml", `services: {sync: {environment: {MIGRATE_MAX_RATE: "10"}}}`)}
+	s.step("lb, monitoring, standalone, migrate", func() { s.up("lb", "monitoring", "standalone", "migrate") })
+	s.step("20,000 documents moved", func() {
+		s.demo("seed", "--address", s.standalone(), "--rows", "20000")
+		s.migrate("export")
+		s.migrate("import")
+	})
+	s.step("a sync that compares ten rows a second: SyncNotThrough", func() {
+		s.compose("--profile", "sync", "up", "--detach", "sync")
+		s.awaitAlerts(5*time.Minute, "SyncNotThrough sync")
+	})
+	s.more = []string{small}
+	s.step("a sync in step", func() { s.compose("--profile", "sync", "up", "--detach", "--wait", "sync") })
+	s.step("the standalone stopped, the stores filled, the query nodes slowed: the rest", func() {
+		s.compose("stop", "standalone")
+		s.fillEtcd()
+		s.docker("exec", "milvus-minio-1", "sh", "-c", `head -c $(($(stat -f -c '%a*%S-%b*%S/20' /data))) /dev/zero > /data/filled`)
+		s.docker("update", "--cpus", "0.05", "milvus-querynode-1", "milvus-querynode-2")
+		var loads []*searcher
+		for range 8 {
+			loads = append(loads, s.search())
+		}
+		s.awaitAlerts(25*time.Minute, "EtcdNearItsQuota etcd", "ObjectStoreNearlyFull ", "SearchSlow ", "QueryNodesBehind ", "SyncBehind sync")
+		for _, load := range loads {
+			load.halt()
+		}
+	})
+	s.step("down, with the data", func() { s.compose("--profile", "sync", "down", "--volumes") })
+}
+
+// file writes a file of Compose or Prometheus, and returns its path.
+func (s *stack) file(dir, name, text string) string {
+	path := filepath.Join(dir, name)
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		s.t.Fatal(err)
+	}
+	return path
+}
+
+// quickerAlerts are the rules with a minute in place of half an hour and of hours.
+func (s *stack) quickerAlerts(dir string) string {
+	return s.file(dir, "alerts.yml", regexp.MustCompile(`for: (30m|6h)`).ReplaceAllString(read(s.t, "monitoring/alerts.yml"), "for: 1m"))
+}
+
+// fillEtcd puts values that nobody reads, until etcd is nearly at its quota.
+func (s *stack) fillEtcd() {
+	value := bytes.Repeat([]byte(rand.Text()), 1<<20/len(rand.Text()))
+	s.await("etcd nearly full", func(ctx context.Context) error {
+		for i := range 27 { // of 32 MiB
+			if _, err := s.engine.Docker(ctx, bytes.NewReader(value), "exec", "--interactive", "milvus-etcd-1", "etcdctl", "put", "filled/"+itoa(i)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
