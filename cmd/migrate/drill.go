@@ -116,6 +116,10 @@ func (r drillResult) text(w io.Writer) {
 			}
 		}
 	}
+	if r.Rows == nil {
+		fmt.Fprintln(w, "whether a row was lost is not known: not every key was read")
+		return
+	}
 	fmt.Fprintf(w, "%s acknowledged: %s lost, %s doubled; of inserts that were not acknowledged %s are there\n",
 		rows(r.Rows.Acknowledged), humanize.Comma(r.Rows.Lost), humanize.Comma(r.Rows.Doubled), rows(r.Rows.Doubtful))
 }

@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"migrate/internal/clock"
@@ -108,13 +109,11 @@ func (p *Project) Down(ctx context.Context, out io.Writer, wipe bool) error {
 // run runs a program in a folder. What it says on standard error goes to out, if there is one, and else into the error.
 func run(ctx context.Context, dir string, out io.Writer, args []string) ([]byte, error) {
 	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd := Command(ctx, args[0], args[1:]...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &stdout, &stderr
 	if out != nil {
 		cmd.Stderr = io.MultiWriter(out, &stderr)
 	}
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = 10 * time.Second
 	err := cmd.Run()
 	switch {
 	case ctx.Err() != nil:
@@ -127,6 +126,16 @@ func run(ctx context.Context, dir string, out io.Writer, args []string) ([]byte,
 		return nil, fmt.Errorf("running %s: %w: %s", strings.Join(args, " "), ErrUnhealthy, lastLines(stderr.String()))
 	}
 	return nil, fmt.Errorf("running %s: %w: %s", strings.Join(args, " "), err, lastLines(stderr.String()))
+}
+
+// Command is a program that is interrupted when the context ends, with all that it runs: an older docker does not pass that
+// on to Compose, which would go on by itself.
+func Command(ctx context.Context, program string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
+	cmd.WaitDelay = 10 * time.Second
+	return cmd
 }
 
 // unreachable recognizes what Docker says where its daemon does not answer, or may not be used; it has no code for that.

@@ -34,7 +34,7 @@ type Plan struct {
 	Base      loadtest.Plan
 	Inserters int
 	Batch     int               // rows of an insert under way
-	Settle    time.Duration     // how long the load is watched before a part is taken away, and has to be well afterwards
+	Settle    time.Duration     // how long the load has to be well before a part is taken away, and when it is back
 	Away      time.Duration     // how long a part stays away
 	Step      func(what string) // told what begins; may be nil
 }
@@ -45,7 +45,7 @@ type Report struct {
 	Version    string       `json:"version"`
 	Collection string       `json:"collection"`
 	Parts      []PartReport `json:"parts"`
-	Rows       Rows         `json:"rows"`
+	Rows       *Rows        `json:"rows"` // nil where not every key could be read
 }
 
 // Rows holds what was acknowledged against what is there, key by key.
@@ -70,8 +70,8 @@ type Felt struct {
 	Before Phase `json:"before"`
 	Away   Phase `json:"away"`
 	Back   Phase `json:"back"`
-	// Recovery is how long after the stop the last call failed, or the last time ended that was longer than a second and
-	// without an answer; 0 where neither was.
+	// Recovery is how long after the stop the last call failed, or the last time without an answer ended that was longer than a
+	// second, and than twice the longest one before; 0 where neither was.
 	Recovery time.Duration `json:"recovery_ns"`
 }
 
@@ -81,7 +81,8 @@ const (
 	startTimeout = 3 * time.Minute
 )
 
-// Run carries the plan out on a server. Whatever happens, what was taken away is given back.
+// Run carries the plan out on a server. Whatever happens, what was taken away is given back, and unless it was interrupted the
+// rows are looked for.
 func (p Plan) Run(ctx context.Context, cfg milvus.Config) (r *Report, err error) {
 	p.step("a collection to search in")
 	base, err := p.Base.Run(ctx, cfg)
@@ -95,18 +96,19 @@ func (p Plan) Run(ctx context.Context, cfg milvus.Config) (r *Report, err error)
 		server: cfg, collection: base.Collection, vectors: p.Base.Vectors, searches: *p.Base.Searches, batch: p.Batch,
 		searched: newFelt(), inserted: newFelt(), acked: []stretch{{0, base.Inserted.Rows}},
 	}
-	if err := p.underLoad(ctx, l, r); err != nil {
+	if err = p.underLoad(ctx, l, r); ctx.Err() != nil {
 		return r, err
 	}
 	cfg.RetryFor = 0
 	p.step("reading all keys")
-	if r.Rows, err = l.proved(ctx, cfg); err != nil {
-		return r, err
+	rows, unread := l.proved(ctx, cfg)
+	if unread != nil {
+		return r, errors.Join(err, unread)
 	}
-	if r.Rows.Lost != 0 || r.Rows.Doubled != 0 {
-		return r, ErrLost
+	if r.Rows = &rows; rows.Lost != 0 || rows.Doubled != 0 {
+		err = errors.Join(err, ErrLost)
 	}
-	return r, nil
+	return r, err
 }
 
 func (p Plan) step(what string) {
@@ -127,38 +129,23 @@ func (p Plan) underLoad(ctx context.Context, l *load, r *Report) error {
 
 func (p Plan) each(ctx context.Context, l *load, r *Report) error {
 	for _, part := range p.Parts {
-		done, err := p.one(ctx, l, part)
+		done := PartReport{Part: part.String()}
+		if err := p.settle(ctx, l, &done); err != nil {
+			return fmt.Errorf("drill with %v: %w", part, err)
+		}
+		err := p.one(ctx, l, part, &done)
+		r.Parts = append(r.Parts, done)
 		if err != nil {
 			return fmt.Errorf("drill with %v: %w", part, err)
 		}
-		r.Parts = append(r.Parts, done)
 	}
 	return nil
-}
-
-// one takes a part away and gives it back.
-func (p Plan) one(ctx context.Context, l *load, part Part) (PartReport, error) {
-	r := PartReport{Part: part.String()}
-	if err := p.settle(ctx, l, &r); err != nil {
-		return r, err
-	}
-	stopped := time.Now()
-	if err := p.away(ctx, l, part, &r); err != nil {
-		return r, err
-	}
-	err := p.awaitWell(ctx, l)
-	l.next(&r.Searches.Back, &r.Inserts.Back)
-	r.Searches.Recovery, r.Inserts.Recovery = l.searched.recovered(stopped), l.inserted.recovered(stopped)
-	return r, err
 }
 
 // settle watches the load for a while, and refuses to take anything away where it is not well.
 func (p Plan) settle(ctx context.Context, l *load, r *PartReport) error {
 	l.next(nil, nil)
 	p.step("the load, with everything there")
-	if err := clock.Sleep(ctx, p.Settle); err != nil {
-		return err
-	}
 	err := p.awaitWell(ctx, l)
 	l.next(&r.Searches.Before, &r.Inserts.Before)
 	for _, before := range []Phase{r.Searches.Before, r.Inserts.Before} {
@@ -166,6 +153,20 @@ func (p Plan) settle(ctx context.Context, l *load, r *PartReport) error {
 			return fmt.Errorf("%w: %s", ErrNotWell, before.Failure)
 		}
 	}
+	l.searched.expect(r.Searches.Before.Gap)
+	l.inserted.expect(r.Inserts.Before.Gap)
+	return err
+}
+
+// one takes a part away, gives it back, and watches the load until it is well.
+func (p Plan) one(ctx context.Context, l *load, part Part, r *PartReport) error {
+	stopped := time.Now()
+	err := p.away(ctx, l, part, r)
+	if err == nil {
+		err = p.awaitWell(ctx, l)
+	}
+	l.next(&r.Searches.Back, &r.Inserts.Back)
+	r.Searches.Recovery, r.Inserts.Recovery = l.searched.recovered(stopped), l.inserted.recovered(stopped)
 	return err
 }
 
@@ -186,14 +187,14 @@ func (p Plan) away(ctx context.Context, l *load, part Part, r *PartReport) error
 	return err
 }
 
-// awaitWell waits until no call has failed for a while.
+// awaitWell waits until no call has failed for a while, from now on.
 func (p Plan) awaitWell(ctx context.Context, l *load) error {
-	for until := time.Now().Add(patience); ; {
+	for began := time.Now(); ; {
 		now := time.Now()
-		if min(l.searched.wellFor(now), l.inserted.wellFor(now)) >= p.Settle {
+		if min(l.searched.wellFor(now), l.inserted.wellFor(now), now.Sub(began)) >= p.Settle {
 			return nil
 		}
-		if now.After(until) {
+		if now.Sub(began) > patience {
 			return fmt.Errorf("%w within %v", ErrNotRecovered, patience)
 		}
 		if err := clock.Sleep(ctx, 100*time.Millisecond); err != nil {

@@ -150,7 +150,8 @@ type started struct {
 
 func (s *started) Start(ctx context.Context) error { s.times++; return s.Part.Start(ctx) }
 
-// TestGivenBack gives a part back in any case, and drops the collection.
+// TestGivenBack gives a part back in any case, tells what was felt of it, and drops the collection. Whether rows were lost is told
+// wherever there is time to look.
 func TestGivenBack(t *testing.T) {
 	failure := errors.New("no such unit")
 	for title, c := range map[string]struct {
@@ -178,6 +179,12 @@ func TestGivenBack(t *testing.T) {
 			}
 			if part.times != 1 {
 				t.Errorf("given back %d times", part.times)
+			}
+			if len(report.Parts) != 1 || report.Parts[0].Searches.Before.Calls == 0 {
+				t.Errorf("parts %+v", report.Parts)
+			}
+			if looked := report.Rows != nil && report.Rows.Acknowledged >= 2000 && report.Rows.Lost == 0; looked == c.cancel {
+				t.Errorf("rows %+v", report.Rows)
 			}
 			if there, err := labtest.Target(t).Exists(t.Context(), report.Collection); there || err != nil {
 				t.Errorf("%s is left, %v", report.Collection, err)

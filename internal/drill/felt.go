@@ -24,9 +24,20 @@ type felt struct {
 	lastGood    time.Time
 	lastFailure time.Time // when the last failed call ended
 	lastHeldUp  time.Time // when the last answer came that was waited for too long
+	heldUp      time.Duration
 }
 
-func newFelt() *felt { return &felt{calls: loadtest.NewCalls()} }
+// leastHeldUp is how long a load that is well goes without an answer at most, unless its calls take longer than that.
+const leastHeldUp = time.Second
+
+func newFelt() *felt { return &felt{calls: loadtest.NewCalls(), heldUp: leastHeldUp} }
+
+// expect takes the longest time without an answer while all was well.
+func (f *felt) expect(gap time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.heldUp = max(leastHeldUp, 2*gap)
+}
 
 // add counts one call.
 func (f *felt) add(began, ended time.Time, err error) {
@@ -52,7 +63,7 @@ func (f *felt) gap(now time.Time) {
 	}
 	length := now.Sub(f.lastGood)
 	f.phase.Gap = max(f.phase.Gap, length)
-	if length > heldUp {
+	if length > f.heldUp {
 		f.lastHeldUp = now
 	}
 }
@@ -72,17 +83,11 @@ func (f *felt) next(now time.Time) Phase {
 func (f *felt) wellFor(now time.Time) time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if now.Sub(f.lastGood) > answered {
+	if now.Sub(f.lastGood) > 2*f.heldUp {
 		return 0
 	}
 	return now.Sub(f.lastFailure)
 }
-
-// answered is within which time a load that is well has an answer.
-const answered = 2 * time.Second
-
-// heldUp is how long a load that is well goes without an answer at most.
-const heldUp = time.Second
 
 // recovered is how long after an instant the last call failed, or the last answer came for which all had been held up; 0
 // where neither was.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -32,8 +31,7 @@ func (c Commands) Stop(ctx context.Context) error  { return shell(ctx, c.StopCom
 func (c Commands) Start(ctx context.Context) error { return shell(ctx, c.StartCommand) }
 
 func shell(ctx context.Context, command string) error {
-	cmd := exec.CommandContext(ctx, "sh", "-c", command)
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd := compose.Command(ctx, "sh", "-c", command)
 	cmd.WaitDelay = time.Second // a command may leave a server behind that holds on to its output
 	out, err := cmd.CombinedOutput()
 	if err != nil && !errors.Is(err, exec.ErrWaitDelay) {
@@ -83,10 +81,13 @@ func (c container) Stop(ctx context.Context) error {
 	return c.docker(ctx, verb)
 }
 
-// Start starts it, and returns when it is healthy.
+// Start starts it, and returns when it is healthy. A stop that was cut off is brought to its end first: Docker goes on with it,
+// and would find that there is nothing to start yet.
 func (c container) Start(ctx context.Context) error {
-	if err := c.docker(ctx, "start"); err != nil {
-		return err
+	for _, verb := range []string{"stop", "start"} {
+		if err := c.docker(ctx, verb); err != nil {
+			return err
+		}
 	}
 	return c.project.AwaitHealthy(ctx, c.ID)
 }

@@ -2,10 +2,8 @@ package drill
 
 import (
 	"context"
-	"errors"
 	"reflect"
 	"testing"
-	"time"
 
 	"migrate/deploy/lab"
 	"migrate/internal/loadtest"
@@ -62,35 +60,5 @@ func TestLengthen(t *testing.T) {
 	}
 	if want := []stretch{{0, 20}, {1000, 20}, {30, 10}}; !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
-	}
-}
-
-// TestRecovered is the end of the last failure, or of the last time that all were held up, and not of a short pause.
-func TestRecovered(t *testing.T) {
-	at := func(seconds float64) time.Time {
-		return time.Unix(1000, 0).Add(time.Duration(seconds * float64(time.Second)))
-	}
-	failure := errors.New("no channel")
-	for title, c := range map[string]struct {
-		failed, answered []float64
-		want             time.Duration
-	}{
-		"nothing felt":     {nil, []float64{0, 0.5, 1, 1.5}, 0},
-		"a failure":        {[]float64{2}, []float64{0, 0.5, 1, 1.5}, 2 * time.Second},
-		"held up":          {nil, []float64{0, 0.5, 8}, 8 * time.Second},
-		"held up, then":    {[]float64{9}, []float64{0, 0.5, 8}, 9 * time.Second},
-		"before the stop":  {[]float64{-3}, []float64{-6, -2, -1.5}, 0},
-		"failed, held up ": {[]float64{1}, []float64{0, 5}, 5 * time.Second},
-	} {
-		f := newFelt()
-		for _, s := range c.answered {
-			f.add(at(s), at(s), nil)
-		}
-		for _, s := range c.failed {
-			f.add(at(s), at(s), failure)
-		}
-		if got := f.recovered(at(0)); got != c.want {
-			t.Errorf("%s: %v, want %v", title, got, c.want)
-		}
 	}
 }
