@@ -4,8 +4,7 @@ package compose
 
 import (
 	"bytes"
-	"context"
-	"crypto/rand"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -21,7 +20,7 @@ func TestAllAlerts(t *testing.T) {
 	dir := t.TempDir()
 	small := s.file(dir, "small.yaml", `
 services:
-  etcd: {environment: {ETCD_QUOTA_BACKEND_BYTES: "33554432"}}
+  etcd: {environment: {ETCD_QUOTA_BACKEND_BYTES: "`+itoa(etcdQuota)+`"}}
   prometheus: {volumes: ["`+s.quickerAlerts(dir)+`:/etc/prometheus/alerts.yml:ro"]}
 volumes:
   minio: {driver_opts: {type: tmpfs, device: tmpfs, o: size=1g}}
@@ -70,15 +69,24 @@ func (s *stack) quickerAlerts(dir string) string {
 	return s.file(dir, "alerts.yml", regexp.MustCompile(`for: (30m|6h)`).ReplaceAllString(read(s.t, "monitoring/alerts.yml"), "for: 1m"))
 }
 
-// fillEtcd puts values that nobody reads, until etcd is nearly at its quota.
+// etcdQuota is small enough to be nearly filled, in bytes.
+const etcdQuota = 64 << 20
+
+// fillEtcd puts values that nobody reads, until etcd is nearly at its quota, and not beyond it.
 func (s *stack) fillEtcd() {
-	value := bytes.Repeat([]byte(rand.Text()), 1<<20/len(rand.Text()))
-	s.await("etcd nearly full", func(ctx context.Context) error {
-		for i := range 27 { // of 32 MiB
-			if _, err := s.engine.Docker(ctx, bytes.NewReader(value), "exec", "--interactive", "milvus-etcd-1", "etcdctl", "put", "filled/"+itoa(i)); err != nil {
-				return err
-			}
+	value := bytes.Repeat([]byte("filled"), 1<<20/len("filled"))
+	for i := 0; s.etcdSize() < etcdQuota*85/100; i++ {
+		if _, err := s.engine.Docker(s.ctx, bytes.NewReader(value), "exec", "--interactive", "milvus-etcd-1", "etcdctl", "put", "filled/"+itoa(i)); err != nil {
+			s.t.Fatal(err)
 		}
-		return nil
-	})
+	}
+}
+
+func (s *stack) etcdSize() int64 {
+	var status []struct{ Status struct{ DBSize int64 } }
+	text := s.docker("exec", "milvus-etcd-1", "etcdctl", "endpoint", "status", "--write-out", "json")
+	if err := json.Unmarshal([]byte(text), &status); err != nil || len(status) != 1 {
+		s.t.Fatalf("the size of etcd: %v in %s", err, text)
+	}
+	return status[0].Status.DBSize
 }
