@@ -20,6 +20,7 @@ func TestAllAlerts(t *testing.T) {
 	dir := t.TempDir()
 	small := s.file(dir, "small.yaml", `
 services:
+  minio: {deploy: {resources: {limits: {memory: 3g}}}} # what its store holds counts as its memory
   etcd: {environment: {ETCD_QUOTA_BACKEND_BYTES: "`+itoa(etcdQuota)+`"}}
   prometheus: {volumes: ["`+s.quickerAlerts(dir)+`:/etc/prometheus/alerts.yml:ro"]}
 volumes:

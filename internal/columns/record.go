@@ -1,6 +1,7 @@
 package columns
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -11,6 +12,8 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/protoadapt"
+
+	"migrate/internal/milvus"
 )
 
 // Record makes a record batch of a server's columns, which come in any order: they are matched by name. Numbers and
@@ -47,6 +50,9 @@ func nameOf(d *schemapb.FieldData) string {
 }
 
 func (f field) array(d *schemapb.FieldData) (arrow.Array, error) {
+	if milvus.HoldsNull(d) {
+		return nil, errors.New("it holds NULLs, which can't be carried")
+	}
 	switch f.kind {
 	case schemapb.DataType_FloatVector:
 		return listOf(floats(d.GetVectors().GetFloatVector().GetData()), f.width)

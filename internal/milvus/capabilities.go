@@ -83,7 +83,7 @@ func parseVersion(text string) (v version) {
 	return v
 }
 
-// Unsupported names each field of a schema whose type this server, or migrate, does not carry: "name (Type)".
+// Unsupported names what of a schema this server, or migrate, does not carry: fields as "name (Type)".
 func (c Capabilities) Unsupported(schema *schemapb.CollectionSchema) []string {
 	var fields []string
 	for _, f := range schema.GetFields() {
@@ -91,5 +91,5 @@ func (c Capabilities) Unsupported(schema *schemapb.CollectionSchema) []string {
 			fields = append(fields, fmt.Sprintf("%s (%s)", f.GetName(), f.GetDataType()))
 		}
 	}
-	return fields
+	return append(fields, newerTypes(schema)...)
 }

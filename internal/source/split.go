@@ -182,8 +182,10 @@ func (r *Reader) tighten(ctx context.Context, partition string, lo int64, exp in
 	if bound, ok := above(lo, exp); ok {
 		high = bound.Int
 	}
-	if bound, ok := above(lo, exp-1); ok && exp > 0 {
-		low = bound.Int
+	if exp > 0 {
+		if bound, ok := above(lo, exp-1); ok {
+			low = bound.Int
+		}
 	}
 	for range tightenings {
 		mid := columns.IntKey(int64(uint64(low) + (uint64(high)-uint64(low))/2))
@@ -227,7 +229,8 @@ func (r *Reader) splitTexts(ctx context.Context, partition string, rng columns.R
 		if len(keys) == 0 {
 			return append(ranges, open), nil
 		}
-		left.After = &keys[len(keys)-1]
+		last := keys[len(keys)-1].Clone() // the others need not stay in memory for it
+		left.After = &last
 		if open.Rows += int64(len(keys)); open.Rows >= most {
 			open.UpTo = left.After
 			ranges, open = append(ranges, open), Counted{Range: left}
