@@ -78,15 +78,7 @@ func Export(ctx context.Context, server *milvus.Server, collection string, sink 
 	if err != nil {
 		return nil, err
 	}
-	if err := begin(ctx, sink, opts); err != nil {
-		return nil, err
-	}
-	release, err := ensureLoaded(ctx, server, coll, opts.Load)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	reader, err := source.Open(ctx, server, coll)
+	replaces, err := checkExisting(ctx, sink, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +86,7 @@ func Export(ctx context.Context, server *milvus.Server, collection string, sink 
 	if err != nil {
 		return nil, err
 	}
-	e := &export{server: server, reader: reader, sink: sink, opts: opts, job: job}
+	e := &export{server: server, collection: coll, sink: sink, opts: opts, job: job, replaces: replaces}
 	m, err := e.run(jobCtx)
 	return m, e.end(ctx, err)
 }
@@ -122,59 +114,49 @@ func describe(ctx context.Context, server *milvus.Server, collection string) (*m
 	return coll, nil
 }
 
-// begin makes sure that a complete export is not overwritten unasked, and that a manifest of an earlier one does not
-// stand beside parts of this one.
-func begin(ctx context.Context, sink sinks.Sink, opts Options) error {
+// checkExisting refuses to replace a complete export unasked, and tells whether there is one.
+func checkExisting(ctx context.Context, sink sinks.Sink, opts Options) (bool, error) {
 	_, err := manifest.Read(ctx, sink, opts.Job)
-	if errors.Is(err, manifest.ErrNone) {
-		return nil
+	switch {
+	case errors.Is(err, manifest.ErrNone):
+		return false, nil
+	case opts.Overwrite:
+		return true, nil
+	case err != nil:
+		return false, err
 	}
-	if !opts.Overwrite {
-		if err != nil {
-			return err
-		}
-		return fmt.Errorf("exporting to %s: %w", sink.URL(opts.Job), ErrExists)
-	}
-	if err := manifest.Remove(ctx, sink, opts.Job); err != nil {
-		return err
-	}
-	return checkpoint.Discard(ctx, sink, checkpoint.Name(checkpoint.Export, opts.Job, ""))
-}
-
-// ensureLoaded loads a collection where it is asked to, and returns what undoes it.
-func ensureLoaded(ctx context.Context, server *milvus.Server, coll *milvus.Collection, load bool) (release func(), err error) {
-	if coll.Loaded || !load {
-		return func() {}, nil
-	}
-	release = func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-		defer cancel()
-		if err := server.Release(ctx, coll.Name); err != nil {
-			slog.WarnContext(ctx, "a collection that was loaded for the export stays loaded", "collection", coll.Name, "error", err)
-		}
-	}
-	if err := server.Load(ctx, coll.Name); err != nil {
-		release()
-		return nil, err
-	}
-	coll.Loaded = true
-	return release, nil
+	return false, fmt.Errorf("exporting to %s: %w", sink.URL(opts.Job), ErrExists)
 }
 
 // export is one export under way.
 type export struct {
-	server *milvus.Server
-	reader *source.Reader
-	sink   sinks.Sink
-	opts   Options
-	job    *checkpoint.Holder
+	server     *milvus.Server
+	collection *milvus.Collection
+	reader     *source.Reader
+	sink       sinks.Sink
+	opts       Options
+	job        *checkpoint.Holder
+	replaces   bool // a complete export stands there
+	begun      bool // none stands there any more, so that parts may come and go
 }
 
 // run exports all parts that are not finished, and makes the export complete.
 func (e *export) run(ctx context.Context) (*manifest.Manifest, error) {
+	release, err := ensureLoaded(ctx, e.server, e.collection, e.opts.Load)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	if e.reader, err = source.Open(ctx, e.server, e.collection); err != nil {
+		return nil, err
+	}
 	if err := e.plan(ctx); err != nil {
 		return nil, err
 	}
+	if err := manifest.Remove(ctx, e.sink, e.opts.Job); err != nil { // of the export that this one replaces
+		return nil, err
+	}
+	e.begun = true
 	if err := e.exportParts(ctx); err != nil {
 		return nil, err
 	}
@@ -183,6 +165,11 @@ func (e *export) run(ctx context.Context) (*manifest.Manifest, error) {
 
 // plan cuts the keys into ranges, once in the life of a job: a part that is finished stands for its range.
 func (e *export) plan(ctx context.Context) error {
+	if e.replaces {
+		if err := e.startOver(ctx); err != nil {
+			return err
+		}
+	}
 	if job := e.job.Job(); len(job.Parts) > 0 {
 		e.reader.At(job.Snapshot)
 		e.reader.SetExtents(job.Extents)
@@ -199,6 +186,13 @@ func (e *export) plan(ctx context.Context) error {
 	e.opts.Planned(plan)
 	return e.job.Update(ctx, func(j *checkpoint.Job) {
 		j.Rows, j.Parts, j.Snapshot, j.Extents = plan.Rows, plan.parts(), e.reader.Snapshot(), e.reader.Extents()
+	})
+}
+
+// startOver forgets what an earlier run planned or did: that is of the export which is to be replaced.
+func (e *export) startOver(ctx context.Context) error {
+	return e.job.Update(ctx, func(j *checkpoint.Job) {
+		j.Parts, j.Snapshot, j.Extents, j.Started = nil, 0, nil, time.Now().UTC()
 	})
 }
 
@@ -270,7 +264,28 @@ func (e *export) complete(ctx context.Context) (*manifest.Manifest, error) {
 	return m, manifest.Write(ctx, e.sink, m)
 }
 
-// end leaves the job in order. One that has finished nothing leaves nothing behind.
+// ensureLoaded loads a collection where it is asked to, and returns what undoes it.
+func ensureLoaded(ctx context.Context, server *milvus.Server, coll *milvus.Collection, load bool) (release func(), err error) {
+	if coll.Loaded || !load {
+		return func() {}, nil
+	}
+	release = func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		if err := server.Release(ctx, coll.Name); err != nil {
+			slog.WarnContext(ctx, "a collection that was loaded for the export stays loaded", "collection", coll.Name, "error", err)
+		}
+	}
+	if err := server.Load(ctx, coll.Name); err != nil {
+		release()
+		return nil, err
+	}
+	coll.Loaded = true
+	return release, nil
+}
+
+// end leaves the job in order. One that has finished nothing leaves nothing behind, and a complete export that it was to replace
+// as it is.
 func (e *export) end(ctx context.Context, cause error) error {
 	if cause == nil {
 		return e.job.Release(ctx, checkpoint.Done, nil)
@@ -282,8 +297,11 @@ func (e *export) end(ctx context.Context, cause error) error {
 	}
 	clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	_, err := e.remove(clean, func(string) bool { return false })
-	return errors.Join(cause, err, e.job.Remove(clean))
+	if e.begun {
+		_, err := e.remove(clean, func(string) bool { return false })
+		cause = errors.Join(cause, err)
+	}
+	return errors.Join(cause, e.job.Remove(clean))
 }
 
 // UnreadableError is the refusal of an export that would leave rows out.

@@ -32,10 +32,11 @@ func (im *importing) checkServer(ctx context.Context) (err error) {
 	return err
 }
 
-// checkDone refuses to repeat an import that is done, unless its collection is there no more, or rows are to be added to it.
+// checkDone refuses to repeat an import that is done, unless its collection is there no more, or rows are to be added to it
+// whose keys tell that they are not there yet.
 func (im *importing) checkDone(ctx context.Context) error {
 	job, err := checkpoint.Read(ctx, im.staging, checkpoint.Name(checkpoint.Import, im.manifest.Job, im.opts.As))
-	if err != nil || job.State != checkpoint.Done || im.opts.IntoExisting {
+	if err != nil || job.State != checkpoint.Done || im.opts.IntoExisting && !im.newKeys() {
 		return nil // told by those who take the job
 	}
 	have, err := im.server.Describe(ctx, im.opts.As)
@@ -179,6 +180,28 @@ func (im *importing) checkOverlap(ctx context.Context, target *source.Reader, p 
 		}
 		return nil
 	})
+	return err
+}
+
+// checkThere finds every key of a part on the target.
+func (im *importing) checkThere(ctx context.Context, target *source.Reader, p manifest.Part) error {
+	if p.Object == "" {
+		return nil
+	}
+	missing, err := im.partKeys(ctx, p)
+	if err != nil {
+		return err
+	}
+	_, err = target.Read(ctx, source.AllPartitions, columns.Range{After: p.After, UpTo: p.Highest}, func(rec arrow.Record) error {
+		for _, k := range target.Layout.Keys(rec) {
+			delete(missing, k)
+		}
+		return nil
+	})
+	for k := range missing {
+		return errors.Join(err, fmt.Errorf("looking for the keys of %s in %q on %s: %d are not there, %s among them",
+			p.Object, im.target.Name, im.server.Address, len(missing), k))
+	}
 	return err
 }
 

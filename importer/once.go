@@ -28,12 +28,18 @@ func (im *importing) insertGroup(ctx context.Context, g group) error {
 		if !errors.Is(err, ErrJobFailed) || ctx.Err() != nil {
 			return err
 		}
+		g = im.unfinished(g)
 		slog.WarnContext(ctx, "a job failed; its parts are imported anew", "parts", im.inWords(g), "in", pause, "error", err)
 		if err := clock.Sleep(ctx, pause); err != nil {
 			return err
 		}
 	}
 	return im.insertOnce(ctx, g)
+}
+
+// unfinished are the parts of a group that are still to be imported.
+func (im *importing) unfinished(g group) group {
+	return slices.DeleteFunc(slices.Clone(g), func(i int) bool { return im.part(i).State == checkpoint.Finished })
 }
 
 // insertOnce has the parts of a group imported exactly once: a job that was submitted is followed, and only what is known
@@ -74,7 +80,7 @@ func (im *importing) insertMissing(ctx context.Context, g group, gone error) err
 	if err := im.settleByRows(ctx, g, absent); err != nil {
 		return err
 	}
-	missing := slices.DeleteFunc(slices.Clone(g), func(i int) bool { return im.part(i).State == checkpoint.Finished })
+	missing := im.unfinished(g)
 	if len(missing) == 0 {
 		return nil
 	}

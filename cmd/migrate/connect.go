@@ -95,6 +95,9 @@ func (c config) job() (string, error) {
 	if err := sinks.CheckName(job); err != nil {
 		return "", usageError{fmt.Errorf("job %q: %w", job, err)}
 	}
+	if strings.Contains(job, "/") { // it would lie in the folder of another job, and go with it
+		return "", usageError{fmt.Errorf("job %q: a job has one folder on the sink, so its name has no slash; a folder above it belongs to --sink-url", job)}
+	}
 	return job, nil
 }
 

@@ -100,7 +100,7 @@ func (c config) targetLacks(ctx context.Context, coll *milvus.Collection) ([]str
 	if c.As != "" {
 		name = c.As
 	}
-	if name == coll.Name && c.Target.Address == c.Source.Address {
+	if name == coll.Name && c.Target.Address == c.Source.Address && c.Target.Database == c.Source.Database {
 		return append(lacks, "it is the source itself: give the cluster's address, or another name with --as"), nil
 	}
 	have, err := server.Describe(ctx, name)

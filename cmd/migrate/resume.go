@@ -73,7 +73,7 @@ func resume(cmd *cobra.Command, c config, j checkpoint.Job) error {
 		c.Source.Database, c.Collection, c.PartSize = j.Params["database"], j.Params["collection"], j.Params["part size"]
 		return runExport(cmd, c)
 	case checkpoint.Import:
-		c.As, c.KeepIDs = j.Params["collection"], j.Params["keep ids"] == "true"
+		c.Target.Database, c.As, c.KeepIDs = j.Params["database"], j.Params["collection"], j.Params["keep ids"] == "true"
 		return runImport(cmd, c)
 	}
 	return fmt.Errorf("going on with job %q: %s", j.Name, j.Error)

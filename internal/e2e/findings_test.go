@@ -40,6 +40,23 @@ func TestDoubledKeys(t *testing.T) {
 	}
 }
 
+// TestOneKeyManyTimes tells of a key of which there are more copies than a page holds, and carries it once.
+func TestOneKeyManyTimes(t *testing.T) {
+	t.Parallel()
+	from := labtest.Source(t)
+	c := labtest.Collection(narrow())
+	labtest.Create(t, from, c)
+	const copies = 21_000
+	labtest.Insert(t, from, c.Name, "", narrowRows(make([]int64, copies)))
+	m, err := exporter.Export(t.Context(), from, c.Name, labtest.Local(t), exporter.Options{Job: "one"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := m.Findings.Doubled; m.Total.Rows != 1 || len(got) != 1 || got[0] != (source.Doubled{Key: columns.IntKey(0), Copies: copies}) {
+		t.Errorf("%d rows, doubled keys: %v", m.Total.Rows, got)
+	}
+}
+
 // TestHighestKey names the row that Milvus 2.3 counts and never returns, and leaves it out only when told to.
 func TestHighestKey(t *testing.T) {
 	t.Parallel()

@@ -137,6 +137,54 @@ func TestIntoExisting(t *testing.T) {
 	}
 }
 
+// TestIntoExistingWhileOthersWrite adds rows to a collection that gets others meanwhile, so that its count tells nothing: all keys
+// of the export are looked for.
+func TestIntoExistingWhileOthersWrite(t *testing.T) {
+	t.Parallel()
+	sink, to := labtest.Local(t), labtest.Target(t)
+	c, m := exported(t, sink, 2000)
+	labtest.Create(t, to, c)
+	labtest.Insert(t, to, c.Name, "", narrowRows([]int64{-1}))
+	labtest.Flush(t, to, c.Name)
+	meanwhile := func(step string, _ int64) {
+		if step == "load" {
+			labtest.Insert(t, to, c.Name, "", narrowRows([]int64{-2, -3}))
+		}
+	}
+	if err := importInto(t, sink, m, labtest.Staging(t), importer.Options{IntoExisting: true, Step: meanwhile}); err != nil {
+		t.Fatal(err)
+	}
+	r := compare(t, verify.Export{Sink: sink, Manifest: m}, side(t, to, c.Name), verify.Options{})
+	if r.Rows.Missing+r.Rows.Differing != 0 || r.Rows.Extra != 3 {
+		t.Errorf("after adding 2,000 rows to 1, and 2 meanwhile: %+v", r)
+	}
+}
+
+// TestNewKeysOnce refuses to bring rows a second time to which the target gives new keys: nothing would tell that they are there.
+func TestNewKeysOnce(t *testing.T) {
+	t.Parallel()
+	from, to, sink, staging := labtest.Source(t), labtest.Target(t), labtest.Local(t), labtest.Staging(t)
+	schema := narrow()
+	schema.Fields[0].AutoID = true
+	c := labtest.Collection(schema)
+	labtest.Create(t, from, c)
+	labtest.Insert(t, from, c.Name, "", labtest.Rows{N: 100, Columns: []*schemapb.FieldData{labtest.Vectors("v", dim, 100, 3)}})
+	m, err := exporter.Export(t.Context(), from, c.Name, sink, exporter.Options{Job: c.Name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts := importer.Options{IntoExisting: true}
+	if err := importInto(t, sink, m, staging, opts); err != nil {
+		t.Fatal(err)
+	}
+	if err := importInto(t, sink, m, staging, opts); !errors.Is(err, importer.ErrImported) {
+		t.Errorf("the same import again: %v", err)
+	}
+	if r := compare(t, verify.Export{Sink: sink, Manifest: m}, side(t, to, c.Name), verify.Options{WithoutKeys: true}); !r.Equal {
+		t.Errorf("the rows are not there once: %+v", r)
+	}
+}
+
 func wantAbsent(t *testing.T, collection string) {
 	t.Helper()
 	there, err := labtest.Target(t).Exists(t.Context(), collection)

@@ -15,6 +15,7 @@ import (
 	"io"
 	"maps"
 	"path"
+	"regexp"
 	"slices"
 	"time"
 
@@ -146,8 +147,11 @@ func (m *Manifest) Add(p Part, found source.Findings) {
 	m.Findings.Add(found)
 }
 
-// IsPart reports whether an object of a job's folder, named relative to it, is a part.
-func IsPart(object string) bool { return path.Ext(object) == ".parquet" }
+// IsPart reports whether an object of a job's folder, named relative to it, is a part of that job: it has a name that PartName
+// gives. Other jobs may lie in the folder, and files of others.
+func IsPart(object string) bool { return partName.MatchString(object) }
+
+var partName = regexp.MustCompile(`^[^/]+/part-[0-9]{5,}\.parquet$`)
 
 // ObjectName is where a part's object is on the sink.
 func (m *Manifest) ObjectName(p Part) string { return path.Join(m.Job, p.Object) }

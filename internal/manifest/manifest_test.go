@@ -276,8 +276,10 @@ func TestPartName(t *testing.T) {
 			t.Errorf("part %d of %q: %q, want %q", test.n, test.partition, got, test.want)
 		}
 	}
-	if IsPart("manifest.json") {
-		t.Error("the manifest is taken for a part")
+	for _, other := range []string{"manifest.json", "export.checkpoint.json", "mine.parquet", "_default/part-1.parquet", "2026-11/_default/part-00000.parquet"} {
+		if IsPart(other) {
+			t.Errorf("%s is taken for a part", other)
+		}
 	}
 }
 

@@ -16,41 +16,38 @@ import (
 // rowHashes are the rows of one range of one side: a hash for each key.
 type rowHashes map[columns.Key]uint64
 
-// diffRange holds the rows of a range against each other.
+// diffRange holds the rows of a range against each other. Only those of the left side are kept in memory: its ranges are cut to
+// that end, and the right side may have any number of rows in one of them.
 func (c *comparison) diffRange(ctx context.Context, partition string, rng columns.Range) (d Differences, left, right checksum.Sum, err error) {
-	leftRows, left, err := c.rows(ctx, c.left, partition, rng)
+	rest := rowHashes{} // of the left side, without those that were found on the right
+	left, err = c.each(ctx, c.left, partition, rng, func(key columns.Key, hash uint64) { rest[key.Clone()] = hash })
 	if err != nil {
 		return d, left, right, err
 	}
-	rightRows, right, err := c.rows(ctx, c.right, partition, rng)
-	if err != nil {
-		return d, left, right, err
-	}
-	for key, hash := range leftRows {
-		other, there := rightRows[key]
-		switch {
+	right, err = c.each(ctx, c.right, partition, rng, func(key columns.Key, hash uint64) {
+		switch want, there := rest[key]; {
 		case !there:
-			d.Missing++
-			d.MissingKeys = append(d.MissingKeys, key)
-		case other != hash:
-			d.Differing++
-			d.DifferingKeys = append(d.DifferingKeys, key)
-		}
-	}
-	for key := range rightRows {
-		if _, there := leftRows[key]; !there {
 			d.Extra++
-			d.ExtraKeys = append(d.ExtraKeys, key)
+			named(&d.ExtraKeys, key)
+		case want != hash:
+			d.Differing++
+			named(&d.DifferingKeys, key)
 		}
+		delete(rest, key)
+	})
+	d.Missing = int64(len(rest))
+	for key := range rest {
+		named(&d.MissingKeys, key)
 	}
 	d.trim()
-	return d, left, right, nil
+	return d, left, right, err
 }
 
-func (c *comparison) rows(ctx context.Context, side Side, partition string, rng columns.Range) (rowHashes, checksum.Sum, error) {
-	rows, sum := rowHashes{}, checksum.Sum{}
+// each gives the key and the hash of every row of a range of one side, and returns their checksum.
+func (c *comparison) each(ctx context.Context, side Side, partition string, rng columns.Range, row func(columns.Key, uint64)) (checksum.Sum, error) {
+	var sum checksum.Sum
 	if !slices.Contains(side.Partitions(), partition) {
-		return rows, sum, nil
+		return sum, nil
 	}
 	key := keyName(side.Schema())
 	_, err := side.Read(ctx, partition, rng, func(rec arrow.Record) error {
@@ -60,11 +57,19 @@ func (c *comparison) rows(ctx context.Context, side Side, partition string, rng 
 		}
 		sum.AddRows(hashes)
 		for i, k := range columns.KeysOf(rec, key) {
-			rows[k.Clone()] = hashes[i]
+			row(k, hashes[i])
 		}
 		return nil
 	})
-	return rows, sum, err
+	return sum, err
+}
+
+// named adds a key to those of which the first are named in the end, and keeps no more than a few of the others.
+func named(keys *[]columns.Key, key columns.Key) {
+	*keys = append(*keys, key.Clone())
+	if len(*keys) == 100*namedKeys {
+		trim(keys)
+	}
 }
 
 func (d *Differences) add(other Differences) {
@@ -80,10 +85,14 @@ func (d *Differences) add(other Differences) {
 // trim keeps the first keys of each kind.
 func (d *Differences) trim() {
 	for _, keys := range []*[]columns.Key{&d.MissingKeys, &d.ExtraKeys, &d.DifferingKeys} {
-		slices.SortFunc(*keys, columns.Key.Compare)
-		if len(*keys) > namedKeys {
-			*keys = slices.Clone((*keys)[:namedKeys])
-		}
+		trim(keys)
+	}
+}
+
+func trim(keys *[]columns.Key) {
+	slices.SortFunc(*keys, columns.Key.Compare)
+	if len(*keys) > namedKeys {
+		*keys = slices.Clone((*keys)[:namedKeys])
 	}
 }
 
