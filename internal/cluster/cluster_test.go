@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -93,18 +94,6 @@ func TestMachine(t *testing.T) {
 	}
 	if l.Close(); !m.Free(address) {
 		t.Errorf("%s is called taken", address)
-	}
-}
-
-func TestOtherProjects(t *testing.T) {
-	of := func(dir string) []compose.Container {
-		return []compose.Container{{Labels: "a=b,com.docker.compose.project.working_dir=" + dir + ",c=d"}}
-	}
-	if found := otherProjects("/srv/milvus", of("/srv/milvus")); found != nil {
-		t.Errorf("its own containers are called another's: %v", found)
-	}
-	if found := otherProjects("/srv/milvus", of("/srv/other")); len(found) != 1 || !found[0].Bad {
-		t.Errorf("another's containers are not seen: %v", found)
 	}
 }
 
@@ -274,6 +263,29 @@ func TestWriteFiles(t *testing.T) {
 	}
 	if !strings.Contains(first, "MINIO_ROOT_PASSWORD=") || first == second {
 		t.Error("the credentials are missing, or not random")
+	}
+	if !regexp.MustCompile(`(?m)^COMPOSE_PROJECT_NAME=milvus-\w{6}$`).MatchString(first) {
+		t.Errorf("the project's name is not noted: %s", first)
+	}
+}
+
+// TestProjectName keeps to what Compose takes, and is never the same for two folders.
+func TestProjectName(t *testing.T) {
+	for dir, want := range map[string]string{
+		"milvus":             "milvus-",
+		"/srv/milvus/":       "milvus-",
+		"/srv/a/My Cluster!": "mycluster-",
+		"_new.2":             "new2-",
+		"été":                "t-",
+		"数据":                 "",
+	} {
+		name := projectName(dir)
+		if !regexp.MustCompile("^" + want + "[a-z2-7]{6}$").MatchString(name) {
+			t.Errorf("%q: %q, want %q and six random ones", dir, name, want)
+		}
+		if name == projectName(dir) {
+			t.Errorf("%q: the same name twice: %s", dir, name)
+		}
 	}
 }
 

@@ -2,12 +2,14 @@ package cluster
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -18,8 +20,8 @@ var Overlays = []string{"ha", "lb", "monitoring", "standalone", "migrate"}
 // ErrOverlay is an overlay that there is none of.
 var ErrOverlay = errors.New("no such overlay")
 
-// WriteFiles makes a folder with the files of a project, random credentials, and the overlays that are wished for noted in
-// its .env. A folder that is there is refused.
+// WriteFiles makes a folder with the files of a project, random credentials, and a name of its own and the overlays that are
+// wished for noted in its .env. A folder that is there is refused.
 func WriteFiles(ctx context.Context, dir string, files fs.FS, overlays []string) error {
 	for _, o := range overlays {
 		if !slices.Contains(Overlays, o) {
@@ -47,11 +49,21 @@ func fill(ctx context.Context, dir string, files fs.FS, overlays []string) error
 	if out, err := exec.CommandContext(ctx, "sh", filepath.Join(dir, "new-env")).CombinedOutput(); err != nil {
 		return fmt.Errorf("making credentials: %w: %s", err, out)
 	}
-	return addOverlays(filepath.Join(dir, ".env"), overlays)
+	return addSettings(filepath.Join(dir, ".env"), projectName(dir), overlays)
 }
 
-// addOverlays has Compose take the overlays without being told each time.
-func addOverlays(env string, overlays []string) error {
+// notInName is what Compose allows in no project's name.
+var notInName = regexp.MustCompile(`[^a-z0-9_-]+`)
+
+// projectName is the folder's name and six random letters or digits: Compose tells projects apart by their names, so that folders with the
+// same one would share containers and data.
+func projectName(dir string) string {
+	name := filepath.Base(dir) + "-" + rand.Text()[:6]
+	return strings.TrimLeft(notInName.ReplaceAllString(strings.ToLower(name), ""), "_-")
+}
+
+// addSettings has Compose take the name and the overlays without being told each time.
+func addSettings(env, name string, overlays []string) error {
 	chosen := []string{"compose.yaml"}
 	for _, o := range Overlays {
 		if slices.Contains(overlays, o) {
@@ -60,8 +72,8 @@ func addOverlays(env string, overlays []string) error {
 	}
 	f, err := os.OpenFile(env, os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
-		return fmt.Errorf("noting the overlays: %w", err)
+		return fmt.Errorf("noting name and overlays: %w", err)
 	}
-	_, err = fmt.Fprintf(f, "COMPOSE_FILE=%s\n", strings.Join(chosen, ":"))
+	_, err = fmt.Fprintf(f, "COMPOSE_PROJECT_NAME=%s\nCOMPOSE_FILE=%s\n", name, strings.Join(chosen, ":"))
 	return errors.Join(err, f.Close())
 }
