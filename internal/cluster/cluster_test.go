@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/fstest"
 	"testing/synctest"
@@ -245,9 +246,6 @@ func TestWriteFiles(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if script, err := os.Stat(filepath.Join(dir, "new-env")); err != nil || script.Mode().Perm() != 0o755 {
-			t.Errorf("new-env can't be run: %v, %v", script, err)
-		}
 		if _, err := os.Stat(filepath.Join(dir, "compose.lab.yaml")); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("the lab's overlay is there, without its images and limits: %v", err)
 		}
@@ -266,6 +264,37 @@ func TestWriteFiles(t *testing.T) {
 	}
 	if !regexp.MustCompile(`(?m)^COMPOSE_PROJECT_NAME=milvus-\w{6}$`).MatchString(first) {
 		t.Errorf("the project's name is not noted: %s", first)
+	}
+}
+
+// TestWriteFilesModes lets the containers' users read all but the credentials, also where the umask would keep them from it.
+func TestWriteFilesModes(t *testing.T) {
+	files, err := deploy.ComposeFiles()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, umask := range []int{0o022, 0o027, 0o077} {
+		dir := filepath.Join(t.TempDir(), "milvus")
+		before := syscall.Umask(umask)
+		err := WriteFiles(t.Context(), dir, files, nil)
+		syscall.Umask(before)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, want := range map[string]os.FileMode{
+			".": 0o755, "lb": 0o755, "monitoring/grafana/dashboards": 0o755,
+			"new-env": 0o755, "lb/follow-proxies.sh": 0o755,
+			"compose.yaml": 0o644, "lb/nginx.conf": 0o644, "pulsar/standalone.conf": 0o644, ".env.example": 0o644,
+			".env": 0o600,
+		} {
+			info, err := os.Stat(filepath.Join(dir, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := info.Mode().Perm(); got != want {
+				t.Errorf("umask %03o: %s has mode %03o, want %03o", umask, name, got, want)
+			}
+		}
 	}
 }
 

@@ -41,8 +41,7 @@ func fill(ctx context.Context, dir string, files fs.FS, overlays []string) error
 	if err := os.CopyFS(dir, files); err != nil {
 		return fmt.Errorf("writing the project's files: %w", err)
 	}
-	// Files that a program carries have no mode bits, and Compose's messages say to run it.
-	if err := os.Chmod(filepath.Join(dir, "new-env"), 0o755); err != nil {
+	if err := setModes(dir); err != nil {
 		return fmt.Errorf("writing the project's files: %w", err)
 	}
 	// The script that one would run by hand, so that there is one way to make credentials.
@@ -50,6 +49,21 @@ func fill(ctx context.Context, dir string, files fs.FS, overlays []string) error
 		return fmt.Errorf("making credentials: %w: %s", err, out)
 	}
 	return addSettings(filepath.Join(dir, ".env"), projectName(dir), overlays)
+}
+
+// setModes has everybody read the files and run the scripts: containers do that as users of their own, whatever umask this
+// process has. A program carries files without their modes.
+func setModes(dir string) error {
+	return filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		mode := os.FileMode(0o644)
+		if e.IsDir() || e.Name() == "new-env" || filepath.Ext(path) == ".sh" {
+			mode = 0o755
+		}
+		return os.Chmod(path, mode)
+	})
 }
 
 // notInName is what Compose allows in no project's name.
