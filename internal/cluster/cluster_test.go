@@ -175,7 +175,7 @@ func recorded(t *testing.T) Metrics {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m[service] = []Exposition{e}
+		m.add(compose.Container{Service: service, ID: "a"}, e)
 	}
 	return m
 }
@@ -192,18 +192,74 @@ func TestSample(t *testing.T) {
 	if s := first.Searches; s.Count != 1426 || s.Mean < 13.3 || s.Mean > 13.4 || s.P99 != 128 {
 		t.Errorf("searches %+v", s)
 	}
+}
 
-	m["proxy"] = append(m["proxy"], m["proxy"][0]) // as many again at another proxy, within two seconds
-	m["querynode"] = append(m["querynode"], m["querynode"][0])
-	second := sampleOf(m, began.Add(2*time.Second), first)
-	if got := second.Requests[0]; got.PerSecond != 713 {
-		t.Errorf("%v searches a second, want 713", got.PerSecond)
+// counted are the metrics of proxies and query nodes after so many searches, and a few imports.
+func counted(t *testing.T, searches map[string]int) Metrics {
+	t.Helper()
+	m := Metrics{}
+	for id, n := range searches {
+		e, err := parse(fmt.Appendf(nil, `
+# TYPE milvus_proxy_req_count counter
+milvus_proxy_req_count{function_name="Search",status="total"} %[1]d
+milvus_proxy_req_count{function_name="Import",status="total"} 2
+milvus_proxy_req_count{function_name="ImportV2",status="total"} 3
+milvus_proxy_req_count{function_name="ImportV2",status="fail"} 1
+# TYPE milvus_querynode_sq_req_latency histogram
+milvus_querynode_sq_req_latency_bucket{query_type="search",scope="OnLeader",le="16"} %[1]d
+milvus_querynode_sq_req_latency_bucket{query_type="search",scope="OnLeader",le="+Inf"} %[1]d
+milvus_querynode_sq_req_latency_sum{query_type="search",scope="OnLeader"} %[1]d0
+milvus_querynode_sq_req_latency_count{query_type="search",scope="OnLeader"} %[1]d
+`, n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.add(compose.Container{Service: "proxy", ID: id}, e)
+		m.add(compose.Container{Service: "querynode", ID: id}, e)
 	}
-	if s := second.Searches; s.Count != 1426 || s.P99 != 128 {
-		t.Errorf("searches since then %+v", s)
+	return m
+}
+
+// TestRates counts what came between two looks, 2 s apart, at containers that are in both.
+func TestRates(t *testing.T) {
+	for title, c := range map[string]struct {
+		looks     []map[string]int // searches of each container up to then
+		since     int64
+		perSecond float64
+	}{
+		"two go on":              {[]map[string]int{{"a": 100, "b": 1000}, {"a": 110, "b": 1030}}, 40, 20},
+		"one comes, with a past": {[]map[string]int{{"a": 100}, {"a": 110, "b": 1000}}, 10, 5},
+		"one goes":               {[]map[string]int{{"a": 100, "b": 1000}, {"a": 110}}, 10, 5},
+		"one misses a look":      {[]map[string]int{{"a": 100, "b": 1000}, {"a": 110}, {"a": 120, "b": 1030}}, 10, 5},
+		"one is started anew":    {[]map[string]int{{"a": 100, "b": 1000}, {"a": 110, "b": 3}}, 10, 5},
+		"none is in both":        {[]map[string]int{{"a": 100}, {"b": 1000}}, 0, 0},
+	} {
+		t.Run(title, func(t *testing.T) {
+			var sample *Sample
+			at := time.Now()
+			for _, searches := range c.looks {
+				at = at.Add(2 * time.Second)
+				sample = sampleOf(counted(t, searches), at, sample)
+			}
+			if got := sample.Requests[0].PerSecond; got != c.perSecond {
+				t.Errorf("%v searches a second, want %v", got, c.perSecond)
+			}
+			want := Searches{Count: c.since}
+			if c.since > 0 {
+				want.Mean, want.P99 = 10, 16
+			}
+			if sample.Searches != want {
+				t.Errorf("in the query nodes %+v, want %+v", sample.Searches, want)
+			}
+		})
 	}
-	if s := sampleOf(recorded(t), began.Add(4*time.Second), second); s.Searches.Count != 1426 || s.Requests[0].PerSecond != 0 {
-		t.Errorf("after a restart: %+v, %+v", s.Searches, s.Requests[0])
+}
+
+// TestImports counts those of either interface.
+func TestImports(t *testing.T) {
+	requests := sampleOf(counted(t, map[string]int{"a": 0, "b": 0}), time.Now(), nil).Requests
+	if got, want := requests[len(requests)-1], (Request{Kind: "Import", Total: 10, Failed: 2}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
 
