@@ -69,8 +69,8 @@ func setModes(dir string) error {
 // notInName is what Compose allows in no project's name.
 var notInName = regexp.MustCompile(`[^a-z0-9_-]+`)
 
-// projectName is the folder's name and six random letters or digits: Compose tells projects apart by their names, so that folders with the
-// same one would share containers and data.
+// projectName is the folder's name and six random letters or digits: Compose tells projects apart by their names, so that
+// folders with the same one would share containers and data.
 func projectName(dir string) string {
 	name := filepath.Base(dir) + "-" + rand.Text()[:6]
 	return strings.TrimLeft(notInName.ReplaceAllString(strings.ToLower(name), ""), "_-")
