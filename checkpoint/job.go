@@ -73,7 +73,7 @@ type Job struct {
 	Rows    int64             `json:"rows"` // expected in all
 	Parts   []Part            `json:"parts,omitempty"`
 
-	Taken     time.Time `json:"taken,omitzero"`       // when its owner took it, or the last one did; zero where that was an earlier migrate
+	Taken     time.Time `json:"taken,omitzero"`       // when its owner did, or the last one; zero if that was an older migrate
 	TakenRows int64     `json:"taken_rows,omitempty"` // that were finished by then
 
 	Extents    map[string]source.Extent `json:"extents,omitempty"`           // of an export's partitions, by which their ranges are cut into pages

@@ -17,7 +17,7 @@ var cluster = board{name: "milvus-cluster", title: "Milvus cluster", rows: []row
 			{`max(milvus_rootcoord_proxy_num)`, "proxies"},
 		}},
 		{"Segments by state", "none", []line{
-			// From 2.4 on each level is a series of its own. Of several coordinators the active one counts, and the others less or not at all.
+			// From 2.4 on each level is a series of its own. Of several coordinators the active one knows the most.
 			{`max by (segment_state) (sum by (segment_state, instance) (milvus_datacoord_segment_num{role="datacoord"}))`, "{{segment_state}}"},
 		}},
 		{"Rows stored", "none", []line{{`sum(milvus_datacoord_stored_rows_num{role="datacoord"})`, "rows"}}},

@@ -39,7 +39,9 @@ func outcome(address string, call time.Duration, searches bool) *loadtest.Outcom
 	}}
 	if searches {
 		o.Indexed = 300 * call
-		o.Searched = &loadtest.Searched{Took: 10 * call, PerSecond: 10 / call.Seconds(), Latency: calls.Latency(), Answers: [][]int64{{1, 2, 3, 4}, {5, 6, 7, 8}}}
+		o.Searched = &loadtest.Searched{
+			Took: 10 * call, PerSecond: 10 / call.Seconds(), Latency: calls.Latency(), Answers: [][]int64{{1, 2, 3, 4}, {5, 6, 7, 8}},
+		}
 	}
 	return o
 }
