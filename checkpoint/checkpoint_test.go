@@ -66,6 +66,48 @@ func TestGoesOn(t *testing.T) {
 	}
 }
 
+// TestTaken notes when an owner takes a job, and what was finished by then.
+func TestTaken(t *testing.T) {
+	sink := newSink(t)
+	_, first := acquire(t, sink, fresh())
+	if j := first.Job(); j.Taken.IsZero() || !j.Taken.Equal(j.Started) || j.TakenRows != 0 {
+		t.Errorf("at first: taken %v with %d rows, started %v", j.Taken, j.TakenRows, j.Started)
+	}
+	err := first.Update(t.Context(), func(j *Job) { onePart(j); j.Parts[0].Rows.Rows = 7 })
+	if err != nil {
+		t.Fatal(err)
+	}
+	first.Suspend(t.Context(), errors.New("a cause"))
+	_, second := acquire(t, sink, fresh())
+	defer second.Release(t.Context(), Done, nil)
+	if j := second.Job(); !j.Taken.After(j.Started) || j.TakenRows != 7 {
+		t.Errorf("resumed: taken %v with %d rows, started %v", j.Taken, j.TakenRows, j.Started)
+	}
+}
+
+// TestRate is of what the owner did since it took the job.
+func TestRate(t *testing.T) {
+	at := func(seconds int) time.Time { return time.Unix(int64(seconds), 0) }
+	for title, c := range map[string]struct {
+		job  Job
+		want float64
+	}{
+		"just begun":             {Job{Started: at(100), Taken: at(100), Updated: at(100)}, 0},
+		"begun 10 s ago":         {Job{Started: at(100), Taken: at(100), Updated: at(110)}, 100},
+		"resumed a day later":    {Job{Started: at(100), Taken: at(86_400), TakenRows: 400, Updated: at(86_410)}, 60},
+		"resumed, nothing yet":   {Job{Started: at(100), Taken: at(86_400), TakenRows: 1000, Updated: at(86_410)}, 0},
+		"some is done again":     {Job{Started: at(100), Taken: at(86_400), TakenRows: 1500, Updated: at(86_410)}, 0},
+		"by an earlier migrate":  {Job{Started: at(100), Updated: at(120)}, 50},
+		"the clock was set back": {Job{Started: at(100), Taken: at(100), Updated: at(90)}, 0},
+	} {
+		onePart(&c.job)
+		c.job.Parts[0].Rows.Rows = 1000
+		if got := c.job.Rate(); got != c.want {
+			t.Errorf("%s: %v rows/s, want %v", title, got, c.want)
+		}
+	}
+}
+
 // TestBoundToItsParameters refuses a run with others, and says which differ.
 func TestBoundToItsParameters(t *testing.T) {
 	sink := newSink(t)

@@ -100,8 +100,10 @@ func Acquire(ctx context.Context, sink sinks.Sink, name string, fresh Job) (cont
 	h.job.Format, h.job.State, h.job.Error = Version, Running, ""
 	h.job.Lease.ID, h.job.Lease.Owner = rand.Text(), self()
 	h.job.Lease.Epoch++
+	h.job.Taken = clock.Now(ctx).UTC()
+	_, h.job.TakenRows = h.job.Finished()
 	if h.job.Started.IsZero() {
-		h.job.Started = clock.Now(ctx).UTC()
+		h.job.Started = h.job.Taken
 	}
 	err = h.Update(ctx, func(*Job) {})
 	if err == nil && h.Resumed {

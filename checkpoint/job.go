@@ -73,6 +73,9 @@ type Job struct {
 	Rows    int64             `json:"rows"` // expected in all
 	Parts   []Part            `json:"parts,omitempty"`
 
+	Taken     time.Time `json:"taken,omitzero"`       // when its owner did, or the last one; zero if that was an older migrate
+	TakenRows int64     `json:"taken_rows,omitempty"` // that were finished by then
+
 	Extents    map[string]source.Extent `json:"extents,omitempty"`           // of an export's partitions, by which their ranges are cut into pages
 	Snapshot   uint64                   `json:"snapshot,omitempty"`          // of an export: the instant that all its reads see; 0 where the server holds none
 	Target     int64                    `json:"target_collection,omitempty"` // of an import: the id of the collection that it fills
@@ -115,6 +118,21 @@ func (j *Job) Finished() (parts int, rows int64) {
 		}
 	}
 	return parts, rows
+}
+
+// Rate is how many rows a second its owner has finished, or the last one: what was finished before, and the time in which
+// nobody owned it, tell nothing of how long the rest takes.
+func (j *Job) Rate() float64 {
+	since := j.Taken
+	if since.IsZero() {
+		since = j.Started
+	}
+	_, rows := j.Finished()
+	took := j.Updated.Sub(since).Seconds()
+	if took <= 0 || rows < j.TakenRows { // fewer where finished parts were found damaged, and are done again
+		return 0
+	}
+	return float64(rows-j.TakenRows) / took
 }
 
 // parse looks at the format first: a newer one may hold anything else.

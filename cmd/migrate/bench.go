@@ -20,8 +20,8 @@ func newBench() *cobra.Command {
 	return group("bench", "Measure inserts and searches on a server, or on source and target side by side",
 		command("insert", "Measure inserts",
 			`Inserts random vectors into a collection of its own (migrate_bench_…) on the target, or on the source where no target is
-given, and drops it again. Says how many vectors a second the server took in, over time. --compare does the same to source
-and target, one after the other.`,
+given, and drops it again. Says how many vectors a second the server took in, over time. Inserts have no warm-up: the first
+batch counts as all others do. --compare does the same to source and target, one after the other.`,
 			`  migrate bench insert --target-address cluster:19530
   migrate bench insert --target-address cluster:19530 --rows 100000 --dim 768 --batch 5000 --inserters 4 --html insert.html
   migrate bench insert --source-address standalone:19530 --target-address cluster:19530 --compare`,
@@ -65,14 +65,14 @@ func runBench(cmd *cobra.Command, c config, plan loadtest.Plan) error {
 	if err != nil {
 		return err
 	}
+	if err := tryPage(c.Bench.HTML); err != nil {
+		return err
+	}
 	report, err := benchAll(cmd.Context(), plan, sides)
-	if err != nil {
+	if len(report.Sides) == 0 {
 		return err
 	}
-	if err := writePage(c.Bench.HTML, report); err != nil {
-		return err
-	}
-	return c.print(cmd.OutOrStdout(), report, report.Text)
+	return errors.Join(err, c.print(cmd.OutOrStdout(), report, report.Text), writePage(c.Bench.HTML, report))
 }
 
 // side is a server and what it is called.
@@ -94,6 +94,7 @@ func (c config) benchSides() ([]side, error) {
 	return []side{target}, require("target.address", c.Target.Address)
 }
 
+// benchAll tests one side after the other. After a failure the report holds the sides before it: a test takes minutes.
 func benchAll(ctx context.Context, plan loadtest.Plan, sides []side) (*benchreport.Report, error) {
 	var bar steps
 	defer bar.stop()
@@ -103,11 +104,28 @@ func benchAll(ctx context.Context, plan loadtest.Plan, sides []side) (*benchrepo
 	for _, s := range sides {
 		outcome, err := plan.Run(ctx, s.at)
 		if err != nil {
-			return nil, fmt.Errorf("testing the %s: %w", s.name, err)
+			return report, fmt.Errorf("testing the %s: %w", s.name, err)
 		}
 		report.Add(s.name, outcome)
 	}
 	return report, nil
+}
+
+// tryPage makes sure before the tests that the page can be written, and leaves nothing that was not there.
+func tryPage(name string) error {
+	if name == "" {
+		return nil
+	}
+	_, there := os.Stat(name)
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o666)
+	if err != nil {
+		return fmt.Errorf("writing the report: %w", err)
+	}
+	err = f.Close()
+	if errors.Is(there, os.ErrNotExist) {
+		err = errors.Join(err, os.Remove(name))
+	}
+	return err
 }
 
 // writePage writes the report as a page, if a file is named.

@@ -37,6 +37,42 @@ func TestBench(t *testing.T) {
 	}
 }
 
+// TestBenchOneSide tells what was measured on the source where the target fails.
+func TestBenchOneSide(t *testing.T) {
+	page := filepath.Join(t.TempDir(), "report.html")
+	r := migrate(t, nil, args("bench", "insert", toSource, "--target-address", "127.0.0.1:9", "--compare", smallBench, "--html", page)...)
+	r.want(t, exitFailed, "testing the target", "vectors/s", "source: "+toSource[1])
+	if text, err := os.ReadFile(page); err != nil || !strings.Contains(string(text), "<svg") {
+		t.Errorf("the page has no chart: %v", err)
+	}
+}
+
+// TestTryPage leaves a folder as it was.
+func TestTryPage(t *testing.T) {
+	dir := t.TempDir()
+	old := filepath.Join(dir, "old.html")
+	if err := os.WriteFile(old, []byte("an earlier report"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, fails := range map[string]bool{
+		"":                                 false,
+		filepath.Join(dir, "new.html"):     false,
+		old:                                false,
+		dir:                                true,
+		filepath.Join(dir, "no", "a.html"): true,
+	} {
+		if err := tryPage(name); (err != nil) != fails {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	if text, err := os.ReadFile(old); err != nil || string(text) != "an earlier report" {
+		t.Errorf("the earlier report is %q, %v", text, err)
+	}
+	if found, err := os.ReadDir(dir); err != nil || len(found) != 1 {
+		t.Errorf("it left %v, %v", found, err)
+	}
+}
+
 // TestBenchBadInput is refused before anything is made.
 func TestBenchBadInput(t *testing.T) {
 	for title, c := range map[string]struct {
@@ -50,6 +86,7 @@ func TestBenchBadInput(t *testing.T) {
 		"unknown index":        {args("bench", "search", toTarget, "--index", "ANNOY"), exitUsage, "ANNOY"},
 		"more than there is":   {args("bench", "search", toTarget, "--rows", "5"), exitUsage, "top"},
 		"nobody listens":       {args("bench", "insert", "--target-address", "127.0.0.1:9"), exitFailed, "check the address"},
+		"no folder for a page": {args("bench", "insert", "--target-address", "127.0.0.1:9", "--html", "no/such/a.html"), exitFailed, "writing the report"},
 		"a setting of another": {args("bench", "insert", toTarget, "--threads", "3"), exitUsage, "--threads"},
 		"unknown test":         {args("bench", "delete"), exitUsage, `unknown command "delete"`},
 	} {

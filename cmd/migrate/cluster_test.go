@@ -96,7 +96,8 @@ func TestClusterBadInput(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	elsewhere := string(recorded)
+	another := func(m *machine) { m.write("ps.json", string(recorded), 0o600) }
+	belongs := []string{"belong to another folder: /srv/milvus", "COMPOSE_PROJECT_NAME"}
 
 	start := []string{"cluster", "start", "--force"}
 	for title, c := range map[string]struct {
@@ -117,7 +118,10 @@ func TestClusterBadInput(t *testing.T) {
 		"a broken configuration": {func(m *machine) {
 			m.replace("docker", "cat config.json", "echo required variable X is missing >&2; exit 15")
 		}, start, exitFailed, []string{"required variable X"}},
-		"another's project":    {func(m *machine) { m.write("ps.json", elsewhere, 0o600) }, start, exitFailed, []string{"MEND  project", "/srv/milvus", "COMPOSE_PROJECT_NAME"}},
+		"another's, started":   {another, start, exitFailed, belongs},
+		"another's, wiped":     {another, []string{"cluster", "stop", "--wipe"}, exitFailed, belongs},
+		"another's, scaled":    {another, []string{"cluster", "scale", "querynode", "3"}, exitFailed, belongs},
+		"another's, drilled":   {another, []string{"drill", "querynode", "--target-address", "127.0.0.1:9"}, exitFailed, belongs},
 		"no .env":              {func(m *machine) { os.Remove(filepath.Join(m.project, ".env")) }, start, exitFailed, []string{"no .env", "new-env"}},
 		"no project":           {func(m *machine) { os.Remove(filepath.Join(m.project, "compose.yaml")) }, start, exitFailed, []string{"no Compose project", "cluster init"}},
 		"an unknown component": {nil, []string{"cluster", "scale", "etcd", "3"}, exitUsage, []string{"proxy, querynode, datanode, indexnode"}},

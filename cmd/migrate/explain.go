@@ -48,6 +48,8 @@ var hints = []struct {
 	{compose.ErrNoEnv, "make them with `sh new-env` in that folder"},
 	{compose.ErrNoDocker, "install Docker 20.10 or newer with Compose 2.24 or newer"},
 	{compose.ErrNoDaemon, "start it, look whether this user may use it, and whether DOCKER_HOST names it"},
+	{compose.ErrOtherFolder, "give this project a name of its own, by COMPOSE_PROJECT_NAME in its .env. " +
+		"If that folder was moved here, `docker compose down` ends what runs, and keeps the data"},
 	{cluster.ErrUnfit, "mend what is marked MEND above; --force goes on where only memory or disk are too small"},
 	{cluster.ErrNotRunning, "`migrate cluster start`"},
 	{cluster.ErrNotRegistered, "look at `docker compose logs`; `migrate cluster monitor` shows when it does"},

@@ -35,7 +35,7 @@ type jobStatus struct {
 	Parts     int              `json:"parts"`
 	RowsDone  int64            `json:"rows_done"`
 	Rows      int64            `json:"rows"`
-	RowsPer   float64          `json:"rows_per_second"` // since the job began
+	RowsPer   float64          `json:"rows_per_second"` // since its owner took it
 	Left      float64          `json:"seconds_left"`
 	Updated   time.Time        `json:"updated"`
 	LastError string           `json:"last_error,omitempty"`
@@ -154,10 +154,7 @@ func statusOf(j checkpoint.Job) jobStatus {
 	if s.Sync = syncStatusOf(j.Sync); s.Sync != nil {
 		s.RowsDone = s.Rows
 	}
-	if took := j.Updated.Sub(j.Started).Seconds(); took > 0 && s.Parts > 0 {
-		s.RowsPer = float64(s.RowsDone) / took
-	}
-	if s.RowsPer > 0 {
+	if s.RowsPer = j.Rate(); s.RowsPer > 0 {
 		s.Left = float64(s.Rows-s.RowsDone) / s.RowsPer
 	}
 	s.Next = nextOf(s)

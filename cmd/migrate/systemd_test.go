@@ -61,6 +61,8 @@ func TestUnit(t *testing.T) {
 		"SuccessExitStatus":        code(exitInterrupted),
 		"NoNewPrivileges":          "yes",
 		"DynamicUser":              "yes",
+		"StateDirectory":           "%N", // a copy of the unit has one of its own
+		"WorkingDirectory":         "%S/%N",
 		"ProtectSystem":            "strict",
 		"CapabilityBoundingSet":    "",
 	} {

@@ -13,8 +13,8 @@ import (
 )
 
 // TestAllAlerts brings about what the alerts are for that TestRunHA does not see fire, and waits until Prometheus tells of it. Query
-// nodes that fall behind are left out: slowed to a twentieth of a core they kept up, and one that is halted is given up. The stores are small, so that they can be filled; the two of the sync fire after a minute, and not after half an hour and six
-// hours.
+// nodes that fall behind are left out: slowed to a twentieth of a core they kept up, and one that is halted is given up. The stores
+// are small, so that they can be filled; two of the sync's fire after a minute, and not after half an hour and six hours.
 func TestAllAlerts(t *testing.T) {
 	s := newStack(t)
 	dir := t.TempDir()
@@ -52,6 +52,10 @@ volumes:
 		for _, load := range loads {
 			load.halt()
 		}
+	})
+	s.step("the sync stopped: SyncGone", func() {
+		s.compose("--profile", "sync", "stop", "sync")
+		s.awaitAlerts(10*time.Minute, "SyncGone ")
 	})
 	s.step("down, with the data", func() { s.compose("--profile", "sync", "down", "--volumes") })
 }

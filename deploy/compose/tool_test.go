@@ -43,12 +43,12 @@ func TestRunTool(t *testing.T) {
 	})
 
 	m.step("migrate cluster stop: the data stays", func() { m.migrate("cluster", "stop") })
-	if volumes := m.docker("volume", "ls", "--quiet"); !strings.Contains(volumes, "milvus_minio") {
+	if volumes := m.docker("volume", "ls", "--quiet"); !strings.Contains(volumes, m.name()+"_minio") {
 		t.Errorf("the data is gone:\n%s", volumes)
 	}
 	m.step("started on it", func() { m.migrate("cluster", "start", "--force") })
 	m.step("migrate cluster stop --wipe: it goes", func() { m.migrate("cluster", "stop", "--wipe") })
-	if volumes := m.docker("volume", "ls", "--quiet"); strings.Contains(volumes, "milvus_") {
+	if volumes := m.docker("volume", "ls", "--quiet"); strings.Contains(volumes, m.name()+"_") {
 		t.Errorf("some data is left:\n%s", volumes)
 	}
 }
@@ -73,6 +73,11 @@ func newTool(t *testing.T) *tool {
 	m.run(".", nil, "cp", "compose.lab.yaml", m.project) // init does not write it: it is no one else's
 	fmt.Fprintln(env, "COMPOSE_FILE=compose.yaml:compose.ha.yaml:compose.lb.yaml:compose.lab.yaml")
 	return m
+}
+
+// name is the project's, by which the names of its volumes begin.
+func (m *tool) name() string {
+	return readEnv(m.t, filepath.Join(m.project, ".env"))["COMPOSE_PROJECT_NAME"]
 }
 
 func (m *tool) env() []string { return []string{"PATH=" + m.path} }

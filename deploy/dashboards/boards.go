@@ -16,7 +16,10 @@ var cluster = board{name: "milvus-cluster", title: "Milvus cluster", rows: []row
 			{`max(milvus_datacoord_index_node_num)`, "index nodes"},
 			{`max(milvus_rootcoord_proxy_num)`, "proxies"},
 		}},
-		{"Segments by state", "none", []line{{`max by (segment_state) (milvus_datacoord_segment_num)`, "{{segment_state}}"}}},
+		{"Segments by state", "none", []line{
+			// From 2.4 on each level is a series of its own. Of several coordinators the active one knows the most.
+			{`max by (segment_state) (sum by (segment_state, instance) (milvus_datacoord_segment_num{role="datacoord"}))`, "{{segment_state}}"},
+		}},
 		{"Rows stored", "none", []line{{`sum(milvus_datacoord_stored_rows_num{role="datacoord"})`, "rows"}}},
 	}},
 	{"Requests", []panel{
@@ -79,8 +82,8 @@ var migration = board{name: "milvus-migration", title: "Milvus migration", rows:
 	}},
 	{"Target: bulk insert", []panel{
 		{"Imports asked for", "none", []line{
-			{`sum(milvus_proxy_req_count{role="proxy",function_name="Import",status="total"})`, "asked for"},
-			{`sum(milvus_proxy_req_count{role="proxy",function_name="Import",status="success"})`, "taken"},
+			{`sum(milvus_proxy_req_count{role="proxy",function_name=~"Import|ImportV2",status="total"})`, "asked for"},
+			{`sum(milvus_proxy_req_count{role="proxy",function_name=~"Import|ImportV2",status="success"})`, "taken"},
 		}},
 		{"Rows stored", "none", []line{
 			{`sum by (collection_id) (milvus_datacoord_stored_rows_num{role="datacoord"})`, "collection {{collection_id}}"},

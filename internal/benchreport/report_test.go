@@ -34,12 +34,14 @@ func outcome(address string, call time.Duration, searches bool) *loadtest.Outcom
 		calls.Add(call + time.Duration(i)*call/100)
 	}
 	o := &loadtest.Outcome{Address: address, Version: "v2.3.5", Collection: "migrate_bench_x", Inserted: &loadtest.Inserted{
-		Rows: 1_000_000, Took: 1000 * call, Flush: call * 10, Batches: calls.Latency(),
+		Rows: 1_000_000, Took: 1000 * call, PerSecond: 1000 / call.Seconds(), Flush: call * 10, Batches: calls.Latency(),
 		Rates: []loadtest.Rate{{Until: 500 * call, PerSecond: 100}, {Until: 1000 * call, PerSecond: 200}},
 	}}
 	if searches {
 		o.Indexed = 300 * call
-		o.Searched = &loadtest.Searched{Took: 10 * call, Latency: calls.Latency(), Answers: [][]int64{{1, 2, 3, 4}, {5, 6, 7, 8}}}
+		o.Searched = &loadtest.Searched{
+			Took: 10 * call, PerSecond: 10 / call.Seconds(), Latency: calls.Latency(), Answers: [][]int64{{1, 2, 3, 4}, {5, 6, 7, 8}},
+		}
 	}
 	return o
 }

@@ -39,28 +39,30 @@ func (m measure) Ratio() string {
 
 // measures are the lines of the table.
 func (r *Report) measures() []measure {
+	latency := func(what string, of func(Side) time.Duration) measure {
+		return r.measure(what, millis, func(s Side) float64 { return of(s).Seconds() })
+	}
 	lines := []measure{
-		r.measure("vectors/s", count, func(s Side) float64 { return s.Inserted.PerSecond() }),
+		r.measure("vectors/s", count, func(s Side) float64 { return s.Inserted.PerSecond }),
 		r.measure("insert", seconds, func(s Side) float64 { return s.Inserted.Took.Seconds() }),
 		r.measure("flush", seconds, func(s Side) float64 { return s.Inserted.Flush.Seconds() }),
-		r.measure("batch, mean", millis, func(s Side) float64 { return s.Inserted.Batches.Mean.Seconds() }),
-		r.measure("batch, P95", millis, func(s Side) float64 { return s.Inserted.Batches.P95.Seconds() }),
+		latency("batch, mean", func(s Side) time.Duration { return s.Inserted.Batches.Mean }),
+		latency("batch, P50", func(s Side) time.Duration { return s.Inserted.Batches.P50 }),
+		latency("batch, P95", func(s Side) time.Duration { return s.Inserted.Batches.P95 }),
+		latency("batch, P99", func(s Side) time.Duration { return s.Inserted.Batches.P99 }),
 		r.measure("batches refused", count, func(s Side) float64 { return float64(s.Inserted.Refused) }),
 	}
 	if r.Settings.Searches == nil {
 		return lines
 	}
-	latency := func(what string, of func(Side) time.Duration) measure {
-		return r.measure("search, "+what, millis, func(s Side) float64 { return of(s).Seconds() })
-	}
 	return append(lines,
 		r.measure("index and load", seconds, func(s Side) float64 { return s.Indexed.Seconds() }),
-		r.measure("searches/s", count, func(s Side) float64 { return s.Searched.PerSecond() }),
-		latency("mean", func(s Side) time.Duration { return s.Searched.Latency.Mean }),
-		latency("P50", func(s Side) time.Duration { return s.Searched.Latency.P50 }),
-		latency("P95", func(s Side) time.Duration { return s.Searched.Latency.P95 }),
-		latency("P99", func(s Side) time.Duration { return s.Searched.Latency.P99 }),
-		latency("slowest", func(s Side) time.Duration { return s.Searched.Latency.Most }),
+		r.measure("searches/s", count, func(s Side) float64 { return s.Searched.PerSecond }),
+		latency("search, mean", func(s Side) time.Duration { return s.Searched.Latency.Mean }),
+		latency("search, P50", func(s Side) time.Duration { return s.Searched.Latency.P50 }),
+		latency("search, P95", func(s Side) time.Duration { return s.Searched.Latency.P95 }),
+		latency("search, P99", func(s Side) time.Duration { return s.Searched.Latency.P99 }),
+		latency("search, slowest", func(s Side) time.Duration { return s.Searched.Latency.Most }),
 		r.measure("searches failed", count, func(s Side) float64 { return float64(s.Searched.Failed) }),
 	)
 }

@@ -9,9 +9,11 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/fstest"
 	"testing/synctest"
@@ -96,18 +98,6 @@ func TestMachine(t *testing.T) {
 	}
 }
 
-func TestOtherProjects(t *testing.T) {
-	of := func(dir string) []compose.Container {
-		return []compose.Container{{Labels: "a=b,com.docker.compose.project.working_dir=" + dir + ",c=d"}}
-	}
-	if found := otherProjects("/srv/milvus", of("/srv/milvus")); found != nil {
-		t.Errorf("its own containers are called another's: %v", found)
-	}
-	if found := otherProjects("/srv/milvus", of("/srv/other")); len(found) != 1 || !found[0].Bad {
-		t.Errorf("another's containers are not seen: %v", found)
-	}
-}
-
 // starts is what each Up answers, in turn.
 type starts []error
 
@@ -185,7 +175,7 @@ func recorded(t *testing.T) Metrics {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m[service] = []Exposition{e}
+		m.add(compose.Container{Service: service, ID: "a"}, e)
 	}
 	return m
 }
@@ -202,18 +192,74 @@ func TestSample(t *testing.T) {
 	if s := first.Searches; s.Count != 1426 || s.Mean < 13.3 || s.Mean > 13.4 || s.P99 != 128 {
 		t.Errorf("searches %+v", s)
 	}
+}
 
-	m["proxy"] = append(m["proxy"], m["proxy"][0]) // as many again at another proxy, within two seconds
-	m["querynode"] = append(m["querynode"], m["querynode"][0])
-	second := sampleOf(m, began.Add(2*time.Second), first)
-	if got := second.Requests[0]; got.PerSecond != 713 {
-		t.Errorf("%v searches a second, want 713", got.PerSecond)
+// counted are the metrics of proxies and query nodes after so many searches, and a few imports.
+func counted(t *testing.T, searches map[string]int) Metrics {
+	t.Helper()
+	m := Metrics{}
+	for id, n := range searches {
+		e, err := parse(fmt.Appendf(nil, `
+# TYPE milvus_proxy_req_count counter
+milvus_proxy_req_count{function_name="Search",status="total"} %[1]d
+milvus_proxy_req_count{function_name="Import",status="total"} 2
+milvus_proxy_req_count{function_name="ImportV2",status="total"} 3
+milvus_proxy_req_count{function_name="ImportV2",status="fail"} 1
+# TYPE milvus_querynode_sq_req_latency histogram
+milvus_querynode_sq_req_latency_bucket{query_type="search",scope="OnLeader",le="16"} %[1]d
+milvus_querynode_sq_req_latency_bucket{query_type="search",scope="OnLeader",le="+Inf"} %[1]d
+milvus_querynode_sq_req_latency_sum{query_type="search",scope="OnLeader"} %[1]d0
+milvus_querynode_sq_req_latency_count{query_type="search",scope="OnLeader"} %[1]d
+`, n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.add(compose.Container{Service: "proxy", ID: id}, e)
+		m.add(compose.Container{Service: "querynode", ID: id}, e)
 	}
-	if s := second.Searches; s.Count != 1426 || s.P99 != 128 {
-		t.Errorf("searches since then %+v", s)
+	return m
+}
+
+// TestRates counts what came between two looks, 2 s apart, at containers that are in both.
+func TestRates(t *testing.T) {
+	for title, c := range map[string]struct {
+		looks     []map[string]int // searches of each container up to then
+		since     int64
+		perSecond float64
+	}{
+		"two go on":              {[]map[string]int{{"a": 100, "b": 1000}, {"a": 110, "b": 1030}}, 40, 20},
+		"one comes, with a past": {[]map[string]int{{"a": 100}, {"a": 110, "b": 1000}}, 10, 5},
+		"one goes":               {[]map[string]int{{"a": 100, "b": 1000}, {"a": 110}}, 10, 5},
+		"one misses a look":      {[]map[string]int{{"a": 100, "b": 1000}, {"a": 110}, {"a": 120, "b": 1030}}, 10, 5},
+		"one is started anew":    {[]map[string]int{{"a": 100, "b": 1000}, {"a": 110, "b": 3}}, 10, 5},
+		"none is in both":        {[]map[string]int{{"a": 100}, {"b": 1000}}, 0, 0},
+	} {
+		t.Run(title, func(t *testing.T) {
+			var sample *Sample
+			at := time.Now()
+			for _, searches := range c.looks {
+				at = at.Add(2 * time.Second)
+				sample = sampleOf(counted(t, searches), at, sample)
+			}
+			if got := sample.Requests[0].PerSecond; got != c.perSecond {
+				t.Errorf("%v searches a second, want %v", got, c.perSecond)
+			}
+			want := Searches{Count: c.since}
+			if c.since > 0 {
+				want.Mean, want.P99 = 10, 16
+			}
+			if sample.Searches != want {
+				t.Errorf("in the query nodes %+v, want %+v", sample.Searches, want)
+			}
+		})
 	}
-	if s := sampleOf(recorded(t), began.Add(4*time.Second), second); s.Searches.Count != 1426 || s.Requests[0].PerSecond != 0 {
-		t.Errorf("after a restart: %+v, %+v", s.Searches, s.Requests[0])
+}
+
+// TestImports counts those of either interface.
+func TestImports(t *testing.T) {
+	requests := sampleOf(counted(t, map[string]int{"a": 0, "b": 0}), time.Now(), nil).Requests
+	if got, want := requests[len(requests)-1], (Request{Kind: "Import", Total: 10, Failed: 2}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
 
@@ -256,9 +302,6 @@ func TestWriteFiles(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if script, err := os.Stat(filepath.Join(dir, "new-env")); err != nil || script.Mode().Perm() != 0o755 {
-			t.Errorf("new-env can't be run: %v, %v", script, err)
-		}
 		if _, err := os.Stat(filepath.Join(dir, "compose.lab.yaml")); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("the lab's overlay is there, without its images and limits: %v", err)
 		}
@@ -274,6 +317,60 @@ func TestWriteFiles(t *testing.T) {
 	}
 	if !strings.Contains(first, "MINIO_ROOT_PASSWORD=") || first == second {
 		t.Error("the credentials are missing, or not random")
+	}
+	if !regexp.MustCompile(`(?m)^COMPOSE_PROJECT_NAME=milvus-\w{6}$`).MatchString(first) {
+		t.Errorf("the project's name is not noted: %s", first)
+	}
+}
+
+// TestWriteFilesModes lets the containers' users read all but the credentials, also where the umask would keep them from it.
+func TestWriteFilesModes(t *testing.T) {
+	files, err := deploy.ComposeFiles()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, umask := range []int{0o022, 0o027, 0o077} {
+		dir := filepath.Join(t.TempDir(), "milvus")
+		before := syscall.Umask(umask)
+		err := WriteFiles(t.Context(), dir, files, nil)
+		syscall.Umask(before)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, want := range map[string]os.FileMode{
+			".": 0o755, "lb": 0o755, "monitoring/grafana/dashboards": 0o755,
+			"new-env": 0o755, "lb/follow-proxies.sh": 0o755,
+			"compose.yaml": 0o644, "lb/nginx.conf": 0o644, "pulsar/standalone.conf": 0o644, ".env.example": 0o644,
+			".env": 0o600,
+		} {
+			info, err := os.Stat(filepath.Join(dir, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := info.Mode().Perm(); got != want {
+				t.Errorf("umask %03o: %s has mode %03o, want %03o", umask, name, got, want)
+			}
+		}
+	}
+}
+
+// TestProjectName keeps to what Compose takes, and is never the same for two folders.
+func TestProjectName(t *testing.T) {
+	for dir, want := range map[string]string{
+		"milvus":             "milvus-",
+		"/srv/milvus/":       "milvus-",
+		"/srv/a/My Cluster!": "mycluster-",
+		"_new.2":             "new2-",
+		"été":                "t-",
+		"数据":                 "",
+	} {
+		name := projectName(dir)
+		if !regexp.MustCompile("^" + want + "[a-z2-7]{6}$").MatchString(name) {
+			t.Errorf("%q: %q, want %q and six random ones", dir, name, want)
+		}
+		if name == projectName(dir) {
+			t.Errorf("%q: the same name twice: %s", dir, name)
+		}
 	}
 }
 

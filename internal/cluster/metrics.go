@@ -16,8 +16,8 @@ import (
 	"migrate/internal/compose"
 )
 
-// Metrics are the metrics of Milvus' roles, by service; each container's apart.
-type Metrics map[string][]Exposition
+// Metrics are the metrics of Milvus' roles, by service and container.
+type Metrics map[string]map[string]Exposition
 
 // Exposition is what one container says of itself.
 type Exposition map[string]*dto.MetricFamily
@@ -48,18 +48,27 @@ func ask(ctx context.Context, p *compose.Project, containers []compose.Container
 	}
 	found := Metrics{}
 	for i, c := range asked {
-		found[c.Service] = append(found[c.Service], answers[i])
+		if answers[i] != nil {
+			found.add(c, answers[i])
+		}
 	}
 	return found, ctx.Err()
 }
 
-// askOne is empty where the container does not answer.
+func (m Metrics) add(c compose.Container, e Exposition) {
+	if m[c.Service] == nil {
+		m[c.Service] = map[string]Exposition{}
+	}
+	m[c.Service][c.ID] = e
+}
+
+// askOne is nil where the container does not answer.
 func askOne(ctx context.Context, p *compose.Project, c compose.Container) (Exposition, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	text, err := p.Docker(ctx, "exec", c.ID, "curl", "-sf", "http://localhost:9091/metrics")
 	if err != nil {
-		return Exposition{}, nil
+		return nil, nil
 	}
 	return parse(text)
 }
@@ -76,10 +85,28 @@ func parse(text []byte) (Exposition, error) {
 func (m Metrics) sum(service, name string, labels ...string) float64 {
 	var total float64
 	for _, e := range m[service] {
-		for _, series := range e[name].GetMetric() {
-			if has(series, labels) {
-				total += series.GetCounter().GetValue() + series.GetGauge().GetValue() + series.GetUntyped().GetValue()
-			}
+		total += e.sum(name, labels)
+	}
+	return total
+}
+
+// increase is by how much a counter rose since an earlier look, over the containers that are in both: one that was missing
+// brings along all that it ever counted. One that counts less was started anew, and is left out too.
+func (m Metrics) increase(earlier Metrics, service, name string, labels ...string) float64 {
+	var total float64
+	for id, e := range m[service] {
+		if before, ok := earlier[service][id]; ok {
+			total += max(e.sum(name, labels)-before.sum(name, labels), 0)
+		}
+	}
+	return total
+}
+
+func (e Exposition) sum(name string, labels []string) float64 {
+	var total float64
+	for _, series := range e[name].GetMetric() {
+		if has(series, labels) {
+			total += series.GetCounter().GetValue() + series.GetGauge().GetValue() + series.GetUntyped().GetValue()
 		}
 	}
 	return total
@@ -99,36 +126,62 @@ func has(series *dto.Metric, labels []string) bool {
 	return true
 }
 
-// distribution is a histogram over all containers of a service.
+// distribution is a histogram, of one container or of several.
 type distribution struct {
 	count  uint64
 	sum    float64
 	bucket map[float64]uint64 // how many were at most so much
 }
 
+// distribution adds up a histogram over all containers of a service, of the series that have these labels.
 func (m Metrics) distribution(service, name string, labels ...string) distribution {
-	d := distribution{bucket: map[float64]uint64{}}
+	all := distribution{bucket: map[float64]uint64{}}
 	for _, e := range m[service] {
-		for _, series := range e[name].GetMetric() {
-			if !has(series, labels) {
-				continue
-			}
-			d.count += series.GetHistogram().GetSampleCount()
-			d.sum += series.GetHistogram().GetSampleSum()
-			for _, b := range series.GetHistogram().GetBucket() {
-				if bound := b.GetUpperBound(); !math.IsInf(bound, 1) {
-					d.bucket[bound] += b.GetCumulativeCount()
-				}
+		all.add(e.distribution(name, labels))
+	}
+	return all
+}
+
+// distributionSince is what came since an earlier look, over the containers that count for increase.
+func (m Metrics) distributionSince(earlier Metrics, service, name string, labels ...string) distribution {
+	all := distribution{bucket: map[float64]uint64{}}
+	for id, e := range m[service] {
+		if before, ok := earlier[service][id]; ok {
+			all.add(e.distribution(name, labels).since(before.distribution(name, labels)))
+		}
+	}
+	return all
+}
+
+func (e Exposition) distribution(name string, labels []string) distribution {
+	d := distribution{bucket: map[float64]uint64{}}
+	for _, series := range e[name].GetMetric() {
+		if !has(series, labels) {
+			continue
+		}
+		d.count += series.GetHistogram().GetSampleCount()
+		d.sum += series.GetHistogram().GetSampleSum()
+		for _, b := range series.GetHistogram().GetBucket() {
+			if bound := b.GetUpperBound(); !math.IsInf(bound, 1) {
+				d.bucket[bound] += b.GetCumulativeCount()
 			}
 		}
 	}
 	return d
 }
 
-// since is what came after an earlier one. Where containers were started anew, and so count less, it is all there is.
+func (d *distribution) add(other distribution) {
+	d.count += other.count
+	d.sum += other.sum
+	for bound, n := range other.bucket {
+		d.bucket[bound] += n
+	}
+}
+
+// since is what came after an earlier one: nothing where it counts less, since then it was begun anew.
 func (d distribution) since(earlier distribution) distribution {
 	if d.count < earlier.count {
-		return d
+		return distribution{}
 	}
 	later := distribution{count: d.count - earlier.count, sum: d.sum - earlier.sum, bucket: map[float64]uint64{}}
 	for bound, n := range d.bucket {

@@ -17,7 +17,7 @@ type Sample struct {
 	Requests   []Request `json:"requests"`
 	Searches   Searches  `json:"query_node_searches"`
 
-	distribution distribution
+	metrics Metrics // that the next sample's rates are taken from
 }
 
 // Count is how many of a component its coordinator knows.
@@ -41,8 +41,21 @@ type Searches struct {
 	P99   float64 `json:"p99_ms"` // to the bounds of the metric, which are powers of two
 }
 
+// kind is a kind of request, and what the proxies call it.
+type kind struct {
+	name      string
+	functions []string
+}
+
 // kinds are the requests that are shown.
-var kinds = []string{"Search", "Query", "Insert", "Upsert", "Delete", "Import"}
+var kinds = []kind{
+	{"Search", []string{"Search"}},
+	{"Query", []string{"Query"}},
+	{"Insert", []string{"Insert"}},
+	{"Upsert", []string{"Upsert"}},
+	{"Delete", []string{"Delete"}},
+	{"Import", []string{"Import", "ImportV2"}}, // the second from Milvus 2.4 on
+}
 
 // Watch takes a sample. Rates are those since the one before, which may be nil.
 func Watch(ctx context.Context, p *compose.Project, before *Sample) (*Sample, error) {
@@ -70,23 +83,47 @@ func Watch(ctx context.Context, p *compose.Project, before *Sample) (*Sample, er
 }
 
 func sampleOf(m Metrics, at time.Time, before *Sample) *Sample {
-	s := &Sample{At: at}
+	s := &Sample{At: at, metrics: m}
 	for _, c := range components {
 		s.Registered = append(s.Registered, Count{c.service, int(m.sum(c.coordinator, c.count))})
 	}
-	for i, kind := range kinds {
-		r := Request{Kind: kind, Total: int64(m.sum("proxy", "milvus_proxy_req_count", "function_name", kind, "status", "total"))}
-		r.Failed = int64(m.sum("proxy", "milvus_proxy_req_count", "function_name", kind, "status", "fail"))
+	for _, k := range kinds {
+		r := k.requests(m)
 		if before != nil {
-			r.PerSecond = max(float64(r.Total-before.Requests[i].Total), 0) / at.Sub(before.At).Seconds()
+			r.PerSecond = k.since(before.metrics, m) / at.Sub(before.At).Seconds()
 		}
 		s.Requests = append(s.Requests, r)
 	}
-	s.distribution = m.distribution("querynode", "milvus_querynode_sq_req_latency", "query_type", "search", "scope", "OnLeader")
-	shown := s.distribution
-	if before != nil {
-		shown = shown.since(before.distribution)
-	}
-	s.Searches = Searches{int64(shown.count), shown.mean(), shown.quantile(0.99)}
+	s.Searches = searchesOf(m, before)
 	return s
+}
+
+const requestCount = "milvus_proxy_req_count"
+
+func (k kind) requests(m Metrics) Request {
+	r := Request{Kind: k.name}
+	for _, f := range k.functions {
+		r.Total += int64(m.sum("proxy", requestCount, "function_name", f, "status", "total"))
+		r.Failed += int64(m.sum("proxy", requestCount, "function_name", f, "status", "fail"))
+	}
+	return r
+}
+
+// since is how many there were between two looks.
+func (k kind) since(before, now Metrics) float64 {
+	var total float64
+	for _, f := range k.functions {
+		total += now.increase(before, "proxy", requestCount, "function_name", f, "status", "total")
+	}
+	return total
+}
+
+func searchesOf(m Metrics, before *Sample) Searches {
+	const latency = "milvus_querynode_sq_req_latency"
+	labels := []string{"query_type", "search", "scope", "OnLeader"}
+	d := m.distribution("querynode", latency, labels...)
+	if before != nil {
+		d = m.distributionSince(before.metrics, "querynode", latency, labels...)
+	}
+	return Searches{int64(d.count), d.mean(), d.quantile(0.99)}
 }

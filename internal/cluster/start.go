@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -27,18 +26,7 @@ func Look(ctx context.Context, p *compose.Project) ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(Check(machineOf(engine), services, own), otherProjects(p.Dir, own)...), nil
-}
-
-// otherProjects finds containers of another folder's project with the same name: starting this one would replace them.
-func otherProjects(dir string, own []compose.Container) []Finding {
-	here, err := filepath.Abs(dir)
-	for _, c := range own {
-		if err == nil && c.Dir() != "" && c.Dir() != here {
-			return []Finding{{What: "project", Found: "one of the same name belongs to " + c.Dir() + "; set COMPOSE_PROJECT_NAME in .env", Bad: true}}
-		}
-	}
-	return nil
+	return Check(machineOf(engine), services, own), nil
 }
 
 // Fit is ErrUnfit where something stands in the way; with force a machine that is too small does not.
@@ -78,8 +66,11 @@ func Start(ctx context.Context, p starter, out io.Writer) error {
 	return nil
 }
 
-// Stop ends every container. The data stays, unless wipe is said.
+// Stop ends every container. The data stays, unless wipe is said. compose.ErrOtherFolder where they are not this project's.
 func Stop(ctx context.Context, p *compose.Project, out io.Writer, wipe bool) error {
+	if _, err := p.Containers(ctx); err != nil {
+		return fmt.Errorf("stopping the cluster: %w", err)
+	}
 	if err := p.Down(ctx, out, wipe); err != nil {
 		return fmt.Errorf("stopping the cluster: %w", err)
 	}

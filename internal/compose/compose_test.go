@@ -2,6 +2,7 @@ package compose
 
 import (
 	"cmp"
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -58,6 +59,36 @@ func TestContainers(t *testing.T) {
 	}
 	if got, err := lines[Container](nil); got != nil || err != nil {
 		t.Errorf("no container: %v, %v", got, err)
+	}
+}
+
+// TestOwn tells this folder's containers from another's by the paths of the folders, with symbolic links followed.
+func TestOwn(t *testing.T) {
+	dir := t.TempDir()
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	for title, c := range map[string]struct {
+		here, there string
+		want        error
+	}{
+		"the same folder":      {dir, dir, nil},
+		"by a symbolic link":   {link, dir, nil},
+		"made by one":          {dir, link, nil},
+		"another one":          {dir, "/srv/milvus", ErrOtherFolder},
+		"one that is gone":     {"/no/such/milvus", "/no/such/milvus", nil},
+		"by hand, without one": {dir, "", nil},
+	} {
+		p := &Project{Dir: c.here}
+		labels := "a=b,com.docker.compose.project.working_dir=" + c.there + ",c=d"
+		if err := p.own([]Container{{Labels: labels}}); !errors.Is(err, c.want) {
+			t.Errorf("%s: got %v, want %v", title, err, c.want)
+		}
+	}
+	t.Chdir(dir)
+	if err := (&Project{Dir: "."}).own([]Container{{Labels: "com.docker.compose.project.working_dir=" + dir}}); err != nil {
+		t.Errorf("where one stands: %v", err)
 	}
 }
 

@@ -29,6 +29,8 @@ var (
 	ErrNoDocker = errors.New("no Docker with Compose 2.24 or newer")
 	// ErrNoDaemon: Docker's programs are there, and its daemon does not answer.
 	ErrNoDaemon = errors.New("the Docker daemon does not answer")
+	// ErrOtherFolder: another folder's project has the same name, so that what is done to this one is done to that.
+	ErrOtherFolder = errors.New("the containers of this name belong to another folder")
 	// ErrUnhealthy: while Compose waited, a container ended or was not healthy. Docker may start it again.
 	ErrUnhealthy = errors.New("not all containers are healthy")
 )

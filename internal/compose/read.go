@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -156,17 +157,42 @@ type Publisher struct {
 // Healthy tells whether it runs, and is known to be well.
 func (c Container) Healthy() bool { return c.State == "running" && c.Health == "healthy" }
 
-// Containers are all of the project's, also those that have ended.
+// Containers are all of the project's, also those that have ended. ErrOtherFolder where they are not this folder's.
 func (p *Project) Containers(ctx context.Context) ([]Container, error) {
 	out, err := p.Compose(ctx, "ps", "--all", "--format", "json")
 	if err != nil {
 		return nil, fmt.Errorf("listing the containers: %w", err)
 	}
 	containers, err := lines[Container](out)
+	if err == nil {
+		err = p.own(containers)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("listing the containers: %w", err)
 	}
 	return containers, nil
+}
+
+// own refuses containers that were made for another folder: Compose tells projects apart by their names only.
+func (p *Project) own(containers []Container) error {
+	here := resolved(p.Dir)
+	for _, c := range containers {
+		if dir := c.Dir(); dir != "" && resolved(dir) != here {
+			return fmt.Errorf("%w: %s", ErrOtherFolder, dir)
+		}
+	}
+	return nil
+}
+
+// resolved is a path by which a folder is told from others: without symbolic links, where they can be followed.
+func resolved(path string) string {
+	if absolute, err := filepath.Abs(path); err == nil {
+		path = absolute
+	}
+	if followed, err := filepath.EvalSymlinks(path); err == nil {
+		path = followed
+	}
+	return path
 }
 
 // Usage is what a container takes now.

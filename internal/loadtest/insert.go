@@ -25,17 +25,15 @@ type Insertion struct {
 
 // Inserted is what came of it.
 type Inserted struct {
-	Rows    int64         `json:"rows"`
-	Bytes   int64         `json:"bytes"` // of the vectors
-	Took    time.Duration `json:"took_ns"`
-	Flush   time.Duration `json:"flush_ns"` // afterwards, until all of it is in the object store
-	Batches Latency       `json:"batches"`
-	Refused int           `json:"refused"` // calls that the server refused for the time being, and that were made again
-	Rates   []Rate        `json:"rates"`
+	Rows      int64         `json:"rows"`
+	Bytes     int64         `json:"bytes"` // of the vectors
+	Took      time.Duration `json:"took_ns"`
+	PerSecond float64       `json:"per_second"` // rows over all, without the flush
+	Flush     time.Duration `json:"flush_ns"`   // afterwards, until all of it is in the object store
+	Batches   Latency       `json:"batches"`
+	Refused   int           `json:"refused"` // calls that the server refused for the time being, and that were made again
+	Rates     []Rate        `json:"rates"`
 }
-
-// PerSecond is the rate over all, without the flush.
-func (i Inserted) PerSecond() float64 { return float64(i.Rows) / i.Took.Seconds() }
 
 // A batch on its way.
 type batch struct {
@@ -150,6 +148,7 @@ func (t *tally) sum() *Inserted {
 		done.Rows += int64(s.rows)
 	}
 	done.Batches = all.Latency()
+	done.PerSecond = float64(done.Rows) / done.Took.Seconds()
 	return done
 }
 

@@ -34,10 +34,10 @@ func run(t *testing.T, p loadtest.Plan, address string) *loadtest.Outcome {
 func TestRun(t *testing.T) {
 	standalone, cluster := run(t, small(), lab.Standalone), run(t, small(), lab.Proxy1)
 	for server, done := range map[*milvus.Server]*loadtest.Outcome{labtest.Source(t): standalone, labtest.Target(t): cluster} {
-		if in := done.Inserted; in.Rows != 5000 || in.Batches.Count != 8 || in.Bytes != 5000*16*4 || in.PerSecond() <= 0 {
+		if in := done.Inserted; in.Rows != 5000 || in.Batches.Count != 8 || in.Bytes != 5000*16*4 || in.PerSecond <= 0 {
 			t.Errorf("%s: inserted %+v", done.Address, in)
 		}
-		if s := done.Searched; s.Latency.Count != 60 || s.Failed != 0 || s.PerSecond() <= 0 || s.Latency.P50 > s.Latency.P99 {
+		if s := done.Searched; s.Latency.Count != 60 || s.Failed != 0 || s.PerSecond <= 0 || s.Latency.P50 > s.Latency.P99 {
 			t.Errorf("%s: searched %+v", done.Address, s)
 		}
 		if there, err := server.Exists(t.Context(), done.Collection); there || err != nil {

@@ -1,10 +1,12 @@
 package loadtest
 
 import (
+	"encoding/json"
 	"errors"
 	"math"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
@@ -83,6 +85,31 @@ func TestRates(t *testing.T) {
 	if r := rates(nil); r != nil {
 		t.Errorf("rates of no call: %v", r)
 	}
+}
+
+// TestPerSecond gives the rates in JSON too, over all inserters and threads.
+func TestPerSecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inserts := newTally(2)
+		inserts.spans = []span{{0, time.Second, 700}, {0, 2 * time.Second, 300}}
+		time.Sleep(2 * time.Second)
+		a, b := &thread{calls: NewCalls()}, &thread{calls: NewCalls()}
+		for range 15 {
+			a.calls.Add(time.Millisecond)
+			b.calls.Add(time.Millisecond)
+		}
+		b.count(time.Second, nil, ErrShort) // a search that failed is none that was answered
+		searched, err := sum([]*thread{a, b}, 2*time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for what, want := range map[any]string{inserts.sum(): `"per_second":500,"flush_ns"`, searched: `"per_second":15,"latency"`} {
+			text, err := json.Marshal(what)
+			if err != nil || !strings.Contains(string(text), want) {
+				t.Errorf("%s lacks %s, %v", text, want, err)
+			}
+		}
+	})
 }
 
 // TestCheck refuses what no server could do, before any of them is asked.

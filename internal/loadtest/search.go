@@ -29,16 +29,14 @@ type Searches struct {
 
 // Searched is what came of it.
 type Searched struct {
-	Took    time.Duration `json:"took_ns"`
-	Latency Latency       `json:"latency"` // of those that were answered
-	Failed  int           `json:"failed"`
-	Failure string        `json:"failure,omitempty"` // the first
+	Took      time.Duration `json:"took_ns"`
+	PerSecond float64       `json:"per_second"` // over all threads, of those that were answered
+	Latency   Latency       `json:"latency"`    // likewise
+	Failed    int           `json:"failed"`
+	Failure   string        `json:"failure,omitempty"` // the first
 	// Answers are the keys that the first searches found, so that those of two servers can be held against each other.
 	Answers [][]int64 `json:"-"`
 }
-
-// PerSecond is the rate over all threads of the searches that were answered.
-func (s Searched) PerSecond() float64 { return float64(s.Latency.Count) / s.Took.Seconds() }
 
 // mostAnswers bounds the memory that answers take.
 const mostAnswers = 1000
@@ -150,6 +148,7 @@ func sum(threads []*thread, took time.Duration) (*Searched, error) {
 		done.Answers = append(done.Answers, t.answers[:min(len(t.answers), mostAnswers-len(done.Answers))]...)
 	}
 	done.Latency = calls.Latency()
+	done.PerSecond = float64(done.Latency.Count) / took.Seconds()
 	switch {
 	case failure == nil:
 	case done.Latency.Count == 0:
