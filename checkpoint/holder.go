@@ -98,7 +98,7 @@ func Acquire(ctx context.Context, sink sinks.Sink, name string, fresh Job) (cont
 		}
 	}
 	h.job.Format, h.job.State, h.job.Error = Version, Running, ""
-	h.job.Lease.ID, h.job.Lease.Owner = rand.Text(), self()
+	h.job.Lease.ID, h.job.Lease.Owner = rand.Text(), kernel.self()
 	h.job.Lease.Epoch++
 	if h.job.Started.IsZero() {
 		h.job.Started = clock.Now(ctx).UTC()
