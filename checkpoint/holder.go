@@ -104,8 +104,11 @@ func Acquire(ctx context.Context, sink sinks.Sink, name string, fresh Job) (cont
 		h.job.Started = clock.Now(ctx).UTC()
 	}
 	err = h.Update(ctx, func(*Job) {})
-	if err == nil && h.Resumed {
+	switch {
+	case err == nil && h.Resumed:
 		err = h.sweepRecords(ctx, h.job.Lease.Epoch-1)
+	case err == nil:
+		err = removePlan(ctx, sink, name) // that an earlier job of this name left: this one would be made anew from it
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, h.abandon(ctx))
@@ -276,22 +279,41 @@ func (h *Holder) renew(ctx context.Context) {
 // so that an interrupted job is left in order.
 func (h *Holder) Release(ctx context.Context, state State, cause error) error {
 	h.stop()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTime)
-	defer cancel()
 	defer h.lost(nil)
 	if errors.Is(cause, ErrLost) {
 		return nil // the document is another's
 	}
-	err := h.Update(ctx, func(j *Job) {
+	if err := h.leave(ctx, state, cause); err != nil {
+		return err
+	}
+	if state == Done {
+		h.tidy(ctx)
+	}
+	return nil
+}
+
+// leave writes down how the job stands in the end.
+func (h *Holder) leave(ctx context.Context, state State, cause error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTime)
+	defer cancel()
+	return h.Update(ctx, func(j *Job) {
 		j.State, j.Error = state, ""
 		if cause != nil {
 			j.Error = cause.Error()
 		}
 	})
-	if state == Done && err == nil {
-		return removeRecords(ctx, h.sink, h.name)
+}
+
+// tidyTime bounds the removal of a job's records: there may be thousands.
+const tidyTime = 2 * time.Minute
+
+// tidy removes the records of a job that is done. It stays done where they can't be removed: they do no harm.
+func (h *Holder) tidy(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, tidyTime)
+	defer cancel()
+	if err := removeRecords(ctx, h.sink, h.name); err != nil {
+		slog.WarnContext(ctx, "the job is done; records of its parts, which nobody needs any more, are left", "job", h.job.Name, "error", err)
 	}
-	return err
 }
 
 // Remove ends the ownership and removes the document, since there is nothing to go on from. ErrLost where it is another's by
