@@ -69,7 +69,8 @@ type Holder struct {
 	sink  sinks.Sink
 	name  string
 	lost  context.CancelCauseFunc
-	stop  func() // ends the renewing
+	cause func() error // that the job's context ended with
+	stop  func()       // ends the renewing
 
 	mu      sync.Mutex
 	job     Job
@@ -77,8 +78,9 @@ type Holder struct {
 }
 
 // Acquire takes the job that fresh begins, or goes on with it where its document is there and not done. The context
-// that it returns ends, with ErrLost as its cause, when another process takes the job over. ErrHeld where another owns
-// it, ErrOther where the document was begun with other parameters.
+// that it returns ends when another process takes the job over, with ErrLost as its cause, and when the lease can't be
+// renewed in time, with ErrExpired. ErrHeld where another owns it, ErrOther where the document was begun with other
+// parameters.
 func Acquire(ctx context.Context, sink sinks.Sink, name string, fresh Job) (context.Context, *Holder, error) {
 	store, err := swapper(sink)
 	if err != nil {
@@ -114,6 +116,7 @@ func Acquire(ctx context.Context, sink sinks.Sink, name string, fresh Job) (cont
 		return nil, nil, errors.Join(err, h.abandon(ctx))
 	}
 	ctx, h.lost = context.WithCancelCause(ctx)
+	h.cause = func() error { return context.Cause(ctx) }
 	h.renew(ctx)
 	return ctx, h, nil
 }
@@ -244,7 +247,8 @@ func (h *Holder) expired(ctx context.Context) error {
 	if clock.Now(ctx).Before(job.Lease.Expires) {
 		return nil
 	}
-	return fmt.Errorf("%s %q: the lease ran out at %s: %w", job.Kind, job.Name, job.Lease.Expires.Local().Format(time.TimeOnly), ErrLost)
+	return fmt.Errorf("%s %q: %w: its lease ran out at %s, and its checkpoint could not be written before that",
+		job.Kind, job.Name, ErrExpired, job.Lease.Expires.Local().Format(time.TimeOnly))
 }
 
 // Confirm asks the store whether the job is still this process's, and has to be asked before anything is removed: a late
@@ -334,6 +338,9 @@ func (h *Holder) Suspend(ctx context.Context, cause error) error {
 	state := Failed
 	if ctx.Err() != nil {
 		state = Interrupted
+	}
+	if lost := h.cause(); errors.Is(lost, ErrExpired) && !errors.Is(cause, ErrExpired) {
+		cause = errors.Join(lost, cause) // the work may have met it as no more than a call that was cancelled
 	}
 	job := h.Job()
 	done, rows := job.Finished()
