@@ -29,6 +29,7 @@ var hints = []struct {
 	{exporter.ErrUnsupported, "leave those fields out of the source, or wait for a version that carries them"},
 	{source.ErrIncomplete, "look at these rows on the source; --allow-unreadable exports all others and names these"},
 	{milvus.ErrNotLoaded, "load it on the source, or let --load do so and release it afterwards"},
+	{milvus.ErrLoad, "see whether the query nodes run and have the memory for it, and whether somebody releases it; then give the same command again"},
 	{milvus.ErrLogin, "check user, password or token"},
 	{milvus.ErrNoREST, "check --target-rest-url: Milvus 2.4 and later import by their REST API, which may have an address of its own (proxy.http.port)"},
 	{milvus.ErrNotFound, "see how it is spelled, and in which database it is (--source-database, --target-database)"},

@@ -44,20 +44,57 @@ func (s *Server) whollyLoaded(ctx context.Context, name string) (bool, error) {
 	return true, nil
 }
 
-// Load loads a whole collection and waits until the server says that it is loaded.
+// Load loads a whole collection and waits until the server says that it is loaded. One that is loaded is left as it is: 2.3
+// refuses to load it again if it has other replicas, or a new index, and later servers would change it. ErrLoad where the
+// server gives it up.
 func (s *Server) Load(ctx context.Context, name string) error {
-	if _, err := s.svc.LoadCollection(ctx, &milvuspb.LoadCollectionRequest{DbName: s.database, CollectionName: name, ReplicaNumber: 1}); err != nil {
+	if ok, err := s.loaded(ctx, name); ok || err != nil {
+		return err
+	}
+	// How many replicas is left to the server: one, unless somebody has configured another number.
+	if _, err := s.svc.LoadCollection(ctx, &milvuspb.LoadCollectionRequest{DbName: s.database, CollectionName: name}); err != nil {
 		return fmt.Errorf("loading %q on %s: %w", name, s.Address, err)
 	}
+	return s.awaitLoaded(ctx, name)
+}
+
+const (
+	loadStall = 20 * time.Minute // without progress
+	notLoaded = time.Minute      // a query coordinator that starts again may call it so for a while
+)
+
+func (s *Server) awaitLoaded(ctx context.Context, name string) error {
+	last, since := unknownPercent, time.Now()
 	for {
-		ok, err := s.loaded(ctx, name)
-		if ok || err != nil {
+		if ok, err := s.loaded(ctx, name); ok || err != nil {
 			return err
+		}
+		percent, why := s.loadProgress(ctx, name)
+		if percent != last {
+			last, since = percent, time.Now()
+		}
+		switch stood := time.Since(since); {
+		case why != nil && stood > notLoaded:
+			return fmt.Errorf("loading %q on %s: %w: %v", name, s.Address, ErrLoad, why)
+		case stood > loadStall:
+			return fmt.Errorf("loading %q on %s: %w: at %d%% since %s", name, s.Address, ErrLoad, percent, since.Format(time.TimeOnly))
 		}
 		if err := clock.Sleep(ctx, pollEvery); err != nil {
 			return fmt.Errorf("waiting for %q to be loaded on %s: %w", name, s.Address, err)
 		}
 	}
+}
+
+const unknownPercent int64 = -1
+
+// loadProgress is how far the load of a collection is. Of one that is not being loaded the error says why, as the state that
+// GetLoadState gives does not: to 2.3 anything that goes wrong is "not loaded".
+func (s *Server) loadProgress(ctx context.Context, name string) (percent int64, err error) {
+	resp, err := s.svc.GetLoadingProgress(ctx, &milvuspb.GetLoadingProgressRequest{DbName: s.database, CollectionName: name})
+	if err != nil {
+		return unknownPercent, err
+	}
+	return resp.GetProgress(), nil
 }
 
 // Release releases a loaded collection.
