@@ -16,11 +16,17 @@ import (
 type loader struct {
 	milvuspb.MilvusServiceClient
 	percent func(since time.Duration) int64
+	others  bool // load it, without being asked
 	began   time.Time
 	asked   []*milvuspb.LoadCollectionRequest
 }
 
-func (l *loader) now() int64 { return l.percent(time.Since(l.began)) }
+func (l *loader) now() int64 {
+	if !l.others && len(l.asked) == 0 {
+		return -1
+	}
+	return l.percent(time.Since(l.began))
+}
 
 func (l *loader) LoadCollection(_ context.Context, req *milvuspb.LoadCollectionRequest, _ ...grpc.CallOption) (*commonpb.Status, error) {
 	l.asked = append(l.asked, req)
@@ -51,32 +57,35 @@ func (l *loader) ShowPartitions(context.Context, *milvuspb.ShowPartitionsRequest
 
 // TestLoad leaves a loaded collection alone, and waits for any other no longer than there is hope.
 func TestLoad(t *testing.T) {
+	bySecond := func(since time.Duration) int64 { return int64(since / time.Second) }
 	for name, test := range map[string]struct {
 		percent func(since time.Duration) int64
+		others  bool
 		asked   int
 		want    error
 		within  time.Duration
 	}{
-		"loaded before": {func(time.Duration) int64 { return 100 }, 0, nil, 0},
-		"loads":         {func(since time.Duration) int64 { return int64(since / time.Second) }, 1, nil, 100 * time.Second},
-		"loads slowly":  {func(since time.Duration) int64 { return int64(since / (10 * time.Minute)) }, 1, nil, 1000 * time.Minute},
-		"stands still":  {func(time.Duration) int64 { return 40 }, 1, ErrLoad, loadStall},
+		"loaded before":           {func(time.Duration) int64 { return 100 }, true, 0, nil, 0},
+		"being loaded by another": {bySecond, true, 0, nil, 100 * time.Second},
+		"not loaded":              {bySecond, false, 1, nil, 100 * time.Second},
+		"loads slowly":            {func(since time.Duration) int64 { return int64(since / (10 * time.Minute)) }, false, 1, nil, 1000 * time.Minute},
+		"stands still":            {func(time.Duration) int64 { return 40 }, false, 1, ErrLoad, loadStall},
+		"never begins":            {func(time.Duration) int64 { return -1 }, false, 1, ErrLoad, notLoaded},
 		"is released, or given up": {func(since time.Duration) int64 {
 			if since > time.Hour {
 				return -1
 			}
 			return int64(since / (2 * time.Minute))
-		}, 1, ErrLoad, time.Hour + notLoaded},
+		}, false, 1, ErrLoad, time.Hour + notLoaded},
 		"its coordinator starts again": {func(since time.Duration) int64 {
 			if since > 20*time.Second && since < 50*time.Second {
 				return -1
 			}
-			return int64(since / time.Second)
-		}, 1, nil, 100 * time.Second},
-		"never begins": {func(time.Duration) int64 { return -1 }, 1, ErrLoad, notLoaded},
+			return bySecond(since)
+		}, false, 1, nil, 100 * time.Second},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			l := &loader{percent: test.percent, began: time.Now()}
+			l := &loader{percent: test.percent, others: test.others, began: time.Now()}
 			err := (&Server{svc: l}).Load(t.Context(), "docs")
 			took := time.Since(l.began)
 			if !errors.Is(err, test.want) || took < test.within || took > test.within+time.Second {
