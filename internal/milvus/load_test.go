@@ -33,7 +33,9 @@ func (l *loader) LoadCollection(_ context.Context, req *milvuspb.LoadCollectionR
 	return &commonpb.Status{}, nil
 }
 
-func (l *loader) GetLoadState(context.Context, *milvuspb.GetLoadStateRequest, ...grpc.CallOption) (*milvuspb.GetLoadStateResponse, error) {
+func (l *loader) GetLoadState(context.Context, *milvuspb.GetLoadStateRequest, ...grpc.CallOption) (
+	*milvuspb.GetLoadStateResponse, error,
+) {
 	state := commonpb.LoadState_LoadStateLoading
 	switch percent := l.now(); {
 	case percent < 0:
@@ -44,14 +46,18 @@ func (l *loader) GetLoadState(context.Context, *milvuspb.GetLoadStateRequest, ..
 	return &milvuspb.GetLoadStateResponse{State: state}, nil
 }
 
-func (l *loader) GetLoadingProgress(context.Context, *milvuspb.GetLoadingProgressRequest, ...grpc.CallOption) (*milvuspb.GetLoadingProgressResponse, error) {
+func (l *loader) GetLoadingProgress(context.Context, *milvuspb.GetLoadingProgressRequest, ...grpc.CallOption) (
+	*milvuspb.GetLoadingProgressResponse, error,
+) {
 	if l.now() < 0 {
 		return nil, &StatusError{Method: "GetLoadingProgress", Code: codeNotLoaded, Reason: "collection not loaded"}
 	}
 	return &milvuspb.GetLoadingProgressResponse{Progress: l.now()}, nil
 }
 
-func (l *loader) ShowPartitions(context.Context, *milvuspb.ShowPartitionsRequest, ...grpc.CallOption) (*milvuspb.ShowPartitionsResponse, error) {
+func (l *loader) ShowPartitions(context.Context, *milvuspb.ShowPartitionsRequest, ...grpc.CallOption) (
+	*milvuspb.ShowPartitionsResponse, error,
+) {
 	return &milvuspb.ShowPartitionsResponse{PartitionNames: []string{DefaultPartition}}, nil
 }
 
