@@ -6,10 +6,12 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"migrate/internal/clock"
 	"migrate/internal/faulttable"
+	"migrate/sinks"
 )
 
 // skewed is a context whose wall clock is off by what is stored in by, now and later.
@@ -36,6 +38,57 @@ func TestClockJumps(t *testing.T) {
 		if err := h.Release(ctx, Done, nil); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// away is a store that answers nothing while it is.
+type away struct {
+	*sinks.Local
+	now atomic.Bool
+}
+
+var errAway = errors.New("the store is away")
+
+func (a *away) Swap(ctx context.Context, name string, old sinks.Version, data []byte) (sinks.Version, error) {
+	if a.now.Load() {
+		return "", errAway
+	}
+	return a.Local.Swap(ctx, name, old, data)
+}
+
+func (a *away) Load(ctx context.Context, name string) ([]byte, sinks.Version, error) {
+	if a.now.Load() {
+		return nil, "", errAway
+	}
+	return a.Local.Load(ctx, name)
+}
+
+// TestStoreAway for longer than a lease holds ends the job, and says that it was the store: nobody has taken the job. It is
+// given back where the store has come back, and runs out by itself where it has not.
+func TestStoreAway(t *testing.T) {
+	for name, comesBack := range map[string]bool{"it comes back": true, "it stays away": false} {
+		synctest.Test(t, func(t *testing.T) {
+			local, err := sinks.NewLocal(t.TempDir())
+			if err != nil {
+				t.Fatal(err)
+			}
+			sink := &away{Local: local}
+			ctx, h := acquire(t, sink, fresh())
+			sink.now.Store(true)
+			<-ctx.Done()
+			if lost := context.Cause(ctx); !errors.Is(lost, ErrExpired) || errors.Is(lost, ErrLost) {
+				t.Errorf("%s: the context ended with %v", name, lost)
+			}
+			sink.now.Store(!comesBack)
+			err = h.Suspend(t.Context(), context.Canceled)
+			var kept *ResumableError
+			if !errors.As(err, &kept) || !errors.Is(err, ErrExpired) || errors.Is(err, ErrLost) || errors.Is(err, errAway) == comesBack {
+				t.Errorf("%s: the end of the job: %v", name, err)
+			}
+			sink.now.Store(false)
+			_, next := acquire(t, sink, fresh())
+			next.Release(t.Context(), Done, nil)
+		})
 	}
 }
 

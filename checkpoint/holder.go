@@ -69,7 +69,8 @@ type Holder struct {
 	sink  sinks.Sink
 	name  string
 	lost  context.CancelCauseFunc
-	stop  func() // ends the renewing
+	cause func() error // that the job's context ended with
+	stop  func()       // ends the renewing
 
 	mu      sync.Mutex
 	job     Job
@@ -77,8 +78,9 @@ type Holder struct {
 }
 
 // Acquire takes the job that fresh begins, or goes on with it where its document is there and not done. The context
-// that it returns ends, with ErrLost as its cause, when another process takes the job over. ErrHeld where another owns
-// it, ErrOther where the document was begun with other parameters.
+// that it returns ends when another process takes the job over, with ErrLost as its cause, and when the lease can't be
+// renewed in time, with ErrExpired. ErrHeld where another owns it, ErrOther where the document was begun with other
+// parameters.
 func Acquire(ctx context.Context, sink sinks.Sink, name string, fresh Job) (context.Context, *Holder, error) {
 	store, err := swapper(sink)
 	if err != nil {
@@ -98,7 +100,7 @@ func Acquire(ctx context.Context, sink sinks.Sink, name string, fresh Job) (cont
 		}
 	}
 	h.job.Format, h.job.State, h.job.Error = Version, Running, ""
-	h.job.Lease.ID, h.job.Lease.Owner = rand.Text(), self()
+	h.job.Lease.ID, h.job.Lease.Owner = rand.Text(), kernel.self()
 	h.job.Lease.Epoch++
 	h.job.Taken = clock.Now(ctx).UTC()
 	_, h.job.TakenRows = h.job.Finished()
@@ -106,13 +108,17 @@ func Acquire(ctx context.Context, sink sinks.Sink, name string, fresh Job) (cont
 		h.job.Started = h.job.Taken
 	}
 	err = h.Update(ctx, func(*Job) {})
-	if err == nil && h.Resumed {
+	switch {
+	case err == nil && h.Resumed:
 		err = h.sweepRecords(ctx, h.job.Lease.Epoch-1)
+	case err == nil:
+		err = removePlan(ctx, sink, name) // that an earlier job of this name left: this one would be made anew from it
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, h.abandon(ctx))
 	}
 	ctx, h.lost = context.WithCancelCause(ctx)
+	h.cause = func() error { return context.Cause(ctx) }
 	h.renew(ctx)
 	return ctx, h, nil
 }
@@ -243,7 +249,8 @@ func (h *Holder) expired(ctx context.Context) error {
 	if clock.Now(ctx).Before(job.Lease.Expires) {
 		return nil
 	}
-	return fmt.Errorf("%s %q: the lease ran out at %s: %w", job.Kind, job.Name, job.Lease.Expires.Local().Format(time.TimeOnly), ErrLost)
+	return fmt.Errorf("%s %q: %w: its lease ran out at %s, and its checkpoint could not be written before that",
+		job.Kind, job.Name, ErrExpired, job.Lease.Expires.Local().Format(time.TimeOnly))
 }
 
 // Confirm asks the store whether the job is still this process's, and has to be asked before anything is removed: a late
@@ -278,22 +285,41 @@ func (h *Holder) renew(ctx context.Context) {
 // so that an interrupted job is left in order.
 func (h *Holder) Release(ctx context.Context, state State, cause error) error {
 	h.stop()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTime)
-	defer cancel()
 	defer h.lost(nil)
 	if errors.Is(cause, ErrLost) {
 		return nil // the document is another's
 	}
-	err := h.Update(ctx, func(j *Job) {
+	if err := h.leave(ctx, state, cause); err != nil {
+		return err
+	}
+	if state == Done {
+		h.tidy(ctx)
+	}
+	return nil
+}
+
+// leave writes down how the job stands in the end.
+func (h *Holder) leave(ctx context.Context, state State, cause error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTime)
+	defer cancel()
+	return h.Update(ctx, func(j *Job) {
 		j.State, j.Error = state, ""
 		if cause != nil {
 			j.Error = cause.Error()
 		}
 	})
-	if state == Done && err == nil {
-		return removeRecords(ctx, h.sink, h.name)
+}
+
+// tidyTime bounds the removal of a job's records: there may be thousands.
+const tidyTime = 2 * time.Minute
+
+// tidy removes the records of a job that is done. It stays done where they can't be removed: they do no harm.
+func (h *Holder) tidy(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, tidyTime)
+	defer cancel()
+	if err := removeRecords(ctx, h.sink, h.name); err != nil {
+		slog.WarnContext(ctx, "the job is done; records of its parts, which nobody needs any more, are left", "job", h.job.Name, "error", err)
 	}
-	return err
 }
 
 // Remove ends the ownership and removes the document, since there is nothing to go on from. ErrLost where it is another's by
@@ -314,6 +340,9 @@ func (h *Holder) Suspend(ctx context.Context, cause error) error {
 	state := Failed
 	if ctx.Err() != nil {
 		state = Interrupted
+	}
+	if lost := h.cause(); errors.Is(lost, ErrExpired) && !errors.Is(cause, ErrExpired) {
+		cause = errors.Join(lost, cause) // the work may have met it as no more than a call that was cancelled
 	}
 	job := h.Job()
 	done, rows := job.Finished()

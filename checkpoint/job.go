@@ -27,6 +27,9 @@ var (
 	ErrHeld = errors.New("job is held by another process")
 	// ErrLost: another process has taken the job over; this one may write nothing more.
 	ErrLost = errors.New("job was taken over by another process")
+	// ErrExpired: the lease ran out without being renewed, as while the store was away. Another process may have the job by
+	// now, or nobody.
+	ErrExpired = errors.New("the job could not be held on to")
 	// ErrOther: the document belongs to a job with other parameters.
 	ErrOther = errors.New("job has other parameters")
 	// ErrDamaged: the document can't be read.

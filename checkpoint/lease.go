@@ -1,9 +1,13 @@
 package checkpoint
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -33,48 +37,86 @@ const (
 
 // Owner is a process on a machine. The start time tells it from a later one with the same id.
 type Owner struct {
-	Host  string `json:"host"`
-	Boot  string `json:"boot,omitempty"` // the machine's boot id, which no two machines share
-	PID   int    `json:"pid"`
-	Start string `json:"start,omitempty"` // of the process, in the kernel's ticks
+	Host      string `json:"host"`
+	Boot      string `json:"boot,omitempty"`          // the machine's boot id, which no two machines share
+	Namespace string `json:"pid_namespace,omitempty"` // that PID is a number of; empty where it is not known
+	PID       int    `json:"pid"`
+	Start     string `json:"start,omitempty"` // of the process, in the kernel's ticks
 }
 
 func (o Owner) String() string { return fmt.Sprintf("process %d on %s", o.PID, o.Host) }
 
+// proc is the folder where the kernel shows processes.
+type proc string
+
+const kernel proc = "/proc"
+
 // self is this process.
-func self() Owner {
+func (p proc) self() Owner {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown host"
 	}
-	return Owner{Host: host, Boot: bootID(), PID: os.Getpid(), Start: startOf(os.Getpid())}
+	start, _ := p.startOf(os.Getpid())
+	return Owner{Host: host, Boot: p.bootID(), Namespace: p.namespace(), PID: os.Getpid(), Start: start}
 }
 
-// gone reports whether an owner is known to have ended: only a process of this machine can be known so.
-func (o Owner) gone() bool {
-	me := self()
-	return o.Host == me.Host && o.Boot == me.Boot && o.Boot != "" && startOf(o.PID) != o.Start
+// gone reports whether an owner is known to have ended. Only a process of this machine whose number means the same here
+// can be known so; any other has to let its lease run out.
+func (p proc) gone(o Owner) bool {
+	me := p.self()
+	near := o.Host == me.Host && o.Boot == me.Boot && o.Boot != "" && o.Namespace == me.Namespace && o.Namespace != ""
+	return near && p.ended(o.PID, o.Start)
 }
 
-func bootID() string {
-	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+// ended asks the kernel whether there is a process of that number, since /proc may hide those of other users. Where it is
+// shown, it may be a later one, or one that only waits to be buried.
+func (p proc) ended(pid int, start string) bool {
+	if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+		return true
+	}
+	now, shown := p.startOf(pid)
+	return shown && now != start
+}
+
+func (p proc) bootID() string {
+	b, err := os.ReadFile(p.path("sys/kernel/random/boot_id"))
 	if err != nil {
 		return ""
 	}
 	return strings.TrimSpace(string(b))
 }
 
-// startOf is when a process started, or "" where there is none. See proc(5): field 22 of /proc/PID/stat, counted from
-// the parenthesis that ends the name.
-func startOf(pid int) string {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+// namespace is the PID namespace of this process, or "" where /proc is absent or that of another one, so that its numbers
+// stand for other processes.
+func (p proc) namespace() string {
+	me, err := os.Readlink(p.path("self"))
+	if err != nil || me != strconv.Itoa(os.Getpid()) {
+		return ""
+	}
+	name, err := os.Readlink(p.path("self/ns/pid"))
 	if err != nil {
 		return ""
 	}
-	fields := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
-	const state, start = 0, 19
-	if len(fields) <= start || fields[state] == "Z" || fields[state] == "X" {
-		return ""
-	}
-	return fields[start]
+	return name
 }
+
+// startOf is when a process started, or "" where it has ended and waits to be buried; false where it is not shown. See
+// proc(5): field 22 of /proc/PID/stat, counted from the parenthesis that ends the name.
+func (p proc) startOf(pid int) (start string, shown bool) {
+	b, err := os.ReadFile(p.path(fmt.Sprintf("%d/stat", pid)))
+	if err != nil {
+		return "", false
+	}
+	fields := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
+	const stateField, startField = 0, 19
+	if len(fields) <= startField {
+		return "", false
+	}
+	if fields[stateField] == "Z" || fields[stateField] == "X" {
+		return "", true
+	}
+	return fields[startField], true
+}
+
+func (p proc) path(name string) string { return filepath.Join(string(p), name) }

@@ -59,7 +59,7 @@ func (j *Job) Standing() State {
 
 // live reports whether a process has the job.
 func (j *Job) live(now time.Time) bool {
-	return j.State == Running && now.Before(j.Lease.Expires) && !j.Lease.Owner.gone()
+	return j.State == Running && now.Before(j.Lease.Expires) && !kernel.gone(j.Lease.Owner)
 }
 
 // Remove removes everything in a job's folder on a sink: its documents, parts and manifest. ErrHeld where a process has

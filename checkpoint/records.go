@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"migrate/internal/sealed"
 	"migrate/sinks"
 )
@@ -70,18 +72,37 @@ func putSealed(ctx context.Context, sink sinks.Sink, name string, value any) err
 	return err
 }
 
-// removeRecords removes the records of a job, plan first: without it the others stand for nothing.
-func removeRecords(ctx context.Context, sink sinks.Sink, name string) error {
+// removePlan removes what the other records stand on: without it they are those of no job.
+func removePlan(ctx context.Context, sink sinks.Sink, name string) error {
 	if err := sink.Delete(ctx, planName(name)); err != nil {
-		return fmt.Errorf("removing the records of %s: %w", name, err)
+		return fmt.Errorf("removing the plan of %s: %w", name, err)
 	}
+	return nil
+}
+
+// removedAtOnce is how many records are removed at a time.
+const removedAtOnce = 16
+
+// removeRecords removes the records of a job, plan first. They are listed before any other goes, so that a job of the same
+// name that begins meanwhile keeps its own.
+func removeRecords(ctx context.Context, sink sinks.Sink, name string) error {
+	if err := removePlan(ctx, sink, name); err != nil {
+		return err
+	}
+	var records []string
 	for info, err := range sink.List(ctx, recordFolder(name)) {
-		if err == nil {
-			err = sink.Delete(ctx, info.Name)
-		}
 		if err != nil {
-			return fmt.Errorf("removing the records of %s: %w", name, err)
+			return fmt.Errorf("looking for the records of %s: %w", name, err)
 		}
+		records = append(records, info.Name)
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(removedAtOnce)
+	for _, r := range records {
+		g.Go(func() error { return sink.Delete(ctx, r) })
+	}
+	if err := g.Wait(); err != nil {
+		return fmt.Errorf("removing the records of %s: %w", name, err)
 	}
 	return nil
 }

@@ -7,10 +7,12 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
 
+	"migrate/internal/clock"
 	"migrate/internal/manifest"
 	"migrate/sinks"
 	"migrate/sinks/faults"
@@ -184,6 +186,81 @@ func TestRecordRefused(t *testing.T) {
 		for info, err := range sink.List(t.Context(), recordFolder(name)) {
 			t.Errorf("left after the end: %s, %v", info.Name, err)
 		}
+	}
+}
+
+// slow is a store that takes its time to remove an object, or refuses to.
+type slow struct {
+	*sinks.Local
+	takes  time.Duration
+	refuse error
+}
+
+func (s slow) Delete(ctx context.Context, name string) error {
+	if err := clock.Sleep(ctx, s.takes); err != nil || s.refuse != nil {
+		return errors.Join(err, s.refuse)
+	}
+	return s.Local.Delete(ctx, name)
+}
+
+// TestDoneIsDone though its records take longer to remove than an owner has to end, or stay.
+func TestDoneIsDone(t *testing.T) {
+	const parts = 100
+	for _, c := range []struct {
+		name string
+		sink slow
+		left int // records
+	}{
+		{"a slow store", slow{takes: time.Second}, 0},
+		{"a store that is away", slow{takes: time.Hour}, parts + 1},
+		{"a store without the right", slow{refuse: sinks.ErrAccess}, parts + 1},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			local, err := sinks.NewLocal(t.TempDir())
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, h := acquire(t, local, fresh())
+			update(t, h, planned(parts))
+			update(t, h, func(j *Job) {
+				for i := range j.Parts {
+					j.Parts[i].State = Finished
+				}
+			})
+			c.sink.Local = local
+			h.sink = c.sink
+			if err := h.Release(t.Context(), Done, nil); err != nil {
+				t.Errorf("%s: %v", c.name, err)
+			}
+			if j, err := Read(t.Context(), local, name); err != nil || j.State != Done {
+				t.Errorf("%s: the document: %+v, %v", c.name, j, err)
+			}
+			left := 0
+			for range local.List(t.Context(), recordFolder(name)) {
+				left++
+			}
+			if left != c.left {
+				t.Errorf("%s: %d records left, and not %d", c.name, left, c.left)
+			}
+		})
+	}
+}
+
+// TestRecordsLeft by a job that is done are none of the next one of its name: that is not made anew from them.
+func TestRecordsLeft(t *testing.T) {
+	sink := newSink(t)
+	_, h := acquire(t, sink, fresh())
+	update(t, h, planned(1))
+	update(t, h, func(j *Job) { j.Parts[0].State = Finished })
+	sink.Queue(faults.Delete, faults.Error(errors.New("broken on purpose")).On("plan.json"))
+	if err := h.Release(t.Context(), Done, nil); err != nil {
+		t.Fatal(err)
+	}
+	_, next := acquire(t, sink, fresh())
+	defer next.Release(t.Context(), Failed, nil)
+	damage(t, sink)
+	if job, err := Rebuild(t.Context(), sink, name, vouch); !errors.Is(err, sinks.ErrNotExist) {
+		t.Errorf("made anew of what the job before left: %+v, %v", job, err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -100,6 +101,21 @@ func (t target) milvus() milvus.Config {
 	cfg := t.server.milvus()
 	cfg.RESTURL = t.RESTURL
 	return cfg
+}
+
+// checkRESTURL refuses what is no address, and a password in one: log lines and errors show it. These errors don't.
+func (t target) checkRESTURL() error {
+	if t.RESTURL == "" {
+		return nil
+	}
+	address, err := url.Parse(t.RESTURL)
+	switch {
+	case err != nil || address.Host == "" || address.Scheme != "http" && address.Scheme != "https":
+		return usageError{errors.New("target.rest-url: it has to be http://host:port or https://host:port")}
+	case address.User != nil:
+		return usageError{errors.New("target.rest-url: user and password don't belong into it: they are settings of their own")}
+	}
+	return nil
 }
 
 // store is where objects are: a folder, or a bucket and how to reach it.
@@ -323,7 +339,7 @@ func loadConfig(flags *pflag.FlagSet) (config, error) {
 		return config{}, usageError{fmt.Errorf("reading the configuration from flags, environment and %s: %w; `migrate help config` lists the settings",
 			v.ConfigFileUsed(), err)}
 	}
-	return c, nil
+	return c, c.Target.checkRESTURL()
 }
 
 // readFile reads the file of --config or MIGRATE_CONFIG, which has to be there, or ./migrate.yaml, which may.

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
+	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
 	"migrate/exporter"
@@ -182,6 +184,43 @@ func TestNewKeysOnce(t *testing.T) {
 	}
 	if r := compare(t, verify.Export{Sink: sink, Manifest: m}, side(t, to, c.Name), verify.Options{WithoutKeys: true}); !r.Equal {
 		t.Errorf("the rows are not there once: %+v", r)
+	}
+}
+
+// TestIntoServing adds rows to a collection that serves with two replicas, and an index that it had not: it goes on serving
+// with both.
+func TestIntoServing(t *testing.T) {
+	t.Parallel()
+	sink, to := labtest.Local(t), labtest.Target(t)
+	from, c := small(t, 2000)
+	labtest.Create(t, to, c)
+	scalar := milvus.Index{Name: "id", Field: "id", Params: []*commonpb.KeyValuePair{{Key: "index_type", Value: "STL_SORT"}}}
+	if err := from.CreateIndex(t.Context(), c.Name, scalar); err != nil {
+		t.Fatal(err)
+	}
+	m, err := exporter.Export(t.Context(), from, c.Name, sink, exporter.Options{Job: c.Name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := to.Release(t.Context(), c.Name); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := to.Service().LoadCollection(t.Context(), &milvuspb.LoadCollectionRequest{CollectionName: c.Name, ReplicaNumber: 2}); err != nil {
+		t.Fatal(err)
+	}
+	if err := to.Load(t.Context(), c.Name); err != nil { // no more than waits
+		t.Fatal(err)
+	}
+	if err := importInto(t, sink, m, labtest.Staging(t), importer.Options{IntoExisting: true}); err != nil {
+		t.Fatal(err)
+	}
+	there, err := to.Describe(t.Context(), c.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	serving, err := to.Service().GetReplicas(t.Context(), &milvuspb.GetReplicasRequest{CollectionID: there.ID})
+	if err != nil || len(serving.GetReplicas()) != 2 || len(there.Indexes) != 2 {
+		t.Errorf("after the import: %d replicas, indexes %v, %v; want 2 of each", len(serving.GetReplicas()), there.Indexes, err)
 	}
 }
 

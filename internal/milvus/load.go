@@ -14,14 +14,23 @@ import (
 const pollEvery = 200 * time.Millisecond
 
 func (s *Server) loaded(ctx context.Context, name string) (bool, error) {
+	state, err := s.loadState(ctx, name)
+	return state == commonpb.LoadState_LoadStateLoaded, err
+}
+
+// loadState is that of a whole collection: one of which only some partitions are loaded counts as not loaded.
+func (s *Server) loadState(ctx context.Context, name string) (commonpb.LoadState, error) {
 	resp, err := s.svc.GetLoadState(ctx, &milvuspb.GetLoadStateRequest{DbName: s.database, CollectionName: name})
 	if err != nil {
-		return false, fmt.Errorf("asking whether %q is loaded on %s: %w", name, s.Address, err)
+		return commonpb.LoadState_LoadStateNotLoad, fmt.Errorf("asking whether %q is loaded on %s: %w", name, s.Address, err)
 	}
 	if resp.GetState() != commonpb.LoadState_LoadStateLoaded {
-		return false, nil
+		return resp.GetState(), nil
 	}
-	return s.whollyLoaded(ctx, name)
+	if whole, err := s.whollyLoaded(ctx, name); !whole {
+		return commonpb.LoadState_LoadStateNotLoad, err
+	}
+	return commonpb.LoadState_LoadStateLoaded, nil
 }
 
 // whollyLoaded tells a loaded collection from one of which only some partitions are loaded: reads of that one would
@@ -44,20 +53,74 @@ func (s *Server) whollyLoaded(ctx context.Context, name string) (bool, error) {
 	return true, nil
 }
 
-// Load loads a whole collection and waits until the server says that it is loaded.
+// Load loads a whole collection and waits until the server says that it is loaded. One that is loaded, or being loaded, is
+// left as it is: 2.3 refuses to load it again if it has other replicas, or a new index, and later servers would change it.
+// ErrLoad where the server gives it up.
 func (s *Server) Load(ctx context.Context, name string) error {
-	if _, err := s.svc.LoadCollection(ctx, &milvuspb.LoadCollectionRequest{DbName: s.database, CollectionName: name, ReplicaNumber: 1}); err != nil {
-		return fmt.Errorf("loading %q on %s: %w", name, s.Address, err)
-	}
+	asked, left := false, hope{unknownPercent, time.Now()}
 	for {
-		ok, err := s.loaded(ctx, name)
-		if ok || err != nil {
+		state, err := s.loadState(ctx, name)
+		if err != nil || state == commonpb.LoadState_LoadStateLoaded {
 			return err
+		}
+		if state != commonpb.LoadState_LoadStateLoading && !asked {
+			if err := s.askToLoad(ctx, name); err != nil {
+				return err
+			}
+			asked = true
+		}
+		if err := left.lost(s.loadProgress(ctx, name)); err != nil {
+			return fmt.Errorf("loading %q on %s: %w", name, s.Address, err)
 		}
 		if err := clock.Sleep(ctx, pollEvery); err != nil {
 			return fmt.Errorf("waiting for %q to be loaded on %s: %w", name, s.Address, err)
 		}
 	}
+}
+
+// askToLoad leaves to the server how many replicas there are to be: one, unless somebody has configured another number.
+func (s *Server) askToLoad(ctx context.Context, name string) error {
+	if _, err := s.svc.LoadCollection(ctx, &milvuspb.LoadCollectionRequest{DbName: s.database, CollectionName: name}); err != nil {
+		return fmt.Errorf("loading %q on %s: %w", name, s.Address, err)
+	}
+	return nil
+}
+
+const (
+	loadStall = 20 * time.Minute // without progress
+	notLoaded = time.Minute      // a query coordinator that starts again may call it so for a while
+
+	unknownPercent int64 = -1
+)
+
+// hope that a load comes to its end: it was at percent when it last moved.
+type hope struct {
+	percent int64
+	moved   time.Time
+}
+
+// lost is ErrLoad where a load has stood for too long at what loadProgress says.
+func (h *hope) lost(percent int64, why error) error {
+	if percent != h.percent {
+		h.percent, h.moved = percent, time.Now()
+	}
+	switch stood := time.Since(h.moved); {
+	case why != nil && stood > notLoaded:
+		return fmt.Errorf("%w: %v", ErrLoad, why)
+	case stood > loadStall:
+		return fmt.Errorf("%w: at %d%% since %s", ErrLoad, percent, h.moved.Format(time.TimeOnly))
+	}
+	return nil
+}
+
+// loadProgress is how far the load of a collection is. Of one that is not being loaded the error says why, as the state that
+// GetLoadState gives does not: to 2.3 anything that goes wrong is "not loaded".
+func (s *Server) loadProgress(ctx context.Context, name string) (percent int64, err error) {
+	resp, err := s.svc.GetLoadingProgress(ctx, &milvuspb.GetLoadingProgressRequest{DbName: s.database, CollectionName: name})
+	if err != nil {
+		return unknownPercent, err
+	}
+	return resp.GetProgress(), nil
 }
 
 // Release releases a loaded collection.

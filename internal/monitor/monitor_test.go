@@ -96,6 +96,7 @@ migrate_retries_total{method="Query",server="source"} 2
 migrate_errors_total{kind="bulk_insert"} 1
 migrate_errors_total{kind="job_held"} 0
 migrate_errors_total{kind="job_lost"} 0
+migrate_errors_total{kind="lease_expired"} 0
 migrate_errors_total{kind="login"} 0
 migrate_errors_total{kind="no_cursor"} 0
 migrate_errors_total{kind="not_found"} 0

@@ -65,6 +65,7 @@ var kinds = []struct {
 	{syncer.ErrLate, "written_after_switch"},
 	{syncer.ErrDeletes, "too_many_deletes"},
 	{checkpoint.ErrLost, "job_lost"},
+	{checkpoint.ErrExpired, "lease_expired"},
 	{checkpoint.ErrHeld, "job_held"},
 	{milvus.ErrLogin, "login"},
 	{milvus.ErrUnreachable, "unreachable"},

@@ -144,8 +144,13 @@ func Run(ctx context.Context, source, target *milvus.Server, sink sinks.Sink, op
 
 // takesAgain reports whether a job that was lost, as while its store was away, may be had again.
 func (s *syncing) takesAgain(err error) bool {
-	s.lost = s.lost || errors.Is(err, checkpoint.ErrLost)
-	return errors.Is(err, checkpoint.ErrLost) || s.lost && s.job == nil && canPass(err)
+	s.lost = s.lost || isLost(err)
+	return isLost(err) || s.lost && s.job == nil && canPass(err)
+}
+
+// isLost reports whether a job is another's by now, or may be.
+func isLost(err error) bool {
+	return errors.Is(err, checkpoint.ErrLost) || errors.Is(err, checkpoint.ErrExpired)
 }
 
 // syncing is one Run or Switch under way.
@@ -203,8 +208,8 @@ func (s *syncing) own(ctx context.Context, work func(context.Context) error) err
 	s.job = job
 	s.face(s.position().Serving)
 	err = work(owned)
-	if errors.Is(err, checkpoint.ErrLost) || errors.Is(context.Cause(owned), checkpoint.ErrLost) {
-		return errors.Join(checkpoint.ErrLost, err, job.Release(ctx, checkpoint.Interrupted, checkpoint.ErrLost))
+	if lost := errors.Join(context.Cause(owned), err); isLost(lost) {
+		return errors.Join(lost, job.Release(ctx, checkpoint.Interrupted, lost))
 	}
 	if s.position().Source == 0 && err != nil {
 		return errors.Join(err, job.Remove(ctx)) // it was refused before it began
@@ -284,7 +289,10 @@ func (s *syncing) reported(ctx context.Context) Report {
 
 // lasting are the errors that another cycle does not mend. All others may be a server or a store that is away, or a source
 // that is not loaded yet: the sync waits and goes on.
-var lasting = []error{ErrSource, ErrTarget, ErrBase, ErrLate, ErrSwitched, ErrCursor, milvus.ErrLogin, checkpoint.ErrLost, checkpoint.ErrHeld, checkpoint.ErrOther, checkpoint.ErrVersion, checkpoint.ErrDamaged, sinks.ErrAccess}
+var lasting = []error{
+	ErrSource, ErrTarget, ErrBase, ErrLate, ErrSwitched, ErrCursor, milvus.ErrLogin, sinks.ErrAccess,
+	checkpoint.ErrLost, checkpoint.ErrExpired, checkpoint.ErrHeld, checkpoint.ErrOther, checkpoint.ErrVersion, checkpoint.ErrDamaged,
+}
 
 func canPass(err error) bool {
 	for _, l := range lasting {
