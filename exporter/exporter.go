@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"path"
 	"slices"
 	"strconv"
@@ -142,14 +141,19 @@ type export struct {
 
 // run exports all parts that are not finished, and makes the export complete.
 func (e *export) run(ctx context.Context) (*manifest.Manifest, error) {
-	release, err := ensureLoaded(ctx, e.server, e.collection, e.opts.Load)
+	if e.opts.Load {
+		giveBack, err := e.server.Borrow(ctx, e.collection.Name)
+		if err != nil {
+			return nil, err
+		}
+		defer giveBack()
+		e.collection.Loaded = true
+	}
+	reader, err := source.Open(ctx, e.server, e.collection)
 	if err != nil {
 		return nil, err
 	}
-	defer release()
-	if e.reader, err = source.Open(ctx, e.server, e.collection); err != nil {
-		return nil, err
-	}
+	e.reader = reader
 	if err := e.plan(ctx); err != nil {
 		return nil, err
 	}
@@ -262,26 +266,6 @@ func (e *export) complete(ctx context.Context) (*manifest.Manifest, error) {
 	}
 	m.Finished = time.Now().UTC()
 	return m, manifest.Write(ctx, e.sink, m)
-}
-
-// ensureLoaded loads a collection where it is asked to, and returns what undoes it.
-func ensureLoaded(ctx context.Context, server *milvus.Server, coll *milvus.Collection, load bool) (release func(), err error) {
-	if coll.Loaded || !load {
-		return func() {}, nil
-	}
-	release = func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-		defer cancel()
-		if err := server.Release(ctx, coll.Name); err != nil {
-			slog.WarnContext(ctx, "a collection that was loaded for the export stays loaded", "collection", coll.Name, "error", err)
-		}
-	}
-	if err := server.Load(ctx, coll.Name); err != nil {
-		release()
-		return nil, err
-	}
-	coll.Loaded = true
-	return release, nil
 }
 
 // end leaves the job in order. One that has finished nothing leaves nothing behind, and a complete export that it was to replace

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
+	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
 	"migrate/deploy/lab"
@@ -190,6 +192,7 @@ func TestBadInput(t *testing.T) {
 		"no collection":         {args("export", toSource), exitUsage, []string{"--collection"}},
 		"part size of nonsense": {args("export", toSource, "--collection", name, "--part-size", "huge"), exitUsage, []string{"part-size"}},
 		"left side of nonsense": {args("verify", toSource, toTarget, "--collection", name, "--from", "nowhere"), exitUsage, []string{"nowhere"}},
+		"a job in a folder":     {args("export", toSource, "--collection", name, "--job", "2026/november"), exitUsage, []string{"2026/november", "no slash"}},
 		"arguments":             {args("export", "rag"), exitUsage, []string{"unexpected argument"}},
 	} {
 		t.Run(title, func(t *testing.T) {
@@ -201,12 +204,40 @@ func TestBadInput(t *testing.T) {
 			}
 		})
 	}
-	t.Run("loaded for the export", func(t *testing.T) {
-		migrate(t, nil, args("export", toSource, "--collection", unloaded, "--load", sink, t.TempDir())...).want(t, exitOK, "exported 10 rows")
-		if labtest.Describe(t, source, unloaded).Loaded {
-			t.Error("the collection stays loaded after the export")
-		}
-	})
+	for command, said := range map[string]string{"export": "exported 10 rows", "verify": "equal"} {
+		t.Run("loaded for "+command, func(t *testing.T) {
+			onItself := args(command, toSource, "--collection", unloaded, "--load", sink, t.TempDir())
+			migrate(t, []string{"MIGRATE_TARGET_ADDRESS=" + lab.Standalone}, onItself...).want(t, exitOK, said)
+			if labtest.Describe(t, source, unloaded).Loaded {
+				t.Error("the collection stays loaded")
+			}
+		})
+	}
+	t.Run("partly loaded", func(t *testing.T) { refusesPartly(t, source, unloaded) })
+}
+
+// refusesPartly leaves a partition loaded that others have loaded.
+func refusesPartly(t *testing.T, server *milvus.Server, name string) {
+	described := labtest.Describe(t, server, name)
+	described.Partitions = append(described.Partitions, "other")
+	if err := server.CreatePartitions(t.Context(), described); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := server.Service().LoadPartitions(t.Context(), &milvuspb.LoadPartitionsRequest{CollectionName: name, PartitionNames: []string{"other"}, ReplicaNumber: 1}); err != nil {
+		t.Fatal(err)
+	}
+	asked := &milvuspb.GetLoadStateRequest{CollectionName: name, PartitionNames: []string{"other"}}
+	loaded := func() bool {
+		state, err := server.Service().GetLoadState(t.Context(), asked)
+		return err == nil && state.GetState() == commonpb.LoadState_LoadStateLoaded
+	}
+	for deadline := time.Now().Add(time.Minute); !loaded() && time.Now().Before(deadline); {
+		time.Sleep(100 * time.Millisecond)
+	}
+	migrate(t, nil, args("export", toSource, "--collection", name, "--load")...).want(t, exitFailed, "only some of its partitions are loaded", "load the others")
+	if !loaded() {
+		t.Error("the partition that was loaded is not any more")
+	}
 }
 
 // createRaw makes a collection that migrate itself would refuse to make.

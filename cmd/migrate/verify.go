@@ -35,19 +35,21 @@ type verifyResult struct {
 
 func runVerify(cmd *cobra.Command, c config) error {
 	ctx, started := cmd.Context(), time.Now()
-	left, rows, err := c.leftSide(ctx)
+	left, rows, giveBack, err := c.leftSide(ctx)
 	if err != nil {
 		return err
 	}
+	defer giveBack()
 	target, err := connectTarget(ctx, c)
 	if err != nil {
 		return err
 	}
 	defer target.Close()
-	right, err := verify.Open(ctx, target, c.targetName(left))
+	right, giveBack, err := c.openSide(ctx, target, c.targetName(left))
 	if err != nil {
 		return err
 	}
+	defer giveBack()
 	var bar steps
 	bar.next("verify "+right.Collection.Name, rows)
 	report, err := verify.Compare(ctx, left, right, verify.Options{
@@ -64,31 +66,49 @@ func runVerify(cmd *cobra.Command, c config) error {
 	return verify.ErrDiffers
 }
 
+// openSide opens a collection, and loads it for the time being where --load says so. What it returns too gives that back.
+func (c config) openSide(ctx context.Context, server *milvus.Server, name string) (side verify.Server, giveBack func(), err error) {
+	giveBack = func() {}
+	if c.Load {
+		if giveBack, err = server.Borrow(ctx, name); err != nil {
+			return side, nil, err
+		}
+	}
+	if side, err = verify.Open(ctx, server, name); err != nil {
+		giveBack()
+	}
+	return side, giveBack, err
+}
+
 // leftSide opens what the target is held against, and says how many rows to expect.
-func (c config) leftSide(ctx context.Context) (verify.Side, int64, error) {
+func (c config) leftSide(ctx context.Context) (left verify.Side, rows int64, giveBack func(), err error) {
 	switch c.From {
 	case "source":
 		return c.sourceSide(ctx)
 	case "export":
-		return c.exportSide(ctx)
+		left, rows, err = c.exportSide(ctx)
+		return left, rows, func() {}, err
 	}
-	return nil, 0, usageError{fmt.Errorf("from %q: source or export", c.From)}
+	return nil, 0, nil, usageError{fmt.Errorf("from %q: source or export", c.From)}
 }
 
-func (c config) sourceSide(ctx context.Context) (verify.Side, int64, error) {
+func (c config) sourceSide(ctx context.Context) (verify.Side, int64, func(), error) {
 	if err := require("collection", c.Collection); err != nil {
-		return nil, 0, err
+		return nil, 0, nil, err
 	}
 	server, err := connectSource(ctx, c)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, nil, err
 	}
-	side, err := verify.Open(ctx, server, c.Collection)
+	side, giveBack, err := c.openSide(ctx, server, c.Collection)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, nil, err
 	}
 	rows, err := side.Count(ctx, source.AllPartitions, columns.Range{})
-	return side, rows, err
+	if err != nil {
+		giveBack()
+	}
+	return side, rows, giveBack, err
 }
 
 func (c config) exportSide(ctx context.Context) (verify.Side, int64, error) {

@@ -23,6 +23,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrNotLoaded: the collection has to be loaded before it can be queried.
 	ErrNotLoaded = errors.New("collection not loaded")
+	// ErrPartly: some partitions of a collection are loaded and others are not.
+	ErrPartly = errors.New("only some of its partitions are loaded")
 	// ErrLoad: the server has given the load of a collection up, or gets no further with it.
 	ErrLoad = errors.New("the collection does not get loaded")
 	// ErrTooLarge: the answer exceeded what the server may send; ask for fewer rows.

@@ -1,8 +1,11 @@
 package milvus
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
@@ -20,12 +23,9 @@ func (s *Server) loaded(ctx context.Context, name string) (bool, error) {
 
 // loadState is that of a whole collection: one of which only some partitions are loaded counts as not loaded.
 func (s *Server) loadState(ctx context.Context, name string) (commonpb.LoadState, error) {
-	resp, err := s.svc.GetLoadState(ctx, &milvuspb.GetLoadStateRequest{DbName: s.database, CollectionName: name})
-	if err != nil {
-		return commonpb.LoadState_LoadStateNotLoad, fmt.Errorf("asking whether %q is loaded on %s: %w", name, s.Address, err)
-	}
-	if resp.GetState() != commonpb.LoadState_LoadStateLoaded {
-		return resp.GetState(), nil
+	state, err := s.stateOf(ctx, name)
+	if err != nil || state != commonpb.LoadState_LoadStateLoaded {
+		return state, err
 	}
 	if whole, err := s.whollyLoaded(ctx, name); !whole {
 		return commonpb.LoadState_LoadStateNotLoad, err
@@ -41,39 +41,84 @@ func (s *Server) whollyLoaded(ctx context.Context, name string) (bool, error) {
 		return false, err
 	}
 	for _, p := range partitions {
-		req := &milvuspb.GetLoadStateRequest{DbName: s.database, CollectionName: name, PartitionNames: []string{p}}
-		resp, err := s.svc.GetLoadState(ctx, req)
-		if err != nil {
-			return false, fmt.Errorf("asking whether partition %q of %q is loaded on %s: %w", p, name, s.Address, err)
-		}
-		if resp.GetState() != commonpb.LoadState_LoadStateLoaded {
-			return false, nil
+		if state, err := s.stateOf(ctx, name, p); err != nil || state != commonpb.LoadState_LoadStateLoaded {
+			return false, err
 		}
 	}
 	return true, nil
+}
+
+// stateOf is the load state that the server gives partitions; that of a collection is the best that one of them has.
+func (s *Server) stateOf(ctx context.Context, name string, partitions ...string) (commonpb.LoadState, error) {
+	req := &milvuspb.GetLoadStateRequest{DbName: s.database, CollectionName: name, PartitionNames: partitions}
+	resp, err := s.svc.GetLoadState(ctx, req)
+	if err != nil {
+		return commonpb.LoadState_LoadStateNotLoad, fmt.Errorf("asking whether %q is loaded on %s: %w", strings.Join(append([]string{name}, partitions...), "/"), s.Address, err)
+	}
+	return resp.GetState(), nil
 }
 
 // Load loads a whole collection and waits until the server says that it is loaded. One that is loaded, or being loaded, is
 // left as it is: 2.3 refuses to load it again if it has other replicas, or a new index, and later servers would change it.
 // ErrLoad where the server gives it up.
 func (s *Server) Load(ctx context.Context, name string) error {
-	asked, left := false, hope{unknownPercent, time.Now()}
+	_, err := s.load(ctx, name)
+	return err
+}
+
+// Borrow loads a collection, and returns what releases it again. What others have loaded, or are loading, stays theirs.
+// ErrPartly where only some partitions are loaded, which a release would take from those who did; ErrLoad as for Load.
+func (s *Server) Borrow(ctx context.Context, name string) (giveBack func(), err error) {
+	some, err := s.stateOf(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if whole, err := s.loaded(ctx, name); err != nil || !whole && some == commonpb.LoadState_LoadStateLoaded {
+		return nil, cmp.Or(err, fmt.Errorf("loading %q on %s: %w", name, s.Address, ErrPartly))
+	}
+	asked, err := s.load(ctx, name)
+	giveBack = func() {
+		if asked {
+			s.giveBack(ctx, name)
+		}
+	}
+	if err != nil {
+		giveBack()
+		return nil, err
+	}
+	return giveBack, nil
+}
+
+// giveBack releases a collection also where the context has ended.
+func (s *Server) giveBack(ctx context.Context, name string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer cancel()
+	if err := s.Release(ctx, name); err != nil {
+		slog.WarnContext(ctx, "a collection that was loaded for the time being stays loaded", "collection", name, "error", err)
+	}
+}
+
+const releaseTimeout = 10 * time.Second
+
+// load reports whether the server had to be asked.
+func (s *Server) load(ctx context.Context, name string) (asked bool, err error) {
+	left := hope{unknownPercent, time.Now()}
 	for {
 		state, err := s.loadState(ctx, name)
 		if err != nil || state == commonpb.LoadState_LoadStateLoaded {
-			return err
+			return asked, err
 		}
 		if state != commonpb.LoadState_LoadStateLoading && !asked {
-			if err := s.askToLoad(ctx, name); err != nil {
-				return err
-			}
 			asked = true
+			if err := s.askToLoad(ctx, name); err != nil {
+				return asked, err
+			}
 		}
 		if err := left.lost(s.loadProgress(ctx, name)); err != nil {
-			return fmt.Errorf("loading %q on %s: %w", name, s.Address, err)
+			return asked, fmt.Errorf("loading %q on %s: %w", name, s.Address, err)
 		}
 		if err := clock.Sleep(ctx, pollEvery); err != nil {
-			return fmt.Errorf("waiting for %q to be loaded on %s: %w", name, s.Address, err)
+			return asked, fmt.Errorf("waiting for %q to be loaded on %s: %w", name, s.Address, err)
 		}
 	}
 }
