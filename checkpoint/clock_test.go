@@ -80,7 +80,7 @@ func TestStoreAway(t *testing.T) {
 				t.Errorf("%s: the context ended with %v", name, lost)
 			}
 			sink.now.Store(!comesBack)
-			err = h.Suspend(t.Context(), context.Canceled)
+			err = h.Suspend(t.Context(), errors.Join(h.Confirm(t.Context()), context.Canceled))
 			var kept *ResumableError
 			if !errors.As(err, &kept) || !errors.Is(err, ErrExpired) || errors.Is(err, ErrLost) || errors.Is(err, errAway) == comesBack {
 				t.Errorf("%s: the end of the job: %v", name, err)

@@ -254,11 +254,16 @@ func (h *Holder) expired(ctx context.Context) error {
 }
 
 // Confirm asks the store whether the job is still this process's, and has to be asked before anything is removed: a late
-// owner must not take for its own failure what the next one has done. It works for a few seconds after ctx has ended.
+// owner must not take for its own failure what the next one has done. ErrExpired where it was not held on to meanwhile, which the
+// work may have met as no more than a call that was cancelled. It works for a few seconds after ctx has ended.
 func (h *Holder) Confirm(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTime)
 	defer cancel()
-	return h.Update(ctx, func(*Job) {})
+	err := h.Update(ctx, func(*Job) {})
+	if lost := h.cause(); errors.Is(lost, ErrExpired) {
+		return errors.Join(lost, err)
+	}
+	return err
 }
 
 // renew keeps the lease until Release, and ends the job's context where that can't be done in time.
@@ -340,9 +345,6 @@ func (h *Holder) Suspend(ctx context.Context, cause error) error {
 	state := Failed
 	if ctx.Err() != nil {
 		state = Interrupted
-	}
-	if lost := h.cause(); errors.Is(lost, ErrExpired) && !errors.Is(cause, ErrExpired) {
-		cause = errors.Join(lost, cause) // the work may have met it as no more than a call that was cancelled
 	}
 	job := h.Job()
 	done, rows := job.Finished()
