@@ -54,6 +54,7 @@ const (
 	codeRateLimit          = 8
 	codeCollectionNotFound = 100
 	codeNotLoaded          = 101
+	codeSegmentNotFound    = 600
 	codeDatabaseNotFound   = 800
 	codeNeedsLogin         = 1800
 	codeHTTPRateLimit      = 1807
@@ -85,7 +86,12 @@ func (e *StatusError) canPass() bool {
 		commonpb.ErrorCode_TimeTickLongDelay, commonpb.ErrorCode_NodeIDNotMatch:
 		return true
 	}
-	return e.passes || e.Code == codeNotReady || e.Code == codeUnavailable || e.rateLimited()
+	return e.passes || e.Code == codeNotReady || e.Code == codeUnavailable || e.rateLimited() || e.replacedMeanwhile()
+}
+
+// replacedMeanwhile: a compaction removed a segment while the server was looking at all of them, one by one.
+func (e *StatusError) replacedMeanwhile() bool {
+	return e.Method == "GetPersistentSegmentInfo" && e.Code == codeSegmentNotFound
 }
 
 func (e *StatusError) rateLimited() bool {

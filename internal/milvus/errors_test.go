@@ -56,6 +56,8 @@ func TestStatusError(t *testing.T) {
 		"unavailable":                 {StatusError{Code: 2}, true, nil},
 		"no leader":                   {StatusError{legacy: commonpb.ErrorCode_NotShardLeader}, true, nil},
 		"retriable, says the server":  {StatusError{Code: 503, passes: true}, true, nil},
+		"compacted meanwhile":         {StatusError{Method: "GetPersistentSegmentInfo", Code: 600, Reason: "segment not found[segment=7]"}, true, nil},
+		"a segment that nobody knows": {StatusError{Method: "Flush", Code: 600, Reason: "segment not found[segment=7]"}, false, nil},
 		"bad expression":              {StatusError{Code: 1100, Reason: "cannot parse expression"}, false, nil},
 		"unexpected, of old":          {StatusError{legacy: commonpb.ErrorCode_UnexpectedError}, false, nil},
 	} {
