@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
 	"migrate/exporter"
@@ -331,6 +332,26 @@ func oddJSON(i int) []byte {
 		`{}`, `{"i": 9223372036854775807}`, `{"huge": 1180591620717411303424}`, `{"a": 1, "a": 2}`, `{"f": 1.0000000000000000001, "s": "\u00e9\ud83d\ude42"}`,
 		`{"nested": {"list": [1, "2", null, {"x": []}]}}`, `{ "space" :  [ ] }`,
 	}[i%7])
+}
+
+// TestLongArrays moves arrays of up to as many elements as a field takes.
+func TestLongArrays(t *testing.T) {
+	t.Parallel()
+	const n = 40
+	from := labtest.Source(t)
+	schema := narrow()
+	array := labtest.Array("numbers", schemapb.DataType_Int64)
+	array.TypeParams = []*commonpb.KeyValuePair{{Key: "max_capacity", Value: "4096"}}
+	schema.Fields = append(schema.Fields, array)
+	c := labtest.Collection(schema)
+	labtest.Create(t, from, c)
+	rows := narrowRows(labtest.Each(n, func(i int) int64 { return int64(i) }))
+	lengths := []int{0, 1, 1023, 1024, 1025, 4095, 4096}
+	rows.Columns = append(rows.Columns, labtest.Arrays(array, labtest.Each(n, func(i int) []int64 {
+		return labtest.Each(lengths[i%len(lengths)], func(j int) int64 { return int64(i + j) })
+	})))
+	labtest.Insert(t, from, c.Name, "", rows)
+	trip{coll: c, rows: n}.run(t, labtest.Sink(t))
 }
 
 // TestLongRows reads rows of which a page of the usual size would be too large to send.

@@ -138,7 +138,7 @@ func TestWriteThenRead(t *testing.T) {
 }
 
 // wantBack writes batches and reads the same rows, and has the writer know the bytes' checksum.
-func wantBack(t *rapid.T, schema *arrow.Schema, batches []arrow.Record) {
+func wantBack(t rapid.TB, schema *arrow.Schema, batches []arrow.Record) {
 	var want checksum.Sum
 	for _, rec := range batches {
 		if err := add(&want, rec); err != nil {
@@ -153,6 +153,26 @@ func wantBack(t *rapid.T, schema *arrow.Schema, batches []arrow.Record) {
 	sum, n, err := Digest(&out)
 	if err != nil || sum != w.SHA256() || n != w.Bytes() {
 		t.Errorf("the bytes are %s, %d, %v; the writer says %s, %d", sum, n, err, w.SHA256(), w.Bytes())
+	}
+}
+
+// Lists may have as many elements as Milvus allows, which is more than the library writes at once. A longer one is refused.
+func TestLongLists(t *testing.T) {
+	schema := arrow.NewSchema([]arrow.Field{{Name: "list", Type: arrow.ListOf(arrow.PrimitiveTypes.Int64)}}, nil)
+	lists := func(lengths ...int) arrow.Record {
+		b := array.NewRecordBuilder(memory.DefaultAllocator, schema)
+		list := b.Field(0).(*array.ListBuilder)
+		for _, n := range lengths {
+			list.Append(true)
+			for i := range n {
+				list.ValueBuilder().(*array.Int64Builder).Append(int64(i))
+			}
+		}
+		return b.NewRecord()
+	}
+	wantBack(t, schema, []arrow.Record{lists(1, 1023, 1024, 1025, 0, 4095, 4096, 4096, 7), lists(4096, 4096, 1), lists(2, 4096)})
+	if _, err := writeTo(io.Discard, schema, lists(1, 4097)); err == nil || !strings.Contains(err.Error(), "4097") {
+		t.Errorf("a list that is too long: %v", err)
 	}
 }
 

@@ -21,6 +21,9 @@ import (
 // rowGroupBytes is how large a row group grows.
 const rowGroupBytes = 32 << 20
 
+// longestList is how many elements a list may have: Milvus' limit of max_capacity.
+const longestList = 4096
+
 // magic begins and ends a Parquet file.
 const magic = "PAR1"
 
@@ -59,6 +62,8 @@ func properties(schema *arrow.Schema) *parquet.WriterProperties {
 		parquet.WithCreatedBy("migrate"),
 		// In pages of version 1 this library copies the buffer of the levels for every 64 values of a list.
 		parquet.WithDataPageVersion(parquet.DataPageV2),
+		// In those of version 2 it looks within so many values for the end of a row, and for ever where there is none.
+		parquet.WithBatchSize(2 * longestList),
 	}
 	for _, f := range schema.Fields() {
 		if f.Type.ID() == arrow.STRING {
@@ -154,7 +159,10 @@ func writeValues(column file.ColumnChunkWriter, values arrow.Array) error {
 	if !ok {
 		return pqarrow.WriteArrowToColumn(ctx, column, values, nil, nil, false)
 	}
-	def, rep := levels(lists)
+	def, rep, err := levels(lists)
+	if err != nil {
+		return err
+	}
 	from, _ := lists.ValueOffsets(0)
 	_, to := lists.ValueOffsets(lists.Len() - 1)
 	elements := array.NewSlice(lists.ListValues(), from, to)
@@ -169,9 +177,12 @@ const (
 )
 
 // levels are the definition and repetition levels of lists without nulls.
-func levels(lists *array.List) (def, rep []int16) {
+func levels(lists *array.List) (def, rep []int16, err error) {
 	for i := range lists.Len() {
 		from, to := lists.ValueOffsets(i)
+		if to-from > longestList {
+			return nil, nil, fmt.Errorf("a list of %d elements, where there are %d at most", to-from, longestList)
+		}
 		if from == to {
 			def, rep = append(def, emptyList), append(rep, 0)
 		}
@@ -179,5 +190,5 @@ func levels(lists *array.List) (def, rep []int16) {
 			def, rep = append(def, present), append(rep, min(int16(j-from), 1))
 		}
 	}
-	return def, rep
+	return def, rep, nil
 }
