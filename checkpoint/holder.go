@@ -25,6 +25,18 @@ func Name(kind Kind, job, collection string) string {
 	return path.Join(job, string(kind)+"-"+collection+suffix)
 }
 
+// longestCollection is how long a collection's name may be, in bytes: with what is added to it, the names of checkpoints and
+// certificates have to stay within the 255 that file systems and MinIO allow. Milvus allows as many for the name alone.
+const longestCollection = 200
+
+// CheckCollection refuses a collection that no import or sync can be named by: ErrLong.
+func CheckCollection(name string) error {
+	if len(name) > longestCollection {
+		return fmt.Errorf("collection %q: %w: %d bytes of %d", name, ErrLong, len(name), longestCollection)
+	}
+	return nil
+}
+
 // SyncOf is the collection whose sync an object holds the document of; false where it holds another one.
 func SyncOf(name string) (collection string, ok bool) {
 	return strings.CutPrefix(strings.TrimSuffix(path.Base(name), suffix), string(Sync)+"-")

@@ -27,6 +27,8 @@ var (
 	ErrHeld = errors.New("job is held by another process")
 	// ErrLost: another process has taken the job over; this one may write nothing more.
 	ErrLost = errors.New("job was taken over by another process")
+	// ErrLong: the objects that would be called by a collection's name could not be.
+	ErrLong = errors.New("its name is too long for those of checkpoints and certificates")
 	// ErrExpired: the lease ran out without being renewed, as while the store was away. Another process may have the job by
 	// now, or nobody.
 	ErrExpired = errors.New("the job could not be held on to")

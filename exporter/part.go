@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"path"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -21,6 +22,7 @@ import (
 type partWriter struct {
 	export *export
 	part   checkpoint.Part
+	warned bool
 }
 
 // write is what sinks.Sink.Put calls.
@@ -56,9 +58,23 @@ func (w *partWriter) add(file *part.Writer, rec arrow.Record) error {
 		return fmt.Errorf("writing a batch of %d rows: %w", rec.NumRows(), err)
 	}
 	w.part.Rows.AddRows(hashes)
-	lowHigh(&w.part, w.export.reader.Layout.Keys(rec))
+	keys := w.export.reader.Layout.Keys(rec)
+	lowHigh(&w.part, keys)
+	w.warn(rec, keys)
 	w.export.opts.Progress(rec.NumRows(), columns.Bytes(rec))
 	return nil
+}
+
+// warn tells once of a part that it holds what no import takes: there is time to change it on the source.
+func (w *partWriter) warn(rec arrow.Record, keys []columns.Key) {
+	if w.warned {
+		return
+	}
+	if field, row, found := columns.NotFinite(rec); found {
+		w.warned = true
+		slog.Warn("the export is whole, but Milvus bulk-inserts neither NaN nor infinity: change it on the source before the import",
+			"field", field, "key", keys[row].String(), "part", w.export.objectName(w.part))
+	}
 }
 
 // Whole reports whether a part is on the sink as it was written.

@@ -93,6 +93,17 @@ const pollEvery = 500 * time.Millisecond
 // ErrJobFailed is a bulk-insert job that the server has given up: none of its rows is there.
 var ErrJobFailed = errors.New("bulk-insert job failed")
 
+// ErrValue is a value that bulk insert refuses, whenever it is tried: NaN or an infinity.
+var ErrValue = errors.New("a value is refused")
+
+// failure is why a job has failed.
+func (s jobState) failure() error {
+	if strings.Contains(s.failed, "is not a number or infinity") {
+		return fmt.Errorf("%w: %w: %s", ErrJobFailed, ErrValue, s.failed)
+	}
+	return fmt.Errorf("%w: %s", ErrJobFailed, s.failed)
+}
+
 // errJobGone is a bulk-insert job that the server does not know, or no longer.
 var errJobGone = errors.New("bulk-insert job is not known to the server")
 
@@ -109,7 +120,7 @@ func (im *importing) follow(ctx context.Context, g group) (rows int64, err error
 		}
 		im.opts.Job(id, state.inWords(), state.failed)
 		if state.failed != "" {
-			return 0, fmt.Errorf("%s: %w: %s", job, ErrJobFailed, state.failed)
+			return 0, fmt.Errorf("%s: %w", job, state.failure())
 		}
 		if state.completed {
 			return state.rows, nil

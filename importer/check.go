@@ -21,6 +21,9 @@ import (
 
 // checkServer refuses a server that can't take the import at all.
 func (im *importing) checkServer(ctx context.Context) (err error) {
+	if err := checkpoint.CheckCollection(im.opts.As); err != nil {
+		return err
+	}
 	if im.server.Capabilities.ImportLosesStats && !im.opts.Force {
 		return fmt.Errorf("%w: Milvus %s loses the statistics of imported segments (milvus-io/milvus#33476); upgrade it to 2.4.4 or later, or go on with --force",
 			ErrTarget, im.server.Version)
@@ -36,8 +39,14 @@ func (im *importing) checkServer(ctx context.Context) (err error) {
 // whose keys tell that they are not there yet.
 func (im *importing) checkDone(ctx context.Context) error {
 	job, err := checkpoint.Read(ctx, im.staging, checkpoint.Name(checkpoint.Import, im.manifest.Job, im.opts.As))
-	if err != nil || job.State != checkpoint.Done || im.opts.IntoExisting && !im.newKeys() {
+	if err != nil || job.State != checkpoint.Done {
 		return nil // told by those who take the job
+	}
+	if was, is := job.Params["database"], im.server.Database(); was != is { // whose checkpoint would be written over
+		return fmt.Errorf("export %q into %q: %w: it was imported into the database %q and not into %q", im.manifest.Job, im.opts.As, checkpoint.ErrOther, was, is)
+	}
+	if im.opts.IntoExisting && !im.newKeys() {
+		return nil
 	}
 	have, err := im.server.Describe(ctx, im.opts.As)
 	if errors.Is(err, milvus.ErrNotFound) || err == nil && have.ID != job.Target {

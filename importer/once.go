@@ -25,7 +25,7 @@ var jobPauses = []time.Duration{5 * time.Second, 20 * time.Second}
 func (im *importing) insertGroup(ctx context.Context, g group) error {
 	for _, pause := range jobPauses {
 		err := im.insertOnce(ctx, g)
-		if !errors.Is(err, ErrJobFailed) || ctx.Err() != nil {
+		if !errors.Is(err, ErrJobFailed) || errors.Is(err, ErrValue) || ctx.Err() != nil {
 			return err
 		}
 		g = im.unfinished(g)

@@ -43,7 +43,10 @@ var hints = []struct {
 	{checkpoint.ErrExpired, "see why the store of its checkpoint did not answer for half a minute; then give the same command again"},
 	{checkpoint.ErrDamaged, "make it anew with `migrate jobs rebuild`, and give the same command again"},
 	{checkpoint.ErrOther, "give the parameters that it was begun with, or begin another with --job"},
+	{checkpoint.ErrLong, "give the collection a shorter name on the target with --as"},
 	{importer.ErrImported, "`migrate verify` compares; to import it again, drop the collection first or give another name with --as"},
+	{importer.ErrValue, "a FLOAT or DOUBLE holds NaN or infinity, which Milvus takes from an insert and not from a bulk insert: " +
+		"change the rows that the export warned of on the source, and export again with --overwrite"},
 	{importer.ErrJobFailed, "see the server's reason. Of a file that it can't find: see whether --staging-url is in the bucket that the cluster itself uses. " +
 		"Of a task that has timed out, again and again, after a data node went away: drop the collection, and give the same command again"},
 	{sinks.ErrAccess, "give the keys, as MIGRATE_SINK_ACCESS_KEY and MIGRATE_SINK_SECRET_KEY, or MIGRATE_STAGING_… for the staging store"},

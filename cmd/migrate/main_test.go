@@ -216,6 +216,25 @@ func TestBadInput(t *testing.T) {
 	t.Run("partly loaded", func(t *testing.T) { refusesPartly(t, source, unloaded) })
 }
 
+// TestResultIsLost fails where the result of a command can't be written.
+func TestResultIsLost(t *testing.T) {
+	t.Parallel()
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	for _, json := range []string{"--json=false", "--json"} {
+		cmd := exec.CommandContext(t.Context(), binary, "status", json, sink, t.TempDir())
+		cmd.Stdout = full
+		var said bytes.Buffer
+		cmd.Stderr = &said
+		if err := cmd.Run(); cmd.ProcessState.ExitCode() != exitFailed || !strings.Contains(said.String(), "no space left") {
+			t.Errorf("%s: %v: %s", json, err, said.String())
+		}
+	}
+}
+
 // refusesPartly leaves a partition loaded that others have loaded.
 func refusesPartly(t *testing.T, server *milvus.Server, name string) {
 	described := labtest.Describe(t, server, name)

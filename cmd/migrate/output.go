@@ -65,12 +65,27 @@ func (u usage) String() string {
 // print writes a result as JSON, or as the text that a person reads.
 func (c config) print(w io.Writer, result any, text func(io.Writer)) error {
 	if !c.JSON {
-		text(w)
-		return nil
+		out := &output{w: w}
+		text(out)
+		return out.err
 	}
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	return enc.Encode(result)
+}
+
+// output keeps the first error of what is written to it line by line.
+type output struct {
+	w   io.Writer
+	err error
+}
+
+func (o *output) Write(p []byte) (n int, err error) {
+	if o.err != nil {
+		return 0, o.err
+	}
+	n, o.err = o.w.Write(p)
+	return n, o.err
 }
 
 func rows(n int64) string { return humanize.Comma(n) + " rows" }

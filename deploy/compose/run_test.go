@@ -212,7 +212,7 @@ func TestRunHA(t *testing.T) {
 		s.awaitAlerts(3*time.Minute, "EtcdHasNoLeader etcd")
 	})
 	s.step("all of it up again", func() {
-		s.compose("up", "--detach", "--wait", "etcd", "etcd-2", "etcd-3") // without which all else ends as soon as it starts
+		s.bringUp("up", "--detach", "--wait", "etcd", "etcd-2", "etcd-3") // without which all else ends as soon as it starts
 		s.up(overlays...)
 		s.await("verify", func(ctx context.Context) error { return s.tryMigrate(ctx, "verify") })
 	})

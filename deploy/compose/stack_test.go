@@ -21,6 +21,7 @@ import (
 	"migrate/deploy/engine"
 	"migrate/deploy/images"
 	"migrate/deploy/lab"
+	"migrate/internal/clock"
 )
 
 const collection = "rag_documents" // what deploy/demo makes
@@ -123,8 +124,26 @@ func (s *stack) step(what string, do func()) {
 func (s *stack) up(overlays ...string) {
 	s.overlays = append(slices.Clone(overlays), "lab")
 	clear(s.replicas)
-	s.compose(append([]string{"up", "--detach", "--wait"}, s.services()...)...)
+	s.bringUp(append([]string{"up", "--detach", "--wait"}, s.services()...)...)
 	s.checkHealth()
+}
+
+// bringUp goes on as `migrate cluster start` does where a role ends once: one that comes before its last session has run out
+// does, and Docker starts it again, but Compose gives up at the first.
+func (s *stack) bringUp(up ...string) {
+	s.t.Helper()
+	const tries = 4
+	for try := 1; ; try++ {
+		_, err := s.tryCompose(s.ctx, up...)
+		if err == nil {
+			return
+		}
+		if try == tries || s.ctx.Err() != nil {
+			s.t.Fatal(err)
+		}
+		fmt.Println("          not all are up; Docker starts what ended again:", err)
+		_ = clock.Sleep(s.ctx, 10*time.Second) // the next try tells
+	}
 }
 
 // services are those that come up, which leaves jobs out.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"path"
 	"strings"
 	"testing"
@@ -13,6 +14,8 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
+	"migrate/checkpoint"
+	"migrate/deploy/lab"
 	"migrate/exporter"
 	"migrate/importer"
 	"migrate/internal/faulttable"
@@ -221,6 +224,83 @@ func TestIntoServing(t *testing.T) {
 	serving, err := to.Service().GetReplicas(t.Context(), &milvuspb.GetReplicasRequest{CollectionID: there.ID})
 	if err != nil || len(serving.GetReplicas()) != 2 || len(there.Indexes) != 2 {
 		t.Errorf("after the import: %d replicas, indexes %v, %v; want 2 of each", len(serving.GetReplicas()), there.Indexes, err)
+	}
+}
+
+// TestNotFinite: Milvus takes NaN from an insert, and refuses it from a bulk insert. That is told at once, by what it is.
+func TestNotFinite(t *testing.T) {
+	t.Parallel()
+	from, sink := labtest.Source(t), labtest.Local(t)
+	schema, price := narrow(), labtest.Field("price", schemapb.DataType_Double)
+	schema.Fields = append(schema.Fields, price)
+	c := labtest.Collection(schema)
+	labtest.Create(t, from, c)
+	rows := narrowRows([]int64{1, 2, 3})
+	rows.Columns = append(rows.Columns, labtest.Column(price, []float64{1, math.NaN(), 3}))
+	labtest.Insert(t, from, c.Name, "", rows)
+	m, err := exporter.Export(t.Context(), from, c.Name, sink, exporter.Options{Job: c.Name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	failed := 0
+	told := func(_ int64, state importer.JobState, _ string) {
+		if state == importer.JobFailed {
+			failed++
+		}
+	}
+	if err := importInto(t, sink, m, labtest.Staging(t), importer.Options{Job: told}); !errors.Is(err, importer.ErrValue) || failed != 1 {
+		t.Errorf("after %d jobs: %v", failed, err)
+	}
+	wantAbsent(t, c.Name)
+}
+
+// TestLongName refuses a name by which no checkpoint could be called, before anything is done.
+func TestLongName(t *testing.T) {
+	t.Parallel()
+	sink := labtest.Local(t)
+	_, m := exported(t, sink, 10)
+	long := strings.Repeat("x", 201)
+	if err := importInto(t, sink, m, labtest.Staging(t), importer.Options{As: long}); !errors.Is(err, checkpoint.ErrLong) {
+		t.Errorf("got %v, want %v", err, checkpoint.ErrLong)
+	}
+	wantAbsent(t, long)
+	labtest.DropLater(t, labtest.Target(t), long[:200])
+	if err := importInto(t, sink, m, labtest.Staging(t), importer.Options{As: long[:200]}); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestOtherDatabase refuses to bring an export into a second database under the same job: the checkpoint tells of the first, and
+// without it nothing would tell that rows with new keys are there.
+func TestOtherDatabase(t *testing.T) {
+	t.Parallel()
+	sink, staging := labtest.Local(t), labtest.Staging(t)
+	c, m := exported(t, sink, 10)
+	database := labtest.Name()
+	service := labtest.Target(t).Service()
+	if _, err := service.CreateDatabase(t.Context(), &milvuspb.CreateDatabaseRequest{DbName: database}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := service.DropDatabase(context.WithoutCancel(t.Context()), &milvuspb.DropDatabaseRequest{DbName: database}); err != nil {
+			t.Error(err)
+		}
+	})
+	there, err := milvus.Connect(t.Context(), milvus.Config{Address: lab.Proxy1, Database: database})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { there.Close() })
+	labtest.DropLater(t, there, c.Name)
+	if _, err := importer.Import(t.Context(), there, sink, m, staging, importer.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := importInto(t, sink, m, staging, importer.Options{}); !errors.Is(err, checkpoint.ErrOther) || !strings.Contains(err.Error(), database) {
+		t.Errorf("into the default database: %v", err)
+	}
+	wantAbsent(t, c.Name)
+	if _, err := importer.Import(t.Context(), there, sink, m, staging, importer.Options{}); !errors.Is(err, importer.ErrImported) {
+		t.Errorf("the same import again: %v", err)
 	}
 }
 

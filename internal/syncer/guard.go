@@ -39,8 +39,8 @@ func (c *cycle) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.source.Address == c.target.Address && from.ID == to.ID {
-		return fmt.Errorf("%w: source and target are the same collection, %q on %s", ErrTarget, from.Name, c.source.Address)
+	if from.ID == to.ID { // no two servers give the same one: it is made from the time
+		return fmt.Errorf("%w: source and target are the same collection: %q on %s and %q on %s", ErrTarget, from.Name, c.source.Address, to.Name, c.target.Address)
 	}
 	if err := c.checkSchemas(from, to); err != nil {
 		return err
@@ -63,7 +63,8 @@ func (c *cycle) open(ctx context.Context) error {
 func (c *cycle) describe(ctx context.Context, server *milvus.Server, name string, unfit error, id int64) (*milvus.Collection, error) {
 	coll, err := server.Describe(ctx, name)
 	if errors.Is(err, milvus.ErrNotFound) {
-		return nil, fmt.Errorf("%w: collection %q is not on %s; nothing was changed for that", unfit, name, server.Address)
+		return nil, fmt.Errorf("%w: collection %q is not on %s; nothing was changed for that. "+
+			"If it was dropped, export and import it again, and sync under another --job", unfit, name, server.Address)
 	}
 	if err != nil {
 		return nil, err

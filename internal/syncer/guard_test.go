@@ -14,6 +14,7 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
 	"migrate/checkpoint"
+	"migrate/deploy/lab"
 	"migrate/internal/columns"
 	"migrate/internal/faulttable"
 	"migrate/internal/labtest"
@@ -247,6 +248,16 @@ func put(t *testing.T, sink sinks.Swapper, name string, job checkpoint.Job) {
 	}
 	if _, err := sink.Swap(t.Context(), name, version, text); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestOntoItself refuses a target that is the source by another address.
+func TestOntoItself(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, plain(id))
+	p.target = connect(t, labtest.Proxy(t, lab.Standalone).Listen)
+	if _, err := p.sync(t, p.options()); !errors.Is(err, syncer.ErrTarget) || !strings.Contains(err.Error(), "same collection") {
+		t.Errorf("error %v, want %v", err, syncer.ErrTarget)
 	}
 }
 

@@ -50,7 +50,7 @@ func fromCertificate(job string, c *certificate.Certificate) (*checkpoint.Job, e
 	}
 	return &checkpoint.Job{
 		Format: checkpoint.Version, Kind: checkpoint.Sync, Name: job, State: checkpoint.Interrupted, Started: c.Made, Updated: c.Made,
-		Params: map[string]string{"source collection": source.Collection.Name, "collection": target.Collection.Name},
+		Params: params(source.Collection.Database, source.Collection.Name, target.Collection.Database, target.Collection.Name),
 		Sync: &checkpoint.Position{
 			Serving: checkpoint.Side(c.Serves.Role), Source: c.Serves.CollectionID, Target: c.Left.CollectionID,
 			Switch: &checkpoint.Switch{At: c.Made, Until: c.WayBack, Alias: c.Alias, Before: c.Before, Undone: true, Certificate: text},

@@ -197,9 +197,13 @@ func newLimiter(rowsPerSecond int) *rate.Limiter {
 // own does some work as the job's owner.
 func (s *syncing) own(ctx context.Context, work func(context.Context) error) error {
 	opts := s.given.opts
-	fresh := checkpoint.Job{Kind: checkpoint.Sync, Name: opts.Job, Params: map[string]string{
-		"source collection": opts.Collection, "collection": opts.As,
-	}}
+	if err := checkpoint.CheckCollection(opts.As); err != nil {
+		return err
+	}
+	fresh := checkpoint.Job{
+		Kind: checkpoint.Sync, Name: opts.Job,
+		Params: params(s.given.source.Database(), opts.Collection, s.given.target.Database(), opts.As),
+	}
 	s.job = nil
 	owned, job, err := checkpoint.Acquire(ctx, s.sink, checkpoint.Name(checkpoint.Sync, opts.Job, opts.As), fresh)
 	if err != nil {
@@ -221,6 +225,11 @@ func (s *syncing) own(ctx context.Context, work func(context.Context) error) err
 		state = checkpoint.Failed
 	}
 	return errors.Join(err, job.Release(ctx, state, cause))
+}
+
+// params are what a sync is bound to.
+func params(sourceDatabase, source, targetDatabase, target string) map[string]string {
+	return map[string]string{"source database": sourceDatabase, "source collection": source, "database": targetDatabase, "collection": target}
 }
 
 // position is a copy of what the checkpoint has.
