@@ -41,6 +41,12 @@ type place struct {
 // oneSlash is how a URL begins that lacks a slash.
 var oneSlash = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:/`)
 
+// CheckURL says what is wrong with a sink's URL, before anything is opened by it.
+func CheckURL(rawURL string) error {
+	_, err := parse(rawURL)
+	return err
+}
+
 // parse reads a sink's URL. Its errors don't repeat the URL, which may hold a password.
 func parse(rawURL string) (place, error) {
 	scheme, rest, isURL := strings.Cut(rawURL, "://")

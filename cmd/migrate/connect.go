@@ -55,7 +55,15 @@ func (e ends) close() {
 }
 
 func openSink(ctx context.Context, c config) (sinks.Sink, error) {
-	return sinks.Open(ctx, c.Sink.URL, c.Sink.s3())
+	return openStore(ctx, c.Sink)
+}
+
+// openStore takes a URL that names no store for wrong usage.
+func openStore(ctx context.Context, s store) (sinks.Sink, error) {
+	if err := sinks.CheckURL(s.URL); err != nil {
+		return nil, usageError{err}
+	}
+	return sinks.Open(ctx, s.URL, s.s3())
 }
 
 // openStaging opens the cluster's own bucket; anything else is nothing that bulk insert can read.
@@ -66,7 +74,7 @@ func openStaging(ctx context.Context, c config) (importer.Staging, error) {
 			return nil, err
 		}
 	}
-	sink, err := sinks.Open(ctx, s.URL, s.s3())
+	sink, err := openStore(ctx, s)
 	if err != nil {
 		return nil, fmt.Errorf("opening the staging store: %w", err)
 	}

@@ -192,6 +192,7 @@ func TestBadInput(t *testing.T) {
 		"no collection":         {args("export", toSource), exitUsage, []string{"--collection"}},
 		"part size of nonsense": {args("export", toSource, "--collection", name, "--part-size", "huge"), exitUsage, []string{"part-size"}},
 		"left side of nonsense": {args("verify", toSource, toTarget, "--collection", name, "--from", "nowhere"), exitUsage, []string{"nowhere"}},
+		"no sink's URL":         {args("export", toSource, "--collection", name, sink, "ftp://x"), exitUsage, []string{"ftp", "file:// or s3://"}},
 		"a job in a folder":     {args("export", toSource, "--collection", name, "--job", "2026/november"), exitUsage, []string{"2026/november", "no slash"}},
 		"arguments":             {args("export", "rag"), exitUsage, []string{"unexpected argument"}},
 	} {
