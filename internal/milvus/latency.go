@@ -39,7 +39,7 @@ func kindOf(req, reply any, err error) kind {
 	}
 }
 
-// sizeClass is the power of two that a size is nearest to, so that pages of about 8 MiB are in one class.
+// sizeClass is the power of two that a size is nearest to, so that full pages are in one class.
 func sizeClass(bytes int) int { return bits.Len(uint(bytes + bytes/2)) }
 
 // usual is how long calls of one kind take. They are judged in rounds, since single calls are slow for many reasons: a

@@ -40,7 +40,7 @@ type Reader struct {
 }
 
 const (
-	pageBytes   = 8 << 20
+	pageBytes   = 16 << 20
 	mostPage    = 50_000
 	sampleLimit = 100
 )
