@@ -10,8 +10,9 @@ import (
 	"testing"
 )
 
-// files is the package that holds the Compose files themselves, and nothing that runs: migrate writes them out.
-const files = "migrate/deploy"
+// Of what is below deploy, migrate itself knows the Compose files, which it writes out, and the process lab, on which it can run
+// a cluster.
+var known = []string{"migrate/deploy", "migrate/deploy/lab"}
 
 // forbidden lists the arrows that nothing may draw: no package below from imports one below to.
 var forbidden = []struct{ from, to, why string }{
@@ -37,7 +38,7 @@ var forbidden = []struct{ from, to, why string }{
 	{"migrate/internal/milvus", "migrate/internal/monitor", "an engine reports, and does not know who looks"},
 	{"migrate/exporter", "migrate/deploy", "the product does not know the lab"},
 	{"migrate/importer", "migrate/deploy", "the product does not know the lab"},
-	{"migrate/cmd/migrate", "migrate/deploy", "the product does not know the lab"},
+	{"migrate/cmd/migrate", "migrate/deploy", "the product knows nothing else of it"},
 	{"migrate/cmd/migrate", "migrate/internal/labtest", "the product does not know its tests"},
 }
 
@@ -69,7 +70,7 @@ func TestArrows(t *testing.T) {
 				continue
 			}
 			for _, p := range to {
-				if below(p, f.to) && p != files {
+				if below(p, f.to) && !(from == "migrate/cmd/migrate" && slices.Contains(known, p)) {
 					t.Errorf("%s imports %s: %s", from, p, f.why)
 				}
 			}
@@ -99,7 +100,7 @@ func TestReserved(t *testing.T) {
 	for from, to := range importsOf(t) {
 		for _, r := range reserved {
 			for _, p := range to {
-				if below(p, r.to) && p != files && !belowAny(from, r.by) {
+				if below(p, r.to) && !belowAny(from, r.by) && !(from == "migrate/cmd/migrate" && slices.Contains(known, p)) {
 					t.Errorf("%s imports %s: that is for %v, and for tests", from, p, r.by)
 				}
 			}

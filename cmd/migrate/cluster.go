@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,14 +15,31 @@ import (
 	"github.com/spf13/cobra"
 
 	"migrate/deploy"
+	"migrate/deploy/lab"
 	"migrate/internal/clock"
 	"migrate/internal/cluster"
 	"migrate/internal/compose"
 )
 
 func newCluster() *cobra.Command {
-	return group("cluster", "Start, scale, watch and stop a distributed Milvus by Docker Compose",
+	return group("cluster", "Start, scale, watch and stop a distributed Milvus, by Docker Compose or as plain processes",
 		newClusterInit(), newClusterStart(), newClusterScale(), newClusterMonitor(), newClusterStop())
+}
+
+// platform is what the cluster runs on.
+func (c config) platform(ctx context.Context) (cluster.Platform, error) {
+	if c.Lab != "" {
+		l, err := lab.Open(c.Lab)
+		if err != nil {
+			return nil, err
+		}
+		return lab.Cluster{Lab: l}, nil
+	}
+	project, err := compose.Open(ctx, c.ProjectDir)
+	if err != nil {
+		return nil, err
+	}
+	return cluster.OnCompose(project), nil
 }
 
 func newClusterInit() *cobra.Command {
@@ -52,10 +70,15 @@ func newClusterStart() *cobra.Command {
 	return command("start", "Check the machine, start the cluster, and wait until it is healthy",
 		`Looks whether Docker, memory (16 GiB), disk (100 GiB free), limits, configuration and ports are fit, and starts nothing if they
 are not; --force goes on where only memory or disk are too small. Then starts everything, waits until it is healthy, and shows
-state and addresses. Where it runs already, it stays as it is.`,
+state and addresses. Where it runs already, it stays as it is.
+
+With --lab it is a cluster of plain processes in a folder, Milvus 2.3.5, for those who have no Docker: its programs are downloaded,
+and MinIO is compiled, by Python, Maven and Go, and memory and disk should be 8 and 10 GiB. It is for trials: its Milvus takes
+anybody in who reaches a port of it, and MinIO's password is known to all.`,
 		`  migrate cluster start --project-dir milvus
-  migrate cluster start --project-dir deploy/compose --force`,
-		[]setting{projectDir, force}, runClusterStart)
+  migrate cluster start --project-dir deploy/compose --force
+  migrate cluster start --lab milvus-lab`,
+		[]setting{projectDir, labSetting, force}, runClusterStart)
 }
 
 // startResult is what --json prints.
@@ -66,11 +89,11 @@ type startResult struct {
 
 func runClusterStart(cmd *cobra.Command, c config) error {
 	ctx := cmd.Context()
-	project, err := compose.Open(ctx, c.ProjectDir)
+	platform, err := c.platform(ctx)
 	if err != nil {
 		return err
 	}
-	findings, err := cluster.Look(ctx, project)
+	findings, err := platform.Look(ctx)
 	if err != nil {
 		return err
 	}
@@ -78,10 +101,10 @@ func runClusterStart(cmd *cobra.Command, c config) error {
 		return errors.Join(c.print(cmd.OutOrStdout(), startResult{Checks: findings}, func(w io.Writer) { printFitness(w, findings, c.Force) }), err)
 	}
 	printFitness(os.Stderr, findings, c.Force)
-	if err := cluster.Start(ctx, project, os.Stderr); err != nil {
+	if err := cluster.Start(ctx, platform, os.Stderr); err != nil {
 		return err
 	}
-	state, err := cluster.Standing(ctx, project)
+	state, err := cluster.Standing(ctx, platform)
 	if err != nil {
 		return err
 	}
@@ -120,9 +143,11 @@ func printState(w io.Writer, s *cluster.State) {
 func newClusterScale() *cobra.Command {
 	return taking(command("scale", "Change how many there are of a component",
 		`Scales proxy, querynode, datanode or indexnode up or down, waits until the new ones are healthy and the coordinator knows as
-many, and notes the number in .env, so that the next start keeps it.`,
-		`  migrate cluster scale querynode 4 --project-dir milvus`,
-		[]setting{projectDir}, runClusterScale), "COMPONENT", "REPLICAS")
+many, and notes the number in .env, so that the next start keeps it. With --lab it is noted in that folder, and there is room for
+four of each.`,
+		`  migrate cluster scale querynode 4 --project-dir milvus
+  migrate cluster scale querynode 3 --lab milvus-lab`,
+		[]setting{projectDir, labSetting}, runClusterScale), "COMPONENT", "REPLICAS")
 }
 
 func runClusterScale(cmd *cobra.Command, c config) error {
@@ -134,12 +159,12 @@ func runClusterScale(cmd *cobra.Command, c config) error {
 	if err := cluster.CheckReplicas(name, replicas); err != nil {
 		return asUsage(err)
 	}
-	project, err := compose.Open(ctx, c.ProjectDir)
+	platform, err := c.platform(ctx)
 	if err != nil {
 		return err
 	}
 	began := time.Now()
-	if err := cluster.Scale(ctx, project, name, replicas, os.Stderr); err != nil {
+	if err := cluster.Scale(ctx, platform, name, replicas, os.Stderr); err != nil {
 		return asUsage(err)
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "%d of %s are known to their coordinator, after %.1fs\n", replicas, name, time.Since(began).Seconds())
@@ -156,21 +181,22 @@ func asUsage(err error) error {
 
 func newClusterMonitor() *cobra.Command {
 	return command("monitor", "Show services, components, requests and searches",
-		`Shows how many containers of each service are healthy and what they take, how many of each component its coordinator knows,
+		`Shows how many containers, or processes, of each service are healthy and what they take, how many of each component its coordinator knows,
 the requests to the proxies, and how long searches take in the query nodes: once, or again and again with --watch, 2 seconds apart.`,
-		`  migrate cluster monitor --project-dir milvus --watch`,
-		[]setting{projectDir, watch}, runClusterMonitor)
+		`  migrate cluster monitor --project-dir milvus --watch
+  migrate cluster monitor --lab milvus-lab --json`,
+		[]setting{projectDir, labSetting, watch}, runClusterMonitor)
 }
 
 func runClusterMonitor(cmd *cobra.Command, c config) error {
 	ctx := cmd.Context()
-	project, err := compose.Open(ctx, c.ProjectDir)
+	platform, err := c.platform(ctx)
 	if err != nil {
 		return err
 	}
 	var before *cluster.Sample
 	for {
-		sample, err := cluster.Watch(ctx, project, before)
+		sample, err := cluster.Watch(ctx, platform, before)
 		if err != nil {
 			return err
 		}
@@ -203,19 +229,21 @@ func printSample(w io.Writer, s *cluster.Sample) {
 
 func newClusterStop() *cobra.Command {
 	return command("stop", "Stop the cluster; its data stays",
-		`Ends and removes the containers. The data stays in its volumes, and the next start goes on with it; --wipe removes it too.`,
+		`Ends and removes the containers, or ends the processes. The data stays, and the next start goes on with it; --wipe removes it
+too.`,
 		`  migrate cluster stop --project-dir milvus
-  migrate cluster stop --project-dir milvus --wipe`,
-		[]setting{projectDir, wipe}, runClusterStop)
+  migrate cluster stop --project-dir milvus --wipe
+  migrate cluster stop --lab milvus-lab`,
+		[]setting{projectDir, labSetting, wipe}, runClusterStop)
 }
 
 func runClusterStop(cmd *cobra.Command, c config) error {
 	ctx := cmd.Context()
-	project, err := compose.Open(ctx, c.ProjectDir)
+	platform, err := c.platform(ctx)
 	if err != nil {
 		return err
 	}
-	if err := cluster.Stop(ctx, project, os.Stderr, c.Wipe); err != nil {
+	if err := cluster.Stop(ctx, platform, os.Stderr, c.Wipe); err != nil {
 		return err
 	}
 	kept := "its data is kept"

@@ -44,6 +44,7 @@ type config struct {
 	Bench           benchConfig `mapstructure:",squash"`
 
 	ProjectDir string `mapstructure:"project-dir"`
+	Lab        string
 	Overlays   string
 	Wipe       bool
 
@@ -229,6 +230,7 @@ var (
 	watch           = setting{"watch", false, "show it again every 2 seconds, until interrupted"}
 	from            = setting{"from", "source", "what to hold the target against: source or export"}
 	projectDir      = setting{"project-dir", ".", "folder of the Compose project, with its compose.yaml and .env"}
+	labSetting      = setting{"lab", "", "folder of a cluster of plain processes, without Docker or root, instead of a Compose project; for trials, on this machine only"}
 	overlays        = setting{"overlays", "", "overlays of the Compose project, such as lb,monitoring: ha, lb, monitoring, standalone, migrate"}
 	wipe            = setting{"wipe", false, "remove the data too"}
 	compare         = setting{"compare", false, "put source and target to the same test, and show them side by side"}
@@ -245,7 +247,7 @@ var (
 		{"base-rows", 20_000, "vectors that are there before the drill"},
 		{"away", 15 * time.Second, "how long a part stays away"},
 		{"settle", 10 * time.Second, "how long to watch before a part is taken away, and how long all has to be well afterwards"},
-		{"kill", false, "kill the container as a crash would, instead of asking it to end"},
+		{"kill", false, "kill it as a crash would, instead of asking it to end"},
 	}
 	insertSettings = []setting{
 		{"rows", 1_000_000, "vectors to insert"}, {"batch", 10_000, "vectors of one insert"}, dimensions, inserters,
@@ -288,7 +290,7 @@ var globalSettings = []setting{jsonOut, logLevel, logFormat}
 func allSettings() []setting {
 	return slices.Concat(sourceSettings, targetSettings, sinkSettings, stagingSettings, globalSettings, insertSettings, searchSettings, drillSettings, []setting{
 		collection, jobSetting, asSetting, workers, loadSetting, partSize, overwrite, allowUnreadable, jobs, intoExisting, keepIDs, force, from, watch,
-		compare, keep, html, projectDir, overlays, wipe,
+		compare, keep, html, projectDir, labSetting, overlays, wipe,
 	}, syncSettings, cutoverSettings)
 }
 

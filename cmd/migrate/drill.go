@@ -13,7 +13,6 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
-	"migrate/internal/compose"
 	"migrate/internal/drill"
 	"migrate/internal/loadtest"
 )
@@ -22,15 +21,15 @@ func newDrill() *cobra.Command {
 	cmd := command("drill", "Take parts of a cluster away under load, and tell what was felt and lost",
 		`Searches and inserts into a collection of its own (migrate_bench_…), takes a part of the cluster away, gives it back, and goes
 on until all is well again. Each call is made once, so that every failure is seen. At the end the rows whose insert was
-acknowledged are looked for: it is an error if one is missing or there twice. Parts are containers of a Compose project, one after
-the other (a service, or one of its containers such as querynode-2), or whatever two commands stop and start. What was taken
+acknowledged are looked for: it is an error if one is missing or there twice. Parts are containers of a Compose project or processes
+of a --lab, one after the other (a service, or one of its own such as querynode-2), or whatever two commands stop and start. What was taken
 away is given back also when the drill is interrupted.`,
 		`  migrate drill querynode datanode proxy --project-dir milvus --target-address 127.0.0.1:19530 --kill
-  migrate drill --target-address 127.0.0.1:19530 --stop-command 'go run ./cmd/lab kill querynode-1' --start-command 'go run ./cmd/lab start querynode-1'
+  migrate drill querynode-1 --lab milvus-lab --target-address 127.0.0.1:19530 --kill
   migrate drill --target-address cluster:19530 --stop-command 'systemctl stop milvus-querynode' --start-command 'systemctl start milvus-querynode'
   migrate drill --target-address cluster:19530 --stop-command 'kubectl scale deploy/milvus-querynode --replicas 1' \
       --start-command 'kubectl scale deploy/milvus-querynode --replicas 2 && kubectl rollout status deploy/milvus-querynode'`,
-		slices.Concat(targetSettings, drillSettings, []setting{projectDir, dimensions, threads, inserters}), runDrill)
+		slices.Concat(targetSettings, drillSettings, []setting{projectDir, labSetting, dimensions, threads, inserters}), runDrill)
 	cmd.Use += " [PART...]"
 	cmd.Args = cobra.ArbitraryArgs
 	return cmd
@@ -67,15 +66,15 @@ func (c config) drillParts(ctx context.Context, names []string) ([]drill.Part, e
 	case (d.StopCommand == "") != (d.StartCommand == ""):
 		return nil, usageError{errors.New("stop-command and start-command go together: what is taken away has to be given back")}
 	case (d.StopCommand == "") == (len(names) == 0):
-		return nil, usageError{errors.New("name the parts of a Compose project, or give --stop-command and --start-command")}
+		return nil, usageError{errors.New("name the parts of a Compose project or of a --lab, or give --stop-command and --start-command")}
 	case d.StopCommand != "":
 		return []drill.Part{drill.Commands{StopCommand: d.StopCommand, StartCommand: d.StartCommand}}, nil
 	}
-	project, err := compose.Open(ctx, c.ProjectDir)
+	platform, err := c.platform(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return drill.Containers(ctx, project, names, d.Kill)
+	return drill.Containers(ctx, platform, names, d.Kill)
 }
 
 // drillPlan is a load that a small machine bears, and that leaves no second without a call.

@@ -4,17 +4,26 @@ package compose
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
+	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"migrate/internal/clock"
+	"migrate/internal/loadtest"
+	"migrate/internal/milvus"
 )
 
-// TestAllAlerts brings about what the alerts are for that TestRunHA does not see fire, and waits until Prometheus tells of it. Query
-// nodes that fall behind are left out: slowed to a twentieth of a core they kept up, and one that is halted is given up. The stores
-// are small, so that they can be filled; two of the sync's fire after a minute, and not after half an hour and six hours.
+// TestAllAlerts brings about what the alerts are for that TestRunHA does not see fire, and waits until Prometheus tells of it. The
+// stores are small, so that they can be filled; two of the sync's fire after a minute, and not after half an hour and six hours.
 func TestAllAlerts(t *testing.T) {
 	s := newStack(t)
 	dir := t.TempDir()
@@ -39,6 +48,18 @@ volumes:
 	})
 	s.more = []string{small}
 	s.step("a sync in step", func() { s.compose("--profile", "sync", "up", "--detach", "--wait", "sync") })
+	s.step("inserts, and a narrow line to the query nodes: QueryNodesBehind", func() {
+		nodes := []string{"milvus-querynode-1", "milvus-querynode-2"}
+		end := s.insert()
+		for _, node := range nodes {
+			s.onLine(node, "add", "root", "tbf", "rate", "512kbit", "burst", "16kbit", "latency", "400ms")
+		}
+		s.awaitAlerts(10*time.Minute, "QueryNodesBehind ")
+		for _, node := range nodes {
+			s.onLine(node, "del", "root")
+		}
+		end()
+	})
 	s.step("the standalone stopped, the stores filled, the query nodes slowed: the rest", func() {
 		s.compose("stop", "standalone")
 		s.fillEtcd()
@@ -72,6 +93,58 @@ func (s *stack) file(dir, name, text string) string {
 // quickerAlerts are the rules with a minute in place of half an hour and of hours.
 func (s *stack) quickerAlerts(dir string) string {
 	return s.file(dir, "alerts.yml", regexp.MustCompile(`for: (30m|6h)`).ReplaceAllString(read(s.t, "monitoring/alerts.yml"), "for: 1m"))
+}
+
+// insert inserts into a loaded collection, more than a narrow line to the query nodes carries, until it is ended; the collection
+// is dropped then.
+func (s *stack) insert() (end func()) {
+	const rows, pause = 300, time.Second // half a megabyte of vectors each time
+	name, vectors := loadtest.Name(), loadtest.Vectors{Dim: 384}
+	server, err := milvus.Connect(s.ctx, milvus.Config{Address: s.lb()})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := loadtest.Create(s.ctx, server, name, vectors.Dim); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := loadtest.MakeSearchable(s.ctx, server, name, loadtest.Index{Type: "FLAT"}); err != nil {
+		s.t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(s.ctx)
+	var running sync.WaitGroup
+	running.Go(func() {
+		for first := int64(0); clock.Sleep(ctx, pause) == nil; first += rows {
+			if err := loadtest.InsertBatch(ctx, server, name, vectors, first, rows); err != nil && ctx.Err() == nil {
+				fmt.Println("          ", err)
+			}
+		}
+	})
+	halt := sync.OnceFunc(func() {
+		stop()
+		running.Wait()
+		server.Close()
+	})
+	s.t.Cleanup(halt)
+	return func() {
+		halt()
+		if err := loadtest.Drop(s.ctx, milvus.Config{Address: s.lb()}, name); err != nil { // and with it what is not read yet
+			s.t.Fatal(err)
+		}
+	}
+}
+
+// onLine changes how the engine's machine sends to a container.
+func (s *stack) onLine(container, verb string, qdisc ...string) {
+	s.t.Helper()
+	number, err := strconv.Atoi(strings.TrimSpace(s.docker("exec", container, "cat", "/sys/class/net/eth0/iflink")))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	line, err := net.InterfaceByIndex(number)
+	if err != nil {
+		s.t.Fatalf("the machine's end of the line to %s: %v", container, err)
+	}
+	s.run("", nil, "tc", append([]string{"qdisc", verb, "dev", line.Name}, qdisc...)...)
 }
 
 // etcdQuota is small enough to be nearly filled, in bytes.

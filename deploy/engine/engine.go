@@ -31,7 +31,7 @@ const startTimeout = time.Minute
 func Install(ctx context.Context) error {
 	var missing []string
 	for program, pack := range map[string]string{
-		"dockerd": "docker.io", "docker": "docker.io", "iptables": "iptables", "debootstrap": "debootstrap",
+		"dockerd": "docker.io", "docker": "docker.io", "iptables": "iptables", "debootstrap": "debootstrap", "tc": "iproute2",
 	} {
 		if _, err := exec.LookPath(program); err != nil {
 			missing = append(missing, pack)

@@ -14,7 +14,7 @@ const stopGrace = 12 * time.Second
 // Down stops every part that the lab started, optional ones too, those that others need last. With wipe it then removes
 // the data, logs, configuration and certificates.
 func (l *Lab) Down(ctx context.Context, wipe bool) error {
-	if err := inOrder(ctx, l.parts, l.dependents, l.stop); err != nil {
+	if err := l.down(ctx, func(part) bool { return true }); err != nil {
 		return err
 	}
 	if !wipe {
@@ -26,6 +26,34 @@ func (l *Lab) Down(ctx context.Context, wipe bool) error {
 		}
 	}
 	l.reportf("wiped %s", l.dir)
+	return nil
+}
+
+// down stops those parts that are chosen.
+func (l *Lab) down(ctx context.Context, chosen func(part) bool) error {
+	var parts []part
+	for _, p := range l.parts {
+		if chosen(p) {
+			parts = append(parts, p)
+		}
+	}
+	return inOrder(ctx, parts, l.dependents, l.stop)
+}
+
+// wipeCluster removes what the cluster's parts have written.
+func (l *Lab) wipeCluster() error {
+	paths := []string{l.replicasPath()}
+	for _, p := range l.parts {
+		if p.role != "" {
+			paths = append(paths, l.path("data", p.name), l.path("work", p.name), l.logPath(p), l.logPath(p)+".1")
+		}
+	}
+	for _, path := range paths {
+		if err := os.RemoveAll(path); err != nil {
+			return fmt.Errorf("wiping the lab's cluster: %w", err)
+		}
+	}
+	l.reportf("wiped the cluster in %s", l.dir)
 	return nil
 }
 

@@ -24,7 +24,8 @@ func answers(url string, trust trust) check {
 			return err
 		}
 		defer client.CloseIdleConnections()
-		return get(ctx, client, url)
+		_, err = get(ctx, client, url)
+		return err
 	}
 }
 
@@ -39,22 +40,24 @@ func httpClient(trust trust) (*http.Client, error) {
 	return &http.Client{Transport: &http.Transport{TLSClientConfig: config}}, nil
 }
 
-func get(ctx context.Context, client *http.Client, url string) error {
+// get is the answer to a GET of the URL, an error unless it is 200.
+func get(ctx context.Context, client *http.Client, url string) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return fmt.Errorf("asking %s: %w", url, err)
+		return nil, fmt.Errorf("asking %s: %w", url, err)
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, 300))
+	const most = 64 << 20
+	body, err := io.ReadAll(io.LimitReader(response.Body, most))
 	if err != nil {
-		return fmt.Errorf("asking %s: %w", url, err)
+		return nil, fmt.Errorf("asking %s: %w", url, err)
 	}
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answers %s: %s", url, response.Status, body)
+		return nil, fmt.Errorf("%s answers %s: %.300s", url, response.Status, body)
 	}
-	return nil
+	return body, nil
 }

@@ -11,11 +11,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 )
 
-// Where the lab's servers answer. All of them listen on this machine only.
+// Where the lab's servers answer. Milvus listens on every address of the machine, all others on this one only.
 const (
 	Standalone = "127.0.0.1:19531" // Milvus standalone, gRPC
 	Proxy1     = "127.0.0.1:19530" // the cluster's first proxy, gRPC
@@ -91,10 +90,14 @@ func Running(ctx context.Context) (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range l.Status(ctx) {
-		served := []string{"standalone", "proxy-1", "proxy-2", "minio"}
-		if slices.Contains(served, s.Name) && s.State != StateRunning {
-			return nil, fmt.Errorf("the lab in %s is not up, its %s is %s: run make lab-up", l.dir, s.Name, s.State)
+	for _, name := range []string{"standalone", "proxy-1", "proxy-2", "minio"} {
+		p, err := l.part(name)
+		if err != nil {
+			return nil, err
+		}
+		if s := l.statusOf(ctx, p); s.State != StateRunning {
+			return nil, fmt.Errorf("the lab in %s is not up, its %s is %s: run make lab-up, or, where it was scaled away, lab start %s",
+				l.dir, name, s.State, name)
 		}
 	}
 	return l, nil

@@ -161,7 +161,7 @@ func TestWrong(t *testing.T) {
 
 func TestInOrder(t *testing.T) {
 	parts := []part{
-		{name: "proxy", needs: []string{"etcd", "minio"}}, {name: "etcd"}, {name: "minio", needs: []string{"etcd"}},
+		{name: "proxy", needs: []string{"etcd", "minio", "what is not given"}}, {name: "etcd"}, {name: "minio", needs: []string{"etcd"}},
 	}
 	needs := func(p part) []string { return p.needs }
 	var mu sync.Mutex

@@ -159,7 +159,7 @@ func standalonePorts(address string, base int) ([]port, settings) {
 		ports = append(ports, port{base, use})
 		base++
 	}
-	add("METRICS_PORT", "metrics")
+	add("METRICS_PORT", metricsPort)
 	add("PROXY_INTERNALPORT", "internal proxy")
 	for _, role := range []string{"rootcoord", "datacoord", "querycoord", "indexcoord", "datanode", "querynode", "indexnode"} {
 		add(strings.ToUpper(role)+"_PORT", role)
@@ -181,34 +181,57 @@ func (l *Lab) embeddedEtcd(name string, clientPort, peerPort int) (string, error
 	return path, nil
 }
 
-// cluster lists the roles of the distributed Milvus, each a process of its own.
+// cluster lists the roles of the distributed Milvus, each a process of its own: of those that can be scaled as many as there can
+// be.
 func (l *Lab) cluster() []part {
-	return []part{
-		l.role("rootcoord", "rootcoord", 20100),
-		l.role("datacoord", "datacoord", 20110),
-		l.role("querycoord", "querycoord", 20120),
-		l.role("indexcoord", "indexcoord", 20130),
-		l.role("datanode", "datanode-1", 20140),
-		l.role("datanode", "datanode-2", 20150),
-		l.role("querynode", "querynode-1", 20160),
-		l.role("querynode", "querynode-2", 20170),
-		l.role("indexnode", "indexnode", 20180),
-		l.proxy("proxy-1", Proxy1, 20190),
-		l.proxy("proxy-2", Proxy2, 20200),
+	var parts []part
+	for i, role := range []string{"rootcoord", "datacoord", "querycoord", "indexcoord"} {
+		parts = append(parts, l.role(role, role, 20100+10*i))
 	}
+	for _, role := range []string{"datanode", "querynode", "indexnode", "proxy"} {
+		for i := range MostReplicas {
+			parts = append(parts, l.replica(role, i+1))
+		}
+	}
+	return parts
+}
+
+// MostReplicas is how many there can be of a role that can be scaled: each has ports of its own.
+const MostReplicas = 4
+
+// internalPorts are where the replicas of a role serve the others, in their order.
+var internalPorts = map[string][MostReplicas]int{
+	"datanode":  {20140, 20150, 20210, 20220},
+	"querynode": {20160, 20170, 20230, 20240},
+	"indexnode": {20180, 20250, 20260, 20270},
+	"proxy":     {20190, 20200, 20280, 20290},
+}
+
+// proxies are where the proxies serve clients, in their order.
+var proxies = [MostReplicas]string{Proxy1, Proxy2, loopback(19730), loopback(19830)}
+
+// replica is one of several of its role.
+func (l *Lab) replica(role string, number int) part {
+	name, internal := fmt.Sprintf("%s-%d", role, number), internalPorts[role][number-1]
+	p := l.role(role, name, internal)
+	if role == "proxy" {
+		p = l.proxy(name, proxies[number-1], internal)
+	}
+	p.number = number
+	return p
 }
 
 // role is a part of the cluster that serves the others at one port, with its metrics at the next.
-func (l *Lab) role(role, name string, number int) part {
-	return l.clusterPart(role, name, number+1, []port{{number, "internal"}, {number + 1, "metrics"}}, settings{
-		strings.ToUpper(role) + "_PORT": strconv.Itoa(number),
+func (l *Lab) role(role, name string, internal int) part {
+	return l.clusterPart(role, name, []port{{internal, "internal"}, {internal + 1, metricsPort}}, settings{
+		strings.ToUpper(role) + "_PORT": strconv.Itoa(internal),
 	})
 }
 
 // proxy is a part of the cluster that serves clients at the address, and the other roles at a port of their own.
 func (l *Lab) proxy(name, address string, internal int) part {
-	ports := []port{{portOf(address), "client"}, {internal, "internal"}, {internal + 1, "metrics"}}
-	p := l.clusterPart("proxy", name, internal+1, ports, settings{
+	ports := []port{{portOf(address), "client"}, {internal, "internal"}, {internal + 1, metricsPort}}
+	p := l.clusterPart("proxy", name, ports, settings{
 		"PROXY_PORT":         strconv.Itoa(portOf(address)),
 		"PROXY_INTERNALPORT": strconv.Itoa(internal),
 	})
@@ -216,9 +239,11 @@ func (l *Lab) proxy(name, address string, internal int) part {
 	return p
 }
 
-func (l *Lab) clusterPart(role, name string, metrics int, ports []port, s settings) part {
+func (l *Lab) clusterPart(role, name string, ports []port, s settings) part {
+	metrics := ports[len(ports)-1].number
 	return part{
 		name:     name,
+		role:     role,
 		needs:    []string{"etcd", "minio", "pulsar"},
 		software: milvusPack,
 		ports:    ports,

@@ -32,8 +32,12 @@ func inOrder(ctx context.Context, parts []part, before func(part) []string, do f
 // awaitAll waits until the channels of the names are closed.
 func awaitAll(ctx context.Context, done map[string]chan struct{}, names []string) error {
 	for _, name := range names {
+		given, ok := done[name]
+		if !ok {
+			continue
+		}
 		select {
-		case <-done[name]:
+		case <-given:
 		case <-ctx.Done():
 		}
 	}

@@ -11,6 +11,8 @@ import (
 type part struct {
 	name     string
 	optional bool     // not started by Up, only by Start
+	role     string   // of the cluster that the part is one of, empty for a standalone and what serves only that
+	number   int      // among those of a role that can be scaled, from 1; 0 where it is the only one
 	needs    []string // parts that must be healthy before this one starts
 	software pack     // what it is made of
 	ports    []port   // every port it listens on; the first is the one that clients use
@@ -55,6 +57,7 @@ func (l *Lab) etcd() part {
 	client, peer := "http://"+Etcd, "http://"+loopback(peerPort)
 	return part{
 		name:     "etcd",
+		role:     "etcd",
 		software: etcdPack,
 		ports:    []port{{portOf(Etcd), "client"}, {peerPort, "peer"}},
 		health:   answers(client+"/health", nil),
@@ -74,6 +77,7 @@ func (l *Lab) etcd() part {
 func (l *Lab) minio() part {
 	return part{
 		name:     "minio",
+		role:     "minio",
 		software: minioPack,
 		ports:    []port{{portOf(MinIO), "S3"}},
 		health:   answers("http://"+MinIO+"/minio/health/live", nil),

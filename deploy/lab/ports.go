@@ -16,6 +16,9 @@ type port struct {
 	use    string // what it is for, in a word or two
 }
 
+// metricsPort is the use of the port at which a Milvus tells its metrics and its health.
+const metricsPort = "metrics"
+
 // checkPorts is an error when another program listens on ports of the part.
 func checkPorts(p part) error {
 	var first int
@@ -30,7 +33,7 @@ func checkPorts(p part) error {
 		return nil
 	}
 	return fmt.Errorf("%s needs port %s, taken by another program: find it with `ss -ltnp 'sport = :%d'` and stop it, "+
-		"or, where it is another folder's lab, run `lab --dir FOLDER down`", p.name, strings.Join(taken, " and "), first)
+		"or, where it is another folder's lab, `lab --dir FOLDER down` or `migrate cluster stop --lab FOLDER`", p.name, strings.Join(taken, " and "), first)
 }
 
 // portTaken tells whether anyone listens on the port, on the loopback or on every address.

@@ -28,6 +28,7 @@ func (l *Lab) pulsar() part {
 	web := "http://" + loopback(pulsarWebPort)
 	return part{
 		name:     "pulsar",
+		role:     "pulsar",
 		software: pulsarPack,
 		ports:    []port{{portOf(Pulsar), "broker"}, {pulsarWebPort, "web"}, {20021, "zookeeper"}, {20022, "bookkeeper"}},
 		health:   answers(web+"/admin/v2/brokers/health", nil),

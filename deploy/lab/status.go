@@ -38,7 +38,8 @@ func (s PartStatus) Wrong() bool {
 	return s.State != StateRunning && !(s.Optional && errors.Is(s.Problem, errNotStarted))
 }
 
-// Status looks at every part, in the order of their start.
+// Status looks at every part, in the order of their start. Replicas beyond those that there should be are left out unless they
+// were started.
 func (l *Lab) Status(ctx context.Context) []PartStatus {
 	statuses := make([]PartStatus, len(l.parts))
 	var looking sync.WaitGroup
@@ -46,11 +47,22 @@ func (l *Lab) Status(ctx context.Context) []PartStatus {
 		looking.Go(func() { statuses[i] = l.statusOf(ctx, p) })
 	}
 	looking.Wait()
-	return statuses
+	wanted, err := l.replicas()
+	if err != nil {
+		wanted = usual() // Up says what is wrong with the numbers
+	}
+	var shown []PartStatus
+	for i, s := range statuses {
+		s.Optional = !wanted.includes(l.parts[i])
+		if l.parts[i].number == 0 || !s.Optional || !errors.Is(s.Problem, errNotStarted) {
+			shown = append(shown, s)
+		}
+	}
+	return shown
 }
 
 func (l *Lab) statusOf(ctx context.Context, p part) PartStatus {
-	s := PartStatus{Name: p.name, Optional: p.optional, Port: p.ports[0].number, Log: l.logPath(p)}
+	s := PartStatus{Name: p.name, Port: p.ports[0].number, Log: l.logPath(p)}
 	as, err := l.recorded(p)
 	switch {
 	case err != nil:

@@ -8,13 +8,20 @@ import (
 	"time"
 )
 
-// Up starts every part that is not optional and does not run, each as soon as its software is installed and what it
-// needs is healthy, and returns when all of them are healthy. What it started goes on running when it fails, and is
-// taken over by the next Up.
-func (l *Lab) Up(ctx context.Context) error {
+// Up starts every part that is neither optional nor a replica too many and does not run, each as soon as its software is
+// installed and what it needs is healthy, and returns when all of them are healthy. What it started goes on running when it
+// fails, and is taken over by the next Up.
+func (l *Lab) Up(ctx context.Context) error { return l.up(ctx, func(part) bool { return true }) }
+
+// up is Up for those parts that are chosen.
+func (l *Lab) up(ctx context.Context, chosen func(part) bool) error {
+	wanted, err := l.replicas()
+	if err != nil {
+		return err
+	}
 	var parts []part
 	for _, p := range l.parts {
-		if !p.optional {
+		if wanted.includes(p) && chosen(p) {
 			parts = append(parts, p)
 		}
 	}
@@ -29,9 +36,9 @@ func (l *Lab) preflight(parts []part) error {
 	var errs []error
 	var packs []pack
 	for _, p := range parts {
-		packs = append(packs, p.software)
 		as, err := l.recorded(p)
 		if err == nil && !as.alive() {
+			packs = append(packs, p.software)
 			err = checkPorts(p)
 		}
 		errs = append(errs, err)
@@ -60,8 +67,10 @@ func (l *Lab) Start(ctx context.Context, name string) error {
 
 // ensure starts the part unless it runs, and waits for its health.
 func (l *Lab) ensure(ctx context.Context, p part) error {
-	if err := l.install(ctx, p.software); err != nil {
-		return err
+	if as, err := l.recorded(p); err != nil || !as.alive() {
+		if err := l.install(ctx, p.software); err != nil {
+			return err
+		}
 	}
 	began := time.Now()
 	as, verb, err := l.startUnlessAlive(ctx, p)

@@ -30,17 +30,17 @@ type Finding struct {
 	Unseen bool   `json:"unseen,omitempty"` // it was not looked at, so it is neither good nor bad
 }
 
-// Machine is what the checks ask of the machine that the containers run on.
+// Machine is what the checks ask of the machine that the servers run on.
 type Machine struct {
 	compose.Engine
-	// FreeDisk is how many bytes are free where the engine keeps its data. Below 0: it can't be seen from here.
+	// FreeDisk is how many bytes are free where the data is kept. Below 0: it can't be seen from here.
 	FreeDisk int64
 	// Free tells whether nothing listens at an address.
 	Free func(address string) bool
 }
 
-// machineOf looks at the engine's machine, which is this one unless the daemon is elsewhere.
-func machineOf(e compose.Engine) Machine {
+// MachineOf looks at the engine's machine, which is this one unless the daemon is elsewhere.
+func MachineOf(e compose.Engine) Machine {
 	return Machine{Engine: e, FreeDisk: freeDisk(e.Root), Free: nothingListens}
 }
 
@@ -65,7 +65,7 @@ func nothingListens(address string) bool {
 func Check(m Machine, services []compose.Service, own []compose.Container) []Finding {
 	findings := []Finding{
 		{What: "Docker", Found: m.Version},
-		m.checkMemory(), m.checkDisk(),
+		m.CheckMemory(NeededMemory), m.CheckDisk(NeededDisk),
 	}
 	services = slices.SortedFunc(slices.Values(services), func(a, b compose.Service) int { return cmp.Compare(a.Name, b.Name) })
 	for _, s := range services {
@@ -80,26 +80,30 @@ func Check(m Machine, services []compose.Service, own []compose.Container) []Fin
 	return findings
 }
 
-func (m Machine) checkMemory() Finding {
+// CheckMemory finds the machine small where it has less memory than so many bytes.
+func (m Machine) CheckMemory(needed int64) Finding {
 	f := Finding{What: "memory", Found: humanize.IBytes(uint64(m.Memory))}
-	if m.Memory < NeededMemory-kept {
+	if m.Memory < needed-kept {
 		f.Bad, f.Small = true, true
-		f.Found += ", and 16 GiB are needed"
+		f.Found += fmt.Sprintf(", and %s are needed", whole(needed))
 	}
 	return f
 }
 
-func (m Machine) checkDisk() Finding {
+// CheckDisk finds the machine small where fewer bytes are free.
+func (m Machine) CheckDisk(needed int64) Finding {
 	if m.FreeDisk < 0 {
-		return Finding{What: "disk", Unseen: true, Found: m.Root + " can't be seen from here; 100 GiB are needed"}
+		return Finding{What: "disk", Unseen: true, Found: fmt.Sprintf("%s can't be seen from here; %s are needed", m.Root, whole(needed))}
 	}
 	f := Finding{What: "disk", Found: fmt.Sprintf("%s free in %s", humanize.IBytes(uint64(m.FreeDisk)), m.Root)}
-	if m.FreeDisk < NeededDisk {
+	if m.FreeDisk < needed {
 		f.Bad, f.Small = true, true
-		f.Found += ", and 100 GiB are needed"
+		f.Found += fmt.Sprintf(", and %s are needed", whole(needed))
 	}
 	return f
 }
+
+func whole(bytes int64) string { return fmt.Sprintf("%d GiB", bytes>>30) }
 
 // checkPort: each replica finds a port of the range that nobody else has.
 func (m Machine) checkPort(s compose.Service, p compose.Port, own map[int]bool) Finding {

@@ -86,8 +86,8 @@ func TestMachine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, address := machineOf(compose.Engine{Root: t.TempDir()}), l.Addr().String()
-	if m.FreeDisk <= 0 || machineOf(compose.Engine{Root: "/no/such/folder"}).FreeDisk >= 0 {
+	m, address := MachineOf(compose.Engine{Root: t.TempDir()}), l.Addr().String()
+	if m.FreeDisk <= 0 || MachineOf(compose.Engine{Root: "/no/such/folder"}).FreeDisk >= 0 {
 		t.Errorf("free disk: %d", m.FreeDisk)
 	}
 	if m.Free(address) {
@@ -101,7 +101,7 @@ func TestMachine(t *testing.T) {
 // starts is what each Up answers, in turn.
 type starts []error
 
-func (s *starts) Up(context.Context, io.Writer, ...string) error {
+func (s *starts) Up(context.Context, io.Writer) error {
 	err := (*s)[0]
 	if len(*s) > 1 {
 		*s = (*s)[1:]

@@ -1,4 +1,4 @@
-// Package cluster starts, scales, watches and stops the distributed Milvus of a Compose project.
+// Package cluster starts, scales, watches and stops a distributed Milvus, on Docker Compose or another platform.
 package cluster
 
 import (

@@ -30,7 +30,7 @@ const (
 
 // ask asks each healthy container of some services for its metrics. One that does not answer is left out: that it is not well
 // is seen elsewhere.
-func ask(ctx context.Context, p *compose.Project, containers []compose.Container, services ...string) (Metrics, error) {
+func ask(ctx context.Context, p Platform, containers []compose.Container, services ...string) (Metrics, error) {
 	asked := slices.DeleteFunc(slices.Clone(containers), func(c compose.Container) bool {
 		return !c.Healthy() || !slices.Contains(services, c.Service)
 	})
@@ -63,10 +63,10 @@ func (m Metrics) add(c compose.Container, e Exposition) {
 }
 
 // askOne is nil where the container does not answer.
-func askOne(ctx context.Context, p *compose.Project, c compose.Container) (Exposition, error) {
+func askOne(ctx context.Context, p Platform, c compose.Container) (Exposition, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	text, err := p.Docker(ctx, "exec", c.ID, "curl", "-sf", "http://localhost:9091/metrics")
+	text, err := p.Metrics(ctx, c)
 	if err != nil {
 		return nil, nil
 	}

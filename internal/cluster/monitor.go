@@ -58,7 +58,7 @@ var kinds = []kind{
 }
 
 // Watch takes a sample. Rates are those since the one before, which may be nil.
-func Watch(ctx context.Context, p *compose.Project, before *Sample) (*Sample, error) {
+func Watch(ctx context.Context, p Platform, before *Sample) (*Sample, error) {
 	services, containers, err := list(ctx, p)
 	if err != nil {
 		return nil, err

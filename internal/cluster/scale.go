@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"migrate/internal/clock"
@@ -25,9 +23,8 @@ var (
 // registerTimeout bounds the wait for a coordinator, which forgets one that was stopped when its session ends.
 const registerTimeout = 2 * time.Minute
 
-// Scale changes how many there are of a component, waits until its coordinator knows as many, and has .env remember the
-// number, so that the next start does not undo it.
-func Scale(ctx context.Context, p *compose.Project, name string, replicas int, out io.Writer) error {
+// Scale changes how many there are of a component, for the next start too, and waits until its coordinator knows as many.
+func Scale(ctx context.Context, p Platform, name string, replicas int, out io.Writer) error {
 	if err := CheckReplicas(name, replicas); err != nil {
 		return err
 	}
@@ -38,17 +35,14 @@ func Scale(ctx context.Context, p *compose.Project, name string, replicas int, o
 	if err := scalable(ctx, p, c, replicas); err != nil {
 		return err
 	}
-	if err := p.Up(ctx, out, "--no-recreate", "--scale", name+"="+strconv.Itoa(replicas), name); err != nil {
+	if err := p.Scale(ctx, out, name, replicas); err != nil {
 		return fmt.Errorf("scaling %s to %d: %w", name, replicas, err)
-	}
-	if err := p.SetVariable(strings.ToUpper(name)+"_REPLICAS", strconv.Itoa(replicas)); err != nil {
-		return err
 	}
 	return awaitRegistered(ctx, p, c, replicas)
 }
 
 // scalable refuses what could not be done, before anything is.
-func scalable(ctx context.Context, p *compose.Project, c component, replicas int) error {
+func scalable(ctx context.Context, p Platform, c component, replicas int) error {
 	services, containers, err := list(ctx, p)
 	if err != nil {
 		return err
@@ -66,7 +60,7 @@ func scalable(ctx context.Context, p *compose.Project, c component, replicas int
 	return nil
 }
 
-func awaitRegistered(ctx context.Context, p *compose.Project, c component, replicas int) error {
+func awaitRegistered(ctx context.Context, p Platform, c component, replicas int) error {
 	for until := time.Now().Add(registerTimeout); ; {
 		known, err := registered(ctx, p, c)
 		if err != nil || known == replicas {
@@ -82,7 +76,7 @@ func awaitRegistered(ctx context.Context, p *compose.Project, c component, repli
 }
 
 // registered is how many of a component its coordinator knows. Of several coordinators only the active one counts.
-func registered(ctx context.Context, p *compose.Project, c component) (int, error) {
+func registered(ctx context.Context, p Platform, c component) (int, error) {
 	containers, err := p.Containers(ctx)
 	if err != nil {
 		return 0, err

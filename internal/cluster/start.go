@@ -16,19 +16,6 @@ import (
 // ErrUnfit is a machine or a configuration on which the cluster was not started.
 var ErrUnfit = errors.New("the cluster was not started")
 
-// Look holds the project against the machine of its engine.
-func Look(ctx context.Context, p *compose.Project) ([]Finding, error) {
-	engine, err := p.Engine(ctx)
-	if err != nil {
-		return nil, err
-	}
-	services, own, err := list(ctx, p)
-	if err != nil {
-		return nil, err
-	}
-	return Check(machineOf(engine), services, own), nil
-}
-
 // Fit is ErrUnfit where something stands in the way; with force a machine that is too small does not.
 func Fit(findings []Finding, force bool) error {
 	if slices.ContainsFunc(findings, func(f Finding) bool { return f.Bad && !(f.Small && force) }) {
@@ -40,9 +27,9 @@ func Fit(findings []Finding, force bool) error {
 // startPatience is how long a role may go on ending before the start has failed.
 const startPatience = 3 * time.Minute
 
-// A starter brings everything up, and waits until it is healthy: compose.Project is one.
+// A starter brings everything up, and waits until it is healthy: any Platform is one.
 type starter interface {
-	Up(ctx context.Context, out io.Writer, services ...string) error
+	Up(ctx context.Context, out io.Writer) error
 }
 
 // Start brings everything up, and waits until it is healthy. A role that ends is started again by Docker, as a query
@@ -66,8 +53,8 @@ func Start(ctx context.Context, p starter, out io.Writer) error {
 	return nil
 }
 
-// Stop ends every container. The data stays, unless wipe is said. compose.ErrOtherFolder where they are not this project's.
-func Stop(ctx context.Context, p *compose.Project, out io.Writer, wipe bool) error {
+// Stop ends every server. The data stays, unless wipe is said. compose.ErrOtherFolder where they are not this project's.
+func Stop(ctx context.Context, p Platform, out io.Writer, wipe bool) error {
 	if _, err := p.Containers(ctx); err != nil {
 		return fmt.Errorf("stopping the cluster: %w", err)
 	}

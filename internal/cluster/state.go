@@ -10,7 +10,7 @@ import (
 	"migrate/internal/compose"
 )
 
-// State is how the project's services stand.
+// State is how the cluster's services stand.
 type State struct {
 	Services  []ServiceState `json:"services"`
 	Endpoints []Endpoint     `json:"endpoints"`
@@ -36,7 +36,7 @@ type Endpoint struct {
 }
 
 // Standing asks how the services stand.
-func Standing(ctx context.Context, p *compose.Project) (*State, error) {
+func Standing(ctx context.Context, p Platform) (*State, error) {
 	services, containers, err := list(ctx, p)
 	if err != nil {
 		return nil, err
@@ -49,7 +49,7 @@ func Standing(ctx context.Context, p *compose.Project) (*State, error) {
 }
 
 // list asks for what there should be, and what there is.
-func list(ctx context.Context, p *compose.Project) ([]compose.Service, []compose.Container, error) {
+func list(ctx context.Context, p Platform) ([]compose.Service, []compose.Container, error) {
 	services, err := p.Services(ctx)
 	if err != nil {
 		return nil, nil, err

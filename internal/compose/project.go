@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -91,11 +92,28 @@ func (p *Project) Docker(ctx context.Context, args ...string) ([]byte, error) {
 	return run(ctx, p.Dir, nil, append([]string{"docker"}, args...))
 }
 
-// Up brings services up, or all of them, and waits until they are healthy. It tells out what Compose says. Its error is
-// ErrUnhealthy as soon as one of them ends.
-func (p *Project) Up(ctx context.Context, out io.Writer, args ...string) error {
+// Up brings all services up, and waits until they are healthy. It tells out what Compose says. Its error is ErrUnhealthy as
+// soon as one of them ends.
+func (p *Project) Up(ctx context.Context, out io.Writer) error { return p.up(ctx, out) }
+
+// Scale brings up as many of a service as there shall be, or ends those that are too many, and has .env remember the number,
+// so that the next Up does not undo it.
+func (p *Project) Scale(ctx context.Context, out io.Writer, service string, replicas int) error {
+	number := strconv.Itoa(replicas)
+	if err := p.up(ctx, out, "--no-recreate", "--scale", service+"="+number, service); err != nil {
+		return err
+	}
+	return p.SetVariable(strings.ToUpper(service)+"_REPLICAS", number)
+}
+
+func (p *Project) up(ctx context.Context, out io.Writer, args ...string) error {
 	_, err := run(ctx, p.Dir, out, slices.Concat(p.compose, []string{"--progress", "plain", "up", "--detach", "--wait"}, args))
 	return err
+}
+
+// Metrics are what a role of Milvus says of itself, in the text format of Prometheus.
+func (p *Project) Metrics(ctx context.Context, c Container) ([]byte, error) {
+	return p.Docker(ctx, "exec", c.ID, "curl", "-sf", "http://localhost:9091/metrics")
 }
 
 // Down removes the containers, and the data too if told so.
@@ -164,8 +182,34 @@ func lastLines(text string) string {
 	return strings.Join(lines[max(len(lines)-5, 0):], "; ")
 }
 
-// AwaitHealthy waits until a container is healthy.
-func (p *Project) AwaitHealthy(ctx context.Context, id string) error {
+// Take ends a container: as a crash would where kill is said.
+func (p *Project) Take(ctx context.Context, c Container, kill bool) error {
+	if kill {
+		return p.onContainer(ctx, "kill", c)
+	}
+	return p.onContainer(ctx, "stop", c)
+}
+
+// GiveBack starts a container, and returns when it is healthy. A stop that was cut off is brought to its end first: Docker goes
+// on with it, and would find that there is nothing to start yet.
+func (p *Project) GiveBack(ctx context.Context, c Container) error {
+	for _, verb := range []string{"stop", "start"} {
+		if err := p.onContainer(ctx, verb, c); err != nil {
+			return err
+		}
+	}
+	return p.awaitHealthy(ctx, c.ID)
+}
+
+func (p *Project) onContainer(ctx context.Context, verb string, c Container) error {
+	if _, err := p.Docker(ctx, verb, c.ID); err != nil {
+		return fmt.Errorf("%s of %s: %w", verb, c.Name, err)
+	}
+	return nil
+}
+
+// awaitHealthy waits until a container is healthy.
+func (p *Project) awaitHealthy(ctx context.Context, id string) error {
 	for {
 		health, err := p.Docker(ctx, "inspect", "--format", "{{.State.Health.Status}}", id)
 		if err != nil || strings.TrimSpace(string(health)) == "healthy" {

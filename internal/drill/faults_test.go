@@ -3,7 +3,6 @@
 package drill_test
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -12,16 +11,6 @@ import (
 	"migrate/internal/milvus"
 )
 
-// labPart is a server of the lab, which is killed.
-type labPart struct {
-	lab  *lab.Lab
-	name string
-}
-
-func (p labPart) String() string                  { return p.name }
-func (p labPart) Stop(ctx context.Context) error  { return p.lab.Kill(ctx, p.name) }
-func (p labPart) Start(ctx context.Context) error { return p.lab.Start(ctx, p.name) }
-
 // TestDrilled kills one of two of each role of the lab's cluster under load: all becomes well again, and no acknowledged row
 // is lost.
 func TestDrilled(t *testing.T) {
@@ -29,7 +18,11 @@ func TestDrilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := plan(labPart{l, "querynode-1"}, labPart{l, "datanode-1"}, labPart{l, "proxy-1"})
+	parts, err := drill.Containers(t.Context(), lab.Cluster{Lab: l}, []string{"querynode", "datanode", "proxy-1"}, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := plan(parts...)
 	p.Away, p.Settle = 30*time.Second, 10*time.Second
 	report, err := p.Run(t.Context(), milvus.Config{Address: lab.Proxy1})
 	if report != nil {

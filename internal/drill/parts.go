@@ -40,19 +40,27 @@ func shell(ctx context.Context, command string) error {
 	return nil
 }
 
-// container is one of a Compose project.
+// A Platform has the servers that a drill takes away: cluster.Platform is one.
+type Platform interface {
+	Containers(ctx context.Context) ([]compose.Container, error)
+	// Take ends one, as a crash would where kill is said; GiveBack starts it, and returns when it is healthy.
+	Take(ctx context.Context, c compose.Container, kill bool) error
+	GiveBack(ctx context.Context, c compose.Container) error
+}
+
+// container is one of a platform's.
 type container struct {
-	project *compose.Project
+	platform Platform
 	compose.Container
 	kill bool
 }
 
-// ErrNoContainer is a part that no container of the project is.
-var ErrNoContainer = errors.New("no such container runs")
+// ErrNoContainer is a part that none of the platform's servers is.
+var ErrNoContainer = errors.New("no such server runs")
 
-// Containers finds parts by their names in a project: a service, of which the first container is taken, or a service and a
-// number such as querynode-2. They are killed as by a crash where kill is said, and else asked to end.
-func Containers(ctx context.Context, p *compose.Project, names []string, kill bool) ([]Part, error) {
+// Containers finds parts by their names: a service, of which the first container is taken, or a service and a number such as
+// querynode-2. They are killed as by a crash where kill is said, and else asked to end.
+func Containers(ctx context.Context, p Platform, names []string, kill bool) ([]Part, error) {
 	running, err := p.Containers(ctx)
 	if err != nil {
 		return nil, err
@@ -61,10 +69,10 @@ func Containers(ctx context.Context, p *compose.Project, names []string, kill bo
 	var parts []Part
 	for _, name := range names {
 		i := slices.IndexFunc(running, func(c compose.Container) bool {
-			return c.State == "running" && (c.Service == name || strings.HasSuffix(c.Name, "-"+name))
+			return c.State == "running" && (c.Service == name || c.Name == name || strings.HasSuffix(c.Name, "-"+name))
 		})
 		if i < 0 {
-			return nil, fmt.Errorf("looking for %q in the project: %w", name, ErrNoContainer)
+			return nil, fmt.Errorf("looking for %q in the cluster: %w", name, ErrNoContainer)
 		}
 		parts = append(parts, container{p, running[i], kill})
 	}
@@ -73,28 +81,5 @@ func Containers(ctx context.Context, p *compose.Project, names []string, kill bo
 
 func (c container) String() string { return c.Name }
 
-func (c container) Stop(ctx context.Context) error {
-	verb := "stop"
-	if c.kill {
-		verb = "kill"
-	}
-	return c.docker(ctx, verb)
-}
-
-// Start starts it, and returns when it is healthy. A stop that was cut off is brought to its end first: Docker goes on with it,
-// and would find that there is nothing to start yet.
-func (c container) Start(ctx context.Context) error {
-	for _, verb := range []string{"stop", "start"} {
-		if err := c.docker(ctx, verb); err != nil {
-			return err
-		}
-	}
-	return c.project.AwaitHealthy(ctx, c.ID)
-}
-
-func (c container) docker(ctx context.Context, verb string) error {
-	if _, err := c.project.Docker(ctx, verb, c.ID); err != nil {
-		return fmt.Errorf("%s of %s: %w", verb, c.Name, err)
-	}
-	return nil
-}
+func (c container) Stop(ctx context.Context) error  { return c.platform.Take(ctx, c.Container, c.kill) }
+func (c container) Start(ctx context.Context) error { return c.platform.GiveBack(ctx, c.Container) }

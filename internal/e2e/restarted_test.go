@@ -36,7 +36,7 @@ func TestRestarted(t *testing.T) {
 	for _, part := range []string{"standalone"} {
 		t.Run("export/"+part, func(t *testing.T) { exportThrough(t, l, part, name) })
 	}
-	for _, part := range []string{"minio", "datanode-1", "querynode-1", "proxy-1", "indexnode", "datacoord", "rootcoord", "etcd", "pulsar"} {
+	for _, part := range []string{"minio", "datanode-1", "querynode-1", "proxy-1", "indexnode-1", "datacoord", "rootcoord", "etcd", "pulsar"} {
 		t.Run("import/"+part, func(t *testing.T) { importThrough(t, l, part, m, sink) })
 	}
 }
