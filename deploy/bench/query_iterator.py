@@ -1,6 +1,6 @@
-"""Reads a collection with pymilvus' query_iterator, and counts its rows: query_iterator.py ADDRESS COLLECTION BATCH FIELD...
+"""Reads a collection with pymilvus' query_iterator, and counts its rows: query_iterator.py ADDRESS COLLECTION BATCH ENOUGH FIELD...
 
-Prints as JSON the rows, and the seconds from connecting to the last row.
+It ends before the last row once it has read ENOUGH. Prints as JSON the rows, and the seconds from connecting to the last row.
 """
 import json
 import sys
@@ -8,13 +8,13 @@ import time
 
 import pymilvus
 
-address, name, batch_size, *fields = sys.argv[1:]
+address, name, batch_size, enough, *fields = sys.argv[1:]
 host, port = address.split(":")
 began = time.perf_counter()
 pymilvus.connections.connect(host=host, port=port)
 iterator = pymilvus.Collection(name).query_iterator(batch_size=int(batch_size), output_fields=["*"])
 rows = 0
-while True:
+while rows < int(enough):
     page = iterator.next()
     if not page:
         break
