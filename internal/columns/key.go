@@ -7,6 +7,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -76,7 +77,25 @@ func (k Key) literal() string {
 
 var escapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", `\r`, "\t", `\t`)
 
-func quote(s string) string { return `"` + escapes.Replace(s) + `"` }
+// quote writes a string for a filter expression. From 2.4.13 on Milvus writes Han characters as escapes of four digits by itself,
+// also those beyond U+FFFF, which then are others (convertHanToASCII, milvus-io/milvus#36675): these are given as escapes already.
+func quote(s string) string {
+	s = escapes.Replace(s)
+	if !strings.ContainsFunc(s, longHan) {
+		return `"` + s + `"`
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if longHan(r) {
+			fmt.Fprintf(&b, `\U%08x`, r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return `"` + b.String() + `"`
+}
+
+func longHan(r rune) bool { return r > 0xFFFF && unicode.Is(unicode.Han, r) }
 
 // Range is the keys above After and up to and including UpTo; a missing bound is open. The zero Range is all keys.
 // Ranges that follow each other share a bound, so that they cover every key exactly once.

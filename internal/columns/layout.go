@@ -171,12 +171,18 @@ func scalar(t schemapb.DataType) (arrow.DataType, bool) {
 	return nil, false
 }
 
+// mostBits is the most that Milvus 2.3 has in a binary vector: 4,096 bytes, as many elements as a list in a part can have.
+const mostBits = 32_768
+
 func vector(col field, f *schemapb.FieldSchema) (field, arrow.DataType, error) {
 	dim, err := strconv.Atoi(milvus.TypeParam(f, "dim"))
 	if err != nil || dim <= 0 || col.kind == schemapb.DataType_BinaryVector && dim%8 != 0 {
 		return col, nil, fmt.Errorf("field %q has no dimension: %w", col.name, ErrType)
 	}
 	if col.kind == schemapb.DataType_BinaryVector {
+		if dim > mostBits {
+			return col, nil, fmt.Errorf("field %q has %d dimensions, and %d are carried at most: %w", col.name, dim, mostBits, ErrType)
+		}
 		col.width = dim / 8
 		return col, arrow.ListOf(arrow.PrimitiveTypes.Uint8), nil
 	}

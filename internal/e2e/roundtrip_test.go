@@ -123,7 +123,7 @@ func TestIntegerKeys(t *testing.T) {
 // TestTextKeys moves keys with everything in them that an expression has to escape.
 func TestTextKeys(t *testing.T) {
 	t.Parallel()
-	keys := []string{"", `"`, `\`, `\\`, `\"`, `'`, "a\nb", "a\tb", "a\rb", "%", "ключ", "鍵", "🗝", " ", "a b", `\n`, "\u0001", "\u007f", `x" or id != "`}
+	keys := []string{"", `"`, `\`, `\\`, `\"`, `'`, "a\nb", "a\tb", "a\rb", "%", "ключ", "鍵", "🗝", "𠮷", "𠮷1", " ", "a b", `\n`, "\u0001", "\u007f", `x" or id != "`}
 	for i := range 20_000 {
 		keys = append(keys, fmt.Sprintf(`k"%05d\`, i))
 	}

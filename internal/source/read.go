@@ -50,13 +50,23 @@ const mostFindings = 1000
 // batch is proved by a count(*) of its own key range: where the two differ it is read again, and then cut down to the
 // rows that explain it. An error of emit ends the read and is returned as it is.
 func (r *Reader) Read(ctx context.Context, partition string, rng columns.Range, emit func(arrow.Record) error) (Findings, error) {
-	p := &reading{Reader: r, partition: partition, emit: emit}
+	p := &reading{Reader: r, partition: partition, emit: withRows(emit)}
 	read := p.readTexts
 	if r.Layout.IntKey() {
 		read = p.readInts
 	}
 	err := read(ctx, rng)
 	return p.found, err
+}
+
+// withRows hands on what has rows: a page may be empty, and its rows may have been deleted since they were counted.
+func withRows(emit func(arrow.Record) error) func(arrow.Record) error {
+	return func(rec arrow.Record) error {
+		if rec.NumRows() == 0 {
+			return nil
+		}
+		return emit(rec)
+	}
 }
 
 // reading is one Read under way.
@@ -138,9 +148,6 @@ func (p *reading) take(ctx context.Context, got page) error {
 	if p.moved {
 		return p.checkPage(ctx, got.Range, got.rec)
 	}
-	if got.Rows == 0 {
-		return nil
-	}
 	return p.emit(got.rec)
 }
 
@@ -148,8 +155,10 @@ func (p *reading) take(ctx context.Context, got page) error {
 // where the count agrees.
 func (p *reading) readTexts(ctx context.Context, rng columns.Range) error {
 	for {
-		rec, err := p.fetch(ctx, p.partition, p.Layout.Expr(rng), limited(p.pageRows.Load()))
-		if errors.Is(err, milvus.ErrTooLarge) && p.halvePages() {
+		most := min(p.pageRows.Load(), mostLimit)
+		rec, err := p.fetch(ctx, p.partition, p.Layout.Expr(rng), limited(most))
+		if errors.Is(err, milvus.ErrTooLarge) && most > 1 {
+			p.lowerPages(most / 2)
 			continue
 		}
 		if err != nil {
@@ -160,6 +169,9 @@ func (p *reading) readTexts(ctx context.Context, rng columns.Range) error {
 			return p.proveCounted(ctx, rng)
 		}
 		last := slices.MaxFunc(keys, columns.Key.Compare)
+		if err := p.checkForward(rng, last); err != nil {
+			return err
+		}
 		page := columns.Range{After: rng.After, UpTo: &last}
 		if err := p.checkPage(ctx, page, rec); err != nil {
 			return err
@@ -231,7 +243,7 @@ func (p *reading) narrow(ctx context.Context, page Counted, keys []columns.Key) 
 	case 0:
 		return p.explainNone(ctx, page.Range)
 	case 1:
-		return p.explainKey(ctx, page.Range, keys[0].Clone())
+		return p.explainKey(ctx, page.Range)
 	}
 	mid := keys[(len(keys)-1)/2].Clone()
 	if err := p.proveHalf(ctx, columns.Range{After: page.After, UpTo: &mid}); err != nil {
@@ -265,7 +277,7 @@ func (p *reading) explainNone(ctx context.Context, rng columns.Range) error {
 	if err := clock.Sleep(ctx, secondLook); err != nil {
 		return err
 	}
-	n, err := p.Count(ctx, p.partition, rng)
+	before, err := p.Count(ctx, p.partition, rng)
 	if err != nil {
 		return err
 	}
@@ -273,42 +285,63 @@ func (p *reading) explainNone(ctx context.Context, rng columns.Range) error {
 	if err != nil {
 		return err
 	}
-	if unseen := n - rec.NumRows(); unseen > 0 {
-		p.found.Unreadable = append(p.found.Unreadable, Unreadable{rng, unseen})
+	if err := p.explainUnseen(ctx, rng, before, rec.NumRows()); err != nil {
+		return err
 	}
 	return p.emitFound(rec)
 }
 
 // explainKey takes a range in which only one key was seen: either that key is doubled, or others are there unseen.
-func (p *reading) explainKey(ctx context.Context, rng columns.Range, key columns.Key) error {
+func (p *reading) explainKey(ctx context.Context, rng columns.Range) error {
 	if err := clock.Sleep(ctx, secondLook); err != nil {
 		return err
 	}
-	n, err := p.Count(ctx, p.partition, rng)
+	before, err := p.Count(ctx, p.partition, rng)
 	if err != nil {
 		return err
 	}
+	rec, err := p.fetch(ctx, p.partition, p.Layout.Expr(rng), nil)
+	if err != nil {
+		return err
+	}
+	keys := p.Layout.Keys(rec)
+	slices.SortFunc(keys, columns.Key.Compare)
+	switch keys = slices.Compact(keys); {
+	case len(keys) == 0: // it was deleted meanwhile
+		return p.explainUnseen(ctx, rng, before, 0)
+	case len(keys) > 1: // others are to be seen now
+		return p.narrow(ctx, Counted{rng, before}, keys)
+	}
+	key := keys[0].Clone()
 	copies, err := p.CountWhere(ctx, p.partition, p.Layout.Equals(key))
 	if err != nil {
 		return err
 	}
-	rec, err := p.fetch(ctx, p.partition, p.Layout.Equals(key), nil)
+	if copies > 1 {
+		p.found.Doubled = append(p.found.Doubled, Doubled{key, copies})
+	}
+	if err := p.explainUnseen(ctx, rng, before, copies); err != nil {
+		return err
+	}
+	return p.emitFound(rec.NewSlice(0, 1))
+}
+
+// explainUnseen notes the rows of a range that are counted before and after it was read, and were not seen. A row that is counted
+// only once was written or deleted meanwhile.
+func (p *reading) explainUnseen(ctx context.Context, rng columns.Range, before, seen int64) error {
+	after, err := p.Count(ctx, p.partition, rng)
 	if err != nil {
 		return err
 	}
-	if copies > 1 && rec.NumRows() > 0 {
-		p.found.Doubled = append(p.found.Doubled, Doubled{key, copies})
-		rec = rec.NewSlice(0, 1)
-	}
-	if unseen := n - copies; unseen > 0 {
+	if unseen := min(before, after) - seen; unseen > 0 {
 		p.found.Unreadable = append(p.found.Unreadable, Unreadable{rng, unseen})
 	}
-	return p.emitFound(rec)
+	return nil
 }
 
 // emitFound hands on the rows of a range that was explained, unless there is too much to explain.
 func (p *reading) emitFound(rec arrow.Record) error {
-	if err := p.bounded(); err != nil || rec.NumRows() == 0 {
+	if err := p.bounded(); err != nil {
 		return err
 	}
 	return p.emit(rec)
@@ -327,8 +360,8 @@ func (p *reading) readSmaller(ctx context.Context, page Counted, tooLarge error)
 	if page.Rows <= 1 {
 		return tooLarge
 	}
-	p.halvePages()
 	half := page.Rows / 2
+	p.lowerPages(half)
 	if !p.Layout.IntKey() {
 		return p.readTexts(ctx, page.Range)
 	}
@@ -347,10 +380,22 @@ func (p *reading) readSmaller(ctx context.Context, page Counted, tooLarge error)
 	return nil
 }
 
-// halvePages makes pages smaller; false where they can't be.
-func (r *Reader) halvePages() bool {
-	n := r.pageRows.Load()
-	return n > 1 && (r.pageRows.CompareAndSwap(n, n/2) || true)
+// lowerPages has pages aim at so many rows at most, whoever else lowers them for the same rows.
+func (r *Reader) lowerPages(most int64) {
+	for {
+		n := r.pageRows.Load()
+		if n <= most || r.pageRows.CompareAndSwap(n, most) {
+			return
+		}
+	}
+}
+
+// checkForward refuses an answer that leads back: a server that takes a key in a filter for another one would be asked for ever.
+func (r *Reader) checkForward(rng columns.Range, last columns.Key) error {
+	if rng.After == nil || last.Compare(*rng.After) > 0 {
+		return nil
+	}
+	return fmt.Errorf("reading %q: asked for keys above %s, the server answers with %s: %w", r.Collection.Name, rng.After, last, ErrIncomplete)
 }
 
 func (r *Reader) keys(data []*schemapb.FieldData) []columns.Key {

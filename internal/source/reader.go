@@ -5,6 +5,7 @@ package source
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"sync/atomic"
@@ -173,12 +174,22 @@ func (r *Reader) size(rows, bytes int, err error) error {
 
 // firstRows are about a hundred rows, and their bytes on the wire.
 func (r *Reader) firstRows(ctx context.Context) (rows, bytes int, err error) {
-	data, err := r.query(ctx, AllPartitions, r.Layout.Expr(columns.Range{}), r.Layout.Names(), limited(sampleLimit))
+	data, err := r.first(ctx, AllPartitions, columns.Range{}, r.Layout.Names(), sampleLimit)
 	for _, d := range data {
 		bytes += proto.Size(protoadapt.MessageV2Of(d))
 		rows = max(rows, len(d.GetScalars().GetLongData().GetData()), len(d.GetScalars().GetStringData().GetData()))
 	}
 	return rows, bytes, err
+}
+
+// first are fields of about n rows with the smallest keys of a range: of fewer where so many are too large to send.
+func (r *Reader) first(ctx context.Context, partition string, rng columns.Range, fields []string, n int64) ([]*schemapb.FieldData, error) {
+	for n = min(n, mostLimit); ; n /= 2 {
+		data, err := r.query(ctx, partition, r.Layout.Expr(rng), fields, limited(n))
+		if !errors.Is(err, milvus.ErrTooLarge) || n <= 1 {
+			return data, err
+		}
+	}
 }
 
 // Count counts the live rows of a range, each copy of a doubled key included.

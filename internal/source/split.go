@@ -230,6 +230,9 @@ func (r *Reader) splitTexts(ctx context.Context, partition string, rng columns.R
 			return append(ranges, open), nil
 		}
 		last := keys[len(keys)-1].Clone() // the others need not stay in memory for it
+		if err := r.checkForward(left, last); err != nil {
+			return nil, err
+		}
 		left.After = &last
 		if open.Rows += int64(len(keys)); open.Rows >= most {
 			open.UpTo = left.After
@@ -240,7 +243,7 @@ func (r *Reader) splitTexts(ctx context.Context, partition string, rng columns.R
 
 // nextKeys reads about n keys from the beginning of a range, in ascending order.
 func (r *Reader) nextKeys(ctx context.Context, partition string, rng columns.Range, n int64) ([]columns.Key, error) {
-	data, err := r.query(ctx, partition, r.Layout.Expr(rng), []string{r.Layout.KeyName()}, limited(n))
+	data, err := r.first(ctx, partition, rng, []string{r.Layout.KeyName()}, n)
 	if err != nil {
 		return nil, fmt.Errorf("reading the keys of %q: %w", r.Collection.Name, err)
 	}

@@ -1,12 +1,67 @@
 package source
 
 import (
+	"errors"
 	"testing"
 
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 	"pgregory.net/rapid"
 
 	"migrate/internal/columns"
+	"migrate/internal/labtest"
+	"migrate/internal/milvus"
 )
+
+// TestWithRows keeps an empty page from who would look for its lowest key.
+func TestWithRows(t *testing.T) {
+	layout, err := columns.NewLayout(labtest.Schema(labtest.IntKey("id")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var handedOn []int64
+	emit := withRows(func(rec arrow.Record) error {
+		handedOn = append(handedOn, rec.NumRows())
+		return nil
+	})
+	for _, keys := range [][]int64{{}, {1, 2}, {}} {
+		rec, err := layout.Record([]*schemapb.FieldData{labtest.Column(labtest.IntKey("id"), keys)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := emit(rec); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(handedOn) != 1 || handedOn[0] != 2 {
+		t.Errorf("handed on %v", handedOn)
+	}
+}
+
+// TestForward ends a read that a server leads back.
+func TestForward(t *testing.T) {
+	r := &Reader{Collection: &milvus.Collection{Name: "c"}}
+	after := columns.TextKey("b")
+	for last, want := range map[string]error{"c": nil, "b": ErrIncomplete, "a": ErrIncomplete} {
+		if err := r.checkForward(columns.Range{After: &after}, columns.TextKey(last)); !errors.Is(err, want) {
+			t.Errorf("from b to %s: %v", last, err)
+		}
+	}
+	if err := r.checkForward(columns.Range{}, columns.TextKey("")); err != nil {
+		t.Errorf("from the beginning: %v", err)
+	}
+}
+
+// TestLowerPages takes the smallest page that anybody asked for, and not a half of it for each.
+func TestLowerPages(t *testing.T) {
+	r := new(Reader)
+	r.pageRows.Store(1000)
+	for _, c := range []struct{ most, want int64 }{{500, 500}, {500, 500}, {700, 500}, {250, 250}} {
+		if r.lowerPages(c.most); r.pageRows.Load() != c.want {
+			t.Errorf("lowered to %d: %d, want %d", c.most, r.pageRows.Load(), c.want)
+		}
+	}
+}
 
 // TestCutCoversEveryKey cuts any range of keys into pieces that follow each other from its one end to the other.
 func TestCutCoversEveryKey(t *testing.T) {

@@ -18,7 +18,7 @@ type rowHashes map[columns.Key]uint64
 
 // diffRange holds the rows of a range against each other. Only those of the left side are kept in memory: its ranges are cut to
 // that end, and the right side may have any number of rows in one of them.
-func (c *comparison) diffRange(ctx context.Context, partition string, rng columns.Range) (d Differences, left, right checksum.Sum, err error) {
+func (c *comparison) diffRange(ctx context.Context, partition string, rng columns.Range) (d Differences, left, right outcome, err error) {
 	rest := rowHashes{} // of the left side, without those that were found on the right
 	left, err = c.each(ctx, c.left, partition, rng, func(key columns.Key, hash uint64) { rest[key.Clone()] = hash })
 	if err != nil {
@@ -43,25 +43,24 @@ func (c *comparison) diffRange(ctx context.Context, partition string, rng column
 	return d, left, right, err
 }
 
-// each gives the key and the hash of every row of a range of one side, and returns their checksum.
-func (c *comparison) each(ctx context.Context, side Side, partition string, rng columns.Range, row func(columns.Key, uint64)) (checksum.Sum, error) {
-	var sum checksum.Sum
+// each gives the key and the hash of every row of a range of one side.
+func (c *comparison) each(ctx context.Context, side Side, partition string, rng columns.Range, row func(columns.Key, uint64)) (o outcome, err error) {
 	if !slices.Contains(side.Partitions(), partition) {
-		return sum, nil
+		return o, nil
 	}
 	key := keyName(side.Schema())
-	_, err := side.Read(ctx, partition, rng, func(rec arrow.Record) error {
+	o.found, err = side.Read(ctx, partition, rng, func(rec arrow.Record) error {
 		hashes, err := checksum.Rows(rec)
 		if err != nil {
 			return err
 		}
-		sum.AddRows(hashes)
+		o.sum.AddRows(hashes)
 		for i, k := range columns.KeysOf(rec, key) {
 			row(k, hashes[i])
 		}
 		return nil
 	})
-	return sum, err
+	return o, err
 }
 
 // named adds a key to those of which the first are named in the end, and keeps no more than a few of the others.
@@ -107,7 +106,8 @@ func (r *Report) settle() {
 	}
 	r.Rows.trim()
 	d := r.Rows
-	r.Equal = len(r.Schema) == 0 && r.Left == r.Right && d.Missing+d.Extra+d.Differing+d.Uncheckable == 0
+	moved := slices.ContainsFunc(r.Partitions, func(p Partition) bool { return p.Left != p.Right })
+	r.Equal = len(r.Schema) == 0 && !moved && d.Missing+d.Extra+d.Differing+d.Uncheckable == 0
 }
 
 // schemaDifferences are those that were not asked for: keys that the left side gave may be given by clients on the right,

@@ -146,27 +146,27 @@ func (c *comparison) byRange(ctx context.Context, p *Partition) error {
 // compareRange compares checksums first. Where they differ the rows are read once more: a difference that passes was
 // a write under way, or the server's own.
 func (c *comparison) compareRange(ctx context.Context, p *Partition, rng columns.Range) error {
-	left, foundLeft, err := c.sum(ctx, c.left, p.Name, rng, c.opts.Progress)
+	left, err := c.sum(ctx, c.left, p.Name, rng, c.opts.Progress)
 	if err != nil {
 		return err
 	}
-	right, foundRight, err := c.sum(ctx, c.right, p.Name, rng, nil)
+	right, err := c.sum(ctx, c.right, p.Name, rng, nil)
 	if err != nil {
 		return err
 	}
 	var d Differences
-	if left != right {
+	if left.sum != right.sum {
 		if d, left, right, err = c.diffRange(ctx, p.Name, rng); err != nil {
 			return err
 		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p.Left.Add(left)
-	p.Right.Add(right)
+	p.Left.Add(left.sum)
+	p.Right.Add(right.sum)
 	c.report.Rows.add(d)
-	c.report.LeftFound.Add(foundLeft)
-	c.report.RightFound.Add(foundRight)
+	c.report.LeftFound.Add(left.found)
+	c.report.RightFound.Add(right.found)
 	return nil
 }
 
@@ -194,11 +194,11 @@ func (c *comparison) sumAll(ctx context.Context, side Side, partition string, fo
 	g.SetLimit(c.opts.Workers)
 	for _, rng := range ranges {
 		g.Go(func() error {
-			sum, f, err := c.sum(ctx, side, partition, rng, progress)
+			o, err := c.sum(ctx, side, partition, rng, progress)
 			mu.Lock()
 			defer mu.Unlock()
-			total.Add(sum)
-			found.Add(f)
+			total.Add(o.sum)
+			found.Add(o.found)
 			return err
 		})
 	}
@@ -206,22 +206,27 @@ func (c *comparison) sumAll(ctx context.Context, side Side, partition string, fo
 	return total, found, err
 }
 
-// sum is the checksum of one range of one side.
-func (c *comparison) sum(ctx context.Context, side Side, partition string, rng columns.Range, progress func(int64, int64)) (checksum.Sum, source.Findings, error) {
-	var sum checksum.Sum
+// outcome is what a read of one range of one side came to.
+type outcome struct {
+	sum   checksum.Sum
+	found source.Findings
+}
+
+// sum reads one range of one side.
+func (c *comparison) sum(ctx context.Context, side Side, partition string, rng columns.Range, progress func(int64, int64)) (o outcome, err error) {
 	if !slices.Contains(side.Partitions(), partition) {
-		return sum, source.Findings{}, nil
+		return o, nil
 	}
-	found, err := side.Read(ctx, partition, rng, func(rec arrow.Record) error {
+	o.found, err = side.Read(ctx, partition, rng, func(rec arrow.Record) error {
 		hashes, err := checksum.Rows(rec, c.without...)
 		if err != nil {
 			return err
 		}
-		sum.AddRows(hashes)
+		o.sum.AddRows(hashes)
 		if progress != nil {
 			progress(rec.NumRows(), columns.Bytes(rec))
 		}
 		return nil
 	})
-	return sum, found, err
+	return o, err
 }

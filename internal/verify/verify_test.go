@@ -214,6 +214,7 @@ func TestWithoutKeys(t *testing.T) {
 		"other keys":         {map[string]rows{"p": {-9: "b", 400: "a"}, "q": {5: "c"}}, true},
 		"another text":       {map[string]rows{"p": {1: "a", 2: "B"}, "q": {3: "c"}}, false},
 		"a text twice":       {map[string]rows{"p": {1: "a", 2: "a"}, "q": {3: "c"}}, false},
+		"in each other's":    {map[string]rows{"p": {1: "c"}, "q": {2: "a", 3: "b"}}, false},
 		"a row less":         {map[string]rows{"p": {1: "a"}, "q": {3: "c"}}, false},
 		"no partition":       {map[string]rows{"p": {1: "a", 2: "b"}}, false},
 		"a partition more":   {map[string]rows{"p": {1: "a", 2: "b"}, "q": {3: "c"}, "r": {4: "d"}}, false},
