@@ -61,6 +61,8 @@ func TestUnit(t *testing.T) {
 		"SuccessExitStatus":        code(exitInterrupted),
 		"NoNewPrivileges":          "yes",
 		"DynamicUser":              "yes",
+		"Environment":              "GOTRACEBACK=crash",
+		"LimitCORE":                "0",
 		"StateDirectory":           "%N", // a copy of the unit has one of its own
 		"WorkingDirectory":         "%S/%N",
 		"ProtectSystem":            "strict",
@@ -70,7 +72,7 @@ func TestUnit(t *testing.T) {
 			t.Errorf("%s is %q, want %q", name, unit[name], want)
 		}
 	}
-	if len(unit["Environment"]) > 0 || len(unit["EnvironmentFile"]) != 1 {
+	if len(unit["EnvironmentFile"]) != 1 {
 		t.Error("secrets belong into the one file that only root reads")
 	}
 	if analyze, err := exec.LookPath("systemd-analyze"); err == nil {
