@@ -240,7 +240,7 @@ func (l *Lab) proxy(name, address string, internal int) part {
 }
 
 func (l *Lab) clusterPart(role, name string, ports []port, s settings) part {
-	metrics := ports[len(ports)-1].number
+	metrics := part{ports: ports}.metrics()
 	return part{
 		name:     name,
 		role:     role,

@@ -22,6 +22,9 @@ type part struct {
 	settle  check // what makes a healthy part ready for use; harmless when done again
 }
 
+// metrics is the port at which a role of Milvus tells its metrics and its health: the last one.
+func (p part) metrics() int { return p.ports[len(p.ports)-1].number }
+
 // ready checks the part's health and settles it.
 func (p part) ready(ctx context.Context) error {
 	if err := p.health(ctx); err != nil {

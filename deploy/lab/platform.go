@@ -197,7 +197,7 @@ func (c Cluster) Metrics(ctx context.Context, of compose.Container) ([]byte, err
 		return nil, err
 	}
 	defer client.CloseIdleConnections()
-	return get(ctx, client, "http://"+loopback(p.ports[len(p.ports)-1].number)+"/metrics")
+	return get(ctx, client, "http://"+loopback(p.metrics())+"/metrics")
 }
 
 // Up installs and starts what does not run yet.

@@ -23,6 +23,7 @@ func aCluster(t *testing.T) Cluster {
 	for i := range l.parts {
 		p := &l.parts[i]
 		p.role, p.needs = strings.TrimRight(p.name, "-123"), nil
+		p.ports = []port{{i + 1, "test"}} // those that start together look for their own
 		switch p.role {
 		case "standalone":
 			p.role = ""

@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -36,13 +35,18 @@ func identify(pid int) (p process, ended bool, err error) {
 	return process{PID: pid, Started: started}, ended, nil
 }
 
-// parseStat reads the start time, in ticks, from the text of /proc/PID/stat, and whether the process has ended. The
-// command's name stands second, in parentheses, and may hold anything, so fields are counted from the last closing one.
-// A process whose first thread alone has ended reads as a zombie too, but has other threads: Java and Go end in that
-// way, with their ports still open.
+// statFields are the fields of the text of /proc/PID/stat from the third on. The command's name stands second, in parentheses, and
+// may hold anything, so they are counted from the last closing one.
+func statFields(stat string) []string {
+	return strings.Fields(stat[strings.LastIndex(stat, ")")+1:])
+}
+
+// parseStat reads the start time, in ticks, from the text of /proc/PID/stat, and whether the process has ended. A process
+// whose first thread alone has ended reads as a zombie too, but has other threads: Java and Go end in that way, with their
+// ports still open.
 func parseStat(stat string) (started uint64, ended bool, err error) {
 	const state, threads, start = 0, 17, 19 // fields 3, 20 and 22 of proc(5), counted from the one after the name
-	fields := strings.Fields(stat[strings.LastIndex(stat, ")")+1:])
+	fields := statFields(stat)
 	if len(fields) <= start {
 		return 0, false, fmt.Errorf("unexpected stat %q", stat)
 	}
@@ -146,7 +150,7 @@ func (p process) cpuTime() float64 {
 		return 0
 	}
 	const user, system, ticks = 11, 12, 100 // fields 14 and 15 of proc(5), in the ticks that every Linux reports in
-	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	fields := statFields(string(stat))
 	if len(fields) <= system {
 		return 0
 	}
