@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/protoadapt"
 
 	"migrate/internal/checksum"
 	"migrate/internal/manifest"
@@ -140,7 +139,7 @@ func (c Certificate) HTML() ([]byte, error) {
 }
 
 func schemaText(s manifest.Schema) (string, error) {
-	text, err := protojson.Marshal(protoadapt.MessageV2Of(s.CollectionSchema))
+	text, err := protojson.Marshal(s.CollectionSchema)
 	if err != nil {
 		return "", err
 	}

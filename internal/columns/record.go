@@ -1,7 +1,6 @@
 package columns
 
 import (
-	"errors"
 	"fmt"
 	"math"
 
@@ -11,7 +10,6 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/protoadapt"
 
 	"migrate/internal/milvus"
 )
@@ -50,8 +48,8 @@ func nameOf(d *schemapb.FieldData) string {
 }
 
 func (f field) array(d *schemapb.FieldData) (arrow.Array, error) {
-	if milvus.HoldsNull(d) {
-		return nil, errors.New("it holds NULLs, which can't be carried")
+	if err := milvus.CheckColumn(d); err != nil {
+		return nil, err
 	}
 	switch f.kind {
 	case schemapb.DataType_FloatVector:
@@ -173,7 +171,7 @@ func lists(rows []*schemapb.ScalarField, element schemapb.DataType) (arrow.Array
 	}
 	for i, row := range rows {
 		n := join(row)
-		if n == 0 && proto.Size(protoadapt.MessageV2Of(row)) > emptyRow {
+		if n == 0 && proto.Size(row) > emptyRow {
 			return nil, fmt.Errorf("row %d: its elements are not %s", i, element)
 		}
 		offsets[i+1] = offsets[i] + int32(n)

@@ -10,8 +10,6 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
-	"google.golang.org/protobuf/encoding/protowire"
-	"google.golang.org/protobuf/protoadapt"
 	"pgregory.net/rapid"
 
 	"migrate/internal/columns"
@@ -200,10 +198,9 @@ func draw[T any](t *rapid.T, g *rapid.Generator[T], n int, box func(T) any) ([]T
 	return sent, want
 }
 
-// validity adds to a column what a later server says of each row: 0 for a NULL.
-func validity(d *schemapb.FieldData, valid ...byte) *schemapb.FieldData {
-	const validData = 7
-	protoadapt.MessageV2Of(d).ProtoReflect().SetUnknown(protowire.AppendBytes(protowire.AppendTag(nil, validData, protowire.BytesType), valid))
+// validity adds to a column what a later server says of each row: false for a NULL.
+func validity(d *schemapb.FieldData, valid ...bool) *schemapb.FieldData {
+	d.ValidData = valid
 	return d
 }
 
@@ -231,11 +228,11 @@ func TestRecordRefuses(t *testing.T) {
 		"vectors twice as wide":       {labtest.Vectors("v", 2*dim, 2, 1), `column "v" has 4 rows`},
 		"binary vectors too narrow":   {labtest.BinaryVectors("b", 8, 1, 1), `column "b": 1 values do not make vectors of 2`},
 		"binary vectors too many":     {labtest.BinaryVectors("b", bits, 3, 1), `column "b" has 3 rows`},
-		"a NULL, of a later server":   {validity(labtest.Column(small, []int32{1, 0}), 1, 0), `column "small": it holds NULLs`},
+		"a NULL, of a later server":   {validity(labtest.Column(small, []int32{1, 0}), true, false), `column "small": it holds NULLs`},
 		"bits where floats should be": {rename(labtest.BinaryVectors("b", bits, 2, 1), "v"), `column "v" has 0 rows`},
 	} {
 		sent := []*schemapb.FieldData{
-			labtest.Column(id, []int64{1, 2}), validity(labtest.Column(small, []int32{1, 2}), 1, 1), labtest.Column(medium, []int32{1, 2}),
+			labtest.Column(id, []int64{1, 2}), validity(labtest.Column(small, []int32{1, 2}), true, true), labtest.Column(medium, []int32{1, 2}),
 			labtest.Arrays(list, [][]int32{{1}, {2}}), labtest.Vectors("v", dim, 2, 1), labtest.BinaryVectors("b", bits, 2, 1),
 		}
 		if _, err := layout.Record(sent); err != nil {

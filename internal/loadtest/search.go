@@ -12,7 +12,6 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/protoadapt"
 
 	"migrate/internal/milvus"
 )
@@ -189,9 +188,9 @@ func (s Searcher) Search(ctx context.Context, n int) ([]int64, error) {
 const bounded = 2
 
 func (s Searcher) request(n int) (*milvuspb.SearchRequest, error) {
-	placeholders, err := proto.Marshal(protoadapt.MessageV2Of(&commonpb.PlaceholderGroup{Placeholders: []*commonpb.PlaceholderValue{
+	placeholders, err := proto.Marshal(&commonpb.PlaceholderGroup{Placeholders: []*commonpb.PlaceholderValue{
 		{Tag: "$0", Type: commonpb.PlaceholderType_FloatVector, Values: [][]byte{s.Vectors.query(n)}},
-	}}))
+	}})
 	if err != nil {
 		return nil, fmt.Errorf("encoding a search: %w", err)
 	}

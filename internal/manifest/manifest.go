@@ -22,7 +22,6 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/protoadapt"
 
 	"migrate/internal/checksum"
 	"migrate/internal/columns"
@@ -104,13 +103,13 @@ type Schema struct{ *schemapb.CollectionSchema }
 
 // MarshalJSON writes protojson.
 func (s Schema) MarshalJSON() ([]byte, error) {
-	return protojson.Marshal(protoadapt.MessageV2Of(s.CollectionSchema))
+	return protojson.Marshal(s.CollectionSchema)
 }
 
 // UnmarshalJSON reads protojson.
 func (s *Schema) UnmarshalJSON(b []byte) error {
 	s.CollectionSchema = &schemapb.CollectionSchema{}
-	return protojson.Unmarshal(b, protoadapt.MessageV2Of(s.CollectionSchema))
+	return protojson.Unmarshal(b, s.CollectionSchema)
 }
 
 // Describe puts a collection into a manifest's terms.

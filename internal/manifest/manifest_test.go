@@ -15,7 +15,6 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/protoadapt"
 
 	"migrate/internal/checksum"
 	"migrate/internal/columns"
@@ -99,8 +98,8 @@ func wantSame(t *testing.T, got, want *Manifest) {
 	}
 }
 
-func same(a, b protoadapt.MessageV1) bool {
-	return proto.Equal(protoadapt.MessageV2Of(a), protoadapt.MessageV2Of(b))
+func same(a, b proto.Message) bool {
+	return proto.Equal(a, b)
 }
 
 func local(t *testing.T) *sinks.Local {

@@ -91,5 +91,5 @@ func (c Capabilities) Unsupported(schema *schemapb.CollectionSchema) []string {
 			fields = append(fields, fmt.Sprintf("%s (%s)", f.GetName(), f.GetDataType()))
 		}
 	}
-	return append(fields, newerTypes(schema)...)
+	return append(fields, notCarried(schema)...)
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/protoadapt"
 )
 
 // Create makes a collection as c describes it, with its partitions and without indexes. Types that the server does not
@@ -17,7 +16,7 @@ func (s *Server) Create(ctx context.Context, c *Collection) error {
 	if fields := s.Capabilities.Unsupported(c.Schema); len(fields) > 0 {
 		return fmt.Errorf("creating collection %q on %s: the server can't take the types of %v", c.Name, s.Address, fields)
 	}
-	schema, err := proto.Marshal(protoadapt.MessageV2Of(creatable(c)))
+	schema, err := proto.Marshal(creatable(c))
 	if err != nil {
 		return fmt.Errorf("encoding the schema of %q: %w", c.Name, err)
 	}

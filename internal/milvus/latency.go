@@ -8,7 +8,6 @@ import (
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/protoadapt"
 )
 
 // kind is what must be the same for the times of two calls to be compared: what is asked for, and how large the answer
@@ -35,7 +34,7 @@ func kindOf(req, reply any, err error) kind {
 	return kind{
 		collection: query.GetDbName() + "/" + query.GetCollectionName(),
 		fields:     strings.Join(query.GetOutputFields(), ","),
-		size:       sizeClass(proto.Size(protoadapt.MessageV2Of(rows))),
+		size:       sizeClass(proto.Size(rows)),
 	}
 }
 

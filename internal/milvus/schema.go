@@ -8,7 +8,6 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/protoadapt"
 )
 
 // SchemaDifferences says, in words, how two schemas differ in what decides whether rows of one fit the other: fields by
@@ -64,7 +63,7 @@ func fieldDifferences(want, have *schemapb.FieldSchema) []string {
 	differ("primary key", want.GetIsPrimaryKey(), have.GetIsPrimaryKey())
 	differ("partition key", want.GetIsPartitionKey(), have.GetIsPartitionKey())
 	differ("parameters", params(want.GetTypeParams()), params(have.GetTypeParams()))
-	if !proto.Equal(protoadapt.MessageV2Of(want.GetDefaultValue()), protoadapt.MessageV2Of(have.GetDefaultValue())) {
+	if !proto.Equal(want.GetDefaultValue(), have.GetDefaultValue()) {
 		diffs = append(diffs, fmt.Sprintf("field %q has another default", want.GetName()))
 	}
 	return diffs
@@ -98,7 +97,7 @@ func TypeParam(f *schemapb.FieldSchema, key string) string {
 
 // CloneSchema is a deep copy.
 func CloneSchema(s *schemapb.CollectionSchema) *schemapb.CollectionSchema {
-	return protoadapt.MessageV1Of(proto.Clone(protoadapt.MessageV2Of(s))).(*schemapb.CollectionSchema)
+	return proto.Clone(s).(*schemapb.CollectionSchema)
 }
 
 // WithGivenKeys is a copy of a schema whose keys the client gives, also where the server gave them before.

@@ -6,8 +6,6 @@ import (
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
-	"google.golang.org/protobuf/encoding/protowire"
-	"google.golang.org/protobuf/protoadapt"
 )
 
 // books is a schema with an id, a text, a vector and an array.
@@ -108,34 +106,6 @@ func TestUnsupported(t *testing.T) {
 	got := capabilitiesOf("v2.3.5").Unsupported(schema)
 	if want := []string{"sparse (SparseFloatVector)", "new (1234)"}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
-	}
-}
-
-// TestNewerTypes refuses what a later server tells of a schema in fields that this version of the protocol has not.
-func TestNewerTypes(t *testing.T) {
-	nullable := protowire.AppendVarint(protowire.AppendTag(nil, nullableField, protowire.VarintType), 1)
-	message := func(number protowire.Number) []byte {
-		return protowire.AppendBytes(protowire.AppendTag(nil, number, protowire.BytesType), []byte{10, 1, 'x'})
-	}
-	const databaseName = 8
-	for name, test := range map[string]struct {
-		field, schema []byte
-		want          []string
-	}{
-		"as 2.3 has it":      {nil, nil, nil},
-		"a nullable field":   {nullable, nil, []string{"price (nullable)"}},
-		"a database's name":  {nil, message(databaseName), nil},
-		"functions":          {nil, message(functionField), []string{"functions"}},
-		"all of it":          {nullable, append(message(structField), message(functionField)...), []string{"arrays of structs", "functions", "price (nullable)"}},
-		"cut off in between": {nil, message(functionField)[:3], nil},
-	} {
-		price := &schemapb.FieldSchema{Name: "price", DataType: schemapb.DataType_Double}
-		schema := &schemapb.CollectionSchema{Fields: []*schemapb.FieldSchema{price}}
-		protoadapt.MessageV2Of(price).ProtoReflect().SetUnknown(test.field)
-		protoadapt.MessageV2Of(schema).ProtoReflect().SetUnknown(test.schema)
-		if got := capabilitiesOf("v2.5.4").Unsupported(schema); !slices.Equal(got, test.want) {
-			t.Errorf("%s: %q, want %q", name, got, test.want)
-		}
 	}
 }
 

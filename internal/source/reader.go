@@ -15,7 +15,6 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/protoadapt"
 
 	"migrate/internal/columns"
 	"migrate/internal/milvus"
@@ -69,7 +68,7 @@ func (r *Reader) begin(ctx context.Context) (err error) {
 		if err != nil {
 			return fmt.Errorf("taking a snapshot of %q: %w", r.Collection.Name, err)
 		}
-		r.At(milvus.SessionTimestamp(resp))
+		r.At(resp.GetSessionTs())
 	}
 	if !r.snapshot {
 		r.asOf, err = r.server.Now(ctx)
@@ -176,7 +175,7 @@ func (r *Reader) size(rows, bytes int, err error) error {
 func (r *Reader) firstRows(ctx context.Context) (rows, bytes int, err error) {
 	data, err := r.first(ctx, AllPartitions, columns.Range{}, r.Layout.Names(), sampleLimit)
 	for _, d := range data {
-		bytes += proto.Size(protoadapt.MessageV2Of(d))
+		bytes += proto.Size(d)
 		rows = max(rows, len(d.GetScalars().GetLongData().GetData()), len(d.GetScalars().GetStringData().GetData()))
 	}
 	return rows, bytes, err

@@ -10,7 +10,6 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/protoadapt"
 )
 
 // untouched is a codec that leaves messages as they are.
@@ -67,7 +66,7 @@ func (s *Server) renamed(answer []byte, err error) ([]byte, error) {
 		return nil, err
 	}
 	var hello milvuspb.ConnectResponse
-	message := protoadapt.MessageV2Of(&hello)
+	message := &hello
 	if err := proto.Unmarshal(answer, message); err != nil {
 		return nil, fmt.Errorf("reading the real server's version: %w", err)
 	}

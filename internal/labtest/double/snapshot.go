@@ -8,9 +8,7 @@ import (
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
-	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/protoadapt"
 )
 
 // query answers as 2.5 does: an iterator's first query, which sends no timestamp, is answered with the instant that it
@@ -21,7 +19,7 @@ func (s *Server) query(ctx context.Context, request []byte, invoke func([]byte) 
 		return invoke(request)
 	}
 	var q milvuspb.QueryRequest
-	if err := proto.Unmarshal(request, protoadapt.MessageV2Of(&q)); err != nil {
+	if err := proto.Unmarshal(request, &q); err != nil {
 		return nil, fmt.Errorf("reading a query: %w", err)
 	}
 	switch {
@@ -47,19 +45,24 @@ func iterates(q *milvuspb.QueryRequest) bool {
 
 func (s *Server) frozen(q *milvuspb.QueryRequest, invoke func([]byte) ([]byte, error)) ([]byte, error) {
 	q.CollectionName, q.GuaranteeTimestamp = s.cfg.Frozen, 0
-	request, err := proto.Marshal(protoadapt.MessageV2Of(q))
+	request, err := proto.Marshal(q)
 	if err != nil {
 		return nil, fmt.Errorf("writing a query: %w", err)
 	}
 	return invoke(request)
 }
 
-// withSession adds session_ts, field 5, which this version of the protocol has not.
+// withSession adds the instant to an answer.
 func (s *Server) withSession(ctx context.Context, answer []byte) ([]byte, error) {
 	now, err := s.milvus.AllocTimestamp(ctx, &milvuspb.AllocTimestampRequest{})
 	if err != nil {
 		return nil, err
 	}
+	var results milvuspb.QueryResults
+	if err := proto.Unmarshal(answer, &results); err != nil {
+		return nil, fmt.Errorf("reading the answer to a query: %w", err)
+	}
 	s.first.CompareAndSwap(0, now.GetTimestamp())
-	return protowire.AppendVarint(protowire.AppendTag(answer, 5, protowire.VarintType), now.GetTimestamp()), nil
+	results.SessionTs = now.GetTimestamp()
+	return proto.Marshal(&results)
 }

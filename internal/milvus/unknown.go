@@ -1,0 +1,89 @@
+package milvus
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// notCarried names what of a schema would be lost without a word: what migrate does not carry, and what this version of the
+// protocol does not know.
+func notCarried(schema *schemapb.CollectionSchema) []string {
+	var found []string
+	for _, f := range schema.GetFields() {
+		if f.GetNullable() {
+			found = append(found, f.GetName()+" (nullable)")
+		}
+	}
+	if len(schema.GetFunctions()) > 0 {
+		found = append(found, "functions")
+	}
+	if len(schema.GetStructArrayFields()) > 0 {
+		found = append(found, "arrays of structs")
+	}
+	found = append(found, unknown(schema.ProtoReflect(), "the schema")...)
+	slices.Sort(found)
+	return found
+}
+
+// CheckColumn refuses a column that can't be carried as it is: one with a NULL, in whose place a server sends 0 or an empty
+// value, and one of which this version of the protocol does not know all.
+func CheckColumn(column *schemapb.FieldData) error {
+	if slices.Contains(column.GetValidData(), false) {
+		return errors.New("it holds NULLs, which can't be carried")
+	}
+	// The rows of an ARRAY are not gone through: what is unknown in them is found by their sizes, where they are decoded.
+	for _, part := range []proto.Message{column, column.GetScalars(), column.GetVectors(), column.GetStructArrays()} {
+		if names := unknownOf(part.ProtoReflect(), "its data"); len(names) > 0 {
+			return fmt.Errorf("%s: of a later protocol than this migrate knows", names[0])
+		}
+	}
+	return nil
+}
+
+// unknown names the fields that this version of the protocol does not know, of a message and of all in it.
+func unknown(m protoreflect.Message, where string) []string {
+	found := unknownOf(m, where)
+	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		switch {
+		case f.Message() == nil || f.IsMap():
+		case f.IsList():
+			for i := range v.List().Len() {
+				found = append(found, unknown(v.List().Get(i).Message(), where+": "+nameIn(f, v.List().Get(i).Message()))...)
+			}
+		default:
+			found = append(found, unknown(v.Message(), where+": "+string(f.Name()))...)
+		}
+		return true
+	})
+	return found
+}
+
+// nameIn is what a message of a list is called: by its own name if it has one.
+func nameIn(list protoreflect.FieldDescriptor, m protoreflect.Message) string {
+	if name := m.Descriptor().Fields().ByName("name"); name != nil && m.Get(name).String() != "" {
+		return m.Get(name).String()
+	}
+	return string(list.Name())
+}
+
+// unknownOf names those of one message, as "where (unknown field 17)". What can't be read at all is unknown field 0.
+func unknownOf(m protoreflect.Message, where string) []string {
+	var found []string
+	for b := m.GetUnknown(); len(b) > 0; {
+		number, _, n := protowire.ConsumeField(b)
+		if n < 0 {
+			number, n = 0, len(b)
+		}
+		b = b[n:]
+		if name := fmt.Sprintf("%s (unknown field %d)", where, number); !slices.Contains(found, name) {
+			found = append(found, name)
+		}
+	}
+	return found
+}
