@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/dustin/go-humanize"
+
 	"migrate/internal/columns"
 )
 
@@ -42,7 +44,19 @@ type Position struct {
 	Upserted int64 `json:"rows_upserted"`
 	Deleted  int64 `json:"rows_deleted"`
 	Passed   int64 `json:"differences_passed"` // that were gone when they were looked at again
-	Doubled  int64 `json:"doubled_keys"`       // on the source, as last seen
+	Doubled  int64 `json:"doubled_keys"`       // that have several rows on the source, as last seen; no more than so many
+}
+
+// But is what "in step" has to be said with: " but for 2 duplicate keys", which have several rows on the side that serves and one on
+// the other. It is "" where there are none.
+func (p *Position) But() string {
+	switch {
+	case p == nil || p.Doubled == 0:
+		return ""
+	case p.Doubled == 1:
+		return " but for 1 duplicate key"
+	}
+	return " but for " + humanize.Comma(p.Doubled) + " duplicate keys"
 }
 
 // Side is one of the two servers of a move, whichever way a sync goes.
@@ -116,8 +130,9 @@ type SyncRange struct {
 	Looked   time.Time `json:"looked"`             // when that was
 	Hot      bool      `json:"hot,omitempty"`      // rows differed then: they were applied, and are to be looked at again
 	Differed int64     `json:"differed,omitempty"` // the last cycle in which rows differed; 0 where they never did
-	Uneven   int64     `json:"uneven,omitempty"`   // rows that the source counts beyond the target's, once doubled and unreadable ones are explained
-	Double   int64     `json:"double,omitempty"`   // keys that are doubled on the source
+	Uneven   int64     `json:"uneven,omitempty"`   // rows that the source counts beyond the target's, once duplicate keys are explained
+	Double   int64     `json:"double,omitempty"`   // keys that have several rows on the source
+	Unread   int64     `json:"unread,omitempty"`   // rows that either side counted and did not return then: the range is to be looked at again
 }
 
 // Clone is a position of its own.

@@ -33,7 +33,7 @@ After it, "migrate sync" with the same settings goes the other way: it keeps the
 		runCutover)
 }
 
-var cutoverSettings = []setting{rollback, alias, stillFor, wayBack, discardLate}
+var cutoverSettings = []setting{rollback, alias, stillFor, wayBack, discardLate, allowDuplicates}
 
 // cutoverResult is what --json prints.
 type cutoverResult struct {
@@ -55,7 +55,7 @@ func runCutover(cmd *cobra.Command, c config) error {
 		return err
 	}
 	var bar steps
-	how := syncer.Switching{To: checkpoint.Target, Alias: c.Alias, Workers: c.Workers, Began: bar.announce, Progress: bar.add}
+	how := syncer.Switching{To: checkpoint.Target, Alias: c.Alias, Workers: c.Workers, AllowDuplicates: c.AllowDuplicates, Began: bar.announce, Progress: bar.add}
 	if c.Rollback {
 		how.To = checkpoint.Source
 	}
@@ -96,6 +96,9 @@ func (r cutoverResult) text(w io.Writer) {
 	}
 	fmt.Fprintf(w, "the %s serves: %s of %q on both sides, checksum %016x, %s\n",
 		r.Serves, rows(r.Certificate.Report.Right.Rows), serves.Collection.Name, uint64(r.Certificate.Report.Right.Hash), r.usage)
+	if but := r.Certificate.Report.But(); but != "" {
+		fmt.Fprintln(w, "equal,", but)
+	}
 	fmt.Fprintf(w, "clients: connect to %s instead of %s", serves.Address, left.Address)
 	switch {
 	case r.Alias != "" && r.Serves == checkpoint.Target:

@@ -124,9 +124,8 @@ func (r exportResult) text(w io.Writer) {
 
 // printFindings says what was found and not passed over.
 func printFindings(w io.Writer, side string, f source.Findings) {
-	if n := len(f.Doubled); n > 0 {
-		fmt.Fprintf(w, "the %s holds %d keys more than once, such as %s (%d copies): one copy of each was read\n",
-			side, n, f.Doubled[0].Key, f.Doubled[0].Copies)
+	if f.Duplicates.Rows > 0 {
+		fmt.Fprintf(w, "the %s holds %s: one row of each was read\n", side, f.Duplicates)
 	}
 	for _, u := range f.Unreadable {
 		fmt.Fprintf(w, "the %s counts %d rows with keys in %s that no query returns\n", side, u.Rows, u.Range)

@@ -87,8 +87,8 @@ func (s syncStatus) text(w io.Writer, job string) {
 	if s.Serving != "" {
 		fmt.Fprintf(w, "sync of %s: the %s serves, since a cutover; the other side is kept in step with it\n", job, s.Serving)
 	}
-	fmt.Fprintf(w, "sync of %s: proved equal %s, lag %s, %s upserted, %s deleted, %d of %d ranges differed when last compared, %d doubled keys\n",
-		job, inStep, lag, rows(s.Upserted), rows(s.Deleted), s.Hot, s.Ranges, s.Doubled)
+	fmt.Fprintf(w, "sync of %s: proved equal%s %s, lag %s, %s upserted, %s deleted, %d of %d ranges differed when last compared\n",
+		job, (&checkpoint.Position{Doubled: s.Doubled}).But(), inStep, lag, rows(s.Upserted), rows(s.Deleted), s.Hot, s.Ranges)
 }
 
 func runStatus(cmd *cobra.Command, c config) error {

@@ -160,9 +160,9 @@ func (r syncResult) text(w io.Writer) {
 	case r.Error != "":
 		fmt.Fprintf(w, ": %s\n", r.Error)
 	case r.InStep:
-		fmt.Fprintf(w, ": in step, %s\n", r.work())
+		fmt.Fprintf(w, ": in step%s, %s\n", r.Position.But(), r.work())
 	default:
-		fmt.Fprintf(w, ": %s, %s\n", r.lag(), r.work())
+		fmt.Fprintf(w, ": %s%s, %s\n", r.lag(), r.Position.But(), r.work())
 	}
 }
 
@@ -181,8 +181,8 @@ func (r syncResult) work() string {
 	if r.Passed > 0 {
 		text += fmt.Sprintf("; %d differences passed by themselves", r.Passed)
 	}
-	if r.Doubled > 0 {
-		text += fmt.Sprintf("; %d keys are doubled on the source", r.Doubled)
+	if r.Unreadable > 0 {
+		text += fmt.Sprintf("; %d rows are counted and never returned, so that nothing proves them", r.Unreadable)
 	}
 	return text
 }

@@ -155,6 +155,9 @@ func (r verifyResult) text(w io.Writer) {
 	printFindings(w, "left side", r.LeftFound)
 	printFindings(w, "target", r.RightFound)
 	verdict := "equal"
+	if but := r.But(); but != "" {
+		verdict += ", " + but
+	}
 	if !r.Equal {
 		verdict = "DIFFERENT"
 	}

@@ -41,6 +41,9 @@ type Certificate struct {
 	WayBack time.Time `json:"way_back_until"`         // until which a sync keeps the side that was left in step
 	Alias   string    `json:"alias,omitempty"`        // on the target, that the switch moves
 	Before  string    `json:"alias_before,omitempty"` // the collection that it named before a switch to the target
+	// AllowedDuplicates: the side that was left has keys of several rows, of which the other one has one each; whoever switched said
+	// that this may be.
+	AllowedDuplicates bool `json:"allowed_duplicates,omitempty"`
 	// Report is of the comparison of all rows, the side that was left on its left.
 	Report *verify.Report `json:"report"`
 }

@@ -145,12 +145,17 @@ func (l *Layout) Expr(r Range) string {
 func (l *Layout) Equals(k Key) string { return l.KeyName() + " == " + k.literal() }
 
 // In is a filter for some keys, of which there has to be one.
-func (l *Layout) In(keys []Key) string {
+func (l *Layout) In(keys []Key) string { return l.KeyName() + " in " + listed(keys) }
+
+// NotIn is a filter for all keys but some, of which there has to be one.
+func (l *Layout) NotIn(keys []Key) string { return l.KeyName() + " not in " + listed(keys) }
+
+func listed(keys []Key) string {
 	literals := make([]string, len(keys))
 	for i, k := range keys {
 		literals[i] = k.literal()
 	}
-	return l.KeyName() + " in [" + strings.Join(literals, ", ") + "]"
+	return "[" + strings.Join(literals, ", ") + "]"
 }
 
 // Is, From and Above are filters for the values of any INT64 or VARCHAR field: one value, those from one on, and those above one.

@@ -4,7 +4,24 @@ import (
 	"fmt"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+	"google.golang.org/protobuf/proto"
 )
+
+// Append adds the rows of one answer to those of another one to the same question, whose columns may come in another order. Both
+// are the caller's no longer.
+func Append(all, more []*schemapb.FieldData) []*schemapb.FieldData {
+	if len(all) == 0 {
+		return more
+	}
+	for _, d := range more {
+		for _, to := range all {
+			if nameOf(to) == nameOf(d) {
+				proto.Merge(to, d)
+			}
+		}
+	}
+	return all
+}
 
 // Take picks rows of a server's answer, by their numbers, as an insert or an upsert takes them: the layout's columns in
 // order, and arrays with the type of their elements, which a server leaves out where an array is empty.

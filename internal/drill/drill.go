@@ -246,9 +246,7 @@ func (l *load) proved(ctx context.Context, cfg milvus.Config) (Rows, error) {
 		}
 		return nil
 	})
-	for _, key := range found.Doubled {
-		rows.Doubled += key.Copies - 1
-	}
+	rows.Doubled += found.Duplicates.Rows
 	return rows, err
 }
 

@@ -3,6 +3,7 @@ package e2e
 import (
 	"errors"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
@@ -31,9 +32,9 @@ func TestDoubledKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []source.Doubled{{Key: columns.IntKey(5), Copies: 2}, {Key: columns.IntKey(1234), Copies: 2}}
-	if got := m.Findings.Doubled; len(got) != 2 || got[0] != want[0] || got[1] != want[1] {
-		t.Errorf("doubled keys: %v, want %v", got, want)
+	want := []source.Copies{{Key: columns.IntKey(5), Copies: 2}, {Key: columns.IntKey(1234), Copies: 2}}
+	if got := m.Findings.Duplicates; got.Keys != 2 || got.Rows != 2 || !slices.Equal(got.Sample, want) {
+		t.Errorf("duplicate keys: %+v, want %v", got, want)
 	}
 	if m.Total.Rows != 3000 {
 		t.Errorf("%d rows exported, 3000 different keys", m.Total.Rows)
@@ -52,8 +53,9 @@ func TestOneKeyManyTimes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := m.Findings.Doubled; m.Total.Rows != 1 || len(got) != 1 || got[0] != (source.Doubled{Key: columns.IntKey(0), Copies: copies}) {
-		t.Errorf("%d rows, doubled keys: %v", m.Total.Rows, got)
+	want := source.Copies{Key: columns.IntKey(0), Copies: copies}
+	if got := m.Findings.Duplicates; m.Total.Rows != 1 || got.Keys != 1 || got.Rows != copies-1 || !slices.Equal(got.Sample, []source.Copies{want}) {
+		t.Errorf("%d rows, duplicate keys: %+v", m.Total.Rows, got)
 	}
 }
 

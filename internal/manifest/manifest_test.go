@@ -80,7 +80,7 @@ func full() *Manifest {
 			{Partition: "_default", Range: columns.Range{After: &mid}},
 		},
 		Findings: source.Findings{
-			Doubled:    []source.Doubled{{Key: columns.TextKey("a\"b"), Copies: 2}},
+			Duplicates: source.Duplicates{Keys: 1, Rows: 1, Sample: []source.Copies{{Key: columns.TextKey("a\"b"), Copies: 2}}},
 			Unreadable: []source.Unreadable{{Range: columns.Range{After: &mid, UpTo: &high}, Rows: 1}},
 		},
 	}

@@ -139,7 +139,7 @@ func (m *Monitor) state(lag float64) (words, mood string) {
 	case m.tryingAgain():
 		return "trying again", "fair"
 	case m.last.InStep:
-		return "in step", "good"
+		return "in step" + m.last.Position.But(), "good"
 	case lag < 0:
 		return "comparing for the first time", "calm"
 	}
@@ -157,7 +157,7 @@ func (m *Monitor) figures(lag float64, now time.Time) []figure {
 		{"Rows applied", thousands(p.Upserted + p.Deleted), thousands(p.Upserted) + " upserted, " + thousands(p.Deleted) + " deleted"},
 		{"Ranges that differ", thousands(int64(m.last.Hot)), "of " + thousands(int64(len(p.Ranges))) + ", when last compared"},
 		{"Differences passed", thousands(p.Passed), "gone at the second look"},
-		{"Doubled keys", thousands(m.last.Doubled), "on the side that serves"},
+		{"Duplicate keys", thousands(m.last.Doubled), "on the side that serves"},
 	}
 }
 
@@ -244,7 +244,7 @@ func resultInWords(r syncer.Report) string {
 	case r.Err != nil:
 		return "failed"
 	case r.InStep:
-		return "in step"
+		return "in step" + r.Position.But()
 	}
 	return "ok"
 }

@@ -7,14 +7,16 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
+	"migrate/internal/clock"
 	"migrate/internal/columns"
 )
 
-// Found is what a server has of some keys.
+// Found is what a server has of some keys: one row of each.
 type Found struct {
 	Record arrow.Record
 	Data   []*schemapb.FieldData // the same rows as the protocol has them
 	Absent []columns.Key         // of those that were asked for: the server neither returns nor counts them
+	Hidden []columns.Key         // of those that were asked for: the server counts rows of them and returns none
 }
 
 // AsOfNow reads the same collection as it stands now.
@@ -25,36 +27,67 @@ func (r *Reader) AsOfNow(ctx context.Context) (*Reader, error) {
 	return now, now.begin(ctx)
 }
 
-// Lookup reads the rows of some keys, so few that one answer holds them. A key that is not returned is taken for absent
-// only if the server counts no row of it. ErrIncomplete where it does.
+// Lookup reads the rows of some keys, so few that one answer holds them. A server may leave some out of an answer: it is asked
+// for the others until it counts no row of them, or none comes.
 func (r *Reader) Lookup(ctx context.Context, partition string, keys []columns.Key) (Found, error) {
-	expr := r.Layout.In(keys)
-	data, err := r.query(ctx, partition, expr, r.Layout.Names(), nil)
+	found, err := r.lookup(ctx, partition, keys)
 	if err != nil {
-		return Found{}, fmt.Errorf("looking up %d keys of %q: %w", len(keys), r.Collection.Name, err)
+		return found, fmt.Errorf("looking up %d keys of %q: %w", len(keys), r.Collection.Name, err)
 	}
-	rec, err := r.Layout.Record(data)
-	if err != nil {
-		return Found{}, fmt.Errorf("looking up %d keys of %q: %w", len(keys), r.Collection.Name, err)
+	return found, nil
+}
+
+func (r *Reader) lookup(ctx context.Context, partition string, keys []columns.Key) (found Found, err error) {
+	for idle := 0; idle < len(pauses); {
+		if err := clock.Sleep(ctx, pauses[idle]); err != nil {
+			return found, err
+		}
+		data, err := r.query(ctx, partition, r.Layout.In(keys), r.Layout.Names(), nil)
+		if err != nil {
+			return found, err
+		}
+		found.Data = columns.Append(found.Data, data)
+		if found.Record, found.Data, err = r.distinct(found.Data); err != nil {
+			return found, err
+		}
+		left := without(keys, r.Layout.Keys(found.Record))
+		if n, err := r.CountOf(ctx, partition, left); err != nil || n == 0 {
+			found.Absent = left
+			return found, err
+		}
+		if idle++; len(left) < len(keys) {
+			keys, idle = left, 0
+		}
 	}
-	found := Found{Record: rec, Data: data, Absent: without(keys, r.Layout.Keys(rec))}
-	return found, r.proveAbsent(ctx, partition, found.Absent)
+	return found, r.tellHidden(ctx, partition, keys, &found)
+}
+
+// tellHidden tells keys of which rows are counted from those that are absent.
+func (r *Reader) tellHidden(ctx context.Context, partition string, keys []columns.Key, found *Found) error {
+	n, err := r.CountOf(ctx, partition, keys)
+	switch {
+	case err != nil:
+		return err
+	case n == 0:
+		found.Absent = append(found.Absent, keys...)
+		return nil
+	case len(keys) == 1:
+		found.Hidden = append(found.Hidden, keys...)
+		return nil
+	}
+	half := len(keys) / 2
+	if err := r.tellHidden(ctx, partition, keys[:half], found); err != nil {
+		return err
+	}
+	return r.tellHidden(ctx, partition, keys[half:], found)
 }
 
 // CountOf is how many rows of some keys the server counts.
 func (r *Reader) CountOf(ctx context.Context, partition string, keys []columns.Key) (int64, error) {
-	return r.CountWhere(ctx, partition, r.Layout.In(keys))
-}
-
-func (r *Reader) proveAbsent(ctx context.Context, partition string, keys []columns.Key) error {
 	if len(keys) == 0 {
-		return nil
+		return 0, nil
 	}
-	n, err := r.CountOf(ctx, partition, keys)
-	if err == nil && n > 0 {
-		err = fmt.Errorf("looking up keys of %q: %d rows are counted and not returned: %w", r.Collection.Name, n, ErrIncomplete)
-	}
-	return err
+	return r.CountWhere(ctx, partition, r.Layout.In(keys))
 }
 
 // without are the keys that are not among others.

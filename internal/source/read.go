@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 	"golang.org/x/sync/errgroup"
 
-	"migrate/internal/clock"
 	"migrate/internal/columns"
 	"migrate/internal/milvus"
 )
@@ -19,36 +17,10 @@ import (
 // ErrIncomplete: the server counts rows in a range that it does not return, and nothing explains them.
 var ErrIncomplete = errors.New("the server does not return every row that it counts")
 
-// Findings are what a read explains instead of passing over.
-type Findings struct {
-	Doubled    []Doubled    `json:"doubled,omitempty"`    // keys inserted more than once: one copy was read
-	Unreadable []Unreadable `json:"unreadable,omitempty"` // rows that the server counts and never returns
-}
-
-// Doubled is a key that the server keeps several rows of. A query returns an arbitrary one.
-type Doubled struct {
-	Key    columns.Key `json:"key"`
-	Copies int64       `json:"copies"`
-}
-
-// Unreadable is a range in which the server counts rows that no query returns, such as the key 2^63-1 on Milvus 2.3.
-type Unreadable struct {
-	columns.Range
-	Rows int64 `json:"rows"`
-}
-
-// Add adds another read's findings.
-func (f *Findings) Add(other Findings) {
-	f.Doubled = append(f.Doubled, other.Doubled...)
-	f.Unreadable = append(f.Unreadable, other.Unreadable...)
-}
-
-// mostFindings bounds the search for explanations: a collection that was loaded twice has a doubled key in every row.
-const mostFindings = 1000
-
 // Read reads every row of a range and hands the batches on as they come; a batch is released after emit returns. Each
-// batch is proved by a count(*) of its own key range: where the two differ it is read again, and then cut down to the
-// rows that explain it. An error of emit ends the read and is returned as it is.
+// page is proved by a count(*) of its own key range: where the two differ, the server is asked for the rows whose keys it did not
+// return, until it counts none or none comes. Of a key that is there more than once one row is handed on. An error of
+// emit ends the read and is returned as it is.
 func (r *Reader) Read(ctx context.Context, partition string, rng columns.Range, emit func(arrow.Record) error) (Findings, error) {
 	p := &reading{Reader: r, partition: partition, emit: withRows(emit)}
 	read := p.readTexts
@@ -120,18 +92,23 @@ func (p *reading) pages(ctx context.Context, rng columns.Range) ([]Counted, erro
 // page is a range as it was counted and then read.
 type page struct {
 	Counted
-	rec arrow.Record // nil where the answer was too large to send
+	read     []arrow.Record
+	tooLarge error // that an answer was
 }
 
 // fetchPages reads pages one after the other. It waits until each is taken, so that one page is held here.
 func (p *reading) fetchPages(ctx context.Context, ranges []Counted, to chan<- page) error {
 	for _, rng := range ranges {
-		rec, err := p.fetch(ctx, p.partition, p.Layout.Expr(rng.Range), nil)
-		if err != nil && !errors.Is(err, milvus.ErrTooLarge) {
+		got := page{Counted: rng}
+		var err error
+		if got.read, err = p.fetchRange(ctx, p.partition, rng); errors.Is(err, milvus.ErrTooLarge) {
+			got.tooLarge, err = err, nil
+		}
+		if err != nil {
 			return err
 		}
 		select {
-		case to <- page{rng, rec}:
+		case to <- got:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -139,16 +116,17 @@ func (p *reading) fetchPages(ctx context.Context, ranges []Counted, to chan<- pa
 	return nil
 }
 
-// take hands a page on if its rows are as many as were counted, and reads it again if not.
+// take hands a page on if its rows are as many as were counted, and looks for what is left out if not.
 func (p *reading) take(ctx context.Context, got page) error {
-	if got.rec == nil || got.rec.NumRows() != got.Rows || !distinct(p.Layout.Keys(got.rec)) {
+	switch {
+	case got.tooLarge != nil:
+		return p.readSmaller(ctx, got.Counted, got.tooLarge)
+	case rowsOf(got.read) != got.Rows:
 		p.moved = p.early
-		return p.proveCounted(ctx, got.Range)
+	case !p.moved:
+		return p.emitAll(got.read)
 	}
-	if p.moved {
-		return p.checkPage(ctx, got.Range, got.rec)
-	}
-	return p.emit(got.rec)
+	return p.checkPage(ctx, got.Range, got.read)
 }
 
 // readTexts goes forward by the last key seen, and counts afterwards. A short page is not the end: only an empty one is,
@@ -166,193 +144,46 @@ func (p *reading) readTexts(ctx context.Context, rng columns.Range) error {
 		}
 		keys := p.Layout.Keys(rec)
 		if len(keys) == 0 {
-			return p.proveCounted(ctx, rng)
+			return p.checkPage(ctx, rng, nil)
 		}
 		last := slices.MaxFunc(keys, columns.Key.Compare)
 		if err := p.checkForward(rng, last); err != nil {
 			return err
 		}
 		page := columns.Range{After: rng.After, UpTo: &last}
-		if err := p.checkPage(ctx, page, rec); err != nil {
+		if err := p.checkPage(ctx, page, []arrow.Record{rec}); err != nil {
 			return err
 		}
 		rng.After = &last
 	}
 }
 
-// checkPage hands a page on if the count of its range agrees, and reads the range again if not.
-func (p *reading) checkPage(ctx context.Context, page columns.Range, rec arrow.Record) error {
+// checkPage hands a page on, together with what is left out of it if the count of its range does not agree.
+func (p *reading) checkPage(ctx context.Context, page columns.Range, read []arrow.Record) error {
 	n, err := p.Count(ctx, p.partition, page)
 	if err != nil {
 		return err
 	}
-	if n == rec.NumRows() && distinct(p.Layout.Keys(rec)) {
-		return p.emit(rec)
+	if n != rowsOf(read) {
+		return p.complete(ctx, Counted{page, n}, read)
 	}
-	return p.prove(ctx, Counted{page, n})
+	return p.emitAll(read)
 }
 
-func (p *reading) proveCounted(ctx context.Context, rng columns.Range) error {
-	n, err := p.Count(ctx, p.partition, rng)
-	if err != nil {
-		return err
-	}
-	return p.prove(ctx, Counted{rng, n})
-}
-
-// pauses are the waits before a range is read again.
-var pauses = []time.Duration{0, 50 * time.Millisecond, 250 * time.Millisecond}
-
-// prove reads a range until its rows are as many as were counted, and hands them on. Rows that were written between the
-// two make them differ, so both are asked again; after that the range is narrowed down.
-func (p *reading) prove(ctx context.Context, page Counted) error {
-	if page.Rows == 0 {
-		return nil
-	}
-	var keys []columns.Key
-	for _, pause := range pauses {
-		if err := clock.Sleep(ctx, pause); err != nil {
+func (p *reading) emitAll(read []arrow.Record) error {
+	for _, rec := range read {
+		if err := p.emit(rec); err != nil {
 			return err
 		}
-		rec, err := p.fetch(ctx, p.partition, p.Layout.Expr(page.Range), nil)
-		if errors.Is(err, milvus.ErrTooLarge) {
-			return p.readSmaller(ctx, page, err)
-		}
-		if err != nil {
-			return err
-		}
-		keys = p.Layout.Keys(rec)
-		if rec.NumRows() == page.Rows && distinct(keys) {
-			return p.emit(rec)
-		}
-		if page.Rows, err = p.Count(ctx, p.partition, page.Range); err != nil {
-			return err
-		}
-		if rec.NumRows() == page.Rows && distinct(keys) {
-			return p.emit(rec)
-		}
-	}
-	return p.narrow(ctx, page, keys)
-}
-
-// narrow reads the two halves of a range whose rows and count differ each for itself, down to a single row.
-func (p *reading) narrow(ctx context.Context, page Counted, keys []columns.Key) error {
-	slices.SortFunc(keys, columns.Key.Compare)
-	keys = slices.Compact(keys)
-	switch len(keys) {
-	case 0:
-		return p.explainNone(ctx, page.Range)
-	case 1:
-		return p.explainKey(ctx, page.Range)
-	}
-	mid := keys[(len(keys)-1)/2].Clone()
-	if err := p.proveHalf(ctx, columns.Range{After: page.After, UpTo: &mid}); err != nil {
-		return err
-	}
-	return p.proveHalf(ctx, columns.Range{After: &mid, UpTo: page.UpTo})
-}
-
-// proveHalf is prove without its patience, which the whole range has had.
-func (p *reading) proveHalf(ctx context.Context, rng columns.Range) error {
-	n, err := p.Count(ctx, p.partition, rng)
-	if n == 0 || err != nil {
-		return err
-	}
-	rec, err := p.fetch(ctx, p.partition, p.Layout.Expr(rng), nil)
-	if err != nil {
-		return err
-	}
-	keys := p.Layout.Keys(rec)
-	if rec.NumRows() == n && distinct(keys) {
-		return p.emit(rec)
-	}
-	return p.narrow(ctx, Counted{rng, n}, keys)
-}
-
-// secondLook is the wait before a single row is explained: what was a write under way has passed by then.
-const secondLook = 50 * time.Millisecond
-
-// explainNone takes a range in which rows were counted and none was seen.
-func (p *reading) explainNone(ctx context.Context, rng columns.Range) error {
-	if err := clock.Sleep(ctx, secondLook); err != nil {
-		return err
-	}
-	before, err := p.Count(ctx, p.partition, rng)
-	if err != nil {
-		return err
-	}
-	rec, err := p.fetch(ctx, p.partition, p.Layout.Expr(rng), nil)
-	if err != nil {
-		return err
-	}
-	if err := p.explainUnseen(ctx, rng, before, rec.NumRows()); err != nil {
-		return err
-	}
-	return p.emitFound(rec)
-}
-
-// explainKey takes a range in which only one key was seen: either that key is doubled, or others are there unseen.
-func (p *reading) explainKey(ctx context.Context, rng columns.Range) error {
-	if err := clock.Sleep(ctx, secondLook); err != nil {
-		return err
-	}
-	before, err := p.Count(ctx, p.partition, rng)
-	if err != nil {
-		return err
-	}
-	rec, err := p.fetch(ctx, p.partition, p.Layout.Expr(rng), nil)
-	if err != nil {
-		return err
-	}
-	keys := p.Layout.Keys(rec)
-	slices.SortFunc(keys, columns.Key.Compare)
-	switch keys = slices.Compact(keys); {
-	case len(keys) == 0: // it was deleted meanwhile
-		return p.explainUnseen(ctx, rng, before, 0)
-	case len(keys) > 1: // others are to be seen now
-		return p.narrow(ctx, Counted{rng, before}, keys)
-	}
-	key := keys[0].Clone()
-	copies, err := p.CountWhere(ctx, p.partition, p.Layout.Equals(key))
-	if err != nil {
-		return err
-	}
-	if copies > 1 {
-		p.found.Doubled = append(p.found.Doubled, Doubled{key, copies})
-	}
-	if err := p.explainUnseen(ctx, rng, before, copies); err != nil {
-		return err
-	}
-	return p.emitFound(rec.NewSlice(0, 1))
-}
-
-// explainUnseen notes the rows of a range that are counted before and after it was read, and were not seen. A row that is counted
-// only once was written or deleted meanwhile.
-func (p *reading) explainUnseen(ctx context.Context, rng columns.Range, before, seen int64) error {
-	after, err := p.Count(ctx, p.partition, rng)
-	if err != nil {
-		return err
-	}
-	if unseen := min(before, after) - seen; unseen > 0 {
-		p.found.Unreadable = append(p.found.Unreadable, Unreadable{rng, unseen})
 	}
 	return nil
 }
 
-// emitFound hands on the rows of a range that was explained, unless there is too much to explain.
-func (p *reading) emitFound(rec arrow.Record) error {
-	if err := p.bounded(); err != nil {
-		return err
+func rowsOf(read []arrow.Record) (n int64) {
+	for _, rec := range read {
+		n += rec.NumRows()
 	}
-	return p.emit(rec)
-}
-
-func (p *reading) bounded() error {
-	if len(p.found.Doubled)+len(p.found.Unreadable) <= mostFindings {
-		return nil
-	}
-	return fmt.Errorf("reading %q: more than %d keys are doubled or unreadable; was the collection loaded twice?: %w",
-		p.Collection.Name, mostFindings, ErrIncomplete)
+	return n
 }
 
 // readSmaller reads a range in pieces of half the page size, since the answer to the whole was too large to send.
@@ -369,11 +200,17 @@ func (p *reading) readSmaller(ctx context.Context, page Counted, tooLarge error)
 	if err != nil {
 		return err
 	}
+	if len(ranges) == 1 {
+		return tooLarge
+	}
 	for _, smaller := range ranges {
-		if len(ranges) == 1 {
-			return tooLarge
+		read, err := p.fetchRange(ctx, p.partition, smaller)
+		if errors.Is(err, milvus.ErrTooLarge) {
+			err = p.readSmaller(ctx, smaller, err)
+		} else if err == nil {
+			err = p.checkPage(ctx, smaller.Range, read)
 		}
-		if err := p.prove(ctx, smaller); err != nil {
+		if err != nil {
 			return err
 		}
 	}
@@ -412,17 +249,4 @@ func (r *Reader) keys(data []*schemapb.FieldData) []columns.Key {
 		}
 	}
 	return keys
-}
-
-// distinct reports whether no key comes twice. Most servers answer in ascending order, which spares the sorting.
-func distinct(keys []columns.Key) bool {
-	if !slices.IsSortedFunc(keys, columns.Key.Compare) {
-		keys = slices.SortedFunc(slices.Values(keys), columns.Key.Compare)
-	}
-	for i := 1; i < len(keys); i++ {
-		if keys[i] == keys[i-1] {
-			return false
-		}
-	}
-	return true
 }

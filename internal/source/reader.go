@@ -7,7 +7,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -201,27 +203,101 @@ func (r *Reader) CountWhere(ctx context.Context, partition, expr string) (int64,
 	const field = "count(*)"
 	data, err := r.query(ctx, partition, expr, []string{field}, nil)
 	if err != nil {
-		return 0, fmt.Errorf("counting the rows of %q where %s: %w", r.Collection.Name, expr, err)
+		return 0, fmt.Errorf("counting the rows of %q where %s: %w", r.Collection.Name, shown(expr), err)
 	}
 	for _, d := range data {
 		if n := d.GetScalars().GetLongData().GetData(); len(n) == 1 {
 			return n[0], nil
 		}
 	}
-	return 0, fmt.Errorf("counting the rows of %q where %s: the server answered no count", r.Collection.Name, expr)
+	return 0, fmt.Errorf("counting the rows of %q where %s: the server answered no count", r.Collection.Name, shown(expr))
 }
 
-// fetch reads all rows of a filter as one record batch.
+// fetchRange reads the rows of a range of which so many are counted. Where reads see one instant an answer may end early (from
+// 2.5 on: where the first of the segments is through), so it goes on from the last key, until all are there, or an answer is empty.
+func (r *Reader) fetchRange(ctx context.Context, partition string, rng Counted) ([]arrow.Record, error) {
+	var read []arrow.Record
+	for left := rng.Rows; ; {
+		rec, err := r.fetch(ctx, partition, r.Layout.Expr(rng.Range), nil)
+		if err != nil {
+			return nil, err
+		}
+		read = append(read, rec)
+		if left -= rec.NumRows(); !r.snapshot || rec.NumRows() == 0 || left <= 0 {
+			return read, nil
+		}
+		last := slices.MaxFunc(r.Layout.Keys(rec), columns.Key.Compare)
+		if rng.UpTo != nil && last.Compare(*rng.UpTo) >= 0 {
+			return read, nil
+		}
+		if err := r.checkForward(rng.Range, last); err != nil {
+			return nil, err
+		}
+		rng.After = &last
+	}
+}
+
+// fetch reads the rows of a filter that one answer has as one record batch: one row of each key.
 func (r *Reader) fetch(ctx context.Context, partition, expr string, params []*commonpb.KeyValuePair) (arrow.Record, error) {
 	data, err := r.query(ctx, partition, expr, r.Layout.Names(), params)
 	if err != nil {
-		return nil, fmt.Errorf("reading %q where %s: %w", r.Collection.Name, expr, err)
+		return nil, fmt.Errorf("reading %q where %s: %w", r.Collection.Name, shown(expr), err)
 	}
-	rec, err := r.Layout.Record(data)
+	rec, _, err := r.distinct(data)
 	if err != nil {
-		return nil, fmt.Errorf("reading %q where %s: %w", r.Collection.Name, expr, err)
+		return nil, fmt.Errorf("reading %q where %s: %w", r.Collection.Name, shown(expr), err)
 	}
 	return rec, nil
+}
+
+// distinct makes a record batch of an answer with one row of each key, and returns the columns that it is made of.
+func (r *Reader) distinct(data []*schemapb.FieldData) (arrow.Record, []*schemapb.FieldData, error) {
+	rec, err := r.Layout.Record(data)
+	if err != nil {
+		return nil, nil, err
+	}
+	if distinct(r.Layout.Keys(rec)) {
+		return rec, data, nil
+	}
+	if data, err = r.Layout.Take(data, firstOfEach(r.Layout.Keys(rec))); err != nil {
+		return nil, nil, err
+	}
+	rec, err = r.Layout.Record(data)
+	return rec, data, err
+}
+
+// distinct reports whether no key comes twice. Most servers answer in ascending order, which spares the sorting.
+func distinct(keys []columns.Key) bool {
+	if !slices.IsSortedFunc(keys, columns.Key.Compare) {
+		keys = slices.SortedFunc(slices.Values(keys), columns.Key.Compare)
+	}
+	for i := 1; i < len(keys); i++ {
+		if keys[i] == keys[i-1] {
+			return false
+		}
+	}
+	return true
+}
+
+// firstOfEach are the numbers of the rows that are the first of their key.
+func firstOfEach(keys []columns.Key) []int {
+	seen, rows := make(map[columns.Key]bool, len(keys)), []int(nil)
+	for i, k := range keys {
+		if !seen[k] {
+			seen[k] = true
+			rows = append(rows, i)
+		}
+	}
+	return rows
+}
+
+// shown is a filter as an error shows it: it may name thousands of keys.
+func shown(expr string) string {
+	const most = 200
+	if len(expr) <= most {
+		return expr
+	}
+	return strings.ToValidUTF8(expr[:most], "") + "…"
 }
 
 func (r *Reader) query(ctx context.Context, partition, expr string, fields []string, params []*commonpb.KeyValuePair) ([]*schemapb.FieldData, error) {

@@ -2,7 +2,6 @@ package syncer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -126,7 +125,7 @@ func (a *applying) see(ctx context.Context, target *source.Reader) error {
 		keys := slices.SortedFunc(maps.Keys(rows), columns.Key.Compare)
 		for some := range slices.Chunk(keys, a.atOnce()) {
 			found, err := target.Lookup(ctx, p, some)
-			if err != nil && !errors.Is(err, source.ErrIncomplete) {
+			if err != nil {
 				return err
 			}
 			have, err := checksum.Rows(found.Record)
@@ -144,22 +143,13 @@ func (a *applying) see(ctx context.Context, target *source.Reader) error {
 	return nil
 }
 
-// absent are the keys that a side has no row of in a partition. Where the server leaves rows out of a long answer, as it
-// does beside doubled keys, it is asked for fewer.
+// absent are the keys that a side has no row of in a partition. Those that it counts and does not return are left alone.
 func (a *applying) absent(ctx context.Context, r *source.Reader, partition string, keys []columns.Key) ([]columns.Key, error) {
 	if len(keys) == 0 || !slices.Contains(r.Partitions(), partition) {
 		return keys, nil
 	}
 	found, err := r.KeysOnly().Lookup(ctx, partition, keys)
-	if !errors.Is(err, source.ErrIncomplete) || len(keys) == 1 {
-		return found.Absent, err
-	}
-	first, err := a.absent(ctx, r, partition, keys[:len(keys)/2])
-	if err != nil {
-		return nil, err
-	}
-	second, err := a.absent(ctx, r, partition, keys[len(keys)/2:])
-	return append(first, second...), err
+	return found.Absent, err
 }
 
 // except are the keys that are not among others.
@@ -220,19 +210,8 @@ func (a *applying) atOnce() int {
 	return int(min(max(batchBytes/max(a.now.source.RowBytes, 1), 1), mostKeys))
 }
 
-// upsertBatch brings the rows of some keys to the target; half of them at a time where the server leaves some out.
+// upsertBatch brings the rows of some keys to the target.
 func (a *applying) upsertBatch(ctx context.Context, partition string, keys []columns.Key) error {
-	err := a.upsertAtOnce(ctx, partition, keys)
-	if !errors.Is(err, source.ErrIncomplete) || len(keys) == 1 {
-		return err
-	}
-	if err := a.upsertBatch(ctx, partition, keys[:len(keys)/2]); err != nil {
-		return err
-	}
-	return a.upsertBatch(ctx, partition, keys[len(keys)/2:])
-}
-
-func (a *applying) upsertAtOnce(ctx context.Context, partition string, keys []columns.Key) error {
 	var from, to source.Found
 	err := both(ctx, func(ctx context.Context) (err error) {
 		from, err = a.now.source.Lookup(ctx, partition, keys)
@@ -247,7 +226,7 @@ func (a *applying) upsertAtOnce(ctx context.Context, partition string, keys []co
 	if err := a.now.paced(ctx, from.Record.NumRows()); err != nil {
 		return err
 	}
-	rows, done, err := a.differing(partition, from.Record, to.Record)
+	rows, done, err := a.differing(partition, from.Record, to.Record, to.Hidden)
 	if err != nil {
 		return err
 	}
@@ -271,8 +250,9 @@ func (a *applying) upsertAtOnce(ctx context.Context, partition string, keys []co
 	return nil
 }
 
-// differing are the numbers of the source's rows, one a key, that the target has not, or has otherwise.
-func (a *applying) differing(partition string, from, to arrow.Record) (numbers []int, done Outcome, err error) {
+// differing are the numbers of the source's rows, one a key, that the target has not, or has otherwise. Keys whose rows the target
+// hides can't be said to differ.
+func (a *applying) differing(partition string, from, to arrow.Record, hidden []columns.Key) (numbers []int, done Outcome, err error) {
 	want, err := checksum.Rows(from)
 	if err != nil {
 		return nil, done, err
@@ -282,6 +262,9 @@ func (a *applying) differing(partition string, from, to arrow.Record) (numbers [
 		return nil, done, err
 	}
 	there, seen := map[columns.Key]uint64{}, map[columns.Key]bool{}
+	for _, k := range hidden {
+		seen[k] = true
+	}
 	for i, k := range a.now.target.Layout.Keys(to) {
 		there[k] = have[i]
 	}

@@ -21,6 +21,7 @@ func (s *syncing) cycle(ctx context.Context) Report {
 		if rng.Hot {
 			r.Hot++
 		}
+		r.Unreadable += rng.Unread
 	}
 	if !pos.AsOf.IsZero() {
 		r.Lag = time.Since(pos.AsOf)

@@ -199,7 +199,7 @@ func (c *comparison) compareKeys(ctx context.Context, i int) error {
 		return err
 	}
 	r := &c.pos.Ranges[i]
-	r.Hot, r.Uneven, r.Double = r.Hot || l.number() > 0, l.uneven, l.double
+	r.Hot, r.Uneven, r.Double, r.Unread = r.Hot || l.differs(), l.uneven, l.double, l.unreadable
 	return c.dealWith(ctx, l)
 }
 
@@ -243,7 +243,7 @@ func (c *comparison) compareRange(ctx context.Context, i int) error {
 	}
 	c.report.Ranges++
 	r := &c.pos.Ranges[i]
-	r.Hot, r.Uneven, r.Double = l.number() > 0, l.uneven, l.double
+	r.Hot, r.Uneven, r.Double, r.Unread = l.differs(), l.uneven, l.double, l.unreadable
 	if r.Hot {
 		r.Differed = c.pos.Cycle
 	}
@@ -256,7 +256,7 @@ func (c *comparison) compareRange(ctx context.Context, i int) error {
 
 func (c *comparison) dealWith(ctx context.Context, l look) error {
 	if l.double > 0 {
-		slog.DebugContext(ctx, "keys are doubled on the source: the target has one row of each", "keys", l.double)
+		slog.DebugContext(ctx, "keys have several rows on the source: the target has one of each", "keys", l.double)
 	}
 	if l.number() == 0 {
 		return nil

@@ -3,6 +3,7 @@ package syncer
 import (
 	"cmp"
 	"context"
+	"maps"
 	"math"
 	"slices"
 
@@ -105,9 +106,13 @@ func (s Suspects) number() (n int64) {
 // look is what a comparison of one range found.
 type look struct {
 	Suspects
-	uneven int64 // rows that the source counts beyond those of the target, once the suspects are dealt with
-	double int64 // keys that are doubled on the source
+	uneven     int64 // rows that the source counts beyond those of the target, once the suspects are dealt with
+	double     int64 // keys of several rows on the source
+	unreadable int64 // rows that are counted on either side and were not read: nothing is known of them
 }
+
+// differs reports whether a range has to be looked at again: rows differed, or were not read, of which nothing may be expected.
+func (l look) differs() bool { return l.number() > 0 || l.unreadable > 0 }
 
 // compare holds all rows of a range against each other, partition by partition.
 func (s sides) compare(ctx context.Context, rng columns.Range) (look, error) {
@@ -124,9 +129,46 @@ func (s sides) compare(ctx context.Context, rng columns.Range) (look, error) {
 		if err != nil {
 			return look{}, err
 		}
-		l.add(p, from, to)
+		arbitrary, err := s.arbitrary(ctx, p, from, to)
+		if err != nil {
+			return look{}, err
+		}
+		twice, err := s.twice(ctx, p, to)
+		if err != nil {
+			return look{}, err
+		}
+		l.add(p, from, to, arbitrary, twice)
 	}
 	return l, nil
+}
+
+// arbitrary are the keys that differ and have several rows on the source: a query returns any of these, so that it can't be said
+// that they differ.
+func (s sides) arbitrary(ctx context.Context, partition string, from, to rows) ([]source.Copies, error) {
+	if from.found.Duplicates.Rows == 0 {
+		return nil, nil
+	}
+	var differing []columns.Key
+	for key, hash := range from.hashes {
+		if other, there := to.hashes[key]; there && other != hash {
+			differing = append(differing, key)
+		}
+	}
+	slices.SortFunc(differing, columns.Key.Compare)
+	found, err := s.source.Duplicates(ctx, partition, differing, len(differing))
+	return found.Sample, err
+}
+
+// mostTwice is how many keys of several rows on the target are looked for in one range and cycle.
+const mostTwice = 2000
+
+// twice are keys that the target has several rows of, which are to be written anew.
+func (s sides) twice(ctx context.Context, partition string, to rows) ([]source.Copies, error) {
+	if to.found.Duplicates.Rows == 0 {
+		return nil, nil
+	}
+	found, err := s.target.Duplicates(ctx, partition, slices.SortedFunc(maps.Keys(to.hashes), columns.Key.Compare), mostTwice)
+	return found.Sample, err
 }
 
 // paced waits until rows may be read from the source. Those of which only the key is read count by their bytes.
@@ -171,27 +213,22 @@ func (s sides) rows(ctx context.Context, r *source.Reader, partition string, rng
 	return got, err
 }
 
-// add takes what a partition holds on both sides. Of a key that is doubled on the source a query returns an arbitrary
-// copy, so that it can't be said to differ; it can be missing.
-func (l *look) add(partition string, from, to rows) {
-	doubled := map[columns.Key]bool{}
-	for _, d := range from.found.Doubled {
-		doubled[d.Key] = true
-		l.double++
-		l.uneven += d.Copies - 1
+// add takes what a partition holds on both sides: keys whose rows differ arbitrarily on the source, and such as the target has
+// twice, are told apart.
+func (l *look) add(partition string, from, to rows, arbitrary, twice []source.Copies) {
+	l.double += from.found.Duplicates.Keys
+	l.uneven += from.found.Duplicates.Rows
+	l.unreadable += from.found.UnreadableRows() + to.found.UnreadableRows()
+	passed := map[columns.Key]bool{}
+	for _, c := range arbitrary {
+		passed[c.Key] = true
 	}
-	for _, u := range from.found.Unreadable {
-		l.uneven += u.Rows
-	}
-	for _, u := range to.found.Unreadable {
-		l.uneven -= u.Rows
-	}
-	for _, d := range to.found.Doubled {
-		l.Twice[d.Key] = true
-		l.Keys[partition] = append(l.Keys[partition], d.Key)
+	for _, c := range twice {
+		l.Twice[c.Key] = true
+		l.Keys[partition] = append(l.Keys[partition], c.Key)
 	}
 	for key, hash := range from.hashes {
-		if other, there := to.hashes[key]; (!there || other != hash && !doubled[key]) && !l.Twice[key] {
+		if other, there := to.hashes[key]; (!there || other != hash && !passed[key]) && !l.Twice[key] {
 			l.Keys[partition] = append(l.Keys[partition], key)
 		}
 	}

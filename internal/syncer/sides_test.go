@@ -23,7 +23,7 @@ func TestSuspects(t *testing.T) {
 		return r
 	}
 	doubled := func(r rows, key int64) rows {
-		r.found.Doubled = append(r.found.Doubled, source.Doubled{Key: columns.IntKey(key), Copies: 3})
+		r.found.Duplicates = source.Duplicates{Keys: 1, Rows: 2, Sample: []source.Copies{{Key: columns.IntKey(key), Copies: 3}}}
 		return r
 	}
 	unreadable := func(r rows) rows {
@@ -35,25 +35,26 @@ func TestSuspects(t *testing.T) {
 		want           []int64
 		uneven, double int64
 		twice          int
+		unreadable     int64
 	}{
-		"equal":                         {of(1, 2), of(1, 2), nil, 0, 0, 0},
-		"missing, extra, differing":     {of(1, 0, 3, 4), of(1, 2, 0, 5), []int64{1, 2, 3}, 0, 0, 0},
-		"doubled on the source":         {doubled(of(1, 2), 1), of(1, 3), nil, 2, 1, 0},
-		"doubled there, and missing":    {doubled(of(1, 2), 1), of(1), []int64{1}, 2, 1, 0},
-		"doubled on the target":         {of(1, 2), doubled(of(1, 2), 1), []int64{1}, 0, 0, 1},
-		"doubled on the target only":    {of(1), doubled(of(1, 2), 1), []int64{1}, 0, 0, 1},
-		"unreadable on the source":      {unreadable(of(1)), of(1), nil, 1, 0, 0},
-		"unreadable on the target":      {of(1), unreadable(of(1)), nil, -1, 0, 0},
-		"nothing on either side so far": {of(), of(), nil, 0, 0, 0},
+		"equal":                         {of(1, 2), of(1, 2), nil, 0, 0, 0, 0},
+		"missing, extra, differing":     {of(1, 0, 3, 4), of(1, 2, 0, 5), []int64{1, 2, 3}, 0, 0, 0, 0},
+		"doubled on the source":         {doubled(of(1, 2), 1), of(1, 3), nil, 2, 1, 0, 0},
+		"doubled there, and missing":    {doubled(of(1, 2), 1), of(1), []int64{1}, 2, 1, 0, 0},
+		"doubled on the target":         {of(1, 2), doubled(of(1, 2), 1), []int64{1}, 0, 0, 1, 0},
+		"doubled on the target only":    {of(1), doubled(of(1, 2), 1), []int64{1}, 0, 0, 1, 0},
+		"unreadable on the source":      {unreadable(of(1)), of(1), nil, 0, 0, 0, 1},
+		"unreadable on the target":      {of(1), unreadable(of(1)), nil, 0, 0, 0, 1},
+		"nothing on either side so far": {of(), of(), nil, 0, 0, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := look{Suspects: Suspects{Keys: map[string][]columns.Key{}, Twice: map[columns.Key]bool{}}}
-			l.add("p", c.from, c.to)
+			l.add("p", c.from, c.to, c.from.found.Duplicates.Sample, c.to.found.Duplicates.Sample)
 			var got []int64
 			for _, k := range l.Keys["p"] {
 				got = append(got, k.Int)
 			}
-			if !slices.Equal(got, c.want) || l.uneven != c.uneven || l.double != c.double || len(l.Twice) != c.twice {
+			if !slices.Equal(got, c.want) || l.uneven != c.uneven || l.double != c.double || len(l.Twice) != c.twice || l.unreadable != c.unreadable {
 				t.Errorf("keys %v, uneven %d, double %d, twice %v; want %+v", got, l.uneven, l.double, l.Twice, c)
 			}
 		})

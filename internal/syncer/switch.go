@@ -10,10 +10,14 @@ import (
 	"math"
 	"time"
 
+	"github.com/apache/arrow/go/v15/arrow"
+
 	"migrate/checkpoint"
 	"migrate/internal/certificate"
 	"migrate/internal/clock"
+	"migrate/internal/columns"
 	"migrate/internal/milvus"
+	"migrate/internal/source"
 	"migrate/internal/verify"
 	"migrate/sinks"
 )
@@ -24,17 +28,21 @@ var (
 	ErrWritten = errors.New("still written to")
 	// ErrServes: the side that is to serve does so, and was never switched to.
 	ErrServes = errors.New("serves already")
+	// ErrDuplicates: the side that serves has keys of several rows, and the other one has one row of each.
+	ErrDuplicates = errors.New("has duplicate keys")
 )
 
 // Switching is how a switch is made. The zero value of everything but To is useful.
 type Switching struct {
-	To       checkpoint.Side
-	Still    time.Duration // in which nothing may be written to the side that serves; 10 s where zero
-	Keep     time.Duration // in which a sync keeps the side that is left in step; 72 h where zero
-	Alias    string        // on the target, that names the collection once it serves
-	Workers  int           // ranges verified at once; 4 where zero
-	Began    func(step string, rows int64)
-	Progress func(rows, bytes int64) // of the verification
+	To      checkpoint.Side
+	Still   time.Duration // in which nothing may be written to the side that serves; 10 s where zero
+	Keep    time.Duration // in which a sync keeps the side that is left in step; 72 h where zero
+	Alias   string        // on the target, that names the collection once it serves
+	Workers int           // ranges verified at once; 4 where zero
+	// AllowDuplicates: of keys that have several rows on the side that serves, the other one may have any one row.
+	AllowDuplicates bool
+	Began           func(step string, rows int64)
+	Progress        func(rows, bytes int64) // of the verification
 }
 
 func (s Switching) withDefaults() Switching {
@@ -73,9 +81,9 @@ func (e *ServingError) Unwrap() error { return e.Err }
 // does; from then on the other one. A certificate of it is written beside the export. A Switch that was interrupted goes on
 // when it is called again. ErrWritten where the side that serves is still written to, verify.ErrDiffers where the rows are
 // not the same; all errors are ServingErrors.
-func Switch(ctx context.Context, source, target *milvus.Server, sink sinks.Sink, opts Options, how Switching) (Switched, error) {
+func Switch(ctx context.Context, from, to *milvus.Server, sink sinks.Sink, opts Options, how Switching) (Switched, error) {
 	opts.Once, opts.CycleRows, opts.MaxRate, opts.CursorField = true, math.MaxInt64, 0, "" // the last pass takes nobody's word
-	s := &switching{syncing: begin(source, target, sink, opts), how: how.withDefaults()}
+	s := &switching{syncing: begin(from, to, sink, opts), how: how.withDefaults()}
 	if err := s.own(ctx, s.run); err != nil {
 		return s.done, &ServingError{serving(ctx, sink, s.given.opts), err}
 	}
@@ -172,6 +180,9 @@ func (s *switching) proveOnce(ctx context.Context) (certificate.Certificate, err
 	if err != nil {
 		return certificate.Certificate{}, err
 	}
+	if err := s.refuseDuplicates(ctx, still.Position); err != nil {
+		return certificate.Certificate{}, err
+	}
 	since := time.Now()
 	s.how.Began("verify", still.Position.Rows)
 	c, err := s.verified(ctx)
@@ -191,15 +202,48 @@ func (s *switching) proveOnce(ctx context.Context) (certificate.Certificate, err
 	return c, s.stillEqual(ctx, still.Position, again)
 }
 
+// refuseDuplicates refuses to switch where the last pass saw keys of several rows on the side that serves, and names some.
+func (s *switching) refuseDuplicates(ctx context.Context, seen *checkpoint.Position) error {
+	if s.how.AllowDuplicates || seen.Doubled == 0 {
+		return nil
+	}
+	side, err := verify.Open(ctx, s.source, s.opts.Collection)
+	if err != nil {
+		return err
+	}
+	keys := side.KeysOnly()
+	var found source.Findings
+	for _, r := range seen.Ranges {
+		if r.Double == 0 {
+			continue
+		}
+		more, err := keys.Read(ctx, source.AllPartitions, r.Range, func(arrow.Record) error { return nil })
+		if err != nil {
+			return err
+		}
+		found.Add(more)
+	}
+	return duplicatesError(s.source.Address, keys.Layout, s.opts.Collection, found.Duplicates)
+}
+
+// duplicatesError says which keys, and what is to be done about them.
+func duplicatesError(address string, layout *columns.Layout, collection string, d source.Duplicates) error {
+	if d.Rows == 0 {
+		return nil
+	}
+	keys := make([]columns.Key, len(d.Sample))
+	for i, c := range d.Sample {
+		keys[i] = c.Key
+	}
+	return fmt.Errorf("%q on %s %w: %s, of which the other side has one row each, and not surely the one that a reader wants. "+
+		"For each of them read the row that is to stay, delete the key (the first ones: %s), and insert that row again",
+		collection, address, ErrDuplicates, d, layout.In(keys))
+}
+
 // explain says why the two sides differ although they were in step, and what is to be done.
 func (s *switching) explain(ctx context.Context, differs error, was *checkpoint.Position, c certificate.Certificate) error {
-	now := &checkpoint.Mark{Rows: c.Report.Left.Rows} // and those that are counted beyond the rows that were read
-	for _, d := range c.Report.LeftFound.Doubled {
-		now.Rows += d.Copies - 1
-	}
-	for _, u := range c.Report.LeftFound.Unreadable {
-		now.Rows += u.Rows
-	}
+	found := c.Report.LeftFound // rows that are counted beyond those that were read
+	now := &checkpoint.Mark{Rows: c.Report.Left.Rows + found.Duplicates.Rows + found.UnreadableRows()}
 	var err error
 	if now.Segments, err = s.segments(ctx); err != nil {
 		return errors.Join(differs, err)
@@ -213,8 +257,6 @@ func (s *switching) explain(ctx context.Context, differs error, was *checkpoint.
 		return errors.Join(differs, s.written())
 	case d.Missing+d.Extra+d.Differing == 0:
 		return fmt.Errorf("%w: %d rows are counted and never returned, so that nothing proves them equal", differs, d.Uncheckable)
-	case len(c.Report.LeftFound.Doubled) > 0 && d.Missing+d.Extra == 0:
-		return fmt.Errorf("%w: keys are doubled on %s, of which a query returns any copy", differs, s.source.Address)
 	}
 	return errors.Join(fmt.Errorf("%w: the side that is to serve was written to by others, or lost rows; the same command compares all of it and "+
 		"brings it in step again", differs), s.distrust(ctx))
@@ -315,11 +357,17 @@ func (s *switching) verified(ctx context.Context) (c certificate.Certificate, er
 	}
 	serving, other := s.position().Serving, s.how.To
 	c = certificate.Certificate{
-		Format: certificate.Version, Migrate: certificate.Tool(), Job: s.opts.Job, Report: report,
+		AllowedDuplicates: s.how.AllowDuplicates && report.LeftFound.Duplicates.Rows > 0,
+		Format:            certificate.Version, Migrate: certificate.Tool(), Job: s.opts.Job, Report: report,
 		Left:   certificate.NewParty(serving.String(), s.source, left.Collection),
 		Serves: certificate.NewParty(other.String(), s.target, right.Collection),
 	}
 	s.done.Certificate = c
+	if !s.how.AllowDuplicates { // which the last pass may not have looked for
+		if err := duplicatesError(s.source.Address, left.Layout, s.opts.Collection, report.LeftFound.Duplicates); err != nil {
+			return c, err
+		}
+	}
 	if !report.Equal {
 		return c, fmt.Errorf("comparing all rows before the switch: %w", verify.ErrDiffers)
 	}

@@ -89,19 +89,22 @@ func (o Options) withDefaults() Options {
 
 // Report is what one cycle did.
 type Report struct {
-	Direction string               `json:"direction"` // "source to target", or "target to source" after a switch
-	Cycle     int64                `json:"cycle"`
-	InStep    bool                 `json:"in_step"` // the two sides were proved equal
-	Settled   bool                 `json:"settled"` // all that was written before the cycle is on the target, and was seen there
-	Lag       time.Duration        `json:"-"`       // since the time before which every write is on the target; negative where unknown
-	Took      time.Duration        `json:"-"`
-	Ranges    int                  `json:"ranges_compared"`  // by their rows
-	Hot       int                  `json:"ranges_differing"` // when they were last compared
-	Read      int64                `json:"rows_read"`        // from the source
-	Outcome                        // of the differences that were found
-	Doubled   int64                `json:"doubled_keys"` // on the source, as last seen
-	Position  *checkpoint.Position `json:"-"`
-	Err       error                `json:"-"` // that ended the cycle
+	Direction string        `json:"direction"` // "source to target", or "target to source" after a switch
+	Cycle     int64         `json:"cycle"`
+	InStep    bool          `json:"in_step"` // the two sides were proved equal
+	Settled   bool          `json:"settled"` // all that was written before the cycle is on the target, and was seen there
+	Lag       time.Duration `json:"-"`       // since the time before which every write is on the target; negative where unknown
+	Took      time.Duration `json:"-"`
+	Ranges    int           `json:"ranges_compared"`  // by their rows
+	Hot       int           `json:"ranges_differing"` // when they were last compared
+	Read      int64         `json:"rows_read"`        // from the source
+	Outcome                 // of the differences that were found
+	Doubled   int64         `json:"doubled_keys"` // that have several rows on the source, as last seen
+	// Unreadable are rows that either side counted and did not return, when the ranges were last looked at. They keep the two sides
+	// from being in step.
+	Unreadable int64                `json:"unreadable_rows"`
+	Position   *checkpoint.Position `json:"-"`
+	Err        error                `json:"-"` // that ended the cycle
 
 	comparing time.Duration // of Took, the rows of ranges
 }
@@ -259,7 +262,7 @@ func (s *syncing) cycles(ctx context.Context) error {
 		case s.opts.Once && (r.Settled || r.seenSince(began)):
 			return nil
 		case s.opts.Once && pass >= oncePasses && (r.Hot > 0 || r.Ranges == 0):
-			return fmt.Errorf("after %d passes: %w: in %d ranges when they were last compared", pass, verify.ErrDiffers, r.Hot)
+			return fmt.Errorf("after %d passes: %w: in %d ranges when they were last compared%s", pass, verify.ErrDiffers, r.Hot, r.unread())
 		case s.opts.Once:
 			continue
 		}
@@ -312,6 +315,14 @@ func canPass(err error) bool {
 	return true
 }
 
+// unread says how many rows could not be compared.
+func (r Report) unread() string {
+	if r.Unreadable == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", of which %d rows are counted and never returned", r.Unreadable)
+}
+
 func (r Report) log(ctx context.Context) {
 	if r.Err != nil {
 		slog.ErrorContext(ctx, "sync cycle ended with an error", "cycle", r.Cycle, "lag", r.Lag.Round(time.Millisecond), "error", r.Err)
@@ -319,5 +330,5 @@ func (r Report) log(ctx context.Context) {
 	}
 	slog.InfoContext(ctx, "sync cycle", "direction", r.Direction, "cycle", r.Cycle, "in_step", r.InStep, "lag", r.Lag.Round(time.Millisecond),
 		"ranges", r.Ranges, "differing", r.Hot, "rows_read", r.Read, "inserted", r.Inserted, "changed", r.Changed, "deleted", r.Deleted,
-		"passed", r.Passed, "doubled", r.Doubled, "took", r.Took.Round(time.Millisecond))
+		"passed", r.Passed, "doubled", r.Doubled, "unreadable", r.Unreadable, "took", r.Took.Round(time.Millisecond))
 }

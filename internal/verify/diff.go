@@ -2,9 +2,11 @@ package verify
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/dustin/go-humanize"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
 	"migrate/internal/checksum"
@@ -24,23 +26,56 @@ func (c *comparison) diffRange(ctx context.Context, partition string, rng column
 	if err != nil {
 		return d, left, right, err
 	}
+	var differing []columns.Key
 	right, err = c.each(ctx, c.right, partition, rng, func(key columns.Key, hash uint64) {
 		switch want, there := rest[key]; {
 		case !there:
 			d.Extra++
 			named(&d.ExtraKeys, key)
 		case want != hash:
-			d.Differing++
-			named(&d.DifferingKeys, key)
+			differing = append(differing, key.Clone())
 		}
 		delete(rest, key)
 	})
+	if err != nil {
+		return d, left, right, err
+	}
+	if differing, d.Arbitrary, err = c.leaveArbitrary(ctx, partition, differing, left.found); err != nil {
+		return d, left, right, err
+	}
+	d.Differing = int64(len(differing))
+	for _, key := range differing {
+		named(&d.DifferingKeys, key)
+	}
 	d.Missing = int64(len(rest))
 	for key := range rest {
 		named(&d.MissingKeys, key)
 	}
 	d.trim()
 	return d, left, right, err
+}
+
+// duplicates is a side that can tell the keys that it has several rows of.
+type duplicates interface {
+	Duplicates(ctx context.Context, partition string, keys []columns.Key, name int) (source.Duplicates, error)
+}
+
+// leaveArbitrary takes the keys that the left side has several rows of from those that differ, and says how many they are: a query
+// returns any of these rows, so that another one may be what the right side has.
+func (c *comparison) leaveArbitrary(ctx context.Context, partition string, differing []columns.Key, found source.Findings) (left []columns.Key, arbitrary int64, err error) {
+	side, ok := c.left.(duplicates)
+	if !ok || found.Duplicates.Rows == 0 || len(differing) == 0 {
+		return differing, 0, nil
+	}
+	slices.SortFunc(differing, columns.Key.Compare)
+	several, err := side.Duplicates(ctx, partition, differing, len(differing))
+	if err != nil {
+		return nil, 0, err
+	}
+	return slices.DeleteFunc(differing, func(k columns.Key) bool {
+		_, found := slices.BinarySearchFunc(several.Sample, k, func(c source.Copies, k columns.Key) int { return c.Key.Compare(k) })
+		return found
+	}), several.Keys, nil
 }
 
 // each gives the key and the hash of every row of a range of one side.
@@ -75,6 +110,7 @@ func (d *Differences) add(other Differences) {
 	d.Missing += other.Missing
 	d.Extra += other.Extra
 	d.Differing += other.Differing
+	d.Arbitrary += other.Arbitrary
 	d.MissingKeys = append(d.MissingKeys, other.MissingKeys...)
 	d.ExtraKeys = append(d.ExtraKeys, other.ExtraKeys...)
 	d.DifferingKeys = append(d.DifferingKeys, other.DifferingKeys...)
@@ -97,17 +133,31 @@ func trim(keys *[]columns.Key) {
 
 // settle counts what the servers' findings mean, and decides.
 func (r *Report) settle() {
-	for _, d := range r.RightFound.Doubled {
-		r.Rows.Extra += d.Copies - 1
-		r.Rows.ExtraKeys = append(r.Rows.ExtraKeys, d.Key)
+	r.Rows.Extra += r.RightFound.Duplicates.Rows
+	for _, c := range r.RightFound.Duplicates.Sample {
+		r.Rows.ExtraKeys = append(r.Rows.ExtraKeys, c.Key)
 	}
-	for _, u := range slices.Concat(r.LeftFound.Unreadable, r.RightFound.Unreadable) {
-		r.Rows.Uncheckable += u.Rows
-	}
+	r.Rows.Uncheckable = r.LeftFound.UnreadableRows() + r.RightFound.UnreadableRows()
 	r.Rows.trim()
 	d := r.Rows
-	moved := slices.ContainsFunc(r.Partitions, func(p Partition) bool { return p.Left != p.Right })
+	moved := slices.ContainsFunc(r.Partitions, func(p Partition) bool {
+		return p.Left.Rows != p.Right.Rows || p.Left.Hash != p.Right.Hash && p.Arbitrary == 0
+	})
 	r.Equal = len(r.Schema) == 0 && !moved && d.Missing+d.Extra+d.Differing+d.Uncheckable == 0
+}
+
+// But is what "equal" has to be said with: the left side has keys of several rows, of which the right side has one each. It is ""
+// where there are none.
+func (r *Report) But() string {
+	d := r.LeftFound.Duplicates
+	if d.Rows == 0 {
+		return ""
+	}
+	but := "but for " + d.String()
+	if n := r.Rows.Arbitrary; n > 0 {
+		but += fmt.Sprintf(", %s of which hold other rows than the one that was compared", humanize.Comma(n))
+	}
+	return but
 }
 
 // schemaDifferences are those that were not asked for: keys that the left side gave may be given by clients on the right,

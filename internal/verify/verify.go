@@ -56,16 +56,18 @@ type Report struct {
 
 // Partition is the outcome for one partition.
 type Partition struct {
-	Name  string       `json:"name"`
-	Left  checksum.Sum `json:"left"`
-	Right checksum.Sum `json:"right"`
+	Name      string       `json:"name"`
+	Left      checksum.Sum `json:"left"`
+	Right     checksum.Sum `json:"right"`
+	Arbitrary int64        `json:"arbitrary,omitempty"` // rows that differ, of keys that the left side has several rows of
 }
 
 // Differences counts the rows of each kind, and names the first keys of each.
 type Differences struct {
 	Missing       int64         `json:"missing"`     // on the left only
-	Extra         int64         `json:"extra"`       // on the right only, further copies of a doubled key included
+	Extra         int64         `json:"extra"`       // on the right only, further rows of a duplicate key included
 	Differing     int64         `json:"differing"`   // on both, with other columns
+	Arbitrary     int64         `json:"arbitrary"`   // of those that differ, keys of several rows on the left: a query returns any of them
 	Uncheckable   int64         `json:"uncheckable"` // counted by a server that does not return them
 	MissingKeys   []columns.Key `json:"missing_keys,omitempty"`
 	ExtraKeys     []columns.Key `json:"extra_keys,omitempty"`
@@ -91,6 +93,9 @@ func Compare(ctx context.Context, left, right Side, opts Options) (*Report, erro
 		if err := c.partition(ctx, name); err != nil {
 			return nil, fmt.Errorf("comparing partition %q: %w", name, err)
 		}
+	}
+	if e, ok := left.(Export); ok { // which has one row of each key, and tells what its source had
+		c.report.LeftFound.Duplicates.Add(e.Manifest.Findings.Duplicates)
 	}
 	c.report.settle()
 	return c.report, nil
@@ -164,6 +169,7 @@ func (c *comparison) compareRange(ctx context.Context, p *Partition, rng columns
 	defer c.mu.Unlock()
 	p.Left.Add(left.sum)
 	p.Right.Add(right.sum)
+	p.Arbitrary += d.Arbitrary
 	c.report.Rows.add(d)
 	c.report.LeftFound.Add(left.found)
 	c.report.RightFound.Add(right.found)

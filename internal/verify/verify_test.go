@@ -180,7 +180,7 @@ func TestSchemaDiffers(t *testing.T) {
 
 // What a server could not show, or shows twice, is not proved.
 func TestFindings(t *testing.T) {
-	doubled := source.Findings{Doubled: []source.Doubled{{Key: columns.IntKey(1), Copies: 3}}}
+	doubled := source.Findings{Duplicates: source.Duplicates{Keys: 1, Rows: 2, Sample: []source.Copies{{Key: columns.IntKey(1), Copies: 3}}}}
 	unreadable := source.Findings{Unreadable: []source.Unreadable{{Rows: 2}}}
 	for name, test := range map[string]struct {
 		left, right source.Findings

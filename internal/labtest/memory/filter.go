@@ -1,0 +1,108 @@
+package memory
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"text/scanner"
+
+	"migrate/internal/columns"
+)
+
+// parse reads a filter as migrate writes it: comparisons of a field with a literal, and lists of literals, joined by "and".
+func parse(filter string) (matches func(map[string]columns.Key) bool, err error) {
+	p := &parser{}
+	p.Init(strings.NewReader(filter))
+	p.Error = func(_ *scanner.Scanner, msg string) { err = fmt.Errorf("filter %s: %s", filter, msg) }
+	var terms []func(map[string]columns.Key) bool
+	for {
+		term, bad := p.term()
+		if bad != nil {
+			return nil, fmt.Errorf("filter %s: %w", filter, bad)
+		}
+		terms = append(terms, term)
+		if p.word() != "and" {
+			break
+		}
+	}
+	return func(row map[string]columns.Key) bool {
+		for _, term := range terms {
+			if !term(row) {
+				return false
+			}
+		}
+		return true
+	}, err
+}
+
+type parser struct{ scanner.Scanner }
+
+func (p *parser) word() string {
+	p.Scan()
+	return p.TokenText()
+}
+
+func (p *parser) term() (func(map[string]columns.Key) bool, error) {
+	field, op := p.word(), p.word()
+	switch op {
+	case "not":
+		p.word()
+		listed, err := p.list()
+		return func(row map[string]columns.Key) bool { return !listed[row[field]] }, err
+	case "in":
+		listed, err := p.list()
+		return func(row map[string]columns.Key) bool { return listed[row[field]] }, err
+	}
+	if p.Peek() == '=' {
+		op += p.word()
+	}
+	value, err := p.literal(p.word())
+	if err != nil {
+		return nil, err
+	}
+	holds := map[string]func(int) bool{
+		"<": func(c int) bool { return c < 0 }, "<=": func(c int) bool { return c <= 0 }, "==": func(c int) bool { return c == 0 },
+		">": func(c int) bool { return c > 0 }, ">=": func(c int) bool { return c >= 0 },
+	}[op]
+	if holds == nil {
+		return nil, fmt.Errorf("no operator: %q", op)
+	}
+	return func(row map[string]columns.Key) bool { return holds(row[field].Compare(value)) }, nil
+}
+
+func (p *parser) list() (map[columns.Key]bool, error) {
+	listed := map[columns.Key]bool{}
+	if open := p.word(); open != "[" {
+		return nil, fmt.Errorf("%q begins no list", open)
+	}
+	for {
+		k, err := p.literal(p.word())
+		if err != nil {
+			return nil, err
+		}
+		listed[k] = true
+		if p.word() != "," {
+			return listed, nil
+		}
+	}
+}
+
+// literal reads a number or a text, and -2^63 as migrate writes it: (-9223372036854775807 - 1).
+func (p *parser) literal(first string) (columns.Key, error) {
+	switch {
+	case first == "(":
+		k, err := p.literal(p.word())
+		p.word()
+		p.word()
+		p.word()
+		return columns.IntKey(k.Int - 1), err
+	case first == "-":
+		v, err := strconv.ParseInt("-"+p.word(), 10, 64)
+		return columns.IntKey(v), err
+	case strings.HasPrefix(first, `"`):
+		v, err := strconv.Unquote(first)
+		return columns.TextKey(v), err
+	}
+	v, err := strconv.ParseInt(first, 10, 64)
+	return columns.IntKey(v), err
+}

@@ -1,0 +1,329 @@
+// Package memory is a Milvus for unit tests: collections in memory behind the real protocol, as a client of 2.3 or of 2.5 and
+// later sees them. It knows the filters that migrate writes, and counts the queries that it answers.
+//
+// A query with the iterator flag is answered in the keys' order. From 2.5 on it ends where the first growing segment is
+// through, whatever its limit, and it sees just the instant that it names; the answer to a first query, which names none,
+// tells the instant. Without the flag rows come in no order. Of a key with several rows an answer has one, and not always the
+// same. All this is what recordings of a real 2.5.10 show.
+package memory
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
+	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"migrate/internal/columns"
+	"migrate/internal/labtest"
+	"migrate/internal/milvus"
+)
+
+// Server is a server that runs. Its fields may be set until it is first asked.
+type Server struct {
+	Address string
+	// Hide are keys that are counted and never returned, in the first collection that has them.
+	Hide []columns.Key
+	// LeavesOut: an answer that meets a key with several rows lacks the rows of another key, as from growing segments of 2.3.
+	LeavesOut bool
+	// Moved is called before each query is answered, when the server is not busy: a place to write from.
+	Moved func()
+
+	milvuspb.UnimplementedMilvusServiceServer
+	mu          sync.Mutex
+	version     string
+	time        uint64
+	collections map[string]*collection
+	queries     int
+	counts      int
+}
+
+type collection struct {
+	*milvus.Collection
+	layout *columns.Layout
+	rows   []row
+}
+
+type row struct {
+	key       columns.Key
+	values    map[string]columns.Key // of the fields that a filter may name
+	data      []*schemapb.FieldData
+	partition string
+	growing   bool
+	written   uint64
+	deleted   uint64 // 0 where it is not
+}
+
+// Start starts a server of a version, until the test ends.
+func Start(t testing.TB, version string) *Server {
+	t.Helper()
+	s := &Server{version: version, time: uint64(time.Now().UnixMilli()) << 18, collections: map[string]*collection{}}
+	s.Address = serve(t, s)
+	return s
+}
+
+// serve serves the protocol until the test ends.
+func serve(t testing.TB, with milvuspb.MilvusServiceServer) (address string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer()
+	milvuspb.RegisterMilvusServiceServer(server, with)
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(listener) }()
+	t.Cleanup(func() {
+		server.Stop()
+		if err := <-done; err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+			t.Errorf("the server in memory ended: %v", err)
+		}
+	})
+	return listener.Addr().String()
+}
+
+// Client is a connection to the server.
+func (s *Server) Client(t testing.TB) *milvus.Server {
+	t.Helper()
+	c, err := milvus.Connect(context.WithoutCancel(t.Context()), milvus.Config{Address: s.Address, RetryFor: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// Become has the server be of another version, as after an upgrade.
+func (s *Server) Become(version string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.version = version
+}
+
+// Add adds a collection, which is loaded.
+func (s *Server) Add(t testing.TB, c *milvus.Collection) {
+	t.Helper()
+	layout, err := columns.NewLayout(c.Schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	copied := *c
+	copied.ID = rand.Int64() // no two servers give the same one
+	if len(copied.Partitions) == 0 {
+		copied.Partitions = []string{milvus.DefaultPartition}
+	}
+	s.collections[c.Name] = &collection{Collection: &copied, layout: layout}
+}
+
+// Sealed and Growing insert rows into a segment of that kind.
+func (s *Server) Sealed(t testing.TB, name string, rows labtest.Rows) { s.insert(t, name, rows, false) }
+
+// Growing inserts rows into a growing segment.
+func (s *Server) Growing(t testing.TB, name string, rows labtest.Rows) { s.insert(t, name, rows, true) }
+
+func (s *Server) insert(t testing.TB, name string, rows labtest.Rows, growing bool) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, err := s.collections[name].insert(rows.Columns, "", growing, s.tick()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Asked is how many queries were answered since it was last called: those for rows, and those for counts.
+func (s *Server) Asked() (rows, counts int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rows, counts = s.queries, s.counts
+	s.queries, s.counts = 0, 0
+	return rows, counts
+}
+
+// tick is the next timestamp; s.mu is held.
+func (s *Server) tick() uint64 {
+	s.time++
+	return s.time
+}
+
+func (c *collection) insert(data []*schemapb.FieldData, partition string, growing bool, at uint64) ([]columns.Key, error) {
+	rec, err := c.layout.Record(data)
+	if err != nil {
+		return nil, err
+	}
+	keys, named := c.layout.Keys(rec), map[string][]columns.Key{}
+	for _, f := range c.Schema.Fields {
+		if f.DataType == schemapb.DataType_Int64 || f.DataType == schemapb.DataType_VarChar {
+			named[f.Name] = columns.KeysOf(rec, f.Name)
+		}
+	}
+	if partition == "" {
+		partition = milvus.DefaultPartition
+	}
+	for i, k := range keys {
+		one, err := c.layout.Take(data, []int{i})
+		if err != nil {
+			return nil, err
+		}
+		values := map[string]columns.Key{}
+		for name, all := range named {
+			values[name] = all[i].Clone()
+		}
+		c.rows = append(c.rows, row{key: k.Clone(), values: values, data: one, partition: partition, growing: growing, written: at})
+	}
+	return keys, nil
+}
+
+func (s *Server) find(name string) (*collection, *commonpb.Status) {
+	c, ok := s.collections[name]
+	if !ok {
+		return nil, &commonpb.Status{ErrorCode: commonpb.ErrorCode_CollectionNotExists, Code: 100, Reason: "collection not found"}
+	}
+	return c, &commonpb.Status{}
+}
+
+// Connect tells the version.
+func (s *Server) Connect(context.Context, *milvuspb.ConnectRequest) (*milvuspb.ConnectResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return &milvuspb.ConnectResponse{Status: &commonpb.Status{}, ServerInfo: &commonpb.ServerInfo{BuildTags: s.version}}, nil
+}
+
+// ShowCollections lets everybody in.
+func (s *Server) ShowCollections(context.Context, *milvuspb.ShowCollectionsRequest) (*milvuspb.ShowCollectionsResponse, error) {
+	return &milvuspb.ShowCollectionsResponse{Status: &commonpb.Status{}}, nil
+}
+
+// DescribeCollection describes one.
+func (s *Server) DescribeCollection(_ context.Context, q *milvuspb.DescribeCollectionRequest) (*milvuspb.DescribeCollectionResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, st := s.find(q.CollectionName)
+	if c == nil {
+		return &milvuspb.DescribeCollectionResponse{Status: st}, nil
+	}
+	return &milvuspb.DescribeCollectionResponse{
+		Status: st, Schema: c.Schema, CollectionID: c.ID, ShardsNum: 1, CollectionName: c.Name, Properties: c.Properties,
+		ConsistencyLevel: c.ConsistencyLevel, Aliases: c.Aliases,
+	}, nil
+}
+
+// ShowPartitions lists them.
+func (s *Server) ShowPartitions(_ context.Context, q *milvuspb.ShowPartitionsRequest) (*milvuspb.ShowPartitionsResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, st := s.find(q.CollectionName)
+	if c == nil {
+		return &milvuspb.ShowPartitionsResponse{Status: st}, nil
+	}
+	return &milvuspb.ShowPartitionsResponse{Status: st, PartitionNames: slices.Clone(c.Partitions)}, nil
+}
+
+// DescribeIndex describes those of a collection.
+func (s *Server) DescribeIndex(_ context.Context, q *milvuspb.DescribeIndexRequest) (*milvuspb.DescribeIndexResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, st := s.find(q.CollectionName)
+	resp := &milvuspb.DescribeIndexResponse{Status: st}
+	if c == nil {
+		return resp, nil
+	}
+	for _, x := range c.Indexes {
+		resp.IndexDescriptions = append(resp.IndexDescriptions, &milvuspb.IndexDescription{IndexName: x.Name, FieldName: x.Field, Params: x.Params})
+	}
+	return resp, nil
+}
+
+// GetLoadState says that everything is loaded.
+func (s *Server) GetLoadState(context.Context, *milvuspb.GetLoadStateRequest) (*milvuspb.GetLoadStateResponse, error) {
+	return &milvuspb.GetLoadStateResponse{Status: &commonpb.Status{}, State: commonpb.LoadState_LoadStateLoaded}, nil
+}
+
+// AllocTimestamp is the present.
+func (s *Server) AllocTimestamp(context.Context, *milvuspb.AllocTimestampRequest) (*milvuspb.AllocTimestampResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return &milvuspb.AllocTimestampResponse{Status: &commonpb.Status{}, Timestamp: s.tick()}, nil
+}
+
+// Flush seals the growing segments.
+func (s *Server) Flush(_ context.Context, q *milvuspb.FlushRequest) (*milvuspb.FlushResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, name := range q.CollectionNames {
+		for i := range s.collections[name].rows {
+			s.collections[name].rows[i].growing = false
+		}
+	}
+	return &milvuspb.FlushResponse{Status: &commonpb.Status{}}, nil
+}
+
+// GetFlushState says that all is flushed.
+func (s *Server) GetFlushState(context.Context, *milvuspb.GetFlushStateRequest) (*milvuspb.GetFlushStateResponse, error) {
+	return &milvuspb.GetFlushStateResponse{Status: &commonpb.Status{}, Flushed: true}, nil
+}
+
+// GetPersistentSegmentInfo tells of one segment for each write.
+func (s *Server) GetPersistentSegmentInfo(_ context.Context, q *milvuspb.GetPersistentSegmentInfoRequest) (*milvuspb.GetPersistentSegmentInfoResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rows := map[int64]int64{}
+	for _, r := range s.collections[q.CollectionName].rows {
+		rows[int64(r.written)]++
+	}
+	resp := &milvuspb.GetPersistentSegmentInfoResponse{Status: &commonpb.Status{}}
+	for id, n := range rows {
+		resp.Infos = append(resp.Infos, &milvuspb.PersistentSegmentInfo{SegmentID: id, NumRows: n})
+	}
+	return resp, nil
+}
+
+// Upsert writes rows in place of all with the same keys.
+func (s *Server) Upsert(_ context.Context, q *milvuspb.UpsertRequest) (*milvuspb.MutationResult, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, at := s.collections[q.CollectionName], s.tick()
+	keys, err := c.insert(q.FieldsData, q.PartitionName, true, at)
+	if err != nil {
+		return nil, status.Error(codes.InvalidArgument, err.Error())
+	}
+	for _, k := range keys {
+		c.remove(at, func(r row) bool { return r.key == k && r.written < at })
+	}
+	return &milvuspb.MutationResult{Status: &commonpb.Status{}, UpsertCnt: int64(len(keys))}, nil
+}
+
+// Delete removes the rows of a filter.
+func (s *Server) Delete(_ context.Context, q *milvuspb.DeleteRequest) (*milvuspb.MutationResult, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	matches, err := parse(q.Expr)
+	if err != nil {
+		return nil, status.Error(codes.InvalidArgument, err.Error())
+	}
+	s.collections[q.CollectionName].remove(s.tick(), func(r row) bool { return matches(r.values) })
+	return &milvuspb.MutationResult{Status: &commonpb.Status{}}, nil
+}
+
+func (c *collection) remove(at uint64, gone func(row) bool) {
+	for i := range c.rows {
+		if c.rows[i].deleted == 0 && gone(c.rows[i]) {
+			c.rows[i].deleted = at
+		}
+	}
+}
+
+// later reports whether the server is of 2.5 or later; s.mu is held.
+func (s *Server) later() bool { return strings.TrimPrefix(s.version, "v") >= "2.5" }

@@ -1,0 +1,149 @@
+package memory
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+
+	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
+	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"migrate/internal/columns"
+)
+
+// Query answers as the package says.
+func (s *Server) Query(_ context.Context, q *milvuspb.QueryRequest) (*milvuspb.QueryResults, error) {
+	if s.Moved != nil {
+		s.Moved()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	matches, err := parse(q.Expr)
+	if err != nil {
+		return nil, status.Error(codes.InvalidArgument, err.Error())
+	}
+	c, st := s.find(q.CollectionName)
+	resp := &milvuspb.QueryResults{Status: st, CollectionName: q.CollectionName}
+	if c == nil {
+		return resp, nil
+	}
+	at := s.tick()
+	iterates := param(q, "iterator") == "True" && s.later()
+	if iterates && q.GuaranteeTimestamp == 0 {
+		resp.SessionTs = at
+	} else if iterates {
+		at = q.GuaranteeTimestamp
+	}
+	sealedOnly := param(q, "ignore_growing") == "True"
+	var found []row
+	for _, r := range c.rows {
+		named := len(q.PartitionNames) == 0 || slices.Contains(q.PartitionNames, r.partition)
+		if r.written <= at && (r.deleted == 0 || r.deleted > at) && named && !(sealedOnly && r.growing) && matches(r.values) {
+			found = append(found, r)
+		}
+	}
+	if slices.Equal(q.OutputFields, []string{"count(*)"}) {
+		s.counts++
+		resp.FieldsData = []*schemapb.FieldData{count(len(found))}
+		return resp, nil
+	}
+	s.queries++
+	found = s.answered(found)
+	switch ordered := param(q, "iterator") == "True"; {
+	case ordered && s.later():
+		found = firstThrough(found)
+	case !ordered && s.later():
+		rand.Shuffle(len(found), func(i, j int) { found[i], found[j] = found[j], found[i] })
+	}
+	if limit := param(q, "limit"); limit != "" {
+		n, err := strconv.Atoi(limit)
+		if err != nil {
+			return nil, status.Error(codes.InvalidArgument, err.Error())
+		}
+		found = found[:min(n, len(found))]
+	}
+	resp.FieldsData, err = c.columns(found, q.OutputFields)
+	return resp, err
+}
+
+func param(q *milvuspb.QueryRequest, key string) string {
+	i := slices.IndexFunc(q.QueryParams, func(kv *commonpb.KeyValuePair) bool { return kv.Key == key })
+	if i < 0 {
+		return ""
+	}
+	return q.QueryParams[i].Value
+}
+
+func count(n int) *schemapb.FieldData {
+	return &schemapb.FieldData{Type: schemapb.DataType_Int64, FieldName: "count(*)", Field: &schemapb.FieldData_Scalars{Scalars: &schemapb.ScalarField{
+		Data: &schemapb.ScalarField_LongData{LongData: &schemapb.LongArray{Data: []int64{int64(n)}}},
+	}}}
+}
+
+// answered are the rows in the order of their keys, any one of each, without those that are hidden or left out.
+func (s *Server) answered(found []row) []row {
+	slices.SortStableFunc(found, func(a, b row) int { return a.key.Compare(b.key) })
+	var rows []row
+	doubled := -1
+	for from := 0; from < len(found); {
+		to := from + 1
+		for to < len(found) && found[to].key == found[from].key {
+			to++
+		}
+		if to-from > 1 {
+			doubled = len(rows)
+		}
+		if !slices.Contains(s.Hide, found[from].key) {
+			rows = append(rows, found[from+rand.IntN(to-from)])
+		}
+		from = to
+	}
+	if s.LeavesOut && doubled >= 0 && len(rows) > 1 {
+		out := (doubled + 1) % len(rows)
+		rows = slices.Delete(rows, out, out+1)
+	}
+	return rows
+}
+
+// firstThrough ends rows in the order of their keys where those of a growing segment are through.
+func firstThrough(rows []row) []row {
+	for i := len(rows) - 1; i >= 0; i-- {
+		if rows[i].growing {
+			return rows[:i+1]
+		}
+	}
+	return rows
+}
+
+// columns are fields of some rows; without a row they have their types at least.
+func (c *collection) columns(rows []row, fields []string) ([]*schemapb.FieldData, error) {
+	none, err := c.none()
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range rows {
+		none = columns.Append(none, r.data)
+	}
+	return slices.DeleteFunc(none, func(d *schemapb.FieldData) bool { return !slices.Contains(fields, d.FieldName) }), nil
+}
+
+// none are the columns of no rows.
+func (c *collection) none() ([]*schemapb.FieldData, error) {
+	if len(c.rows) == 0 {
+		empty := make([]*schemapb.FieldData, len(c.Schema.Fields))
+		for i, f := range c.Schema.Fields {
+			empty[i] = &schemapb.FieldData{Type: f.DataType, FieldName: f.Name}
+		}
+		return empty, nil
+	}
+	one := make([]*schemapb.FieldData, len(c.rows[0].data))
+	for i, d := range c.rows[0].data {
+		one[i] = proto.Clone(d).(*schemapb.FieldData)
+	}
+	return c.layout.Take(one, nil)
+}

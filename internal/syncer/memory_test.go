@@ -1,0 +1,196 @@
+package syncer_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+
+	"migrate/checkpoint"
+	"migrate/internal/columns"
+	"migrate/internal/labtest"
+	"migrate/internal/labtest/memory"
+	"migrate/internal/milvus"
+	"migrate/internal/syncer"
+	"migrate/internal/verify"
+)
+
+// inMemory is a pair of which both sides are servers in memory, of any version.
+type inMemory struct {
+	pair
+	from, to *memory.Server
+}
+
+func newInMemory(t *testing.T, version string) inMemory {
+	t.Helper()
+	c := labtest.Collection(labtest.Schema(labtest.IntKey("id"), labtest.Vector("v", schemapb.DataType_FloatVector, 2)))
+	m := inMemory{from: memory.Start(t, version), to: memory.Start(t, version)}
+	m.from.Add(t, c)
+	m.to.Add(t, c)
+	m.pair = pair{m.from.Client(t), m.to.Client(t), c.Name, labtest.Local(t)}
+	return m
+}
+
+// numbered are rows with keys from one to another, the same for the same seed.
+func numbered(from, to int, seed uint64) labtest.Rows {
+	keys := labtest.Each(to-from, func(i int) int64 { return int64(from + i) })
+	return labtest.Rows{N: len(keys), Columns: []*schemapb.FieldData{labtest.Column(labtest.IntKey("id"), keys), labtest.Vectors("v", 2, len(keys), seed)}}
+}
+
+func (m inMemory) verified(t *testing.T) *verify.Report {
+	t.Helper()
+	open := func(server *milvus.Server) verify.Server {
+		side, err := verify.Open(t.Context(), server, m.name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return side
+	}
+	report, err := verify.Compare(t.Context(), open(m.source), open(m.target), verify.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report
+}
+
+// TestSyncWithShortPages brings a target in step with a 2.5 whose answers end early, for pages of queries and not for one a row.
+func TestSyncWithShortPages(t *testing.T) {
+	t.Parallel()
+	m := newInMemory(t, "v2.5.10")
+	m.from.Sealed(t, m.name, numbered(0, 3000, 1))
+	m.to.Sealed(t, m.name, numbered(0, 3000, 1))
+	m.from.Growing(t, m.name, numbered(3000, 3040, 2))
+	labtest.Upsert(t, m.source, m.name, numbered(500, 540, 3))
+	labtest.Delete(t, m.source, m.name, "id in [7, 8, 2999]")
+	m.from.Asked()
+	reports := m.wantSync(t)
+	if last := reports[len(reports)-1]; !last.Settled || last.Hot > 0 {
+		t.Errorf("not in step: %+v", last)
+	}
+	rows, counts := m.from.Asked()
+	if rows > 60 || counts > 120 {
+		t.Errorf("%d queries and %d counts for %d cycles over 6 ranges", rows, counts, len(reports))
+	}
+	if r := m.verified(t); !r.Equal || r.Right.Rows != 3037 {
+		t.Errorf("%d rows, %+v", r.Right.Rows, r.Rows)
+	}
+}
+
+// TestSyncBesideDuplicates brings 20 new rows though 1,500 keys were inserted again, and says for which it is in step.
+func TestSyncBesideDuplicates(t *testing.T) {
+	t.Parallel()
+	for _, version := range []string{"v2.3.5", "v2.5.10"} {
+		for name, seed := range map[string]uint64{"as they were": 1, "with other content": 9} {
+			t.Run(version+" "+name, func(t *testing.T) {
+				m := newInMemory(t, version)
+				m.from.LeavesOut = version == "v2.3.5"
+				m.from.Sealed(t, m.name, numbered(0, 3000, 1))
+				m.to.Sealed(t, m.name, numbered(0, 3000, 1))
+				m.from.Growing(t, m.name, numbered(0, 1500, seed))
+				m.from.Growing(t, m.name, numbered(5000, 5020, 4))
+				reports := m.wantSync(t)
+				last := reports[len(reports)-1]
+				if last.Position.But() != " but for 1,500 duplicate keys" {
+					t.Errorf("in step%s", last.Position.But())
+				}
+				r := m.verified(t)
+				if !r.Equal || r.Right.Rows != 3020 || !strings.HasPrefix(r.But(), "but for ") || r.Rows.Differing > 0 {
+					t.Errorf("%d rows, %q, %+v", r.Right.Rows, r.But(), r.Rows)
+				}
+			})
+		}
+	}
+}
+
+// TestDuplicatesOnTheTarget leaves one row of each key that the target has several of.
+func TestDuplicatesOnTheTarget(t *testing.T) {
+	t.Parallel()
+	m := newInMemory(t, "v2.5.10")
+	m.from.Sealed(t, m.name, numbered(0, 3000, 1))
+	m.to.Sealed(t, m.name, numbered(0, 3000, 1))
+	m.to.Sealed(t, m.name, numbered(100, 300, 1))
+	if r := m.verified(t); r.Equal || r.Rows.Extra != 200 {
+		t.Errorf("equal %t, %+v", r.Equal, r.Rows)
+	}
+	m.wantSync(t)
+	if r := m.verified(t); !r.Equal || r.Right.Rows != 3000 {
+		t.Errorf("%d rows, %+v", r.Right.Rows, r.Rows)
+	}
+}
+
+// TestRealDifferenceBesideDuplicates tells a row that differs from one of which another copy was read.
+func TestRealDifferenceBesideDuplicates(t *testing.T) {
+	t.Parallel()
+	m := newInMemory(t, "v2.5.10")
+	m.from.Sealed(t, m.name, numbered(0, 400, 1))
+	m.to.Sealed(t, m.name, numbered(0, 400, 1))
+	for seed := range uint64(4) {
+		m.from.Sealed(t, m.name, numbered(0, 200, 10+seed))
+	}
+	labtest.Upsert(t, m.target, m.name, numbered(300, 303, 5))
+	r := m.verified(t)
+	if r.Equal || r.Rows.Differing != 3 || r.Rows.Arbitrary == 0 || r.Rows.Arbitrary > 200 || r.LeftFound.Duplicates.Rows != 800 {
+		t.Errorf("equal %t, %+v, %+v", r.Equal, r.Rows, r.LeftFound)
+	}
+}
+
+// TestUnreadIsNotExpected takes nothing for granted of a range with a row that it could not read.
+func TestUnreadIsNotExpected(t *testing.T) {
+	t.Parallel()
+	m := newInMemory(t, "v2.5.10")
+	m.from.Sealed(t, m.name, numbered(0, 3000, 1))
+	m.to.Sealed(t, m.name, numbered(0, 2000, 1))
+	m.from.Hide = numberedKeys(numbered(2500, 2501, 1))
+	reports, err := m.sync(t, m.options())
+	if !errors.Is(err, verify.ErrDiffers) || !strings.Contains(err.Error(), "1 rows are counted and never returned") {
+		t.Errorf("a row that is never returned: %v", err)
+	}
+	if last := reports[len(reports)-1]; last.Hot != 1 || last.InStep {
+		t.Errorf("%+v", last)
+	}
+	m.from.Hide = nil
+	m.wantSync(t)
+	if r := m.verified(t); !r.Equal || r.Right.Rows != 3000 {
+		t.Errorf("%d rows, %+v", r.Right.Rows, r.Rows)
+	}
+}
+
+// TestCutoverBesideDuplicates refuses to switch while keys have several rows, and says which; or switches where that is allowed, and the
+// certificate bears it.
+func TestCutoverBesideDuplicates(t *testing.T) {
+	t.Parallel()
+	m := newInMemory(t, "v2.3.5")
+	m.from.Sealed(t, m.name, numbered(0, 1200, 1))
+	m.to.Sealed(t, m.name, numbered(0, 1200, 1))
+	for seed := range uint64(4) {
+		m.from.Sealed(t, m.name, numbered(0, 1000, 10+seed))
+	}
+	m.wantSync(t)
+	how := syncer.Switching{To: checkpoint.Target, Still: time.Millisecond}
+	_, err := syncer.Switch(t.Context(), m.source, m.target, m.sink, m.options(), how)
+	if !errors.Is(err, syncer.ErrDuplicates) || !strings.Contains(err.Error(), "id in [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]") {
+		t.Fatalf("a cutover beside duplicate keys: %v", err)
+	}
+	how.AllowDuplicates = true
+	done, err := syncer.Switch(t.Context(), m.source, m.target, m.sink, m.options(), how)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := done.Certificate.HTML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !done.Certificate.AllowedDuplicates || !strings.Contains(string(page), "duplicate keys") {
+		t.Errorf("the certificate does not bear it: %t\n%s", done.Certificate.AllowedDuplicates, page)
+	}
+}
+
+func numberedKeys(rows labtest.Rows) []columns.Key {
+	var keys []columns.Key
+	for _, id := range rows.Columns[0].GetScalars().GetLongData().GetData() {
+		keys = append(keys, columns.IntKey(id))
+	}
+	return keys
+}
