@@ -104,7 +104,7 @@ func describe(ctx context.Context, server *milvus.Server, collection string) (*m
 	if err != nil {
 		return nil, err
 	}
-	if fields := server.Capabilities.Unsupported(coll.Schema); len(fields) > 0 {
+	if fields := server.Capabilities().Unsupported(coll.Schema); len(fields) > 0 {
 		return nil, fmt.Errorf("exporting %q: %w: %s", collection, ErrUnsupported, strings.Join(fields, ", "))
 	}
 	if _, err := columns.NewLayout(coll.Schema); err != nil {
@@ -249,7 +249,7 @@ func (e *export) complete(ctx context.Context) (*manifest.Manifest, error) {
 	job := e.job.Job()
 	m := &manifest.Manifest{
 		Format: manifest.Version, Job: job.Name, Started: job.Started, Snapshot: job.Snapshot, Collection: manifest.Describe(e.reader.Collection),
-		Source: manifest.Server{Address: e.server.Address, Version: e.server.Version},
+		Source: manifest.Server{Address: e.server.Address, Version: e.server.Version()},
 	}
 	for _, p := range job.Parts {
 		m.Add(p.Part, p.Findings)

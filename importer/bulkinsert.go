@@ -79,13 +79,13 @@ func (s jobState) inWords() JobState {
 
 // dialect chooses how a server is told to bulk-insert, and makes sure that it listens.
 func dialect(ctx context.Context, server *milvus.Server) (bulkInserter, error) {
-	switch can := server.Capabilities; {
+	switch can := server.Capabilities(); {
 	case can.GRPCImport:
 		return grpcImport{server}, nil
 	case can.RESTImport:
 		return restImport{server.ImportJobs()}, server.ImportJobs().Check(ctx)
 	}
-	return nil, fmt.Errorf("%w: this migrate bulk-inserts into Milvus 2.3 and later, and %s is %q", ErrTarget, server.Address, server.Version)
+	return nil, fmt.Errorf("%w: this migrate bulk-inserts into Milvus 2.3 and later, and %s is %q", ErrTarget, server.Address, server.Version())
 }
 
 const pollEvery = 500 * time.Millisecond

@@ -24,12 +24,12 @@ func (im *importing) checkServer(ctx context.Context) (err error) {
 	if err := checkpoint.CheckCollection(im.opts.As); err != nil {
 		return err
 	}
-	if im.server.Capabilities.ImportLosesStats && !im.opts.Force {
+	if im.server.Capabilities().ImportLosesStats && !im.opts.Force {
 		return fmt.Errorf("%w: Milvus %s loses the statistics of imported segments (milvus-io/milvus#33476); upgrade it to 2.4.4 or later, or go on with --force",
-			ErrTarget, im.server.Version)
+			ErrTarget, im.server.Version())
 	}
-	if fields := im.server.Capabilities.Unsupported(im.target.Schema); len(fields) > 0 {
-		return fmt.Errorf("%w: Milvus %s does not take the types of %s", ErrTarget, im.server.Version, strings.Join(fields, ", "))
+	if fields := im.server.Capabilities().Unsupported(im.target.Schema); len(fields) > 0 {
+		return fmt.Errorf("%w: Milvus %s does not take the types of %s", ErrTarget, im.server.Version(), strings.Join(fields, ", "))
 	}
 	im.bulk, err = dialect(ctx, im.server)
 	return err

@@ -27,7 +27,7 @@ func (im *importing) insertParts(ctx context.Context) error {
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(im.opts.Jobs)
-	for _, parts := range groups(im.job.Job().Parts, im.server.Capabilities.FilesPerJob, im.opts.Jobs) {
+	for _, parts := range groups(im.job.Job().Parts, im.server.Capabilities().FilesPerJob, im.opts.Jobs) {
 		g.Go(func() error {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)

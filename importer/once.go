@@ -136,7 +136,7 @@ func (im *importing) settle(ctx context.Context, unsettled []group, lastSeen tim
 
 // mayHaveForgotten reports whether a job that ended after a point in time may be gone from the server's list.
 func (im *importing) mayHaveForgotten(since time.Time) bool {
-	return time.Since(since) > im.server.Capabilities.JobsKnownFor
+	return time.Since(since) > im.server.Capabilities().JobsKnownFor
 }
 
 // adopt records the jobs that the server knows for the groups' files, and returns the groups that it has none for.

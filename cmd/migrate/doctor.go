@@ -66,13 +66,13 @@ var errUnfit = fmt.Errorf("not everything is fit for a move; see above")
 // tryImport looks whether a target takes bulk inserts.
 func tryImport(ctx context.Context, conn *milvus.Server) finding {
 	const what = "target bulk insert"
-	switch can := conn.Capabilities; {
+	switch can := conn.Capabilities(); {
 	case can.ImportLosesStats:
 		return finding{what, "it loses the statistics of imported segments (milvus-io/milvus#33476): upgrade it to 2.4.4 or later", true}
 	case can.GRPCImport:
 		return finding{what, "by the calls of Milvus 2.3", false}
 	case !can.RESTImport:
-		return finding{what, fmt.Sprintf("nothing is known of version %q", conn.Version), true}
+		return finding{what, fmt.Sprintf("nothing is known of version %q", conn.Version()), true}
 	}
 	if err := conn.ImportJobs().Check(ctx); err != nil {
 		return finding{what, explain(err), true}
@@ -92,7 +92,7 @@ func tryServer(ctx context.Context, side string, cfg milvus.Config, more ...func
 		return []finding{{side, explain(err), true}}
 	}
 	defer conn.Close()
-	found := []finding{{side, fmt.Sprintf("%s answers, Milvus %s", cfg.Address, conn.Version), false}, tryClock(ctx, side, conn)}
+	found := []finding{{side, fmt.Sprintf("%s answers, Milvus %s", cfg.Address, conn.Version()), false}, tryClock(ctx, side, conn)}
 	for _, try := range more {
 		found = append(found, try(ctx, conn))
 	}

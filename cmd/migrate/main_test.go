@@ -16,6 +16,7 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+	"google.golang.org/protobuf/proto"
 
 	"migrate/deploy/lab"
 	"migrate/internal/labtest"
@@ -264,9 +265,13 @@ func refusesPartly(t *testing.T, server *milvus.Server, name string) {
 func createRaw(t *testing.T, server *milvus.Server, c *milvus.Collection) {
 	t.Helper()
 	labtest.DropLater(t, server, c.Name)
-	all := *server
-	all.Capabilities.Types = append(all.Capabilities.Types, schemapb.DataType_Float16Vector)
-	if err := all.Create(t.Context(), c); err != nil {
+	named := milvus.CloneSchema(c.Schema)
+	named.Name = c.Name
+	schema, err := proto.Marshal(named)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := server.Service().CreateCollection(t.Context(), &milvuspb.CreateCollectionRequest{CollectionName: c.Name, Schema: schema}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -90,11 +90,11 @@ func (c config) targetLacks(ctx context.Context, coll *milvus.Collection) ([]str
 	}
 	defer server.Close()
 	var lacks []string
-	if fields := server.Capabilities.Unsupported(coll.Schema); len(fields) > 0 {
+	if fields := server.Capabilities().Unsupported(coll.Schema); len(fields) > 0 {
 		lacks = append(lacks, "it does not take the types of "+strings.Join(fields, ", "))
 	}
-	if server.Capabilities.ImportLosesStats {
-		lacks = append(lacks, "Milvus "+server.Version+" loses the statistics of imported segments, and import refuses it unless told --force")
+	if server.Capabilities().ImportLosesStats {
+		lacks = append(lacks, "Milvus "+server.Version()+" loses the statistics of imported segments, and import refuses it unless told --force")
 	}
 	name := coll.Name
 	if c.As != "" {

@@ -66,7 +66,7 @@ type Still struct {
 
 // NewParty describes a collection on a server.
 func NewParty(role string, server *milvus.Server, c *milvus.Collection) Party {
-	return Party{Role: role, Address: server.Address, Version: server.Version, CollectionID: c.ID, Collection: manifest.Describe(c)}
+	return Party{Role: role, Address: server.Address, Version: server.Version(), CollectionID: c.ID, Collection: manifest.Describe(c)}
 }
 
 // Prefix begins the names of all certificates of a job's collection.

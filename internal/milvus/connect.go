@@ -14,7 +14,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
 	"github.com/milvus-io/milvus-sdk-go/v2/client"
 	"google.golang.org/grpc"
@@ -48,10 +47,9 @@ func (c Config) LogValue() slog.Value {
 
 // Server is a connection to one Milvus server, safe for use by several goroutines.
 type Server struct {
-	Address      string
-	Version      string // as the server gives it, e.g. "v2.3.5-lite"
-	Capabilities Capabilities
+	Address string
 
+	identity
 	svc      milvuspb.MilvusServiceClient
 	jobs     *ImportJobs
 	sdk      *client.GrpcClient
@@ -77,6 +75,7 @@ func Connect(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, err
 	}
 	p, r := &pace{changes: seldom{burst: 5}}, &retrier{total: cfg.RetryFor}
+	s := &Server{Address: cfg.Address, pace: p, retry: r, database: cfg.Database, jobs: newImportJobs(cfg, security)}
 	creds := insecure.NewCredentials()
 	if security != nil {
 		creds = credentials.NewTLS(security)
@@ -94,18 +93,17 @@ func Connect(ctx context.Context, cfg Config) (*Server, error) {
 			grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 20 * time.Second}),
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(math.MaxInt32)),
 			grpc.WithInitialWindowSize(window), grpc.WithInitialConnWindowSize(window), grpc.WithReadBufferSize(readBuffer),
-			grpc.WithChainUnaryInterceptor(p.hold, r.intercept, p.watch, checkStatus, shield),
+			grpc.WithStatsHandler(&s.connections),
+			grpc.WithChainUnaryInterceptor(s.recognize, p.hold, r.intercept, p.watch, checkStatus, shield),
 		},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("connecting to milvus at %s: %w", cfg.Address, err)
 	}
-	sdk := c.(*client.GrpcClient)
-	s := &Server{
-		Address: cfg.Address, svc: sdk.Service, sdk: sdk, pace: p, retry: r, database: cfg.Database, jobs: newImportJobs(cfg, security),
-	}
+	s.sdk = c.(*client.GrpcClient)
+	s.svc = s.sdk.Service
 	if err := s.hello(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("connecting to milvus at %s: %w", cfg.Address, err), sdk.Close())
+		return nil, errors.Join(fmt.Errorf("connecting to milvus at %s: %w", cfg.Address, err), s.sdk.Close())
 	}
 	return s, nil
 }
@@ -141,17 +139,13 @@ func (s *Server) WatchRetries(watch func(method string, err error)) {
 func (s *Server) hello(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(WithoutRetry(ctx), loginTimeout)
 	defer cancel()
-	resp, err := s.svc.Connect(ctx, &milvuspb.ConnectRequest{
-		ClientInfo: &commonpb.ClientInfo{SdkType: "Golang", SdkVersion: "migrate"},
-	})
-	if err != nil {
+	if err := s.ask(ctx, s.svc); err != nil {
 		return err
 	}
-	s.Version = resp.GetServerInfo().GetBuildTags()
-	s.Capabilities = capabilitiesOf(s.Version)
-	s.jobs.idempotent, s.jobs.twoPhases = s.Capabilities.IdempotentImport, s.Capabilities.ImportCommit
+	can := s.Capabilities()
+	s.jobs.idempotent, s.jobs.twoPhases = can.IdempotentImport, can.ImportCommit
 	// Connect answers before the login is checked; this does not.
-	_, err = s.svc.ShowCollections(ctx, &milvuspb.ShowCollectionsRequest{DbName: s.database})
+	_, err := s.svc.ShowCollections(ctx, &milvuspb.ShowCollectionsRequest{DbName: s.database})
 	return err
 }
 

@@ -65,7 +65,7 @@ func Open(ctx context.Context, server *milvus.Server, coll *milvus.Collection) (
 
 // begin takes a snapshot where the server gives one, and the present time elsewhere.
 func (r *Reader) begin(ctx context.Context) (err error) {
-	if r.server.Capabilities.SnapshotReads {
+	if r.server.Capabilities().SnapshotReads {
 		resp, err := r.ask(ctx, AllPartitions, r.Layout.Expr(columns.Range{}), []string{r.Layout.KeyName()}, limited(1))
 		if err != nil {
 			return fmt.Errorf("taking a snapshot of %q: %w", r.Collection.Name, err)

@@ -79,7 +79,7 @@ func (s *syncing) segments(ctx context.Context) (map[int64]int64, error) {
 }
 
 func segments(ctx context.Context, server *milvus.Server, collection string) (map[int64]int64, error) {
-	if !server.Capabilities.SegmentRows {
+	if !server.Capabilities().SegmentRows {
 		return nil, nil
 	}
 	return server.Segments(ctx, collection)

@@ -21,7 +21,7 @@ func TestLater(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { server.Close() })
-			if server.Capabilities.SegmentRows {
+			if server.Capabilities().SegmentRows {
 				t.Fatal("it tells the rows of its segments")
 			}
 			p := pair{server, labtest.Source(t), "", labtest.Local(t)}

@@ -194,3 +194,25 @@ func numberedKeys(rows labtest.Rows) []columns.Key {
 	}
 	return keys
 }
+
+// TestUpgradeUnderASync goes on as its source becomes a 2.5, and reads it as one from then on.
+func TestUpgradeUnderASync(t *testing.T) {
+	t.Parallel()
+	m := newInMemory(t, "v2.4.15")
+	m.from.Sealed(t, m.name, numbered(0, 1000, 1))
+	m.wantSync(t)
+	m.from.Upgrade(t, "v2.5.10")
+	m.from.Growing(t, m.name, numbered(1000, 1010, 1))
+	m.from.Sealed(t, m.name, numbered(2000, 2100, 1))
+	m.wantSync(t)
+	if !m.source.Capabilities().SnapshotReads || m.source.Version() != "v2.5.10" {
+		t.Errorf("still taken for %s", m.source.Version())
+	}
+	side, err := verify.Open(t.Context(), m.source, m.name)
+	if err != nil || side.Snapshot() == 0 {
+		t.Errorf("no snapshot: %v", err)
+	}
+	if r := m.verified(t); !r.Equal || r.Right.Rows != 1110 {
+		t.Errorf("%d rows, %+v", r.Right.Rows, r.Rows)
+	}
+}

@@ -41,6 +41,7 @@ type Server struct {
 	Moved func()
 
 	milvuspb.UnimplementedMilvusServiceServer
+	stop        func()
 	mu          sync.Mutex
 	version     string
 	time        uint64
@@ -69,14 +70,14 @@ type row struct {
 func Start(t testing.TB, version string) *Server {
 	t.Helper()
 	s := &Server{version: version, time: uint64(time.Now().UnixMilli()) << 18, collections: map[string]*collection{}}
-	s.Address = serve(t, s)
+	s.Address, s.stop = serve(t, "127.0.0.1:0", s)
 	return s
 }
 
-// serve serves the protocol until the test ends.
-func serve(t testing.TB, with milvuspb.MilvusServiceServer) (address string) {
+// serve serves the protocol until the test ends, or it is stopped.
+func serve(t testing.TB, at string, with milvuspb.MilvusServiceServer) (address string, stop func()) {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", at)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,13 +85,24 @@ func serve(t testing.TB, with milvuspb.MilvusServiceServer) (address string) {
 	milvuspb.RegisterMilvusServiceServer(server, with)
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(listener) }()
-	t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		server.Stop()
 		if err := <-done; err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 			t.Errorf("the server in memory ended: %v", err)
 		}
 	})
-	return listener.Addr().String()
+	t.Cleanup(stop)
+	return listener.Addr().String(), stop
+}
+
+// Upgrade stops the server, and starts it again at its address as one of another version.
+func (s *Server) Upgrade(t testing.TB, version string) {
+	t.Helper()
+	s.stop()
+	s.mu.Lock()
+	s.version = version
+	s.mu.Unlock()
+	_, s.stop = serve(t, s.Address, s)
 }
 
 // Client is a connection to the server.
@@ -102,13 +114,6 @@ func (s *Server) Client(t testing.TB) *milvus.Server {
 	}
 	t.Cleanup(func() { c.Close() })
 	return c
-}
-
-// Become has the server be of another version, as after an upgrade.
-func (s *Server) Become(version string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.version = version
 }
 
 // Add adds a collection, which is loaded.

@@ -51,7 +51,8 @@ func Replay(t testing.TB, folder string) *milvus.Server {
 	for _, file := range files {
 		p.load(file)
 	}
-	server, err := milvus.Connect(context.WithoutCancel(t.Context()), milvus.Config{Address: serve(t, p)})
+	address, _ := serve(t, "127.0.0.1:0", p)
+	server, err := milvus.Connect(context.WithoutCancel(t.Context()), milvus.Config{Address: address})
 	if err != nil {
 		t.Fatal(err)
 	}
