@@ -108,10 +108,20 @@ func TestRate(t *testing.T) {
 	}
 }
 
-// TestBoundToItsParameters refuses a run with others, and says which differ.
+// TestBoundToItsParameters refuses a run with others, and says which differ; unless nothing was done, so that the job begins anew.
 func TestBoundToItsParameters(t *testing.T) {
 	sink := newSink(t)
-	_, h := acquire(t, sink, fresh())
+	_, untouched := acquire(t, sink, fresh())
+	untouched.Suspend(t.Context(), errors.New("a cause"))
+	larger := fresh()
+	larger.Params["part size"] = "1"
+	ctx, h := acquire(t, sink, larger)
+	if h.Resumed || h.Epoch() != 2 || h.Job().Params["part size"] != "1" {
+		t.Errorf("an export that has done nothing, begun with other parameters: %+v", h.Job())
+	}
+	if err := h.Update(ctx, onePart); err != nil {
+		t.Fatal(err)
+	}
 	h.Suspend(t.Context(), errors.New("a cause"))
 	other := fresh()
 	other.Params["source"] = "b:2"
@@ -151,7 +161,7 @@ func TestLateOwner(t *testing.T) {
 	}
 }
 
-// expire lets the lease run out, as its time would.
+// expire has the owner be gone, as a process that ended.
 func expire(t *testing.T, sink *faults.Faults) {
 	t.Helper()
 	text, version, err := sink.Load(t.Context(), name)
@@ -162,7 +172,7 @@ func expire(t *testing.T, sink *faults.Faults) {
 	if err := sealed.Unmarshal(text, &j); err != nil {
 		t.Fatal(err)
 	}
-	j.Lease.Expires = time.Now().Add(-time.Second)
+	j.Lease.Owner.Start += "0"
 	if text, err = sealed.Marshal(j); err != nil {
 		t.Fatal(err)
 	}

@@ -87,11 +87,13 @@ type Holder struct {
 	mu      sync.Mutex
 	job     Job
 	version sinks.Version
+	renewed time.Time // when the last write began that was stored, by the monotonic clock too
 }
 
 // Acquire takes the job that fresh begins, or goes on with it where its document is there and not done. The context
 // that it returns ends when another process takes the job over, with ErrLost as its cause, and when the lease can't be
-// renewed in time, with ErrExpired. ErrHeld where another owns it, ErrOther where the document was begun with other
+// renewed in time, with ErrExpired. Where another seems to own it, it is watched for up to half a minute. ErrHeld where that one renews
+// its lease, ErrOther where the document was begun with other
 // parameters.
 func Acquire(ctx context.Context, sink sinks.Sink, name string, fresh Job) (context.Context, *Holder, error) {
 	store, err := swapper(sink)
@@ -99,7 +101,7 @@ func Acquire(ctx context.Context, sink sinks.Sink, name string, fresh Job) (cont
 		return nil, nil, err
 	}
 	h := &Holder{LastSeen: clock.Now(ctx), store: store, sink: sink, name: name, job: fresh}
-	there, version, err := load(ctx, store, name)
+	there, version, err := free(ctx, store, name)
 	switch {
 	case errors.Is(err, sinks.ErrNotExist):
 	case errors.Is(err, ErrDamaged):
@@ -107,7 +109,7 @@ func Acquire(ctx context.Context, sink sinks.Sink, name string, fresh Job) (cont
 	case err != nil:
 		return nil, nil, err
 	default:
-		if err := h.takeOver(there, version, fresh, clock.Now(ctx)); err != nil {
+		if err := h.takeOver(there, version, fresh); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -135,19 +137,17 @@ func Acquire(ctx context.Context, sink sinks.Sink, name string, fresh Job) (cont
 	return ctx, h, nil
 }
 
-// takeOver goes on with a document that is there, unless it is held or bound otherwise.
-func (h *Holder) takeOver(there *Job, version sinks.Version, fresh Job, now time.Time) error {
+// takeOver goes on with a document that is there and free, unless it is bound otherwise.
+func (h *Holder) takeOver(there *Job, version sinks.Version, fresh Job) error {
 	lease := there.Lease
-	if there.live(now) {
-		return fmt.Errorf("%s %q: %w: %s, %s", there.Kind, there.Name, ErrHeld, lease.Owner, lease.until(now))
-	}
 	h.version = version
-	if there.State == Done {
+	other := there.bound(fresh.Params)
+	if there.State == Done || other != nil && there.untouched() {
 		h.job.Lease.Epoch = lease.Epoch
 		return nil
 	}
-	if err := there.bound(fresh.Params); err != nil {
-		return err
+	if other != nil {
+		return other
 	}
 	if there.State == Running {
 		slog.Warn("taking over a job whose owner is gone", "job", there.Name, "owner", lease.Owner.String())
@@ -171,6 +171,7 @@ func (h *Holder) Epoch() int64 { return h.Job().Lease.Epoch }
 func (h *Holder) Update(ctx context.Context, change func(*Job)) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	began := time.Now()
 	next := h.job
 	next.Parts = slices.Clone(h.job.Parts) // a change that can't be stored leaves no trace
 	change(&next)
@@ -193,7 +194,7 @@ func (h *Holder) Update(ctx context.Context, change func(*Job)) error {
 	if err != nil {
 		return fmt.Errorf("writing the checkpoint of %q: %w", next.Name, err)
 	}
-	h.job, h.version = next, version
+	h.job, h.version, h.renewed = next, version, began
 	return nil
 }
 
@@ -256,9 +257,13 @@ func (h *Holder) StillOwner(ctx context.Context) error {
 	return h.Update(ctx, func(*Job) {})
 }
 
+// expired is ErrExpired where the lease was not renewed for its length: by the monotonic clock, which no jump moves, or by the wall
+// clock, which goes on while the machine sleeps.
 func (h *Holder) expired(ctx context.Context) error {
-	job := h.Job()
-	if clock.Now(ctx).Before(job.Lease.Expires) {
+	h.mu.Lock()
+	job, renewed := h.job, h.renewed
+	h.mu.Unlock()
+	if clock.Now(ctx).Before(job.Lease.Expires) && time.Since(renewed) < leaseTime {
 		return nil
 	}
 	return fmt.Errorf("%s %q: %w: its lease ran out at %s, and its checkpoint could not be written before that",

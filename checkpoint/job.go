@@ -125,6 +125,13 @@ func (j *Job) Finished() (parts int, rows int64) {
 	return parts, rows
 }
 
+// untouched reports whether nothing was done of a job that is bound to its parameters: an export that has finished no part. It may
+// begin anew with others.
+func (j *Job) untouched() bool {
+	parts, _ := j.Finished()
+	return j.Kind == Export && parts == 0
+}
+
 // Rate is how many rows a second its owner has finished, or the last one: what was finished before, and the time in which
 // nobody owned it, tell nothing of how long the rest takes.
 func (j *Job) Rate() float64 {

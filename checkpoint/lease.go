@@ -1,39 +1,71 @@
 package checkpoint
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"migrate/internal/clock"
+	"migrate/sinks"
 )
 
-// Lease says who owns a job, and until when it need not be asked again. A new owner raises the epoch, which fences the
-// one before: its next write is refused.
+// Lease says who owns a job. Its owner renews it; it has lapsed when one who would have the job has seen it unchanged for its
+// length, whatever the clocks of the two machines say. A new owner raises the epoch, which fences the one before: its next write
+// is refused.
 type Lease struct {
 	ID      string    `json:"id"` // random: no two owners have the same, not even of one process
 	Owner   Owner     `json:"owner"`
 	Epoch   int64     `json:"epoch"`
-	Expires time.Time `json:"expires"`
+	Expires time.Time `json:"expires"` // by its owner's clock; a hint for others
 }
 
-// until says how long a lease holds. With clocks that agree no lease ends later than leaseTime from now.
-func (l Lease) until(now time.Time) string {
-	ends := fmt.Sprintf("until %s unless it renews", l.Expires.Local().Format(time.TimeOnly))
-	if ahead := l.Expires.Sub(now) - leaseTime; ahead > time.Second {
-		return fmt.Sprintf("%s; that machine's clock is %v or more ahead of this one's", ends, ahead.Round(time.Second))
-	}
-	return ends
-}
-
-// leaseTime is how long a lease holds without being renewed, and renewEvery how often it is.
+// leaseTime is how long a lease holds without being renewed, renewEvery how often it is, and watchEvery how often one who would
+// have the job looks.
 const (
 	leaseTime  = 30 * time.Second
 	renewEvery = leaseTime / 3
+	watchEvery = time.Second
 )
+
+// held reports whether a process may have the job: it was taken, and its owner is not known to be gone.
+func (j *Job) held() bool { return j.State == Running && !kernel.gone(j.Lease.Owner) }
+
+// free loads a document that nobody holds. One that seems to be held is watched for as long as a lease: ErrHeld where it is renewed
+// meanwhile, or where its owner lives on this machine, by whose clock it still holds.
+func free(ctx context.Context, store sinks.Swapper, name string) (*Job, sinks.Version, error) {
+	job, version, err := load(ctx, store, name)
+	if err != nil || !job.held() {
+		return job, version, err
+	}
+	if kernel.near(job.Lease.Owner) && clock.Now(ctx).Before(job.Lease.Expires) {
+		return nil, "", heldError(job)
+	}
+	slog.InfoContext(ctx, "seeing whether the job's owner still renews its lease", "job", job.Name, "owner", job.Lease.Owner.String(), "for", leaseTime)
+	for seen := time.Now(); time.Since(seen) < leaseTime; {
+		if err := clock.Sleep(ctx, watchEvery); err != nil {
+			return nil, "", err
+		}
+		now, latest, err := load(ctx, store, name)
+		if err != nil || !now.held() {
+			return now, latest, err
+		}
+		if latest != version {
+			return nil, "", heldError(now)
+		}
+	}
+	return job, version, nil
+}
+
+func heldError(j *Job) error {
+	return fmt.Errorf("%s %q: %w: %s, which renews its lease", j.Kind, j.Name, ErrHeld, j.Lease.Owner)
+}
 
 // Owner is a process on a machine. The start time tells it from a later one with the same id.
 type Owner struct {
@@ -63,10 +95,12 @@ func (p proc) self() Owner {
 
 // gone reports whether an owner is known to have ended. Only a process of this machine whose number means the same here
 // can be known so; any other has to let its lease run out.
-func (p proc) gone(o Owner) bool {
+func (p proc) gone(o Owner) bool { return p.near(o) && p.ended(o.PID, o.Start) }
+
+// near reports whether an owner is, or was, a process of this machine, by a number that means the same here.
+func (p proc) near(o Owner) bool {
 	me := p.self()
-	near := o.Host == me.Host && o.Boot == me.Boot && o.Boot != "" && o.Namespace == me.Namespace && o.Namespace != ""
-	return near && p.ended(o.PID, o.Start)
+	return o.Host == me.Host && o.Boot == me.Boot && o.Boot != "" && o.Namespace == me.Namespace && o.Namespace != ""
 }
 
 // ended asks the kernel whether there is a process of that number, since /proc may hide those of other users. Where it is

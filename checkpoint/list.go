@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"strings"
@@ -48,30 +49,29 @@ func List(ctx context.Context, sink sinks.Sink) ([]Job, error) {
 	return jobs, nil
 }
 
-// Standing is the state of a job as it is now: a running one whose owner is gone, or has let its lease run out, was
-// interrupted.
+// Standing is the state of a job as one look tells it: a running one whose owner is gone, or whose lease has run out by this
+// machine's clock, was interrupted. It is for people: Acquire and Remove look longer, and at no clock.
 func (j *Job) Standing() State {
-	if j.State == Running && !j.live(time.Now()) {
+	if j.State == Running && (!j.held() || time.Now().After(j.Lease.Expires)) {
 		return Interrupted
 	}
 	return j.State
 }
 
-// live reports whether a process has the job.
-func (j *Job) live(now time.Time) bool {
-	return j.State == Running && now.Before(j.Lease.Expires) && !kernel.gone(j.Lease.Owner)
-}
-
 // Remove removes everything in a job's folder on a sink: its documents, parts and manifest. ErrHeld where a process has
 // one of its jobs.
 func Remove(ctx context.Context, sink sinks.Sink, name string) error {
-	jobs, err := List(ctx, sink)
+	store, err := swapper(sink)
 	if err != nil {
 		return err
 	}
-	for _, j := range jobs {
-		if j.Name == name && j.live(time.Now()) {
-			return fmt.Errorf("removing %q: %w: %s", name, ErrHeld, j.Lease.Owner)
+	documents, err := Documents(ctx, sink, name)
+	if err != nil {
+		return err
+	}
+	for _, d := range documents {
+		if _, _, err := free(ctx, store, d); err != nil && !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrVersion) && !errors.Is(err, sinks.ErrNotExist) {
+			return fmt.Errorf("removing %q: %w", name, err)
 		}
 	}
 	for info, err := range sink.List(ctx, name+"/") {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -135,8 +136,9 @@ type export struct {
 	sink       sinks.Sink
 	opts       Options
 	job        *checkpoint.Holder
-	replaces   bool // a complete export stands there
-	begun      bool // none stands there any more, so that parts may come and go
+	replaces   bool        // a complete export stands there
+	begun      bool        // none stands there any more, so that parts may come and go
+	late       atomic.Bool // a part was given up while it was being put: the store may have it later
 }
 
 // run exports all parts that are not finished, and makes the export complete.
@@ -211,15 +213,16 @@ func (e *export) sweep(ctx context.Context) error {
 			e.opts.Kept(p.Rows.Rows, p.Bytes)
 			continue
 		}
-		if err := sweeper.Sweep(ctx, e.objectName(p)); err != nil {
+		if err := sweeper.Sweep(ctx, e.objectName(p, e.job.Epoch()-1)); err != nil {
 			return fmt.Errorf("removing what an interrupted export left: %w", err)
 		}
 	}
 	return nil
 }
 
-func (e *export) objectName(p checkpoint.Part) string {
-	return path.Join(e.opts.Job, manifest.PartName(p.Partition, p.Number))
+// objectName is where an owner of the job puts a part.
+func (e *export) objectName(p checkpoint.Part, epoch int64) string {
+	return path.Join(e.opts.Job, manifest.PartName(p.Partition, p.Number, epoch))
 }
 
 // exportParts exports several parts at once; the first error ends the others.
@@ -238,7 +241,7 @@ func (e *export) exportParts(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			return e.job.Update(ctx, func(j *checkpoint.Job) { j.Parts[i] = done })
+			return e.job.Update(ctx, func(j *checkpoint.Job) { j.Parts[i] = done }) // refused where the job is another's by now
 		})
 	}
 	return g.Wait()
@@ -285,6 +288,9 @@ func (e *export) end(ctx context.Context, cause error) error {
 		_, err := e.remove(clean, func(string) bool { return false })
 		cause = errors.Join(cause, err)
 	}
+	if e.late.Load() { // the document is left, so that the next owner has another epoch in the names of its parts
+		return errors.Join(cause, e.job.Release(ctx, checkpoint.Interrupted, cause))
+	}
 	return errors.Join(cause, e.job.Remove(clean))
 }
 
@@ -308,13 +314,20 @@ var errEmpty = errors.New("range is empty")
 
 // exportPart writes one range into one object.
 func (e *export) exportPart(ctx context.Context, p checkpoint.Part) (checkpoint.Part, error) {
+	if err := e.job.StillOwner(ctx); err != nil {
+		return p, err
+	}
+	epoch := e.job.Epoch()
 	w := &partWriter{export: e, part: p}
-	_, err := e.sink.Put(ctx, e.objectName(p), w.write(ctx))
+	_, err := e.sink.Put(ctx, e.objectName(p, epoch), w.write(ctx))
+	if err != nil && ctx.Err() != nil {
+		e.late.Store(true)
+	}
 	if err != nil && !errors.Is(err, errEmpty) {
 		return p, fmt.Errorf("exporting keys %s of partition %q: %w", p.Range, p.Partition, err)
 	}
 	if err == nil {
-		w.part.Object = manifest.PartName(p.Partition, p.Number)
+		w.part.Object = manifest.PartName(p.Partition, p.Number, epoch)
 	}
 	if len(w.part.Findings.Unreadable) > 0 && !e.opts.AllowUnreadable {
 		return p, &UnreadableError{e.reader.Collection.Name, w.part.Findings.Unreadable}
@@ -351,7 +364,7 @@ func (e *export) checkKept(ctx context.Context, sizes map[string]int64) error {
 	again := e.job.Job().Parts
 	for i, p := range again {
 		if p.Object != "" && sizes[p.Object] != p.Bytes {
-			lost = append(lost, fmt.Errorf("%s has %d bytes of %d: %w", e.sink.URL(e.objectName(p)), sizes[p.Object], p.Bytes, ErrNotKept))
+			lost = append(lost, fmt.Errorf("%s has %d bytes of %d: %w", e.sink.URL(path.Join(e.opts.Job, p.Object)), sizes[p.Object], p.Bytes, ErrNotKept))
 			again = slices.Clone(again)
 			again[i] = p.Again()
 		}

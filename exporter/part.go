@@ -73,7 +73,7 @@ func (w *partWriter) warn(rec arrow.Record, keys []columns.Key) {
 	if field, row, found := columns.NotFinite(rec); found {
 		w.warned = true
 		slog.Warn("the export is whole, but Milvus bulk-inserts neither NaN nor infinity: change it on the source before the import",
-			"field", field, "key", keys[row].String(), "part", w.export.objectName(w.part))
+			"field", field, "key", keys[row].String(), "part", w.export.objectName(w.part, w.export.job.Epoch()))
 	}
 }
 

@@ -4,6 +4,7 @@
 //
 //	<job>/manifest.json
 //	<job>/<partition>/part-00000.parquet
+//	<job>/<partition>/part-00001.2.parquet    by the second owner of the job
 package manifest
 
 import (
@@ -150,15 +151,19 @@ func (m *Manifest) Add(p Part, found source.Findings) {
 // gives. Other jobs may lie in the folder, and files of others.
 func IsPart(object string) bool { return partName.MatchString(object) }
 
-var partName = regexp.MustCompile(`^[^/]+/part-[0-9]{5,}\.parquet$`)
+var partName = regexp.MustCompile(`^[^/]+/part-[0-9]{5,}(\.[0-9]+)?\.parquet$`)
 
 // ObjectName is where a part's object is on the sink.
 func (m *Manifest) ObjectName(p Part) string { return path.Join(m.Job, p.Object) }
 
-// PartName names the n-th part of a partition, relative to the job's folder.
-func PartName(partition string, n int) string {
+// PartName names the n-th part of a partition as an owner of the job writes it, relative to the job's folder. Owners after the first
+// have their epoch in the name: what one of before writes late lies beside it and replaces nothing.
+func PartName(partition string, n int, epoch int64) string {
 	if partition == source.AllPartitions {
 		partition = "all"
+	}
+	if epoch > 1 {
+		return fmt.Sprintf("%s/part-%05d.%d.parquet", partition, n, epoch)
 	}
 	return fmt.Sprintf("%s/part-%05d.parquet", partition, n)
 }

@@ -265,13 +265,15 @@ func TestPartName(t *testing.T) {
 	for _, test := range []struct {
 		partition string
 		n         int
+		epoch     int64
 		want      string
 	}{
-		{"_default", 0, "_default/part-00000.parquet"},
-		{source.AllPartitions, 12, "all/part-00012.parquet"},
-		{"p", 123456, "p/part-123456.parquet"},
+		{"_default", 0, 1, "_default/part-00000.parquet"},
+		{"_default", 0, 7, "_default/part-00000.7.parquet"},
+		{source.AllPartitions, 12, 1, "all/part-00012.parquet"},
+		{"p", 123456, 0, "p/part-123456.parquet"},
 	} {
-		if got := PartName(test.partition, test.n); got != test.want || !IsPart(got) {
+		if got := PartName(test.partition, test.n, test.epoch); got != test.want || !IsPart(got) {
 			t.Errorf("part %d of %q: %q, want %q", test.n, test.partition, got, test.want)
 		}
 	}
@@ -294,7 +296,7 @@ func TestReadPart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := Part{Object: PartName("p", 0)}
+	p := Part{Object: PartName("p", 0, 1)}
 	_, err = sink.Put(ctx, m.ObjectName(p), func(w io.Writer) error {
 		pw, err := part.NewWriter(w, layout.Arrow)
 		if err != nil {
@@ -315,7 +317,7 @@ func TestReadPart(t *testing.T) {
 	if want := []columns.Key{columns.IntKey(3), columns.IntKey(1), columns.IntKey(2)}; !reflect.DeepEqual(keys, want) {
 		t.Errorf("keys %v, want %v", keys, want)
 	}
-	if err := m.ReadPart(ctx, sink, Part{Object: PartName("p", 1)}, read); !errors.Is(err, sinks.ErrNotExist) {
+	if err := m.ReadPart(ctx, sink, Part{Object: PartName("p", 1, 1)}, read); !errors.Is(err, sinks.ErrNotExist) {
 		t.Errorf("a part that is missing: %v", err)
 	}
 	put(t, sink, m.ObjectName(p), []byte("PAR1, once"))

@@ -340,7 +340,7 @@ func (p pair) breakSwitch(t *testing.T, method faults.Method, n int, fault fault
 	return true
 }
 
-// endOwner lets the lease run out of an owner that could not give it back: this process, which would have ended.
+// endOwner has an owner be gone that could not give its job back: this process, which would have ended.
 func (p pair) endOwner(t *testing.T) {
 	t.Helper()
 	local, name := p.sink.(*sinks.Local), checkpoint.Name(checkpoint.Sync, "j", p.name)
@@ -348,7 +348,7 @@ func (p pair) endOwner(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	job.Lease.Expires = time.Now()
+	job.Lease.Owner.Start += "0"
 	put(t, local, name, *job)
 }
 

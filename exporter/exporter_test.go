@@ -1,0 +1,132 @@
+package exporter_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"testing"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+
+	"migrate/exporter"
+	"migrate/internal/labtest"
+	"migrate/internal/labtest/memory"
+	"migrate/internal/manifest"
+	"migrate/internal/milvus"
+	"migrate/sinks"
+)
+
+// numbered are rows with keys from one to another, the same for the same seed.
+func numbered(from, to int, seed uint64) labtest.Rows {
+	keys := labtest.Each(to-from, func(i int) int64 { return int64(from + i) })
+	return labtest.Rows{N: len(keys), Columns: []*schemapb.FieldData{labtest.Column(labtest.IntKey("id"), keys), labtest.Vectors("v", 2, len(keys), seed)}}
+}
+
+// collection is an empty one on a server in memory.
+func collection(t *testing.T, version string) (*memory.Server, *milvus.Server, string) {
+	t.Helper()
+	c := labtest.Collection(labtest.Schema(labtest.IntKey("id"), labtest.Vector("v", schemapb.DataType_FloatVector, 2)))
+	s := memory.Start(t, version)
+	s.Add(t, c)
+	return s, s.Client(t), c.Name
+}
+
+// wantWhole reads all parts of an export, each of which has to have its SHA-256.
+func wantWhole(t *testing.T, sink sinks.Sink, m *manifest.Manifest, rows int64) {
+	t.Helper()
+	var n int64
+	for _, p := range m.Parts {
+		if p.Object == "" {
+			continue
+		}
+		if err := m.ReadPart(t.Context(), sink, p, func(rec arrow.Record) error { n += rec.NumRows(); return nil }); err != nil {
+			t.Error(err)
+		}
+	}
+	if n != rows {
+		t.Errorf("%d rows of %d", n, rows)
+	}
+}
+
+// late is a store that takes the parts of one process, and shows them only when they are let in: as a request that is held up on the
+// way outlives the process which sent it.
+type late struct {
+	*sinks.Local
+	mu   sync.Mutex
+	held map[string][]byte
+	full chan struct{} // closed by the first part
+}
+
+func (l *late) Put(ctx context.Context, name string, write func(io.Writer) error) (sinks.Info, error) {
+	if !manifest.IsPart(name[len("j/"):]) {
+		return l.Local.Put(ctx, name, write)
+	}
+	var text bytes.Buffer
+	if err := write(&text); err != nil {
+		return sinks.Info{}, err
+	}
+	l.mu.Lock()
+	l.held[name] = text.Bytes()
+	if len(l.held) == 1 {
+		close(l.full)
+	}
+	l.mu.Unlock()
+	<-ctx.Done()
+	return sinks.Info{}, context.Cause(ctx)
+}
+
+func (l *late) letIn(t *testing.T) {
+	t.Helper()
+	for name, text := range l.held {
+		if _, err := l.Local.Put(t.Context(), name, func(w io.Writer) error { _, err := w.Write(text); return err }); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestLatePart has the part of an owner before arrive when the next one's export is complete: it replaces nothing.
+func TestLatePart(t *testing.T) {
+	t.Parallel()
+	s, server, name := collection(t, "v2.3.5")
+	s.Sealed(t, name, numbered(0, 1000, 1))
+	store := &late{Local: labtest.Local(t), held: map[string][]byte{}, full: make(chan struct{})}
+	opts := exporter.Options{Job: "j", PartBytes: 1 << 10}
+	ctx, end := context.WithCancel(t.Context())
+	go func() { <-store.full; end() }()
+	if _, err := exporter.Export(ctx, server, name, store, opts); !errors.Is(err, context.Canceled) {
+		t.Fatalf("an export that is interrupted: %v", err)
+	}
+	labtest.Upsert(t, server, name, numbered(0, 1000, 2))
+	m, err := exporter.Export(t.Context(), server, name, store.Local, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store.letIn(t)
+	wantWhole(t, store.Local, m, 1000)
+}
+
+// TestDuplicatesAreTold by the manifest, and carried once.
+func TestDuplicatesAreTold(t *testing.T) {
+	t.Parallel()
+	for _, version := range []string{"v2.3.5", "v2.5.10"} {
+		s, server, name := collection(t, version)
+		s.Sealed(t, name, numbered(0, 2000, 1))
+		s.Growing(t, name, numbered(0, 1100, 1))
+		sink := labtest.Local(t)
+		m, err := exporter.Export(t.Context(), server, name, sink, exporter.Options{Job: "j", PartBytes: 1 << 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		read, err := manifest.Read(t.Context(), sink, "j")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := read.Findings.Duplicates; d.Rows != 1100 || d.Keys < 1100 || len(d.Sample) == 0 || len(d.Sample) > 10 || m.Total.Rows != 2000 {
+			t.Errorf("%s: %d rows, duplicates %+v", version, m.Total.Rows, d)
+		}
+		wantWhole(t, sink, m, 2000)
+	}
+}
