@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -118,7 +119,9 @@ func (im *importing) checkTarget(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if diffs := milvus.SchemaDifferences(im.target.Schema, have.Schema); len(diffs) > 0 {
+	found := milvus.Compare(im.target, have)
+	diffs := slices.Concat(found.Texts(milvus.Refuses), found.Of(milvus.IndexOf).Texts(milvus.Differs)) // a field takes no second index
+	if len(diffs) > 0 {
 		return fmt.Errorf("collection %q on %s: %w: %s; drop it, or import under another name with --as",
 			im.target.Name, im.server.Address, ErrSchema, strings.Join(diffs, "; "))
 	}

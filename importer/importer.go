@@ -307,8 +307,16 @@ func (im *importing) finish(ctx context.Context) (*Result, error) {
 	return r, im.loadAndCount(ctx)
 }
 
+// createIndexes makes the indexes that the target lacks. One that has the same under another name is left as it is.
 func (im *importing) createIndexes(ctx context.Context) error {
+	have, err := im.server.Indexes(ctx, im.target.Name)
+	if err != nil {
+		return err
+	}
 	for _, idx := range im.target.Indexes {
+		if slices.ContainsFunc(have, idx.SamePlace) {
+			continue
+		}
 		if err := im.server.CreateIndex(ctx, im.target.Name, idx); err != nil {
 			return err
 		}

@@ -63,12 +63,13 @@ type config struct {
 	ListenToken   string `mapstructure:"listen-token"`
 	Pprof         bool
 
-	Rollback        bool
-	Alias           string
-	StillFor        string `mapstructure:"still-for"`
-	WayBack         string `mapstructure:"way-back"`
-	AllowDuplicates bool   `mapstructure:"allow-duplicates"`
-	DiscardLate     bool   `mapstructure:"discard-late"`
+	Rollback         bool
+	Alias            string
+	StillFor         string `mapstructure:"still-for"`
+	WayBack          string `mapstructure:"way-back"`
+	AllowDifferences bool   `mapstructure:"allow-differences"`
+	AllowDuplicates  bool   `mapstructure:"allow-duplicates"`
+	DiscardLate      bool   `mapstructure:"discard-late"`
 
 	JSON      bool
 	LogLevel  string `mapstructure:"log-level"`
@@ -275,12 +276,13 @@ var (
 	pprof         = setting{"pprof", false, "serve profiles of this process at /debug/pprof/ there too"}
 	listenToken   = setting{"listen-token", "", "token that requests have to bear, as a bearer token or, in a browser, as the password of any user; needed where others than this machine can reach the address (better: " + envName("listen-token") + ")"}
 
-	rollback        = setting{"rollback", false, "switch back to the source"}
-	alias           = setting{"alias", "", "alias on the target that names the collection once it serves; it may name another one before"}
-	stillFor        = setting{"still-for", "10s", "time in which nothing may be written to the side that serves, before the switch"}
-	wayBack         = setting{"way-back", "72h", "time in which a sync keeps the source in step after the switch"}
-	allowDuplicates = setting{"allow-duplicates", false, "switch though keys have several rows on the side that serves: the other one has one of each; the certificate says so"}
-	discardLate     = setting{"discard-late", false, "undo what was written, after a switch, to the side that was left by it"}
+	rollback         = setting{"rollback", false, "switch back to the source"}
+	alias            = setting{"alias", "", "alias on the target that names the collection once it serves; it may name another one before"}
+	stillFor         = setting{"still-for", "10s", "time in which nothing may be written to the side that serves, before the switch"}
+	wayBack          = setting{"way-back", "72h", "time in which a sync keeps the source in step after the switch"}
+	allowDifferences = setting{"allow-differences", false, "switch though the descriptions differ in what neither loses rows nor breaks searches, such as the parameters of an index; the certificate lists it"}
+	allowDuplicates  = setting{"allow-duplicates", false, "switch though keys have several rows on the side that serves: the other one has one of each; the certificate says so"}
+	discardLate      = setting{"discard-late", false, "undo what was written, after a switch, to the side that was left by it"}
 
 	jsonOut   = setting{"json", false, "print the result as JSON on standard output"}
 	logLevel  = setting{"log-level", "warn", "debug, info, warn or error"}

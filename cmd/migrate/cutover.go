@@ -33,7 +33,7 @@ After it, "migrate sync" with the same settings goes the other way: it keeps the
 		runCutover)
 }
 
-var cutoverSettings = []setting{rollback, alias, stillFor, wayBack, discardLate, allowDuplicates}
+var cutoverSettings = []setting{rollback, alias, stillFor, wayBack, discardLate, allowDuplicates, allowDifferences}
 
 // cutoverResult is what --json prints.
 type cutoverResult struct {
@@ -55,7 +55,7 @@ func runCutover(cmd *cobra.Command, c config) error {
 		return err
 	}
 	var bar steps
-	how := syncer.Switching{To: checkpoint.Target, Alias: c.Alias, Workers: c.Workers, AllowDuplicates: c.AllowDuplicates, Began: bar.announce, Progress: bar.add}
+	how := syncer.Switching{To: checkpoint.Target, Alias: c.Alias, Workers: c.Workers, AllowDuplicates: c.AllowDuplicates, AllowDifferences: c.AllowDifferences, Began: bar.announce, Progress: bar.add}
 	if c.Rollback {
 		how.To = checkpoint.Source
 	}

@@ -110,13 +110,15 @@ func (c config) targetLacks(ctx context.Context, coll *milvus.Collection) ([]str
 	if err != nil {
 		return nil, err
 	}
-	for _, d := range milvus.SchemaDifferences(coll.Schema, have.Schema) {
-		lacks = append(lacks, fmt.Sprintf("collection %q is there with another schema, and import will refuse it: %s", name, d))
+	found := milvus.Compare(coll, have)
+	for _, d := range slices.Concat(found.Texts(milvus.Refuses), found.Of(milvus.IndexOf).Texts(milvus.Differs)) {
+		lacks = append(lacks, fmt.Sprintf("collection %q is there and is another, and import will refuse it: %s", name, d))
 	}
-	for _, p := range coll.Partitions {
-		if !slices.Contains(have.Partitions, p) {
-			lacks = append(lacks, fmt.Sprintf("partition %q: import creates it", p))
-		}
+	for _, d := range slices.Concat(found.Of(milvus.Fields), found.Of(milvus.Properties), found.Of(milvus.Reads)).Texts(milvus.Differs) {
+		lacks = append(lacks, fmt.Sprintf("collection %q is there, and import leaves it so: %s", name, d))
+	}
+	for _, d := range slices.Concat(found.Of(milvus.Partitions), found.Of(milvus.MissingIndex)).Texts(milvus.Differs) {
+		lacks = append(lacks, d+": import creates it")
 	}
 	return append(lacks, fmt.Sprintf("collection %q is there: import refuses it if it has rows, unless told --into-existing", name)), nil
 }

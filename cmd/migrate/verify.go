@@ -138,6 +138,13 @@ func (c config) targetName(left verify.Side) string {
 	return left.Schema().GetName()
 }
 
+// classWords say what a difference of descriptions means.
+var classWords = map[milvus.Class]string{
+	milvus.Refuses:  "unfit to serve",
+	milvus.Differs:  "different",
+	milvus.Expected: "as expected",
+}
+
 func (r verifyResult) text(w io.Writer) {
 	for _, p := range r.Partitions {
 		fmt.Fprintf(w, "partition %-20s %s on the left, %s on the right, checksums %016x and %016x\n",
@@ -146,8 +153,8 @@ func (r verifyResult) text(w io.Writer) {
 	if r.KeptKeys {
 		fmt.Fprintln(w, "the left side gives the keys itself; the target has kept them, and takes new ones from its clients")
 	}
-	for _, d := range r.Schema {
-		fmt.Fprintln(w, "schema:", d)
+	for _, d := range r.Described {
+		fmt.Fprintf(w, "the target, %s: %s\n", classWords[d.Class], d.Text)
 	}
 	r.printRows(w, "missing on the target", r.Rows.Missing, r.Rows.MissingKeys)
 	r.printRows(w, "on the target only", r.Rows.Extra, r.Rows.ExtraKeys)

@@ -103,18 +103,53 @@ func TestManifestOfAnotherKind(t *testing.T) {
 	}
 }
 
-// TestOtherSchema is refused, even where adding was asked for.
-func TestOtherSchema(t *testing.T) {
+// TestMadeBefore refuses a target that would not take the rows, or lose them, or answer otherwise, before a row is brought, even where
+// adding was asked for; and takes one whose index has but another name.
+func TestMadeBefore(t *testing.T) {
 	t.Parallel()
 	sink, to := labtest.Local(t), labtest.Target(t)
-	c, m := exported(t, sink, 10)
-	other := labtest.Collection(narrow())
-	other.Name = c.Name
-	other.Schema.Fields = append(other.Schema.Fields, labtest.Field("more", schemapb.DataType_Int8))
-	labtest.Create(t, to, other)
-	err := importInto(t, sink, m, labtest.Staging(t), importer.Options{IntoExisting: true})
-	if !errors.Is(err, importer.ErrSchema) || !strings.Contains(err.Error(), `"more" is extra`) {
-		t.Errorf("import into another schema: %v", err)
+	_, m := exported(t, sink, 10)
+	index := func(c *milvus.Collection, name, kind, metric, params string) {
+		c.Indexes[0].Name, c.Indexes[0].Params = name, []*commonpb.KeyValuePair{
+			{Key: "index_type", Value: kind}, {Key: "metric_type", Value: metric}, {Key: "params", Value: params}}
+	}
+	for name, test := range map[string]struct {
+		change func(c *milvus.Collection)
+		says   string
+	}{
+		"a field more": {func(c *milvus.Collection) {
+			c.Schema.Fields = append(c.Schema.Fields, labtest.Field("more", schemapb.DataType_Int8))
+		}, `"more" is extra`},
+		"a time to live": {func(c *milvus.Collection) {
+			c.Properties = []*commonpb.KeyValuePair{{Key: "collection.ttl.seconds", Value: "30"}}
+		}, "it removes rows 30s after they were written"},
+		"another metric":         {func(c *milvus.Collection) { index(c, "v", "FLAT", "COSINE", "{}") }, "metric_type COSINE instead of L2"},
+		"another index":          {func(c *milvus.Collection) { index(c, "mine", "IVF_FLAT", "L2", `{"nlist": 16}`) }, "index_type IVF_FLAT instead of FLAT"},
+		"another name of it":     {func(c *milvus.Collection) { c.Indexes[0].Name = "mine" }, ""},
+		"no index and no reader": {func(c *milvus.Collection) { c.Indexes = nil }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			other := labtest.Collection(narrow())
+			test.change(other)
+			if len(other.Indexes) > 0 {
+				labtest.Create(t, to, other)
+			} else if err := to.Create(t.Context(), other); err != nil {
+				t.Fatal(err)
+			}
+			labtest.DropLater(t, to, other.Name)
+			err := importInto(t, sink, m, labtest.Staging(t), importer.Options{As: other.Name, IntoExisting: true})
+			if test.says == "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				wantEqual(t, compare(t, verify.Export{Sink: sink, Manifest: m}, side(t, to, other.Name), verify.Options{}), 10)
+				return
+			}
+			if !errors.Is(err, importer.ErrSchema) || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("import: %v", err)
+			}
+		})
 	}
 }
 

@@ -75,7 +75,7 @@ func (s *Server) Describe(ctx context.Context, name string) (*Collection, error)
 	if c.Partitions, err = s.partitions(ctx, name); err != nil {
 		return nil, err
 	}
-	if c.Indexes, err = s.indexes(ctx, name); err != nil {
+	if c.Indexes, err = s.Indexes(ctx, name); err != nil {
 		return nil, err
 	}
 	c.Loaded, err = s.loaded(ctx, name)
@@ -90,7 +90,8 @@ func (s *Server) partitions(ctx context.Context, name string) ([]string, error) 
 	return slices.Sorted(slices.Values(resp.GetPartitionNames())), nil
 }
 
-func (s *Server) indexes(ctx context.Context, name string) ([]Index, error) {
+// Indexes are those of a collection.
+func (s *Server) Indexes(ctx context.Context, name string) ([]Index, error) {
 	descriptions, err := s.describeIndexes(ctx, name)
 	if err != nil {
 		return nil, err

@@ -18,51 +18,6 @@ func books() *schemapb.CollectionSchema {
 	}}
 }
 
-func TestSchemaDifferences(t *testing.T) {
-	id, title, v, tags := 0, 1, 2, 3
-	type fields = []*schemapb.FieldSchema
-	for name, test := range map[string]struct {
-		change func(*schemapb.CollectionSchema, fields)
-		want   []string
-	}{
-		"none":              {func(*schemapb.CollectionSchema, fields) {}, nil},
-		"name":              {func(s *schemapb.CollectionSchema, _ fields) { s.Name, s.Description = "other", "other" }, nil},
-		"ids":               {func(_ *schemapb.CollectionSchema, f fields) { f[id].FieldID, f[v].FieldID = 100, 101 }, nil},
-		"descriptions":      {func(_ *schemapb.CollectionSchema, f fields) { f[id].Description = "the key" }, nil},
-		"order":             {func(s *schemapb.CollectionSchema, f fields) { slices.Reverse(f) }, nil},
-		"parameters' order": {func(_ *schemapb.CollectionSchema, f fields) { slices.Reverse(f[title].TypeParams) }, nil},
-		"the dynamic field itself": {func(s *schemapb.CollectionSchema, _ fields) {
-			s.Fields = append(s.Fields, &schemapb.FieldSchema{Name: "$meta", IsDynamic: true})
-		}, nil},
-		"field less": {func(s *schemapb.CollectionSchema, f fields) { s.Fields = f[:tags] }, []string{`field "tags" is missing`}},
-		"field more": {func(s *schemapb.CollectionSchema, _ fields) {
-			s.Fields = append(s.Fields, &schemapb.FieldSchema{Name: "new"})
-		}, []string{`field "new" is extra`}},
-		"field's name": {func(_ *schemapb.CollectionSchema, f fields) { f[v].Name = "w" }, []string{`field "v" is missing`, `field "w" is extra`}},
-		"type":         {func(_ *schemapb.CollectionSchema, f fields) { f[title].DataType = schemapb.DataType_JSON }, []string{`field "title" has type JSON instead of VarChar`}},
-		"element type": {func(_ *schemapb.CollectionSchema, f fields) { f[tags].ElementType = schemapb.DataType_Int8 }, []string{`field "tags" has element type Int8 instead of VarChar`}},
-		"dimension":    {func(_ *schemapb.CollectionSchema, f fields) { f[v].TypeParams[0].Value = "9" }, []string{`field "v" has parameters {dim=9} instead of {dim=8}`}},
-		"no length":    {func(_ *schemapb.CollectionSchema, f fields) { f[title].TypeParams = nil }, []string{`field "title" has parameters {} instead of {max_length=64 mmap=on}`}},
-		"key": {func(_ *schemapb.CollectionSchema, f fields) { f[id].IsPrimaryKey, f[title].IsPrimaryKey = false, true }, []string{
-			`field "id" has primary key false instead of true`, `field "title" has primary key true instead of false`}},
-		"partition key": {func(_ *schemapb.CollectionSchema, f fields) { f[title].IsPartitionKey = true }, []string{`field "title" has partition key true instead of false`}},
-		"default": {func(_ *schemapb.CollectionSchema, f fields) {
-			f[title].DefaultValue = &schemapb.ValueField{Data: &schemapb.ValueField_StringData{StringData: ""}}
-		}, []string{`field "title" has another default`}},
-		"dynamic field": {func(s *schemapb.CollectionSchema, _ fields) { s.EnableDynamicField = true }, []string{`the dynamic field is on instead of off`}},
-		"auto id":       {func(_ *schemapb.CollectionSchema, f fields) { f[id].AutoID = true }, []string{`auto id is on instead of off`}},
-	} {
-		have := books()
-		test.change(have, have.Fields)
-		if got := SchemaDifferences(books(), have); !slices.Equal(got, test.want) {
-			t.Errorf("%s: %q, want %q", name, got, test.want)
-		}
-		if got := SchemaDifferences(have, books()); (len(got) == 0) != (len(test.want) == 0) {
-			t.Errorf("%s, the other way round: %q", name, got)
-		}
-	}
-}
-
 func TestCapabilitiesOf(t *testing.T) {
 	type capabilities struct{ grpc, rest, losesStats, idempotent, commit bool }
 	for version, want := range map[string]capabilities{

@@ -178,8 +178,16 @@ func (p *reading) noteUnreadable(ctx context.Context, left []gap) (rows int64, e
 	return rows, nil
 }
 
-// narrowed is the narrowest range between two keys seen that has all rows of a gap, for people to look at.
+// narrowed is the narrowest range between two keys seen that has all rows of a gap, for people to look at; or that of the key which
+// is known for it.
 func (p *reading) narrowed(ctx context.Context, g gap) (gap, error) {
+	if p.Layout.IntKey() && g.UpTo == nil {
+		n, err := p.Count(ctx, p.partition, never())
+		if err != nil || n == g.Rows {
+			g.Range = never()
+			return g, err
+		}
+	}
 	for len(g.seen) > 0 {
 		mid := g.seen[len(g.seen)/2]
 		below := gap{Counted{Range: columns.Range{After: g.After, UpTo: &mid}}, g.seen[:len(g.seen)/2+1]}

@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"math"
 	"slices"
 
 	"migrate/internal/clock"
@@ -43,7 +44,7 @@ type block struct {
 func (d *duplicates) blocks(ctx context.Context, keys []columns.Key) ([]block, error) {
 	all := make([]block, 0, len(keys)/mostNamed+1)
 	for some := range slices.Chunk(keys, mostNamed) {
-		all = append(all, block{some, int64(len(some)) * mostNamed})
+		all = append(all, block{some, math.MaxInt64})
 	}
 	some, err := d.counted(ctx, all)
 	if err != nil || len(some) == 0 || d.snapshot {

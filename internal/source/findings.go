@@ -3,6 +3,7 @@ package source
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -37,6 +38,15 @@ type Unreadable struct {
 	Rows int64 `json:"rows"`
 }
 
+// never is the range of the one key that Milvus 2.3 counts and never returns.
+func never() columns.Range {
+	below := columns.IntKey(math.MaxInt64 - 1)
+	return columns.Range{After: &below}
+}
+
+// Known reports whether it is known why the rows are not returned, so that they will never be: those of the key 2^63-1.
+func (u Unreadable) Known() bool { return u.Range.Equal(never()) }
+
 // Sampled is how many duplicate keys are named.
 const Sampled = 10
 
@@ -50,6 +60,16 @@ func (f *Findings) Add(other Findings) {
 func (f Findings) UnreadableRows() (n int64) {
 	for _, u := range f.Unreadable {
 		n += u.Rows
+	}
+	return n
+}
+
+// KnownRows are those of them that will never be returned.
+func (f Findings) KnownRows() (n int64) {
+	for _, u := range f.Unreadable {
+		if u.Known() {
+			n += u.Rows
+		}
 	}
 	return n
 }

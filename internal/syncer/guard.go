@@ -85,9 +85,22 @@ func (c *cycle) checkSchemas(from, to *milvus.Collection) error {
 		return fmt.Errorf("%w: collection %q on %s gives every row a key of its own, so its rows can't be told by their keys%s",
 			ErrTarget, to.Name, c.target.Address, remedy)
 	}
-	if diffs := milvus.SchemaDifferences(milvus.WithGivenKeys(from.Schema), to.Schema); len(diffs) > 0 {
+	want := *from
+	want.Schema = milvus.WithGivenKeys(from.Schema)
+	found := milvus.Compare(&want, to)
+	if diffs := found.Of(milvus.Fields).Texts(milvus.Refuses); len(diffs) > 0 {
 		return fmt.Errorf("%w: its schema and that of %q on %s differ: %s; nothing was changed on the target",
 			ErrSource, to.Name, c.target.Address, strings.Join(diffs, "; "))
+	}
+	if diffs := found.Texts(milvus.Refuses); len(diffs) > 0 {
+		return fmt.Errorf("%w: collection %q on %s is not what %q on %s is: %s; nothing was changed on the target",
+			ErrTarget, to.Name, c.target.Address, from.Name, c.source.Address, strings.Join(diffs, "; "))
+	}
+	c.report.Described = found
+	if differ := found.Texts(milvus.Differs); !slices.Equal(differ, c.described) {
+		c.described = differ
+		slog.Warn("the target is described otherwise than the source; `migrate verify` lists it, and a cutover has to be told that this may be",
+			"collection", to.Name, "differences", strings.Join(differ, "; "))
 	}
 	return nil
 }

@@ -2,10 +2,12 @@ package syncer_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
 	"migrate/checkpoint"
@@ -23,11 +25,14 @@ type inMemory struct {
 	from, to *memory.Server
 }
 
-func newInMemory(t *testing.T, version string) inMemory {
+func newInMemory(t *testing.T, version string, change ...func(target *milvus.Collection)) inMemory {
 	t.Helper()
 	c := labtest.Collection(labtest.Schema(labtest.IntKey("id"), labtest.Vector("v", schemapb.DataType_FloatVector, 2)))
 	m := inMemory{from: memory.Start(t, version), to: memory.Start(t, version)}
 	m.from.Add(t, c)
+	for _, f := range change {
+		f(c)
+	}
 	m.to.Add(t, c)
 	m.pair = pair{m.from.Client(t), m.to.Client(t), c.Name, labtest.Local(t)}
 	return m
@@ -214,5 +219,55 @@ func TestUpgradeUnderASync(t *testing.T) {
 	}
 	if r := m.verified(t); !r.Equal || r.Right.Rows != 1110 {
 		t.Errorf("%d rows, %+v", r.Right.Rows, r.Rows)
+	}
+}
+
+// TestDescribedOtherwise keeps no target in step that would lose the rows or answer otherwise, and switches to none that differs
+// unless told to.
+func TestDescribedOtherwise(t *testing.T) {
+	t.Parallel()
+	index := func(params ...string) func(*milvus.Collection) {
+		return func(c *milvus.Collection) {
+			x := c.Indexes[0]
+			x.Params = nil
+			for kv := range slices.Chunk(params, 2) {
+				x.Params = append(x.Params, &commonpb.KeyValuePair{Key: kv[0], Value: kv[1]})
+			}
+			c.Indexes = []milvus.Index{x}
+		}
+	}
+	for name, test := range map[string]struct {
+		change  func(target *milvus.Collection)
+		says    string
+		refused bool // whatever is allowed
+	}{
+		"time to live": {func(c *milvus.Collection) {
+			c.Properties = []*commonpb.KeyValuePair{{Key: "collection.ttl.seconds", Value: "30"}}
+		}, "removes rows 30s after", true},
+		"metric": {index("index_type", "FLAT", "metric_type", "COSINE"), "metric_type COSINE instead of L2", true},
+		"index":  {index("index_type", "IVF_FLAT", "metric_type", "L2"), "index_type IVF_FLAT instead of FLAT", false},
+		"a name": {func(c *milvus.Collection) { x := c.Indexes[0]; x.Name = "other"; c.Indexes = []milvus.Index{x} }, "", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newInMemory(t, "v2.3.5", test.change)
+			m.from.Sealed(t, m.name, numbered(0, 200, 1))
+			m.to.Sealed(t, m.name, numbered(0, 200, 1))
+			_, err := m.sync(t, m.options())
+			if errors.Is(err, syncer.ErrTarget) != test.refused || err != nil && !strings.Contains(err.Error(), test.says) {
+				t.Errorf("a sync: %v", err)
+			}
+			how := syncer.Switching{To: checkpoint.Target, Still: time.Millisecond}
+			if _, err = syncer.Switch(t.Context(), m.source, m.target, m.sink, m.options(), how); (err == nil) != (test.says == "") || err != nil && !strings.Contains(err.Error(), test.says) {
+				t.Errorf("a cutover: %v", err)
+			}
+			how.AllowDifferences = true
+			if _, err = syncer.Switch(t.Context(), m.source, m.target, m.sink, m.options(), how); (err != nil) != test.refused {
+				t.Errorf("a cutover that may differ: %v", err)
+			}
+			if r := m.verified(t); r.Equal != (test.says == "") || !r.SameRows() {
+				t.Errorf("equal %t, the same rows %t, %+v", r.Equal, r.SameRows(), r.Described)
+			}
+		})
 	}
 }

@@ -108,7 +108,7 @@ type look struct {
 	Suspects
 	uneven     int64 // rows that the source counts beyond those of the target, once the suspects are dealt with
 	double     int64 // keys of several rows on the source
-	unreadable int64 // rows that are counted on either side and were not read: nothing is known of them
+	unreadable int64 // rows that are counted on either side and were not read, and nobody knows why: nothing is to be expected of them
 }
 
 // differs reports whether a range has to be looked at again: rows differed, or were not read, of which nothing may be expected.
@@ -217,8 +217,8 @@ func (s sides) rows(ctx context.Context, r *source.Reader, partition string, rng
 // twice, are told apart.
 func (l *look) add(partition string, from, to rows, arbitrary, twice []source.Copies) {
 	l.double += from.found.Duplicates.Keys
-	l.uneven += from.found.Duplicates.Rows
-	l.unreadable += from.found.UnreadableRows() + to.found.UnreadableRows()
+	l.uneven += from.found.Duplicates.Rows + from.found.KnownRows() - to.found.KnownRows()
+	l.unreadable += from.found.UnreadableRows() - from.found.KnownRows() + to.found.UnreadableRows() - to.found.KnownRows()
 	passed := map[columns.Key]bool{}
 	for _, c := range arbitrary {
 		passed[c.Key] = true

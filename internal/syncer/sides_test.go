@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"context"
+	"math"
 	"slices"
 	"testing"
 
@@ -30,6 +31,11 @@ func TestSuspects(t *testing.T) {
 		r.found.Unreadable = append(r.found.Unreadable, source.Unreadable{Rows: 1})
 		return r
 	}
+	never := func(r rows) rows { // the key 2^63-1
+		below := columns.IntKey(math.MaxInt64 - 1)
+		r.found.Unreadable = append(r.found.Unreadable, source.Unreadable{Range: columns.Range{After: &below}, Rows: 1})
+		return r
+	}
 	for name, c := range map[string]struct {
 		from, to       rows
 		want           []int64
@@ -45,6 +51,8 @@ func TestSuspects(t *testing.T) {
 		"doubled on the target only":    {of(1), doubled(of(1, 2), 1), []int64{1}, 0, 0, 1, 0},
 		"unreadable on the source":      {unreadable(of(1)), of(1), nil, 0, 0, 0, 1},
 		"unreadable on the target":      {of(1), unreadable(of(1)), nil, 0, 0, 0, 1},
+		"never read from the source":    {never(of(1)), of(1), nil, 1, 0, 0, 0},
+		"never read from the target":    {of(1), never(of(1)), nil, -1, 0, 0, 0},
 		"nothing on either side so far": {of(), of(), nil, 0, 0, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {

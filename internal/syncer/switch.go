@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -39,6 +40,8 @@ type Switching struct {
 	Keep    time.Duration // in which a sync keeps the side that is left in step; 72 h where zero
 	Alias   string        // on the target, that names the collection once it serves
 	Workers int           // ranges verified at once; 4 where zero
+	// AllowDifferences: the collection that is to serve may be described otherwise, in what neither loses rows nor breaks searches.
+	AllowDifferences bool
 	// AllowDuplicates: of keys that have several rows on the side that serves, the other one may have any one row.
 	AllowDuplicates bool
 	Began           func(step string, rows int64)
@@ -186,7 +189,7 @@ func (s *switching) proveOnce(ctx context.Context) (certificate.Certificate, err
 	since := time.Now()
 	s.how.Began("verify", still.Position.Rows)
 	c, err := s.verified(ctx)
-	if errors.Is(err, verify.ErrDiffers) {
+	if errors.Is(err, verify.ErrDiffers) && !errors.Is(err, ErrDescribed) {
 		return c, s.explain(ctx, err, still.Position, c)
 	}
 	if err != nil {
@@ -368,10 +371,22 @@ func (s *switching) verified(ctx context.Context) (c certificate.Certificate, er
 			return c, err
 		}
 	}
-	if !report.Equal {
+	if !report.SameRows() {
 		return c, fmt.Errorf("comparing all rows before the switch: %w", verify.ErrDiffers)
 	}
-	return c, nil
+	return c, s.refuseDescribed(report)
+}
+
+// ErrDescribed: the collection on the side that is to serve is not described as the one that serves.
+var ErrDescribed = fmt.Errorf("the descriptions differ: %w", verify.ErrDiffers)
+
+// refuseDescribed refuses to switch to a collection that would lose rows or answer otherwise, or that differs in what may be allowed.
+func (s *switching) refuseDescribed(r *verify.Report) error {
+	refused, differ := r.Described.Texts(milvus.Refuses), r.Described.Texts(milvus.Differs)
+	if len(refused) > 0 || len(differ) > 0 && !s.how.AllowDifferences {
+		return fmt.Errorf("%q on %s, which is to serve: %w: %s", s.opts.As, s.target.Address, ErrDescribed, strings.Join(append(refused, differ...), "; "))
+	}
+	return nil
 }
 
 // record is the switch itself: one write of the checkpoint, which a late owner is refused.

@@ -102,9 +102,11 @@ type Report struct {
 	Doubled   int64         `json:"doubled_keys"` // that have several rows on the source, as last seen
 	// Unreadable are rows that either side counted and did not return, when the ranges were last looked at. They keep the two sides
 	// from being in step.
-	Unreadable int64                `json:"unreadable_rows"`
-	Position   *checkpoint.Position `json:"-"`
-	Err        error                `json:"-"` // that ended the cycle
+	Unreadable int64 `json:"unreadable_rows"`
+	// Described are the differences of all but the rows.
+	Described milvus.Differences   `json:"description_differences,omitempty"`
+	Position  *checkpoint.Position `json:"-"`
+	Err       error                `json:"-"` // that ended the cycle
 
 	comparing time.Duration // of Took, the rows of ranges
 }
@@ -165,6 +167,7 @@ type syncing struct {
 	limit          *rate.Limiter
 	job            *checkpoint.Holder // nil where it could not be taken
 	lost           bool               // it was, at least once
+	described      []string           // how the target is described otherwise, as was said last
 	took           time.Duration      // by the last cycle that ended well, to find out what to compare
 }
 

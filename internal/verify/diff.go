@@ -143,8 +143,12 @@ func (r *Report) settle() {
 	moved := slices.ContainsFunc(r.Partitions, func(p Partition) bool {
 		return p.Left.Rows != p.Right.Rows || p.Left.Hash != p.Right.Hash && p.Arbitrary == 0
 	})
-	r.Equal = len(r.Schema) == 0 && !moved && d.Missing+d.Extra+d.Differing+d.Uncheckable == 0
+	r.sameRows = !moved && d.Missing+d.Extra+d.Differing+d.Uncheckable == 0
+	r.Equal = r.sameRows && len(r.Described.Texts(milvus.Refuses, milvus.Differs)) == 0
 }
+
+// SameRows reports whether the two sides hold the same rows, however they are described.
+func (r *Report) SameRows() bool { return r.Equal || r.sameRows }
 
 // But is what "equal" has to be said with: the left side has keys of several rows, of which the right side has one each. It is ""
 // where there are none.
@@ -160,14 +164,16 @@ func (r *Report) But() string {
 	return but
 }
 
-// schemaDifferences are those that were not asked for: keys that the left side gave may be given by clients on the right,
-// where they were kept.
-func schemaDifferences(left, right Side) []string {
-	want := left.Schema()
-	if keptKeys(left, right) {
-		want = milvus.WithGivenKeys(want)
+// newReport compares the descriptions. Keys that the left side gave may be given by clients on the right, where they were kept.
+func newReport(left, right Side) *Report {
+	want := *left.Described()
+	r := &Report{KeptKeys: keptKeys(left, right)}
+	if r.KeptKeys {
+		want.Schema = milvus.WithGivenKeys(want.Schema)
 	}
-	return milvus.SchemaDifferences(want, right.Schema())
+	r.Described = milvus.Compare(&want, right.Described())
+	r.Schema = r.Described.Of(milvus.Fields).Texts(milvus.Refuses, milvus.Differs)
+	return r
 }
 
 func keptKeys(left, right Side) bool {
@@ -197,6 +203,9 @@ func Open(ctx context.Context, server *milvus.Server, collection string) (Server
 	r, err := source.Open(ctx, server, described)
 	return Server{Reader: r}, err
 }
+
+// Described is the collection as it was when it was opened.
+func (s Server) Described() *milvus.Collection { return s.Collection }
 
 // Schema is the collection's.
 func (s Server) Schema() *schemapb.CollectionSchema { return s.Collection.Schema }

@@ -10,6 +10,7 @@ import (
 
 	"migrate/internal/columns"
 	"migrate/internal/manifest"
+	"migrate/internal/milvus"
 	"migrate/internal/source"
 	"migrate/sinks"
 )
@@ -24,6 +25,9 @@ type Export struct {
 func (e Export) Schema() *schemapb.CollectionSchema {
 	return e.Manifest.Collection.Schema.CollectionSchema
 }
+
+// Described is the exported collection.
+func (e Export) Described() *milvus.Collection { return e.Manifest.Collection.Milvus() }
 
 // Partitions are those of the exported collection.
 func (e Export) Partitions() []string {

@@ -16,6 +16,7 @@ import (
 
 	"migrate/internal/checksum"
 	"migrate/internal/columns"
+	"migrate/internal/milvus"
 	"migrate/internal/source"
 )
 
@@ -25,6 +26,7 @@ var ErrDiffers = errors.New("the two sides differ")
 // Side is one of the two: a collection on a server, or an export.
 type Side interface {
 	Schema() *schemapb.CollectionSchema
+	Described() *milvus.Collection // all of the collection but its rows
 	Partitions() []string
 	// Ranges cuts the keys of a partition into ranges that cover every key once.
 	Ranges(ctx context.Context, partition string) ([]columns.Range, error)
@@ -43,15 +45,19 @@ type Options struct {
 
 // Report is the outcome of a comparison.
 type Report struct {
-	Equal      bool            `json:"equal"`
-	Schema     []string        `json:"schema_differences,omitempty"`
-	KeptKeys   bool            `json:"kept_keys,omitempty"` // the left side gives the keys, and the right one has kept them as clients' own
-	Partitions []Partition     `json:"partitions"`
-	Left       checksum.Sum    `json:"left"`
-	Right      checksum.Sum    `json:"right"`
-	Rows       Differences     `json:"differences"`
-	LeftFound  source.Findings `json:"left_findings"`
-	RightFound source.Findings `json:"right_findings"`
+	Equal  bool     `json:"equal"`
+	Schema []string `json:"schema_differences,omitempty"` // of the fields, in words
+	// Described are the differences of all but the rows. Those that are expected leave the two sides equal.
+	Described  milvus.Differences `json:"description_differences,omitempty"`
+	KeptKeys   bool               `json:"kept_keys,omitempty"` // the left side gives the keys, and the right one has kept them as clients' own
+	Partitions []Partition        `json:"partitions"`
+	Left       checksum.Sum       `json:"left"`
+	Right      checksum.Sum       `json:"right"`
+	Rows       Differences        `json:"differences"`
+	LeftFound  source.Findings    `json:"left_findings"`
+	RightFound source.Findings    `json:"right_findings"`
+
+	sameRows bool
 }
 
 // Partition is the outcome for one partition.
@@ -85,7 +91,7 @@ func Compare(ctx context.Context, left, right Side, opts Options) (*Report, erro
 	if opts.Progress == nil {
 		opts.Progress = func(int64, int64) {}
 	}
-	c := &comparison{left: left, right: right, opts: opts, report: &Report{Schema: schemaDifferences(left, right), KeptKeys: keptKeys(left, right)}}
+	c := &comparison{left: left, right: right, opts: opts, report: newReport(left, right)}
 	if opts.WithoutKeys {
 		c.without = []string{keyName(left.Schema())}
 	}

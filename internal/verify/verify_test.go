@@ -17,6 +17,7 @@ import (
 
 	"migrate/internal/columns"
 	"migrate/internal/labtest"
+	"migrate/internal/milvus"
 	"migrate/internal/source"
 	"migrate/internal/verify"
 )
@@ -43,6 +44,7 @@ func of(partitions map[string]rows, bounds ...int64) *side {
 }
 
 func (s *side) Schema() *schemapb.CollectionSchema { return s.schema }
+func (s *side) Described() *milvus.Collection      { return &milvus.Collection{Schema: s.schema} }
 func (s *side) Partitions() []string               { return slices.Sorted(maps.Keys(s.partitions)) }
 
 func (s *side) Ranges(context.Context, string) ([]columns.Range, error) {
