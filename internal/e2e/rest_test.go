@@ -60,7 +60,7 @@ func TestRESTImport(t *testing.T) {
 	}{
 		"2.4.0, forced":          {double.Config{Version: "v2.4.0", Success: 200}, milvus.Config{}, importer.Options{Force: true}},
 		"2.4.15":                 {double.Config{Version: "v2.4.15", Pending: time.Second}, milvus.Config{}, importer.Options{Jobs: 1}},
-		"2.5, with a login":      {double.Config{Version: "2.5.4", Login: "root:Milvus"}, milvus.Config{Username: "root", Password: "Milvus"}, importer.Options{}},
+		"2.5, with a login":      {double.Config{Version: "2.5.4", Login: "root:Milvus", Late: 5 * time.Second}, milvus.Config{Username: "root", Password: "Milvus"}, importer.Options{}},
 		"2.6, REST elsewhere":    {double.Config{Version: "v2.6.2", Elsewhere: true}, milvus.Config{}, importer.Options{Jobs: 2}},
 		"2.6.24, with a token":   {double.Config{Version: "v2.6.24", Idempotent: true, Login: "key"}, milvus.Config{Token: "key"}, importer.Options{}},
 		"3.1, a job a partition": {double.Config{Version: "v3.1.0", Idempotent: true, Commit: true}, milvus.Config{}, importer.Options{Jobs: 1}},

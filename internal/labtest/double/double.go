@@ -1,6 +1,8 @@
 // Package double is a test's stand-in for a Milvus of 2.4 or later, in front of a real one of 2.3. On one port it
 // passes gRPC through, but for the version that it gives, and serves the import jobs of REST v2 as those versions do.
-// Their files are really imported, by tasks of the 2.3 behind it, so that rows arrive and can be verified.
+// Their files are really imported, by tasks of the 2.3 behind it, so that rows arrive and can be verified. From 2.5 on it
+// answers queries as recordings of a real 2.5.10 show: with the iterator flag in the order of the keys, and not to the end;
+// without it in no order.
 //
 //	server := double.Start(t, double.Config{Version: "v2.4.15", Upstream: lab.Proxy1})
 //	server.Queue(double.Create, double.LoseAnswer())
@@ -24,6 +26,8 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+
+	"migrate/internal/columns"
 )
 
 // Config says what the double is. The zero value of everything but Version, Upstream and Rows is useful.
@@ -32,6 +36,7 @@ type Config struct {
 	Upstream   string        // host:port of the real server
 	Success    int           // code of an answer without error: 200 for 2.4.0, 0 for later versions
 	Idempotent bool          // it remembers Idempotency-Key
+	Late       time.Duration // so long after a job has ended its rows are not counted
 	Commit     bool          // it knows auto_commit=false, commit and abort
 	Pending    time.Duration // so long a job names no files
 	Keep       time.Duration // so long an ended job is known; 3 hours where zero
@@ -58,9 +63,10 @@ type Server struct {
 
 	first atomic.Uint64 // snapshot's timestamp
 
-	mu   sync.Mutex
-	jobs []*job
-	keys map[string]int64
+	mu      sync.Mutex
+	jobs    []*job
+	keys    map[string]int64
+	layouts map[string]*columns.Layout // by collection
 }
 
 // Start starts a double that stops when the test ends.
@@ -75,7 +81,7 @@ func Start(t *testing.T, cfg Config) *Server {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
-	s := &Server{t: t, cfg: cfg, upstream: upstream, milvus: milvuspb.NewMilvusServiceClient(upstream), ctx: ctx, keys: map[string]int64{}}
+	s := &Server{t: t, cfg: cfg, upstream: upstream, milvus: milvuspb.NewMilvusServiceClient(upstream), ctx: ctx, keys: map[string]int64{}, layouts: map[string]*columns.Layout{}}
 	passing := grpc.NewServer(grpc.ForceServerCodec(untouched{}), grpc.UnknownServiceHandler(s.pass), grpc.MaxRecvMsgSize(math.MaxInt32))
 	rest := s.rest()
 	both := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

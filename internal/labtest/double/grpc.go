@@ -50,7 +50,7 @@ func (s *Server) pass(_ any, stream grpc.ServerStream) error {
 	case "Connect":
 		answer, err = s.renamed(invoke(request))
 	case "Query":
-		answer, err = s.query(ctx, request, invoke)
+		answer, err = s.asLater(ctx, request, invoke)
 	default:
 		answer, err = invoke(request)
 	}
