@@ -1,0 +1,114 @@
+package e2e
+
+import (
+	"os"
+	"testing"
+	"testing/synctest"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"migrate/checkpoint"
+	"migrate/internal/certificate"
+	"migrate/internal/checksum"
+	"migrate/internal/columns"
+	"migrate/internal/manifest"
+	"migrate/internal/source"
+	"migrate/sinks"
+)
+
+// round1 is a copy of what the migrate of round 1 wrote, on Milvus 2.3.5: a folder of testdata/round1.
+func round1(t *testing.T, folder string) *sinks.Local {
+	t.Helper()
+	copied := t.TempDir()
+	if err := os.CopyFS(copied, os.DirFS("testdata/round1/"+folder)); err != nil {
+		t.Fatal(err)
+	}
+	s, err := sinks.NewLocal(copied)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestRound1Export reads an export of round 1: each part by its SHA-256, the rows by their checksum, and what was found.
+func TestRound1Export(t *testing.T) {
+	t.Parallel()
+	sink := round1(t, "sink")
+	m, err := manifest.Read(t.Context(), sink, "complete")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sum checksum.Sum
+	for _, p := range m.Parts {
+		err := m.ReadPart(t.Context(), sink, p, func(rec arrow.Record) error {
+			hashes, err := checksum.Rows(rec)
+			sum.AddRows(hashes)
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	if sum != m.Total || sum.Rows != 90 {
+		t.Errorf("its rows sum up to %+v, the manifest says %+v", sum, m.Total)
+	}
+	if d := m.Findings.Duplicates; d.Keys != 2 || d.Rows != 2 || d.Sample[0] != (source.Copies{Key: columns.IntKey(5), Copies: 2}) {
+		t.Errorf("duplicate keys: %+v", d)
+	}
+}
+
+// TestRound1Jobs takes up the jobs of round 1 where they were: one that failed, one whose process was killed, and those that are done.
+func TestRound1Jobs(t *testing.T) {
+	t.Parallel()
+	for name, job := range map[string]struct {
+		folder, document string
+		resumed          bool
+		done             int
+	}{
+		"a failed export":  {"sink", "interrupted/export.checkpoint.json", true, 1},
+		"a done export":    {"sink", "complete/export.checkpoint.json", false, 2},
+		"a killed import":  {"killed", "complete/import-fixture2.checkpoint.json", true, 0},
+		"a done import":    {"staging", "complete/import-fixture.checkpoint.json", false, 2},
+		"a sync":           {"synced", "sync-fixture.checkpoint.json", true, 0},
+		"a switched  sync": {"sink", "complete/sync-fixture.checkpoint.json", true, 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			sink := round1(t, job.folder)
+			was, err := checkpoint.Read(t.Context(), sink, job.document)
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if done, _ := was.Finished(); done != job.done {
+				t.Errorf("%s: %d parts are done, want %d", name, done, job.done)
+			}
+			_, h, err := checkpoint.Acquire(t.Context(), sink, job.document, checkpoint.Job{Kind: was.Kind, Name: was.Name, Params: was.Params})
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if h.Resumed != job.resumed || h.Epoch() != was.Lease.Epoch+1 {
+				t.Errorf("%s: resumed %t, epoch %d after %d", name, h.Resumed, h.Epoch(), was.Lease.Epoch)
+			}
+			if p := h.Job().Sync; was.Kind == checkpoint.Sync && (p.Serving != was.Sync.Serving || p.Source != was.Sync.Source || len(p.Ranges) != len(was.Sync.Ranges)) {
+				t.Errorf("%s: position %+v, was %+v", name, p, was.Sync)
+			}
+			if err := h.Release(t.Context(), checkpoint.Interrupted, nil); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+	}
+}
+
+// TestRound1Certificate reads a certificate of round 1, and makes its page.
+func TestRound1Certificate(t *testing.T) {
+	t.Parallel()
+	c, err := certificate.Latest(t.Context(), round1(t, "sink"), "complete", "fixture")
+	if err != nil || c == nil {
+		t.Fatal(c, err)
+	}
+	if c.Serves.Role != "target" || !c.Report.Equal || !c.Report.SameRows() || c.Report.LeftFound.Duplicates.Rows != 2 {
+		t.Errorf("%+v", c.Report)
+	}
+	if _, err := c.HTML(); err != nil {
+		t.Error(err)
+	}
+}
