@@ -128,6 +128,7 @@ func (r planResult) text(w io.Writer) {
 	for _, rng := range r.Ranges {
 		fmt.Fprintf(w, "  partition %-20s keys %s: %s\n", rng.Partition, rng.Range, rows(rng.Rows))
 	}
+	fmt.Fprintln(w, "a plan does not know whether keys are there more than once: export carries one row of each, and tells how many")
 	for _, t := range r.Target {
 		fmt.Fprintln(w, "target:", t)
 	}

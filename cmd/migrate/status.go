@@ -14,6 +14,7 @@ import (
 	"migrate/checkpoint"
 	"migrate/internal/certificate"
 	"migrate/internal/clock"
+	"migrate/internal/source"
 	"migrate/sinks"
 )
 
@@ -40,6 +41,7 @@ type jobStatus struct {
 	Updated   time.Time        `json:"updated"`
 	LastError string           `json:"last_error,omitempty"`
 	Next      string           `json:"next"`
+	Found     source.Findings  `json:"findings,omitzero"` // of an export: duplicate keys, and rows that were not read
 
 	Sync *syncStatus `json:"sync,omitempty"` // of a sync
 }
@@ -157,6 +159,9 @@ func statusOf(j checkpoint.Job) jobStatus {
 	if s.RowsPer = j.Rate(); s.RowsPer > 0 {
 		s.Left = float64(s.Rows-s.RowsDone) / s.RowsPer
 	}
+	for _, p := range j.Parts {
+		s.Found.Add(p.Findings)
+	}
 	s.Next = nextOf(s)
 	return s
 }
@@ -196,6 +201,7 @@ func printJobs(w io.Writer, jobs []jobStatus, imports bool) {
 		if j.Sync != nil {
 			j.Sync.text(w, j.Job)
 		}
+		printFindings(w, fmt.Sprintf("source of %s %s", j.Kind, j.Job), j.Found)
 		if j.LastError != "" {
 			fmt.Fprintf(w, "last error of %s %s: %s\n", j.Kind, j.Job, j.LastError)
 		}

@@ -13,104 +13,118 @@ import (
 )
 
 const (
-	collection = "bench_documents"
-	dim        = 384
-	batch      = 5_000
+	dim   = 384
+	batch = 5_000
 )
+
+// documents are a collection to read.
+type documents struct {
+	collection string
+	rows       int // with different keys
+	again      int // of these, the first ones, that were inserted twice
+	shards     int
+}
 
 // fields are the collection's columns; any other key of a row is dynamic.
 var fields = []string{"id", "text", "embedding", "source", "metadata", "pages"}
 
-func describe(rows, shards int) string {
+func (d documents) String() string {
 	return fmt.Sprintf("%d rows x (%s and dynamic keys; embedding of %d dimensions) in %d shards",
-		rows, strings.Join(fields, ", "), dim, shards)
+		d.rows, strings.Join(fields, ", "), dim, d.shards)
 }
 
 // prepare makes sure that the collection is there, whole, indexed and loaded, and returns the server's version. The
 // documents are the same each time.
-func prepare(ctx context.Context, address string, rows, shards int) (version string, err error) {
+func (d documents) prepare(ctx context.Context, address string) (version string, err error) {
 	c, err := client.NewClient(ctx, client.Config{Address: address})
 	if err != nil {
 		return "", fmt.Errorf("connecting to %s, the lab's standalone (start it with make lab-up): %w", address, err)
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
-	whole, err := isWhole(ctx, c, rows, shards)
+	whole, err := d.isWhole(ctx, c)
 	if err != nil {
 		return "", err
 	}
 	if !whole {
-		fmt.Printf("filling %s on %s\n", collection, address)
-		if err := remake(ctx, c, rows, shards); err != nil {
-			return "", fmt.Errorf("filling %s: %w", collection, err)
+		fmt.Printf("filling %s on %s\n", d.collection, address)
+		if err := d.remake(ctx, c); err != nil {
+			return "", fmt.Errorf("filling %s: %w", d.collection, err)
 		}
 	}
 	return c.GetVersion(ctx)
 }
 
-func isWhole(ctx context.Context, c client.Client, rows, shards int) (bool, error) {
-	there, err := c.HasCollection(ctx, collection)
+func (d documents) isWhole(ctx context.Context, c client.Client) (bool, error) {
+	there, err := c.HasCollection(ctx, d.collection)
 	if err != nil || !there {
 		return false, err
 	}
-	have, err := c.DescribeCollection(ctx, collection)
-	if err != nil || have.ShardNum != int32(shards) {
+	have, err := c.DescribeCollection(ctx, d.collection)
+	if err != nil || have.ShardNum != int32(d.shards) {
 		return false, err
 	}
-	indexes, err := c.DescribeIndex(ctx, collection, "embedding")
+	indexes, err := c.DescribeIndex(ctx, d.collection, "embedding")
 	if err != nil || len(indexes) == 0 {
 		return false, nil // a run that was ended before it had made the index
 	}
-	if err := c.LoadCollection(ctx, collection, false); err != nil {
-		return false, fmt.Errorf("loading %s: %w", collection, err)
+	if err := c.LoadCollection(ctx, d.collection, false); err != nil {
+		return false, fmt.Errorf("loading %s: %w", d.collection, err)
 	}
-	n, err := count(ctx, c)
-	return n == int64(rows), err
+	n, err := d.count(ctx, c)
+	return n == int64(d.rows+d.again), err
 }
 
-func count(ctx context.Context, c client.Client) (int64, error) {
-	found, err := c.Query(ctx, collection, nil, "", []string{"count(*)"}, client.WithSearchQueryConsistencyLevel(entity.ClStrong))
+func (d documents) count(ctx context.Context, c client.Client) (int64, error) {
+	found, err := c.Query(ctx, d.collection, nil, "", []string{"count(*)"}, client.WithSearchQueryConsistencyLevel(entity.ClStrong))
 	if err != nil {
-		return 0, fmt.Errorf("counting the rows of %s: %w", collection, err)
+		return 0, fmt.Errorf("counting the rows of %s: %w", d.collection, err)
 	}
 	return found.GetColumn("count(*)").GetAsInt64(0)
 }
 
 // remake drops the collection and makes it again, with the SDK's default consistency: strong reads would hold the peers
 // up at each page.
-func remake(ctx context.Context, c client.Client, rows, shards int) error {
-	if err := recreate(ctx, c, shards); err != nil {
+func (d documents) remake(ctx context.Context, c client.Client) error {
+	if err := d.recreate(ctx, c); err != nil {
 		return err
 	}
-	random := rand.New(rand.NewPCG(20_260_101, 1))
-	for from := 0; from < rows; from += batch {
-		if _, err := c.Insert(ctx, collection, "", columns(random, from, min(batch, rows-from))...); err != nil {
-			return fmt.Errorf("inserting from row %d: %w", from, err)
+	for _, rows := range []int{d.rows, d.again} {
+		if err := d.insert(ctx, c, rows); err != nil {
+			return err
 		}
-	}
-	if err := c.Flush(ctx, collection, false); err != nil {
-		return err
 	}
 	flat, err := entity.NewIndexFlat(entity.L2)
 	if err != nil {
 		return err
 	}
-	if err := c.CreateIndex(ctx, collection, "embedding", flat, false); err != nil {
+	if err := c.CreateIndex(ctx, d.collection, "embedding", flat, false); err != nil {
 		return err
 	}
-	return c.LoadCollection(ctx, collection, false)
+	return c.LoadCollection(ctx, d.collection, false)
 }
 
-func recreate(ctx context.Context, c client.Client, shards int) error {
-	there, err := c.HasCollection(ctx, collection)
+// insert inserts the first documents.
+func (d documents) insert(ctx context.Context, c client.Client, rows int) error {
+	random := rand.New(rand.NewPCG(20_260_101, 1))
+	for from := 0; from < rows; from += batch {
+		if _, err := c.Insert(ctx, d.collection, "", columns(random, from, min(batch, rows-from))...); err != nil {
+			return fmt.Errorf("inserting from row %d: %w", from, err)
+		}
+	}
+	return c.Flush(ctx, d.collection, false)
+}
+
+func (d documents) recreate(ctx context.Context, c client.Client) error {
+	there, err := c.HasCollection(ctx, d.collection)
 	if err != nil {
 		return err
 	}
 	if there {
-		if err := c.DropCollection(ctx, collection); err != nil {
+		if err := c.DropCollection(ctx, d.collection); err != nil {
 			return err
 		}
 	}
-	schema := entity.NewSchema().WithName(collection).WithDynamicFieldEnabled(true).
+	schema := entity.NewSchema().WithName(d.collection).WithDynamicFieldEnabled(true).
 		WithField(entity.NewField().WithName("id").WithDataType(entity.FieldTypeInt64).WithIsPrimaryKey(true)).
 		WithField(entity.NewField().WithName("text").WithDataType(entity.FieldTypeVarChar).WithMaxLength(4096)).
 		WithField(entity.NewField().WithName("embedding").WithDataType(entity.FieldTypeFloatVector).WithDim(dim)).
@@ -118,7 +132,7 @@ func recreate(ctx context.Context, c client.Client, shards int) error {
 		WithField(entity.NewField().WithName("metadata").WithDataType(entity.FieldTypeJSON)).
 		WithField(entity.NewField().WithName("pages").WithDataType(entity.FieldTypeArray).
 			WithElementType(entity.FieldTypeInt32).WithMaxCapacity(16))
-	return c.CreateCollection(ctx, schema, int32(shards))
+	return c.CreateCollection(ctx, schema, int32(d.shards))
 }
 
 // columns are some documents; the last two columns are dynamic.

@@ -2,7 +2,9 @@
 // query_iterator and milvus-sdk-go's QueryIterator. All of them read the same collection from the lab's standalone, in
 // turns, in one run; the medians count. It fails where migrate misses a goal.
 //
-//	bench [--migrate BINARY] [--rows N] [--rounds N] [--shards N] [--quiet WAIT]
+// It also reads a collection of which half of the keys were inserted twice, in turns with the same one of single keys.
+//
+//	bench [--migrate BINARY] [--rows N] [--rounds N] [--shards N] [--quiet WAIT] [--only-duplicates]
 package main
 
 import (
@@ -23,6 +25,7 @@ type settings struct {
 	rounds int
 	shards int
 	quiet  time.Duration
+	only   bool // duplicates
 }
 
 func main() {
@@ -32,6 +35,7 @@ func main() {
 	flag.IntVar(&s.rounds, "rounds", 5, "measured runs of each reader")
 	flag.IntVar(&s.shards, "shards", 2, "shards of the collection; each answers a limited query with a share of its own")
 	flag.DurationVar(&s.quiet, "quiet", 2*time.Minute, "how long to wait for the machine to be quiet")
+	flag.BoolVar(&s.only, "only-duplicates", false, "measure only what duplicate keys cost")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	err := run(ctx, s)
@@ -47,11 +51,23 @@ func run(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
-	server, err := prepare(ctx, lab.Standalone, s.rows, s.shards)
+	if s.only {
+		return duplicates(ctx, s)
+	}
+	if err := beside(ctx, l, s); err != nil {
+		return err
+	}
+	return duplicates(ctx, s)
+}
+
+// beside measures migrate beside the other readers.
+func beside(ctx context.Context, l *lab.Lab, s settings) error {
+	all := documents{collection: "bench_documents", rows: s.rows, shards: s.shards}
+	server, err := all.prepare(ctx, lab.Standalone)
 	if err != nil {
 		return err
 	}
-	readers, err := newReaders(ctx, l, s.binary, s.rows)
+	readers, err := newReaders(ctx, l, s.binary, all)
 	if err != nil {
 		return err
 	}
@@ -63,8 +79,44 @@ func run(ctx context.Context, s settings) error {
 		return err
 	}
 	fmt.Printf("\n%s of Milvus %s on one machine with it, medians of %d rounds, load average %s before\n\n",
-		describe(s.rows, s.shards), server, s.rounds, before)
+		all, server, s.rounds, before)
 	return report(os.Stdout, readers, s.rows)
+}
+
+// rows of the collections that show what duplicate keys cost, and how many times as long as without them an export may take.
+const (
+	singleRows     = 100_000
+	doubledRows    = 50_000
+	duplicatesGoal = 2
+)
+
+// duplicates measures migrate with a collection of which half of the keys were inserted twice, beside one in which each is single.
+func duplicates(ctx context.Context, s settings) error {
+	var readers []*reader
+	for _, d := range []documents{
+		{collection: "bench_single", rows: singleRows, shards: s.shards},
+		{collection: "bench_doubled", rows: singleRows, again: doubledRows, shards: s.shards},
+	} {
+		if _, err := d.prepare(ctx, lab.Standalone); err != nil {
+			return err
+		}
+		r, err := newMigrate(s.binary, d)
+		if err != nil {
+			return err
+		}
+		r.name = fmt.Sprintf("migrate export, %d keys, %d of them twice", d.rows, d.again)
+		readers = append(readers, r)
+	}
+	if err := measure(ctx, readers, s.rounds); err != nil {
+		return err
+	}
+	ratio := readers[1].median().Seconds() / readers[0].median().Seconds()
+	fmt.Printf("\n%d duplicate keys: %.3f s against %.3f s, %.2f times as long, goal %d\n",
+		doubledRows, readers[1].median().Seconds(), readers[0].median().Seconds(), ratio, duplicatesGoal)
+	if ratio > duplicatesGoal {
+		return fmt.Errorf("an export with duplicate keys takes %.2f times as long, and the goal is %d", ratio, duplicatesGoal)
+	}
+	return nil
 }
 
 // measure has every reader read in turns, each round beginning with another one. Each reads twice, and the second time counts:

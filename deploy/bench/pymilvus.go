@@ -21,7 +21,7 @@ var pymilvusBatches = []int{1000, 4000, 8000, 16384}
 
 // newPymilvus is pymilvus' iterator over all fields, with the batch size that is the fastest here, each tried once on a quarter of
 // the rows.
-func newPymilvus(ctx context.Context, l *lab.Lab, rows int) (*reader, error) {
+func newPymilvus(ctx context.Context, l *lab.Lab, d documents) (*reader, error) {
 	python, err := l.Python(ctx)
 	if err != nil {
 		return nil, err
@@ -33,7 +33,7 @@ func newPymilvus(ctx context.Context, l *lab.Lab, rows int) (*reader, error) {
 	var fastest int
 	var most float64
 	for _, size := range pymilvusBatches {
-		r := pymilvus(python, strings.TrimSpace(string(version)), size, rows/4)
+		r := pymilvus(python, strings.TrimSpace(string(version)), size, d.collection, d.rows/4)
 		read, took, err := r.read(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("trying %s: %w", r.name, err)
@@ -44,12 +44,12 @@ func newPymilvus(ctx context.Context, l *lab.Lab, rows int) (*reader, error) {
 			fastest, most = size, rate
 		}
 	}
-	return pymilvus(python, strings.TrimSpace(string(version)), fastest, rows), nil
+	return pymilvus(python, strings.TrimSpace(string(version)), fastest, d.collection, d.rows), nil
 }
 
 // pymilvus reads from connecting to the last row, only counting them; Python's start and imports don't count. It ends with the
 // batch that brings it to so many rows.
-func pymilvus(python, version string, batchSize, rows int) *reader {
+func pymilvus(python, version string, batchSize int, collection string, rows int) *reader {
 	name := fmt.Sprintf("pymilvus %s query_iterator, batches of %d", version, batchSize)
 	return &reader{name: name, goal: pymilvusGoal, all: int64(rows), read: func(ctx context.Context) (int64, time.Duration, error) {
 		args := append([]string{"-", lab.Standalone, collection, strconv.Itoa(batchSize), strconv.Itoa(rows)}, fields...)

@@ -47,34 +47,34 @@ const (
 
 // newReaders makes the readers, and has each read once without being measured: files, caches and the server's own memory
 // are warm for all of them.
-func newReaders(ctx context.Context, l *lab.Lab, binary string, rows int) ([]*reader, error) {
-	migrate, err := newMigrate(binary, rows)
+func newReaders(ctx context.Context, l *lab.Lab, binary string, d documents) ([]*reader, error) {
+	migrate, err := newMigrate(binary, d)
 	if err != nil {
 		return nil, err
 	}
-	sdk := newSDK(rows)
+	sdk := newSDK(d)
 	for _, r := range []*reader{migrate, sdk} {
 		if _, err := r.measure(ctx); err != nil {
 			return nil, err
 		}
 	}
-	pymilvus, err := newPymilvus(ctx, l, rows)
+	pymilvus, err := newPymilvus(ctx, l, d)
 	return []*reader{migrate, sdk, pymilvus}, err
 }
 
 // newMigrate is the whole command, from the process' start to its end: connect, plan, read, encode, write to a folder.
-func newMigrate(binary string, rows int) (*reader, error) {
+func newMigrate(binary string, d documents) (*reader, error) {
 	binary, err := filepath.Abs(binary)
 	if err != nil {
 		return nil, err
 	}
-	return &reader{name: "migrate export", all: int64(rows), read: func(ctx context.Context) (rows int64, took time.Duration, err error) {
+	return &reader{name: "migrate export", all: int64(d.rows), read: func(ctx context.Context) (rows int64, took time.Duration, err error) {
 		dir, err := os.MkdirTemp("", "migrate-bench-")
 		if err != nil {
 			return 0, 0, err
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-		cmd := exec.CommandContext(ctx, binary, "export", "--source-address", lab.Standalone, "--collection", collection,
+		cmd := exec.CommandContext(ctx, binary, "export", "--source-address", lab.Standalone, "--collection", d.collection,
 			"--sink-url", dir, "--json")
 		cmd.Dir, cmd.Env = dir, withoutSettings(os.Environ()) // neither migrate.yaml nor the environment counts
 		var done struct {
@@ -114,21 +114,21 @@ func runJSON(cmd *exec.Cmd, result any) (time.Duration, error) {
 const sdkPage = 1000
 
 // newSDK is the Go SDK's iterator over all fields, from connecting to the last page, only counting rows.
-func newSDK(rows int) *reader {
+func newSDK(d documents) *reader {
 	name := fmt.Sprintf("milvus-sdk-go %s QueryIterator, pages of %d", sdkVersion(), sdkPage)
-	return &reader{name: name, goal: sdkGoal, all: int64(rows), read: func(ctx context.Context) (int64, time.Duration, error) {
+	return &reader{name: name, goal: sdkGoal, all: int64(d.rows), read: func(ctx context.Context) (int64, time.Duration, error) {
 		began := time.Now()
 		c, err := client.NewClient(ctx, client.Config{Address: lab.Standalone})
 		if err != nil {
 			return 0, 0, err
 		}
-		rows, err := iterate(ctx, c)
+		rows, err := iterate(ctx, c, d.collection)
 		took := time.Since(began)
 		return rows, took, errors.Join(err, c.Close())
 	}}
 }
 
-func iterate(ctx context.Context, c client.Client) (rows int64, err error) {
+func iterate(ctx context.Context, c client.Client, collection string) (rows int64, err error) {
 	pages, err := c.QueryIterator(ctx, client.NewQueryIteratorOption(collection).WithOutputFields("*").WithBatchSize(sdkPage))
 	for err == nil {
 		var page client.ResultSet
