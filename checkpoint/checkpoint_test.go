@@ -131,6 +131,55 @@ func TestBoundToItsParameters(t *testing.T) {
 	}
 }
 
+// TestDoneStands through a job of the same name that was refused, or killed, before it had done anything.
+func TestDoneStands(t *testing.T) {
+	want := func(t *testing.T, sink sinks.Sink, parts int) {
+		t.Helper()
+		if j, err := Read(t.Context(), sink, name); err != nil || j.State != Done || len(j.Parts) != parts || j.Before != nil {
+			t.Errorf("what stands: %+v, %v", j, err)
+		}
+	}
+	for title, end := range map[string]func(*testing.T, *faults.Faults, *Holder){
+		"refused": func(t *testing.T, _ *faults.Faults, h *Holder) {
+			if err := h.Remove(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"killed": func(t *testing.T, sink *faults.Faults, h *Holder) { h.stop(); expire(t, sink) },
+		"done, with nothing to do": func(t *testing.T, _ *faults.Faults, h *Holder) {
+			if err := h.Release(t.Context(), Done, nil); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(title, func(t *testing.T) {
+			sink := newSink(t)
+			ctx, h := acquire(t, sink, fresh())
+			if err := h.Update(ctx, onePart); err != nil {
+				t.Fatal(err)
+			}
+			if err := h.Release(ctx, Done, nil); err != nil {
+				t.Fatal(err)
+			}
+			_, again := acquire(t, sink, fresh())
+			end(t, sink, again)
+			if title == "done, with nothing to do" {
+				want(t, sink, 0)
+				return
+			}
+			want(t, sink, 1)
+			ctx, third := acquire(t, sink, fresh())
+			if third.Resumed || third.Epoch() != 3 {
+				t.Errorf("resumed %t, epoch %d", third.Resumed, third.Epoch())
+			}
+			if err := third.Update(ctx, onePart); err != nil || third.Job().Before != nil {
+				t.Errorf("a job that has begun keeps the one before: %v", err)
+			}
+			third.Release(ctx, Failed, nil)
+		})
+	}
+}
+
 // TestHeld refuses a second owner while the first lives.
 func TestHeld(t *testing.T) {
 	sink := newSink(t)

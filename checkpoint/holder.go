@@ -42,14 +42,18 @@ func SyncOf(name string) (collection string, ok bool) {
 	return strings.CutPrefix(strings.TrimSuffix(path.Base(name), suffix), string(Sync)+"-")
 }
 
-// Read reads a job's document. sinks.ErrNotExist where there is none.
+// Read reads a job's document: where a job of the same name was done before, and this one was refused before it did anything, that
+// of the one before. sinks.ErrNotExist where there is none.
 func Read(ctx context.Context, sink sinks.Sink, name string) (*Job, error) {
 	store, err := swapper(sink)
 	if err != nil {
 		return nil, err
 	}
 	job, _, err := load(ctx, store, name)
-	return job, err
+	if err != nil {
+		return nil, err
+	}
+	return job.standing(), nil
 }
 
 func swapper(sink sinks.Sink) (sinks.Swapper, error) {
@@ -139,11 +143,15 @@ func Acquire(ctx context.Context, sink sinks.Sink, name string, fresh Job) (cont
 
 // takeOver goes on with a document that is there and free, unless it is bound otherwise.
 func (h *Holder) takeOver(there *Job, version sinks.Version, fresh Job) error {
+	there = there.standing()
 	lease := there.Lease
 	h.version = version
 	other := there.bound(fresh.Params)
 	if there.State == Done || other != nil && there.untouched() {
 		h.job.Lease.Epoch = lease.Epoch
+		if there.State == Done {
+			h.job.Before = there
+		}
 		return nil
 	}
 	if other != nil {
@@ -175,6 +183,9 @@ func (h *Holder) Update(ctx context.Context, change func(*Job)) error {
 	next := h.job
 	next.Parts = slices.Clone(h.job.Parts) // a change that can't be stored leaves no trace
 	change(&next)
+	if next.begun() || next.State == Done {
+		next.Before = nil
+	}
 	next.Updated = clock.Now(ctx).UTC()
 	next.Lease.Expires = next.Updated.Add(leaseTime)
 	if err := h.record(ctx, &next); err != nil {
@@ -344,8 +355,8 @@ func (h *Holder) tidy(ctx context.Context) {
 	}
 }
 
-// Remove ends the ownership and removes the document, since there is nothing to go on from. ErrLost where it is another's by
-// now: then nothing is removed.
+// Remove ends the ownership and removes the document, since there is nothing to go on from; where a job of the same name was done
+// before, that one stands again. ErrLost where it is another's by now: then nothing is removed.
 func (h *Holder) Remove(ctx context.Context) error {
 	h.stop()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTime)
@@ -354,7 +365,16 @@ func (h *Holder) Remove(ctx context.Context) error {
 	if err := h.Confirm(ctx); err != nil {
 		return err
 	}
-	return Discard(ctx, h.sink, h.name)
+	before := h.Job().Before
+	if before == nil {
+		return Discard(ctx, h.sink, h.name)
+	}
+	err := h.Update(ctx, func(j *Job) {
+		lease := j.Lease
+		*j = *before
+		j.Lease = lease
+	})
+	return errors.Join(err, removeRecords(ctx, h.sink, h.name))
 }
 
 // Suspend ends the ownership of a job that failed or was interrupted, and says so in the error.

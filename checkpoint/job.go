@@ -87,6 +87,9 @@ type Job struct {
 	RowsBefore int64                    `json:"rows_before,omitempty"`       // that the target had before it
 
 	Sync *Position `json:"sync,omitempty"` // of a sync; never changed in place
+
+	// Before is the job of this name that was done, as long as this one has done nothing: it is what stands then.
+	Before *Job `json:"before,omitempty"`
 }
 
 // CollectionID is the parameter of an export that holds the id of the collection it reads.
@@ -130,6 +133,21 @@ func (j *Job) Finished() (parts int, rows int64) {
 func (j *Job) untouched() bool {
 	parts, _ := j.Finished()
 	return j.Kind == Export && parts == 0
+}
+
+// begun reports whether something was done of a job, so that it stands instead of the one before.
+func (j *Job) begun() bool {
+	return slices.ContainsFunc(j.Parts, func(p Part) bool { return p.State != Todo })
+}
+
+// standing is the job that stands: the one before where this one has done nothing and nobody works at it.
+func (j *Job) standing() *Job {
+	if j.Before == nil || j.State == Done || j.begun() || j.held() {
+		return j
+	}
+	before := *j.Before
+	before.Lease = j.Lease
+	return &before
 }
 
 // Rate is how many rows a second its owner has finished, or the last one: what was finished before, and the time in which

@@ -159,6 +159,9 @@ func (e *export) run(ctx context.Context) (*manifest.Manifest, error) {
 	if err := e.plan(ctx); err != nil {
 		return nil, err
 	}
+	if err := e.job.Update(ctx, func(j *checkpoint.Job) { j.Before = nil }); err != nil { // from now on there is none
+		return nil, err
+	}
 	if err := manifest.Remove(ctx, e.sink, e.opts.Job); err != nil { // of the export that this one replaces
 		return nil, err
 	}

@@ -43,6 +43,9 @@ func (im *importing) checkDone(ctx context.Context) error {
 	if err != nil || job.State != checkpoint.Done {
 		return nil // told by those who take the job
 	}
+	if !im.sameExport(job) {
+		return nil
+	}
 	if was, is := job.Params["database"], im.server.Database(); was != is { // whose checkpoint would be written over
 		return fmt.Errorf("export %q into %q: %w: it was imported into the database %q and not into %q", im.manifest.Job, im.opts.As, checkpoint.ErrOther, was, is)
 	}
@@ -58,6 +61,36 @@ func (im *importing) checkDone(ctx context.Context) error {
 	}
 	return fmt.Errorf("export %q into %q on %s: %w, at %s", im.manifest.Job, im.opts.As, im.server.Address, ErrImported,
 		job.Updated.Local().Format(time.DateTime))
+}
+
+// sameExport reports whether a job imported this export, and not one that it has replaced since.
+func (im *importing) sameExport(job *checkpoint.Job) bool {
+	now := newJob(im.server, im.manifest, im.opts).Params
+	return job.Params[exportOf] == now[exportOf] && job.Params[exportChecksum] == now[exportChecksum]
+}
+
+// checkFresh makes all checks of an import that has nothing to resume before its job is taken: one that is refused changes nothing.
+func (im *importing) checkFresh(ctx context.Context) error {
+	job, err := checkpoint.Read(ctx, im.staging, checkpoint.Name(checkpoint.Import, im.manifest.Job, im.opts.As))
+	if err == nil && job.State != checkpoint.Done && len(job.Parts) > 0 {
+		return nil // it is checked what is left to be done
+	}
+	return im.check(ctx)
+}
+
+// check looks at target and parts, once.
+func (im *importing) check(ctx context.Context) error {
+	if im.checked {
+		return nil
+	}
+	if err := im.checkTarget(ctx); err != nil {
+		return err
+	}
+	if err := im.checkParts(ctx, im.manifest.Parts); err != nil {
+		return err
+	}
+	im.checked = true
+	return nil
 }
 
 // checkParts reads parts once, so that a damaged one is found before the target is changed by this run.

@@ -114,6 +114,9 @@ func Import(ctx context.Context, server *milvus.Server, export sinks.Sink, m *ma
 	if err := im.checkDone(ctx); err != nil {
 		return nil, err
 	}
+	if err := im.checkFresh(ctx); err != nil {
+		return nil, err
+	}
 	jobCtx, job, err := checkpoint.Acquire(ctx, staging, checkpoint.Name(checkpoint.Import, m.Job, opts.As), newJob(server, m, opts))
 	if err != nil {
 		return nil, err
@@ -123,11 +126,17 @@ func Import(ctx context.Context, server *milvus.Server, export sinks.Sink, m *ma
 	return result, im.end(ctx, err)
 }
 
+// Parameters that tell one export of a name from another.
+const (
+	exportOf       = "export of"
+	exportChecksum = "export checksum"
+)
+
 // newJob is an import that has not begun, bound to what it brings where.
 func newJob(server *milvus.Server, m *manifest.Manifest, opts Options) checkpoint.Job {
 	return checkpoint.Job{Kind: checkpoint.Import, Name: m.Job, Rows: m.Total.Rows, Params: map[string]string{
-		"database": server.Database(), "collection": opts.As, "export of": m.Started.Format(time.RFC3339Nano),
-		"export checksum": fmt.Sprintf("%016x", uint64(m.Total.Hash)), "keep ids": strconv.FormatBool(opts.KeepIDs),
+		"database": server.Database(), "collection": opts.As, exportOf: m.Started.Format(time.RFC3339Nano),
+		exportChecksum: fmt.Sprintf("%016x", uint64(m.Total.Hash)), "keep ids": strconv.FormatBool(opts.KeepIDs),
 	}}
 }
 
@@ -155,10 +164,7 @@ func (im *importing) begin(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := im.checkTarget(ctx); err != nil {
-		return err
-	}
-	if err := im.checkParts(ctx, im.manifest.Parts); err != nil {
+	if err := im.check(ctx); err != nil {
 		return err
 	}
 	if err := im.create(ctx); err != nil {
@@ -265,6 +271,7 @@ type importing struct {
 	opts     Options
 	target   *milvus.Collection
 	before   int64 // rows that the target had
+	checked  bool  // target and parts, by this run
 	created  bool  // the collection, by this run
 	bulk     bulkInserter
 	job      *checkpoint.Holder

@@ -68,6 +68,7 @@ var hints = []struct {
 	{syncer.ErrSwitched, "make the checkpoint anew with `migrate jobs rebuild`: it takes the side to serve that the newest certificate names"},
 	{syncer.ErrDuplicates, "mend these keys where they are duplicate, and give the same command again; or say --allow-duplicates, which the certificate bears"},
 	{syncer.ErrServes, "nothing; `migrate status` shows the side that serves"},
+	{milvus.ErrAlias, "name the collection itself with --collection, or on the target another name with --as; `migrate cutover --alias` moves an alias"},
 	{milvus.ErrNoAlias, "give another alias, or leave --alias out: clients that use the collection's own name need none"},
 	{syncer.ErrDeletes, "look at the source first; nothing is deleted while it counts so few rows"},
 	{verify.ErrDiffers, "see above"},

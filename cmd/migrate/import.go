@@ -13,6 +13,7 @@ import (
 	"migrate/importer"
 	"migrate/internal/manifest"
 	"migrate/internal/monitor"
+	"migrate/sinks"
 )
 
 func newImport() *cobra.Command {
@@ -56,7 +57,7 @@ func (c config) bulkInsert(ctx context.Context, out io.Writer, seen *monitor.Mon
 	if err != nil {
 		return err
 	}
-	m, err := manifest.Read(ctx, sink, job)
+	m, err := c.readManifest(ctx, sink, job)
 	if err != nil {
 		return err
 	}
@@ -78,6 +79,20 @@ func (c config) bulkInsert(ctx context.Context, out io.Writer, seen *monitor.Mon
 	}
 	r := importResult{done, usageSince(started)}
 	return c.print(out, r, r.text)
+}
+
+// readManifest reads the manifest of an export. One of another collection than the one that is named is refused: it would be
+// moved under a name that nobody gave.
+func (c config) readManifest(ctx context.Context, sink sinks.Sink, job string) (*manifest.Manifest, error) {
+	m, err := manifest.Read(ctx, sink, job)
+	if err != nil {
+		return nil, err
+	}
+	if of := m.Collection.Name; c.Collection != "" && c.Collection != of {
+		return nil, usageError{fmt.Errorf("export %q at %s is of collection %q, and not of %q; give it another name on the target with --as",
+			job, sink.URL(job), of, c.Collection)}
+	}
+	return m, nil
 }
 
 func (r importResult) text(w io.Writer) {

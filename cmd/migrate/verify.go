@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"migrate/internal/columns"
-	"migrate/internal/manifest"
 	"migrate/internal/milvus"
 	"migrate/internal/source"
 	"migrate/internal/verify"
@@ -120,7 +119,7 @@ func (c config) exportSide(ctx context.Context) (verify.Side, int64, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	m, err := manifest.Read(ctx, sink, job)
+	m, err := c.readManifest(ctx, sink, job)
 	if err != nil {
 		return nil, 0, err
 	}

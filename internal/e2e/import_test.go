@@ -157,23 +157,40 @@ func TestMadeBefore(t *testing.T) {
 func TestIntoExisting(t *testing.T) {
 	t.Parallel()
 	sink, to := labtest.Local(t), labtest.Target(t)
-	c, m := exported(t, sink, 2000)
+	staging := labtest.Staging(t)
+	from, c := small(t, 2000)
+	m, err := exporter.Export(t.Context(), from, c.Name, sink, exporter.Options{Job: c.Name, PartBytes: 50_000})
+	if err != nil {
+		t.Fatal(err)
+	}
 	labtest.Create(t, to, c)
 	labtest.Insert(t, to, c.Name, "", narrowRows([]int64{-1, 5000}))
 	labtest.Flush(t, to, c.Name)
 	if err := importInto(t, sink, m, labtest.Staging(t), importer.Options{}); !errors.Is(err, importer.ErrNotEmpty) {
 		t.Errorf("import into a collection with rows: %v", err)
 	}
-	if err := importInto(t, sink, m, labtest.Staging(t), importer.Options{IntoExisting: true}); err != nil {
+	if err := importInto(t, sink, m, staging, importer.Options{IntoExisting: true}); err != nil {
 		t.Fatal(err)
 	}
 	r := compare(t, verify.Export{Sink: sink, Manifest: m}, side(t, to, c.Name), verify.Options{})
 	if r.Rows.Missing+r.Rows.Differing != 0 || r.Rows.Extra != 2 || r.Right.Rows != 2002 {
 		t.Errorf("after adding 2,000 rows to 2: %+v", r)
 	}
-	err := importInto(t, sink, m, labtest.Staging(t), importer.Options{IntoExisting: true})
-	if !errors.Is(err, importer.ErrDoubles) {
+	if err := importInto(t, sink, m, staging, importer.Options{IntoExisting: true}); !errors.Is(err, importer.ErrDoubles) {
 		t.Errorf("adding the same rows again: %v", err)
+	}
+	done, err := checkpoint.Read(t.Context(), staging, checkpoint.Name(checkpoint.Import, m.Job, c.Name))
+	if err != nil || done.State != checkpoint.Done || len(done.Parts) == 0 {
+		t.Errorf("the record of the import that was done, after one that was refused: %+v, %v", done, err)
+	}
+
+	// Another export of that name was not imported.
+	labtest.Insert(t, from, c.Name, "", narrowRows([]int64{7000}))
+	if m, err = exporter.Export(t.Context(), from, c.Name, sink, exporter.Options{Job: c.Name, PartBytes: 50_000, Overwrite: true}); err != nil {
+		t.Fatal(err)
+	}
+	if err := importInto(t, sink, m, staging, importer.Options{}); !errors.Is(err, importer.ErrNotEmpty) {
+		t.Errorf("import of the export that replaced the one that was imported: %v", err)
 	}
 }
 

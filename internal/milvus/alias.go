@@ -11,6 +11,9 @@ import (
 // ErrNoAlias: the name is a collection's own, so it can't be an alias of another.
 var ErrNoAlias = errors.New("is a collection's own name")
 
+// ErrAlias: the name is an alias, and not that of a collection.
+var ErrAlias = errors.New("is an alias")
+
 // Aliased returns the name of the collection that an alias names; "" where it names none. ErrNoAlias where a collection has
 // that name itself.
 func (s *Server) Aliased(ctx context.Context, alias string) (string, error) {

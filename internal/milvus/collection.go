@@ -59,7 +59,8 @@ func PartitionKey(schema *schemapb.CollectionSchema) bool {
 	return slices.ContainsFunc(schema.GetFields(), (*schemapb.FieldSchema).GetIsPartitionKey)
 }
 
-// Describe asks for everything about a collection but its rows. ErrNotFound where there is none of that name.
+// Describe asks for everything about a collection but its rows. ErrNotFound where there is none of that name, ErrAlias where it is
+// an alias: what is done to a collection has to name it.
 func (s *Server) Describe(ctx context.Context, name string) (*Collection, error) {
 	resp, err := s.svc.DescribeCollection(ctx, &milvuspb.DescribeCollectionRequest{DbName: s.database, CollectionName: name})
 	if errors.Is(err, ErrNotFound) {
@@ -67,6 +68,9 @@ func (s *Server) Describe(ctx context.Context, name string) (*Collection, error)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("describing collection %q on %s: %w", name, s.Address, err)
+	}
+	if named := resp.GetSchema().GetName(); named != "" && named != name {
+		return nil, fmt.Errorf("%q on %s %w: of collection %q", name, s.Address, ErrAlias, named)
 	}
 	c := &Collection{
 		ID: resp.GetCollectionID(), Name: name, Database: s.database, Schema: resp.GetSchema(), Shards: resp.GetShardsNum(),

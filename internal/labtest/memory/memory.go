@@ -193,6 +193,11 @@ func (c *collection) insert(data []*schemapb.FieldData, partition string, growin
 
 func (s *Server) find(name string) (*collection, *commonpb.Status) {
 	c, ok := s.collections[name]
+	for _, other := range s.collections {
+		if slices.Contains(other.Aliases, name) {
+			c, ok = other, true
+		}
+	}
 	if !ok {
 		return nil, &commonpb.Status{ErrorCode: commonpb.ErrorCode_CollectionNotExists, Code: 100, Reason: "collection not found"}
 	}
@@ -219,8 +224,10 @@ func (s *Server) DescribeCollection(_ context.Context, q *milvuspb.DescribeColle
 	if c == nil {
 		return &milvuspb.DescribeCollectionResponse{Status: st}, nil
 	}
+	schema := milvus.CloneSchema(c.Schema)
+	schema.Name = c.Name
 	return &milvuspb.DescribeCollectionResponse{
-		Status: st, Schema: c.Schema, CollectionID: c.ID, ShardsNum: 1, CollectionName: c.Name, Properties: c.Properties,
+		Status: st, Schema: schema, CollectionID: c.ID, ShardsNum: 1, CollectionName: c.Name, Properties: c.Properties,
 		ConsistencyLevel: c.ConsistencyLevel, Aliases: c.Aliases,
 	}, nil
 }
