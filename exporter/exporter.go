@@ -41,6 +41,7 @@ type Options struct {
 	PartBytes       int64  // aimed at for a part; 256 MiB where zero
 	Load            bool   // load a collection that is not loaded, and release it at the end
 	Overwrite       bool   // replace a complete export of the same job
+	MaxRate         int    // rows a second read from the source; no limit where zero
 	AllowUnreadable bool   // leave out rows that the server counts and never returns, and say so
 	// Progress is told of every batch written; calls come from several goroutines.
 	Progress func(rows, bytes int64)
@@ -155,6 +156,7 @@ func (e *export) run(ctx context.Context) (*manifest.Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
+	reader.Throttle(e.opts.MaxRate)
 	e.reader = reader
 	if err := e.plan(ctx); err != nil {
 		return nil, err

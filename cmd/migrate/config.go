@@ -268,7 +268,7 @@ var (
 	fullScanEvery = setting{"full-scan-every", "24h", "time in which the rows of each range are compared, though nothing hints at a change"}
 	flushEvery    = setting{"flush-every", "5m", "time between two flushes of a source that is written to all the time; a quiet one is flushed in each cycle"}
 	cycleRows     = setting{"cycle-rows", 1_000_000, "rows compared in one cycle, about"}
-	maxRate       = setting{"max-rate", 0, "rows a second read from the source; no limit where 0"}
+	maxRate       = setting{"max-rate", 0, "rows a second read from the source, and by verify from either side; no limit where 0"}
 	maxDelete     = setting{"max-delete", "10%", "rows that may be deleted on the target in one cycle: a number, or a share of its rows"}
 	cursorField   = setting{"cursor-field", "", "INT64 or VARCHAR field that grows with every insert and upsert, such as updated_at, by which what was written is found"}
 	baseDone      = setting{"base-done", false, "the target was filled otherwise than by this job's import, and seen to be equal"}

@@ -25,7 +25,7 @@ nothing counts as exported.`,
 		`  migrate export --source-address standalone:19530 --collection rag_documents
   migrate export --source-address standalone:19530 --collection rag_documents \
       --sink-url s3://exports/milvus --sink-endpoint minio:9000   # MIGRATE_SINK_ACCESS_KEY, MIGRATE_SINK_SECRET_KEY`,
-		slices.Concat(sourceSettings, sinkSettings, []setting{collection, jobSetting, workers, partSize, loadSetting, overwrite, allowUnreadable}),
+		slices.Concat(sourceSettings, sinkSettings, []setting{collection, jobSetting, workers, partSize, loadSetting, overwrite, allowUnreadable, maxRate}),
 		runExport)
 }
 
@@ -92,7 +92,7 @@ func exportOptions(c config) (exporter.Options, error) {
 	}
 	bytes, err := c.partBytes()
 	return exporter.Options{
-		Job: job, Workers: c.Workers, PartBytes: bytes, Load: c.Load, Overwrite: c.Overwrite, AllowUnreadable: c.AllowUnreadable,
+		Job: job, Workers: c.Workers, PartBytes: bytes, Load: c.Load, Overwrite: c.Overwrite, AllowUnreadable: c.AllowUnreadable, MaxRate: c.MaxRate,
 	}, err
 }
 

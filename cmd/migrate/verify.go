@@ -22,7 +22,7 @@ func newVerify() *cobra.Command {
 sides. Exits with 3 where they differ, and names the first keys that are missing, extra or different.`,
 		`  migrate verify --source-address standalone:19530 --target-address cluster:19530 --collection rag_documents
   migrate verify --from export --target-address cluster:19530 --collection rag_documents`,
-		slices.Concat(sourceSettings, targetSettings, sinkSettings, []setting{from, collection, jobSetting, asSetting, workers, loadSetting}),
+		slices.Concat(sourceSettings, targetSettings, sinkSettings, []setting{from, collection, jobSetting, asSetting, workers, loadSetting, maxRate}),
 		runVerify)
 }
 
@@ -75,7 +75,9 @@ func (c config) openSide(ctx context.Context, server *milvus.Server, name string
 	}
 	if side, err = verify.Open(ctx, server, name); err != nil {
 		giveBack()
+		return side, nil, err
 	}
+	side.Throttle(c.MaxRate)
 	return side, giveBack, err
 }
 

@@ -1,9 +1,11 @@
 package source_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
@@ -233,5 +235,25 @@ func TestLookup(t *testing.T) {
 		if err != nil || !slices.Equal(found.Hidden, k.keys(499, 500)) || !slices.Equal(found.Absent, k.keys(500, 502)) {
 			t.Errorf("%s: a key that is counted and never returned: %+v, %v", version, found, err)
 		}
+	}
+}
+
+// TestThrottle reads no more rows a second than it may, in all readers together, and stops waiting when its context ends.
+func TestThrottle(t *testing.T) {
+	k := kinds["integers"]
+	s, c := memory.Start(t, "v2.3.5"), k.collection()
+	s.Add(t, c)
+	s.Sealed(t, c.Name, k.rows(k.keys(0, 300)))
+	r := open(t, s, c.Name)
+	r.Throttle(200) // and so many at once in the beginning
+	began := time.Now()
+	if keys, _ := read(t, r.KeysOnly(), columns.Range{}); len(keys) != 300 || time.Since(began) < 400*time.Millisecond {
+		t.Errorf("%d rows in %v at 200 rows/s", len(keys), time.Since(began))
+	}
+	r.Throttle(1)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := r.Read(ctx, source.AllPartitions, columns.Range{}, func(arrow.Record) error { return nil }); err == nil {
+		t.Error("300 rows at once at 1 row/s")
 	}
 }

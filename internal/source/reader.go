@@ -16,6 +16,7 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+	"golang.org/x/time/rate"
 	"google.golang.org/protobuf/proto"
 
 	"migrate/internal/columns"
@@ -35,10 +36,11 @@ type Reader struct {
 	server   *milvus.Server
 	extents  *extents
 	ahead    *pagesAhead
-	asOf     uint64       // every read sees at least what was written before this
-	snapshot bool         // every read sees exactly what was written before asOf
-	sealed   bool         // rows in growing segments are left out
-	pageRows atomic.Int64 // rows aimed at for a page; halved when an answer was too large
+	asOf     uint64        // every read sees at least what was written before this
+	snapshot bool          // every read sees exactly what was written before asOf
+	sealed   bool          // rows in growing segments are left out
+	pageRows atomic.Int64  // rows aimed at for a page; halved when an answer was too large
+	limit    *rate.Limiter // of rows read; nil where there is none
 }
 
 const (
@@ -112,7 +114,7 @@ func (r *Reader) Loosely() *Reader {
 func (r *Reader) copied() *Reader {
 	c := &Reader{
 		Collection: r.Collection, Layout: r.Layout, RowBytes: r.RowBytes, server: r.server, extents: r.extents, ahead: r.ahead,
-		asOf: r.asOf, snapshot: r.snapshot, sealed: r.sealed,
+		asOf: r.asOf, snapshot: r.snapshot, sealed: r.sealed, limit: r.limit,
 	}
 	c.pageRows.Store(r.pageRows.Load())
 	return c
@@ -133,6 +135,28 @@ func (r *Reader) Sealed() *Reader {
 	sealed := r.copied()
 	sealed.sealed, sealed.ahead = true, &pagesAhead{}
 	return sealed
+}
+
+// Throttle bounds how many rows a second this reader reads, and all that are made of it. There is no limit where it is 0.
+func (r *Reader) Throttle(rowsPerSecond int) {
+	if r.limit = nil; rowsPerSecond > 0 {
+		r.limit = rate.NewLimiter(rate.Limit(rowsPerSecond), rowsPerSecond)
+	}
+}
+
+// rest waits until so many rows might be read.
+func (r *Reader) rest(ctx context.Context, rows int64) error {
+	if r.limit == nil {
+		return nil
+	}
+	for rows > 0 {
+		some := min(rows, int64(r.limit.Burst()))
+		if err := r.limit.WaitN(ctx, int(some)); err != nil {
+			return err
+		}
+		rows -= some
+	}
+	return nil
 }
 
 // Partitions are the partitions to read one by one.
@@ -247,7 +271,7 @@ func (r *Reader) fetch(ctx context.Context, partition, expr string, params []*co
 	if err != nil {
 		return nil, fmt.Errorf("reading %q where %s: %w", r.Collection.Name, shown(expr), err)
 	}
-	return rec, nil
+	return rec, r.rest(ctx, rec.NumRows())
 }
 
 // distinct makes a record batch of an answer with one row of each key, and returns the columns that it is made of.
