@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"migrate/internal/columns"
 	"migrate/internal/manifest"
 	"migrate/internal/sealed"
 	"migrate/internal/source"
@@ -98,12 +99,13 @@ const CollectionID = "collection id"
 // Part is the unit of a job: a range of keys, and the object that holds its rows.
 type Part struct {
 	manifest.Part
-	Number   int             `json:"number"`            // within its partition
-	Planned  int64           `json:"planned,omitempty"` // rows expected by an export
-	State    PartState       `json:"state,omitempty"`
-	Findings source.Findings `json:"findings"`
-	Staged   string          `json:"staged,omitempty"` // name of the object that an import staged
-	Task     int64           `json:"task,omitempty"`   // bulk-insert job
+	Number   int                      `json:"number"`            // within its partition
+	Columns  map[string]columns.Stats `json:"columns,omitempty"` // of an export: what of the values decides whether a target takes them
+	Planned  int64                    `json:"planned,omitempty"` // rows expected by an export
+	State    PartState                `json:"state,omitempty"`
+	Findings source.Findings          `json:"findings"`
+	Staged   string                   `json:"staged,omitempty"` // name of the object that an import staged
+	Task     int64                    `json:"task,omitempty"`   // bulk-insert job
 }
 
 // PartState is how far a part is.

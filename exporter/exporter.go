@@ -260,7 +260,7 @@ func (e *export) complete(ctx context.Context) (*manifest.Manifest, error) {
 		Source: manifest.Server{Address: e.server.Address, Version: e.server.Version()},
 	}
 	for _, p := range job.Parts {
-		m.Add(p.Part, p.Findings)
+		m.Add(p.Part, p.Findings, p.Columns)
 	}
 	keep := func(object string) bool {
 		return slices.ContainsFunc(m.Parts, func(p manifest.Part) bool { return p.Object == object })

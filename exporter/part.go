@@ -22,7 +22,7 @@ import (
 type partWriter struct {
 	export *export
 	part   checkpoint.Part
-	warned bool
+	warned map[string]bool // by what was warned of
 }
 
 // write is what sinks.Sink.Put calls.
@@ -60,21 +60,30 @@ func (w *partWriter) add(file *part.Writer, rec arrow.Record) error {
 	w.part.Rows.AddRows(hashes)
 	keys := w.export.reader.Layout.Keys(rec)
 	lowHigh(&w.part, keys)
-	w.warn(rec, keys)
+	stats := w.export.reader.Layout.Measure(rec)
+	w.part.Columns = columns.AddStats(w.part.Columns, stats)
+	w.warn(stats)
 	w.export.opts.Progress(rec.NumRows(), columns.Bytes(rec))
 	return nil
 }
 
-// warn tells once of a part that it holds what no import takes: there is time to change it on the source.
-func (w *partWriter) warn(rec arrow.Record, keys []columns.Key) {
-	if w.warned {
+// warn tells once of a part what others may not take: there is time to change it on the source.
+func (w *partWriter) warn(stats map[string]columns.Stats) {
+	for name, s := range stats {
+		w.warnOf("the export is whole, but Milvus bulk-inserts neither NaN nor infinity: change it on the source before the import", name, s.NotFinite)
+		w.warnOf("the export is whole, but this JSON is not UTF-8: Milvus takes it, and DuckDB reads none of the file", name, s.NotUTF8)
+	}
+}
+
+func (w *partWriter) warnOf(what, field string, key *columns.Key) {
+	if key == nil || w.warned[what] {
 		return
 	}
-	if field, row, found := columns.NotFinite(rec); found {
-		w.warned = true
-		slog.Warn("the export is whole, but Milvus bulk-inserts neither NaN nor infinity: change it on the source before the import",
-			"field", field, "key", keys[row].String(), "part", w.export.objectName(w.part, w.export.job.Epoch()))
+	if w.warned == nil {
+		w.warned = map[string]bool{}
 	}
+	w.warned[what] = true
+	slog.Warn(what, "field", field, "key", key.String(), "part", w.export.objectName(w.part, w.export.job.Epoch()))
 }
 
 // Whole reports whether a part is on the sink as it was written.

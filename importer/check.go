@@ -32,6 +32,9 @@ func (im *importing) checkServer(ctx context.Context) (err error) {
 	if fields := im.server.Capabilities().Unsupported(im.target.Schema); len(fields) > 0 {
 		return fmt.Errorf("%w: Milvus %s does not take the types of %s", ErrTarget, im.server.Version(), strings.Join(fields, ", "))
 	}
+	if beyond := im.server.Capabilities().BeyondLimits(im.target.Schema); len(beyond) > 0 {
+		return fmt.Errorf("%w: Milvus %s refuses such a collection: %s", ErrTarget, im.server.Version(), strings.Join(beyond, "; "))
+	}
 	im.bulk, err = dialect(ctx, im.server)
 	return err
 }
@@ -86,6 +89,10 @@ func (im *importing) check(ctx context.Context) error {
 	if err := im.checkTarget(ctx); err != nil {
 		return err
 	}
+	if err := Refused(im.server.Capabilities(), im.takes, im.manifest); err != nil {
+		return fmt.Errorf("importing %q into %q on %s: %w", im.manifest.Job, im.target.Name, im.server.Address, err)
+	}
+	warnOfJSON(im.manifest)
 	if err := im.checkParts(ctx, im.manifest.Parts); err != nil {
 		return err
 	}
@@ -158,6 +165,7 @@ func (im *importing) checkTarget(ctx context.Context) error {
 		return fmt.Errorf("collection %q on %s: %w: %s; drop it, or import under another name with --as",
 			im.target.Name, im.server.Address, ErrSchema, strings.Join(diffs, "; "))
 	}
+	im.takes = have.Schema
 	if im.before, err = im.rowsThere(ctx, have); err != nil || im.before == 0 {
 		return err
 	}

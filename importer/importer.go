@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+
 	"migrate/checkpoint"
 	"migrate/internal/clock"
 	"migrate/internal/manifest"
@@ -53,6 +55,7 @@ type Options struct {
 	Jobs         int           // bulk-insert jobs in flight; 4 where zero
 	IntoExisting bool          // add to a collection that has rows, where none of the keys is there
 	KeepIDs      bool          // make an auto-id collection's keys explicit ones, and keep them
+	Widen        bool          // raise max_length and max_capacity on the target to what the rows need
 	Force        bool          // import into a server that is known to lose statistics of imported segments
 	StallAfter   time.Duration // a job without progress for so long is given up; 20 minutes where zero
 	// Step is told what begins, and how many rows it has to do.
@@ -108,6 +111,7 @@ type Result struct {
 func Import(ctx context.Context, server *milvus.Server, export sinks.Sink, m *manifest.Manifest, staging Staging, opts Options) (*Result, error) {
 	opts = opts.withDefaults(m)
 	im := &importing{server: server, export: export, manifest: m, staging: staging, opts: opts, target: targetOf(m, opts)}
+	im.takes = im.target.Schema
 	if err := im.checkServer(ctx); err != nil {
 		return nil, err
 	}
@@ -259,6 +263,9 @@ func targetOf(m *manifest.Manifest, opts Options) *milvus.Collection {
 	if opts.KeepIDs {
 		c.Schema = milvus.WithGivenKeys(c.Schema)
 	}
+	if opts.Widen {
+		Widen(c.Schema, m.Columns)
+	}
 	return c
 }
 
@@ -270,9 +277,10 @@ type importing struct {
 	staging  Staging
 	opts     Options
 	target   *milvus.Collection
-	before   int64 // rows that the target had
-	checked  bool  // target and parts, by this run
-	created  bool  // the collection, by this run
+	takes    *schemapb.CollectionSchema // what the rows have to fit: the target's, where it is there
+	before   int64                      // rows that the target had
+	checked  bool                       // target and parts, by this run
+	created  bool                       // the collection, by this run
 	bulk     bulkInserter
 	job      *checkpoint.Holder
 	tries    atomic.Int64 // calls that were intended: no two have the same number

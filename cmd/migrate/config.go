@@ -39,6 +39,7 @@ type config struct {
 	AllowUnreadable bool `mapstructure:"allow-unreadable"`
 	IntoExisting    bool `mapstructure:"into-existing"`
 	KeepIDs         bool `mapstructure:"keep-ids"`
+	Widen           bool
 	Force           bool
 	Watch           bool
 	Bench           benchConfig `mapstructure:",squash"`
@@ -228,6 +229,7 @@ var (
 	jobs            = setting{"jobs", 4, "bulk-insert jobs in flight"}
 	intoExisting    = setting{"into-existing", false, "add to a collection that has rows; refused where a key is there already"}
 	keepIDs         = setting{"keep-ids", false, "keep the keys of an auto-id collection, by making them explicit ones on the target"}
+	widen           = setting{"widen", false, "raise max_length and max_capacity on the target to what the rows need, where the source took longer ones"}
 	force           = setting{"force", false, "go on against a warning that the message names"}
 	watch           = setting{"watch", false, "show it again every 2 seconds, until interrupted"}
 	from            = setting{"from", "source", "what to hold the target against: source or export"}

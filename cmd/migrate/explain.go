@@ -45,6 +45,7 @@ var hints = []struct {
 	{checkpoint.ErrOther, "give the parameters that it was begun with, or begin another with --job"},
 	{checkpoint.ErrLong, "give the collection a shorter name on the target with --as"},
 	{importer.ErrImported, "`migrate verify` compares; to import it again, drop the collection first or give another name with --as"},
+	{importer.ErrLimits, "say --widen, which makes the fields as wide as the rows need, or shorten these values on the source and export again"},
 	{importer.ErrValue, "a FLOAT or DOUBLE holds NaN or infinity, which Milvus takes from an insert and not from a bulk insert: " +
 		"change the rows that the export warned of on the source, and export again with --overwrite"},
 	{importer.ErrJobFailed, "see the server's reason. Of a file that it can't find: see whether --staging-url is in the bucket that the cluster itself uses. " +

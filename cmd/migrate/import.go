@@ -23,7 +23,7 @@ bounded number of jobs in flight, builds the indexes, loads, and counts. Every p
 the target is changed.`,
 		`  migrate import --target-address cluster:19530 --collection rag_documents \
       --staging-url s3://a-bucket/staging --staging-endpoint minio:9000   # MIGRATE_STAGING_ACCESS_KEY, …_SECRET_KEY`,
-		slices.Concat(targetSettings, sinkSettings, stagingSettings, []setting{collection, jobSetting, asSetting, jobs, intoExisting, keepIDs, force}),
+		slices.Concat(targetSettings, sinkSettings, stagingSettings, []setting{collection, jobSetting, asSetting, jobs, intoExisting, keepIDs, widen, force}),
 		runImport)
 }
 
@@ -67,7 +67,7 @@ func (c config) bulkInsert(ctx context.Context, out io.Writer, seen *monitor.Mon
 	}
 	var bar steps
 	done, err := importer.Import(ctx, server, sink, m, staging, importer.Options{
-		As: c.As, Jobs: c.Jobs, IntoExisting: c.IntoExisting, KeepIDs: c.KeepIDs, Force: c.Force,
+		As: c.As, Jobs: c.Jobs, IntoExisting: c.IntoExisting, KeepIDs: c.KeepIDs, Widen: c.Widen, Force: c.Force,
 		Step:     func(name string, rows int64) { bar.next(name, rows); seen.Step(name, rows) },
 		Progress: func(rows, bytes int64) { bar.add(rows, bytes); seen.Did(rows) },
 		Imported: seen.Imported,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -12,7 +13,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"migrate/exporter"
+	"migrate/importer"
 	"migrate/internal/columns"
+	"migrate/internal/manifest"
 	"migrate/internal/milvus"
 )
 
@@ -21,7 +24,7 @@ func newPlan() *cobra.Command {
 		`A dry run: reads the schema, counts, cuts the keys into ranges and, where a target is given, says what it lacks. Changes
 nothing.`,
 		`  migrate plan --source-address standalone:19530 --target-address cluster:19530 --collection rag_documents`,
-		slices.Concat(sourceSettings, targetSettings, []setting{collection, asSetting, workers, partSize}),
+		slices.Concat(sourceSettings, targetSettings, sinkSettings, []setting{collection, jobSetting, asSetting, workers, partSize, widen}),
 		runPlan)
 }
 
@@ -34,6 +37,7 @@ type planResult struct {
 	Indexes    []string    `json:"indexes"`
 	Aliases    []string    `json:"aliases,omitempty"`
 	Target     []string    `json:"target,omitempty"` // what it lacks or what stands in the way, in words
+	Exported   bool        `json:"exported"`         // so that every value was held against what the target takes
 	usage
 }
 
@@ -63,9 +67,11 @@ func runPlan(cmd *cobra.Command, c config) error {
 	}
 	r := newPlanResult(plan)
 	if c.Target.Address != "" {
-		if r.Target, err = c.targetLacks(ctx, plan.Collection); err != nil {
+		exported := c.exported(ctx)
+		if r.Target, err = c.targetLacks(ctx, plan, exported); err != nil {
 			return err
 		}
+		r.Exported = exported != nil
 	}
 	r.usage = usageSince(started)
 	return c.print(cmd.OutOrStdout(), r, r.text)
@@ -82,8 +88,27 @@ func newPlanResult(plan *exporter.Plan) planResult {
 	return r
 }
 
+// exported is the manifest of the export that an import would take; nil where there is none yet.
+func (c config) exported(ctx context.Context) *manifest.Manifest {
+	job, err := c.job()
+	if err != nil {
+		return nil
+	}
+	sink, err := openSink(ctx, c)
+	if err != nil {
+		return nil
+	}
+	m, err := c.readManifest(ctx, sink, job)
+	if err != nil {
+		slog.DebugContext(ctx, "no export to hold against the target", "reason", err)
+		return nil
+	}
+	return m
+}
+
 // targetLacks says what an import would have to make on the target, and what it would refuse.
-func (c config) targetLacks(ctx context.Context, coll *milvus.Collection) ([]string, error) {
+func (c config) targetLacks(ctx context.Context, plan *exporter.Plan, exported *manifest.Manifest) ([]string, error) {
+	coll := plan.Collection
 	server, err := connectTarget(ctx, c)
 	if err != nil {
 		return nil, err
@@ -96,6 +121,9 @@ func (c config) targetLacks(ctx context.Context, coll *milvus.Collection) ([]str
 	if server.Capabilities().ImportLosesStats {
 		lacks = append(lacks, "Milvus "+server.Version()+" loses the statistics of imported segments, and import refuses it unless told --force")
 	}
+	lacks = append(lacks, server.Capabilities().BeyondLimits(coll.Schema)...)
+	lacks = append(lacks, roomLacks(ctx, server, plan)...)
+	lacks = append(lacks, c.valuesRefused(server, coll, exported)...)
 	name := coll.Name
 	if c.As != "" {
 		name = c.As
@@ -123,6 +151,49 @@ func (c config) targetLacks(ctx context.Context, coll *milvus.Collection) ([]str
 	return append(lacks, fmt.Sprintf("collection %q is there: import refuses it if it has rows, unless told --into-existing", name)), nil
 }
 
+// roomLacks holds what a collection takes against the room that the target tells of.
+func roomLacks(ctx context.Context, server *milvus.Server, plan *exporter.Plan) []string {
+	room, err := server.Room(ctx)
+	if err != nil {
+		return []string{fmt.Sprintf("nothing is known of its room: %v", err)}
+	}
+	var lacks []string
+	if room.QueryNodes > 0 {
+		verdict := "is enough for"
+		if plan.Bytes > room.MemoryFree {
+			verdict = "IS LESS THAN"
+		}
+		lacks = append(lacks, fmt.Sprintf("%s of memory is free on its %d query nodes, which %s the %s that a load takes about",
+			size(room.MemoryFree), room.QueryNodes, verdict, size(plan.Bytes)))
+	}
+	if room.DiskQuota > 0 && plan.Bytes > room.DiskQuota {
+		lacks = append(lacks, fmt.Sprintf("the disk quota of its database is %s, LESS THAN the %s to come", size(room.DiskQuota), size(plan.Bytes)))
+	}
+	if room.Collections > 0 && room.Have >= room.Collections {
+		lacks = append(lacks, fmt.Sprintf("its database has %d collections and may have %d", room.Have, room.Collections))
+	}
+	return lacks
+}
+
+// valuesRefused says which values of an export an import would be refused for.
+func (c config) valuesRefused(server *milvus.Server, coll *milvus.Collection, exported *manifest.Manifest) []string {
+	if exported == nil {
+		return nil
+	}
+	schema := milvus.CloneSchema(coll.Schema)
+	if c.Widen {
+		importer.Widen(schema, exported.Columns)
+	}
+	var refused []string
+	if err := importer.Refused(server.Capabilities(), schema, exported); err != nil {
+		refused = append(refused, "import will refuse the export: "+err.Error())
+	}
+	for _, long := range importer.LongJSON(exported) {
+		refused = append(refused, long+": import brings it, and a sync can't bring a change to it")
+	}
+	return refused
+}
+
 func (r planResult) text(w io.Writer) {
 	fmt.Fprintf(w, "collection %s: %s, about %s, indexes: %s\n", r.Collection, rows(r.Rows), size(r.Bytes), strings.Join(r.Indexes, ", "))
 	for _, rng := range r.Ranges {
@@ -131,5 +202,8 @@ func (r planResult) text(w io.Writer) {
 	fmt.Fprintln(w, "a plan does not know whether keys are there more than once: export carries one row of each, and tells how many")
 	for _, t := range r.Target {
 		fmt.Fprintln(w, "target:", t)
+	}
+	if !r.Exported {
+		fmt.Fprintln(w, "whether the target takes every value is known after the export: give the same command again then")
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"migrate/importer"
 	"migrate/internal/faulttable"
 	"migrate/internal/labtest"
+	"migrate/internal/labtest/double"
 	"migrate/internal/manifest"
 	"migrate/internal/milvus"
 	"migrate/internal/verify"
@@ -300,10 +301,55 @@ func TestNotFinite(t *testing.T) {
 			failed++
 		}
 	}
-	if err := importInto(t, sink, m, labtest.Staging(t), importer.Options{Job: told}); !errors.Is(err, importer.ErrValue) || failed != 1 {
+	if err := importInto(t, sink, m, labtest.Staging(t), importer.Options{Job: told}); !errors.Is(err, importer.ErrValue) || failed != 0 {
 		t.Errorf("after %d jobs: %v", failed, err)
 	}
 	wantAbsent(t, c.Name)
+	m.Columns = nil // as an earlier migrate exported
+	if err := importInto(t, sink, m, labtest.Staging(t), importer.Options{Job: told}); !errors.Is(err, importer.ErrValue) || failed != 1 {
+		t.Errorf("of an export of round 1, after %d jobs: %v", failed, err)
+	}
+	wantAbsent(t, c.Name)
+}
+
+// TestWiden tells of elements that a 2.5 refuses after it has accepted the job, before anything is made; with --widen the target takes
+// them, and nothing calls it another collection for that.
+func TestWiden(t *testing.T) {
+	t.Parallel()
+	from, sink := labtest.Source(t), labtest.Local(t)
+	schema, tags := narrow(), labtest.Array("tags", schemapb.DataType_VarChar)
+	tags.TypeParams = []*commonpb.KeyValuePair{{Key: "max_capacity", Value: "4"}, {Key: "max_length", Value: "80"}}
+	schema.Fields = append(schema.Fields, tags)
+	c := labtest.Collection(schema)
+	labtest.Create(t, from, c)
+	rows := narrowRows([]int64{1, 2})
+	rows.Columns = append(rows.Columns, labtest.Arrays(tags, [][]string{{"a"}, {strings.Repeat("b", 80)}}))
+	labtest.Insert(t, from, c.Name, "", rows)
+	m, err := exporter.Export(t.Context(), from, c.Name, sink, exporter.Options{Job: c.Name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Collection.Schema.Fields[2].TypeParams[1].Value = "40" // as of a source that was bulk-inserted into, where 2.3 checks no lengths
+	to, err := milvus.Connect(t.Context(), milvus.Config{Address: labtest.Later(t, double.Config{Version: "v2.5.10"}).Address})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer to.Close()
+	staging := labtest.Staging(t)
+	_, err = importer.Import(t.Context(), to, sink, m, staging, importer.Options{})
+	if !errors.Is(err, importer.ErrLimits) || !strings.Contains(err.Error(), `field "tags" has 80 bytes at key 2, and its max_length is 40`) {
+		t.Errorf("import: %v", err)
+	}
+	wantAbsent(t, c.Name)
+	labtest.DropLater(t, labtest.Target(t), c.Name)
+	if _, err := importer.Import(t.Context(), to, sink, m, staging, importer.Options{Widen: true}); err != nil {
+		t.Fatal(err)
+	}
+	r := compare(t, verify.Export{Sink: sink, Manifest: m}, side(t, to, c.Name), verify.Options{})
+	wantEqual(t, r, 2)
+	if got := r.Described.Of(milvus.Fields).Texts(milvus.Expected); len(got) != 1 || !strings.Contains(got[0], "max_length 80 instead of 40") {
+		t.Errorf("expected differences: %q", got)
+	}
 }
 
 // TestLongName refuses a name by which no checkpoint could be called, before anything is done.

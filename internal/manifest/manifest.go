@@ -58,6 +58,8 @@ type Manifest struct {
 	Bytes      int64           `json:"bytes"` // of all parts
 	Parts      []Part          `json:"parts"` // by partition, then by range; together they cover every key
 	Findings   source.Findings `json:"findings"`
+	// Columns is what of the values decides whether a target takes them; nil where an earlier migrate exported.
+	Columns map[string]columns.Stats `json:"columns,omitempty"`
 }
 
 // Server is where an export came from.
@@ -139,8 +141,9 @@ func (d Collection) Milvus() *milvus.Collection {
 	return c
 }
 
-// Add adds a part, and what was found while it was read.
-func (m *Manifest) Add(p Part, found source.Findings) {
+// Add adds a part, what was found while it was read, and what its columns hold.
+func (m *Manifest) Add(p Part, found source.Findings, stats map[string]columns.Stats) {
+	m.Columns = columns.AddStats(m.Columns, stats)
 	m.Parts = append(m.Parts, p)
 	m.Total.Add(p.Rows)
 	m.Bytes += p.Bytes

@@ -32,6 +32,11 @@ type Capabilities struct {
 	// ImportLosesStats: imported segments lose their statistics to garbage collection (2.4.0 to 2.4.3,
 	// milvus-io/milvus#33476).
 	ImportLosesStats bool
+	// ChecksLengths: bulk insert refuses texts longer than max_length and arrays of more than max_capacity elements; earlier servers
+	// take them (seen on 2.3.5 and 2.5.10).
+	ChecksLengths bool
+	// LeastDim is the least dimension of a vector, MostFields and MostVectors how many fields and vector fields a collection has.
+	LeastDim, MostFields, MostVectors int
 	// SegmentRows: the rows of the flushed segments tell whether anything was inserted or upserted (seen on 2.3.5).
 	SegmentRows bool
 }
@@ -56,6 +61,19 @@ func capabilitiesOf(text string) Capabilities {
 		SnapshotReads:    !v.before(2, 5, 0),
 		SegmentRows:      v.in(2, 3),
 		ImportLosesStats: v.in(2, 4) && v.before(2, 4, 4),
+		ChecksLengths:    !v.before(2, 5, 0),
+		LeastDim:         1, MostFields: 64, MostVectors: 1,
+	}
+	switch {
+	case !v.before(2, 6, 0):
+		can.LeastDim, can.MostVectors = 2, 10
+	case !v.before(2, 5, 0):
+		can.LeastDim, can.MostVectors = 2, 4
+	case !v.before(2, 4, 0):
+		can.MostVectors = 4
+	}
+	if !v.before(3, 0, 0) {
+		can.MostFields = 256
 	}
 	// Ended jobs are kept for 24 hours by 2.3 and for 3 by later servers. Clocks differ, so less is counted on.
 	switch {
@@ -81,6 +99,29 @@ func parseVersion(text string) (v version) {
 		}
 	}
 	return v
+}
+
+// BeyondLimits says what of a schema this server refuses to make, though it knows the types.
+func (c Capabilities) BeyondLimits(schema *schemapb.CollectionSchema) []string {
+	var found []string
+	vectors := 0
+	for _, f := range schema.GetFields() {
+		dim := TypeParam(f, "dim")
+		if dim == "" {
+			continue
+		}
+		vectors++
+		if n, err := strconv.Atoi(dim); err == nil && n < c.LeastDim {
+			found = append(found, fmt.Sprintf("field %q has %d dimension, and it takes vectors of %d at least", f.GetName(), n, c.LeastDim))
+		}
+	}
+	if n := len(schema.GetFields()); c.MostFields > 0 && n > c.MostFields {
+		found = append(found, fmt.Sprintf("%d fields, and it takes %d", n, c.MostFields))
+	}
+	if c.MostVectors > 0 && vectors > c.MostVectors {
+		found = append(found, fmt.Sprintf("%d vector fields, and it takes %d", vectors, c.MostVectors))
+	}
+	return found
 }
 
 // Unsupported names what of a schema this server, or migrate, does not carry: fields as "name (Type)".
