@@ -135,6 +135,9 @@ func (c config) targetLacks(ctx context.Context, plan *exporter.Plan, exported *
 	if errors.Is(err, milvus.ErrNotFound) {
 		return append(lacks, fmt.Sprintf("collection %q, its %d partitions and %d indexes: import creates them", name, len(coll.Partitions), len(coll.Indexes))), nil
 	}
+	if errors.Is(err, milvus.ErrAlias) {
+		return append(lacks, fmt.Sprintf("%v, and import will refuse it: give another name with --as", err)), nil
+	}
 	if err != nil {
 		return nil, err
 	}

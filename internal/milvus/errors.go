@@ -1,5 +1,7 @@
 package milvus
 
+//lint:file-ignore SA1019 Milvus 2.3 tells some errors by these codes alone
+
 import (
 	"context"
 	"errors"

@@ -23,6 +23,7 @@ func CloneSchema(s *schemapb.CollectionSchema) *schemapb.CollectionSchema {
 // WithGivenKeys is a copy of a schema whose keys the client gives, also where the server gave them before.
 func WithGivenKeys(s *schemapb.CollectionSchema) *schemapb.CollectionSchema {
 	given := CloneSchema(s)
+	//lint:ignore SA1019 servers of 2.3 go by it
 	given.AutoID = false
 	if key := PrimaryKey(given); key != nil {
 		key.AutoID = false

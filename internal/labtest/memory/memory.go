@@ -199,6 +199,7 @@ func (s *Server) find(name string) (*collection, *commonpb.Status) {
 		}
 	}
 	if !ok {
+		//lint:ignore SA1019 servers of 2.3 send it
 		return nil, &commonpb.Status{ErrorCode: commonpb.ErrorCode_CollectionNotExists, Code: 100, Reason: "collection not found"}
 	}
 	return c, &commonpb.Status{}
