@@ -121,7 +121,7 @@ func (s *S3) stat(ctx context.Context, key string) (minio.ObjectInfo, error) {
 }
 
 // orMissing makes of a read that was denied one of what is not there, if the list does not have it: S3 denies such reads to
-// keys that may list the bucket by a prefix only.
+// keys without s3:ListBucket, as which it may take keys that may list a prefix only.
 func (s *S3) orMissing(ctx context.Context, key string, err error) error {
 	if minio.ToErrorResponse(err).Code != minio.AccessDenied {
 		return err

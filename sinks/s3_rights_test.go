@@ -108,7 +108,7 @@ func TestADeniedActionIsNamed(t *testing.T) {
 	}
 }
 
-// S3 denies the read of what is not there to keys that may list by a prefix only, which MinIO does not: the proxy does it here.
+// A store may deny the read of what is not there to keys that may list by a prefix only. MinIO does not: the proxy does it here.
 func TestADeniedReadOfNothing(t *testing.T) {
 	proxy := newProxy(t, httptest.NewServer)
 	config := labConfig(t)

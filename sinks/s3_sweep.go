@@ -7,7 +7,7 @@ import (
 	"log/slog"
 )
 
-// Sweep implements Sweeper. Keys that may not list uploads, which S3 does not allow for one prefix alone, leave them there.
+// Sweep implements Sweeper. Keys that may not list uploads, a right on the whole bucket, leave them there.
 func (s *S3) Sweep(ctx context.Context, name string) error {
 	if err := begin(ctx, name); err != nil {
 		return fmt.Errorf("sweeping %s: %w", s.URL(""), err)
