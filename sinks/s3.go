@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"net/http"
 	"net/url"
 	"path"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/encrypt"
 )
 
 const (
@@ -31,7 +33,11 @@ const (
 type S3 struct {
 	config  S3Config
 	core    minio.Core
-	buffers sync.Pool // of *[]byte of partSize
+	tried   string             // the ways in which no keys were found
+	sse     encrypt.ServerSide // what is put is to be encrypted so
+	buffers sync.Pool          // of *[]byte of partSize
+
+	unswept sync.Once
 
 	copyPartSize int64
 }
@@ -56,35 +62,6 @@ func NewS3(ctx context.Context, config S3Config) (*S3, error) {
 		return nil, fmt.Errorf("opening %s: %w", s.URL(""), err)
 	}
 	return s, nil
-}
-
-func (s *S3) connect(ctx context.Context) error {
-	if err := s.config.check(); err != nil {
-		return err
-	}
-	transport, err := s.config.transport()
-	if err != nil {
-		return err
-	}
-	probe, err := s.config.client(transport, 1)
-	if err != nil {
-		return err
-	}
-	found, err := probe.BucketExists(ctx, s.config.Bucket)
-	if err != nil {
-		return s.explain(ctx, err)
-	}
-	if !found {
-		return s.noBucket()
-	}
-	// The client would ask for the region before its first requests, and give up with the first lost connection.
-	located := s.config
-	if located.Region, err = probe.GetBucketLocation(ctx, s.config.Bucket); err != nil {
-		return s.explain(ctx, err)
-	}
-	client, err := located.client(transport, maxTries)
-	s.core = minio.Core{Client: client}
-	return err
 }
 
 // Put implements Sink.
@@ -140,7 +117,19 @@ func (s *S3) Stat(ctx context.Context, name string) (Info, error) {
 
 func (s *S3) stat(ctx context.Context, key string) (minio.ObjectInfo, error) {
 	info, err := s.core.StatObject(ctx, s.config.Bucket, key, minio.StatObjectOptions{})
-	return info, s.explain(ctx, err)
+	return info, s.explain(ctx, s.on("s3:GetObject", key), s.orMissing(ctx, key, err))
+}
+
+// orMissing makes of a read that was denied one of what is not there, if the list does not have it: S3 denies such reads to
+// keys without s3:ListBucket, as which it may take keys that may list a prefix only.
+func (s *S3) orMissing(ctx context.Context, key string, err error) error {
+	if minio.ToErrorResponse(err).Code != minio.AccessDenied {
+		return err
+	}
+	if first, listErr := firstKey(ctx, s.core.Client, s.config.Bucket, key); listErr != nil || first == key {
+		return err
+	}
+	return minio.ErrorResponse{Code: minio.NoSuchKey, StatusCode: http.StatusNotFound}
 }
 
 // List implements Sink.
@@ -162,7 +151,7 @@ func (s *S3) list(ctx context.Context, prefix string, yield func(Info, error) bo
 	options := minio.ListObjectsOptions{Prefix: root + prefix, Recursive: true}
 	for object := range s.core.ListObjectsIter(ctx, s.config.Bucket, options) {
 		if object.Err != nil {
-			return s.explain(ctx, object.Err)
+			return s.explain(ctx, s.listing(options.Prefix), object.Err)
 		}
 		name := strings.TrimPrefix(object.Key, root)
 		if CheckName(name) != nil {
@@ -181,27 +170,19 @@ func (s *S3) Delete(ctx context.Context, name string) error {
 		return fmt.Errorf("deleting from %s: %w", s.URL(""), err)
 	}
 	err := s.core.RemoveObject(ctx, s.config.Bucket, s.key(name), minio.RemoveObjectOptions{})
-	if err = s.explain(ctx, err); err != nil && !errors.Is(err, ErrNotExist) {
+	if err = s.explain(ctx, s.on("s3:DeleteObject", s.key(name)), err); err != nil && !errors.Is(err, ErrNotExist) {
 		return fmt.Errorf("deleting %s: %w", s.URL(name), err)
-	}
-	return nil
-}
-
-// Sweep implements Sweeper.
-func (s *S3) Sweep(ctx context.Context, name string) error {
-	if err := begin(ctx, name); err != nil {
-		return fmt.Errorf("sweeping %s: %w", s.URL(""), err)
-	}
-	err := s.core.RemoveIncompleteUpload(ctx, s.config.Bucket, s.key(name))
-	if err = s.explain(ctx, err); err != nil {
-		return fmt.Errorf("sweeping %s: %w", s.URL(name), err)
 	}
 	return nil
 }
 
 // URL implements Sink.
 func (s *S3) URL(name string) string {
-	return (&url.URL{Scheme: "s3", Host: s.config.Bucket, Path: "/" + s.key(name)}).String()
+	return s.urlOf(s.key(name))
+}
+
+func (s *S3) urlOf(key string) string {
+	return (&url.URL{Scheme: "s3", Host: s.config.Bucket, Path: "/" + key}).String()
 }
 
 // key is an object's key in the bucket.

@@ -54,11 +54,11 @@ func (s *S3) copyWhole(ctx context.Context, key, fromBucket string, from minio.O
 	defer cancel()
 	err := undenied(late, func() error {
 		_, err := s.core.Client.CopyObject(late,
-			minio.CopyDestOptions{Bucket: s.config.Bucket, Object: key},
+			minio.CopyDestOptions{Bucket: s.config.Bucket, Object: key, Encryption: s.sse},
 			minio.CopySrcOptions{Bucket: fromBucket, Object: from.Key, MatchETag: from.ETag})
 		return err
 	})
-	return s.explain(ctx, err)
+	return s.explain(ctx, s.on("s3:PutObject", key), err)
 }
 
 func (s *S3) copyParts(u *upload, fromBucket string, from minio.ObjectInfo) error {

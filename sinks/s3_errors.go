@@ -13,8 +13,20 @@ import (
 	"github.com/minio/minio-go/v7"
 )
 
+// need is an S3 action, and what it is done to: what the keys have to be allowed.
+type need struct{ action, on string }
+
+func (s *S3) on(action, key string) need { return need{action, s.urlOf(key)} }
+
+func (s *S3) listing(prefix string) need {
+	if prefix == "" {
+		return s.on("s3:ListBucket", "")
+	}
+	return need{"s3:ListBucket", fmt.Sprintf("%s with the prefix %s", s.urlOf(""), prefix)}
+}
+
 // explain gives what the client reports one of the package's errors, and a hint where an operator can mend it.
-func (s *S3) explain(ctx context.Context, err error) error {
+func (s *S3) explain(ctx context.Context, need need, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -23,7 +35,7 @@ func (s *S3) explain(ctx context.Context, err error) error {
 	}
 	var answer minio.ErrorResponse
 	if errors.As(err, &answer) {
-		return s.explainAnswer(answer)
+		return s.explainAnswer(need, answer)
 	}
 	var failed *url.Error
 	if errors.As(err, &failed) {
@@ -37,7 +49,7 @@ func (s *S3) explain(ctx context.Context, err error) error {
 }
 
 // explainAnswer explains what the store answered.
-func (s *S3) explainAnswer(answer minio.ErrorResponse) error {
+func (s *S3) explainAnswer(need need, answer minio.ErrorResponse) error {
 	err := fmt.Errorf("%w (%s)", answer, answer.Code)
 	switch {
 	case answer.Code == minio.NoSuchBucket:
@@ -46,6 +58,8 @@ func (s *S3) explainAnswer(answer minio.ErrorResponse) error {
 		return ErrNotExist
 	case strings.Contains(answer.Message, "HTTP request to an HTTPS server"):
 		return fmt.Errorf("%w; the store at %s speaks TLS: turn TLS on", err, s.config.Endpoint)
+	case answer.StatusCode == http.StatusNotImplemented && s.sse != nil && need.action == "s3:PutObject":
+		return fmt.Errorf("%w; see whether the store at %s can encrypt as it is asked to", err, s.config.Endpoint)
 	case answer.StatusCode == http.StatusNotImplemented:
 		return fmt.Errorf("%w; the store at %s is too old or too plain for this: use another", err, s.config.Endpoint)
 	case answer.Code == minio.PreconditionFailed:
@@ -56,10 +70,23 @@ func (s *S3) explainAnswer(answer minio.ErrorResponse) error {
 		return fmt.Errorf("%w: %w; get new temporary keys", ErrAccess, err)
 	case answer.Code == "RequestTimeTooSkewed":
 		return fmt.Errorf("%w: %w; set this machine's clock", ErrAccess, err)
+	case answer.Code == minio.AccessDenied:
+		return fmt.Errorf("%w: %w; %s", ErrAccess, err, s.lacks(need))
 	case answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden:
-		return fmt.Errorf("%w: %w; check the access key, its secret, and what it may do with bucket %s", ErrAccess, err, s.config.Bucket)
+		return fmt.Errorf("%w: %w; check the access key, its secret, and the session token of temporary keys", ErrAccess, err)
 	}
 	return err
+}
+
+// lacks says which right is missing.
+func (s *S3) lacks(need need) string {
+	switch {
+	case s.tried != "":
+		return fmt.Sprintf("no keys were given or found (%s), and without any %s on %s is not allowed", s.tried, need.action, need.on)
+	case need.action == "s3:PutObject" && s.sse == nil:
+		return fmt.Sprintf("the keys are not allowed %s on %s, or the bucket demands encryption, which was not asked for", need.action, need.on)
+	}
+	return fmt.Sprintf("the keys are not allowed %s on %s", need.action, need.on)
 }
 
 // explainFailure explains why no answer came.

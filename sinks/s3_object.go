@@ -58,7 +58,7 @@ func (o *s3Object) afterRead(err error) error {
 	o.closeStream()
 	switch {
 	case !errors.Is(err, io.EOF):
-		return o.reading(o.s.explain(o.ctx, err))
+		return o.reading(o.explain(err))
 	case o.offset < o.Size():
 		return o.reading(io.ErrUnexpectedEOF)
 	}
@@ -93,7 +93,7 @@ func (o *s3Object) readFull(p []byte, offset int64) (n int, err error) {
 	}
 	defer func() { err = errors.Join(err, stream.Close()) }()
 	n, err = io.ReadFull(stream, p)
-	return n, o.s.explain(o.ctx, err)
+	return n, o.explain(err)
 }
 
 // get streams the bytes from start up to end, which are not none.
@@ -103,7 +103,11 @@ func (o *s3Object) get(start, end int64) (io.ReadCloser, error) {
 		return nil, err
 	}
 	stream, _, _, err := o.s.core.GetObject(o.ctx, o.s.config.Bucket, o.info.Key, options)
-	return stream, o.s.explain(o.ctx, err)
+	return stream, o.explain(err)
+}
+
+func (o *s3Object) explain(err error) error {
+	return o.s.explain(o.ctx, o.s.on("s3:GetObject", o.info.Key), err)
 }
 
 func (o *s3Object) Seek(offset int64, whence int) (int64, error) {

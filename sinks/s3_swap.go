@@ -26,7 +26,7 @@ func (s *S3) Load(ctx context.Context, name string) ([]byte, Version, error) {
 	}
 	data, version, err := s.load(ctx, s.key(name))
 	if err != nil {
-		return nil, "", fmt.Errorf("loading %s: %w", s.URL(name), s.explain(ctx, err))
+		return nil, "", fmt.Errorf("loading %s: %w", s.URL(name), s.explain(ctx, s.on("s3:GetObject", s.key(name)), err))
 	}
 	return data, version, nil
 }
@@ -35,7 +35,7 @@ func (s *S3) Load(ctx context.Context, name string) ([]byte, Version, error) {
 func (s *S3) load(ctx context.Context, key string) ([]byte, Version, error) {
 	body, info, _, err := s.core.GetObject(ctx, s.config.Bucket, key, minio.GetObjectOptions{})
 	if err != nil {
-		return nil, "", err
+		return nil, "", s.orMissing(ctx, key, err)
 	}
 	data, err := io.ReadAll(body)
 	if err := errors.Join(err, body.Close()); err != nil {
@@ -78,12 +78,12 @@ func (s *S3) swap(ctx context.Context, key string, old Version, data []byte) (Ve
 	for try := 1; ; try++ {
 		version, refusal := s.putIf(late, key, old, data)
 		if !isRefusal(refusal) {
-			return version, s.explain(ctx, refusal)
+			return version, s.explain(ctx, s.on("s3:PutObject", key), refusal)
 		}
 		there, ours, err := s.holds(late, key, data)
 		switch {
 		case err != nil:
-			return "", fmt.Errorf("looking why the store refused: %w", s.explain(ctx, err))
+			return "", fmt.Errorf("looking why the store refused: %w", s.explain(ctx, s.on("s3:GetObject", key), err))
 		case ours:
 			return there, nil
 		case there != old:
@@ -108,7 +108,7 @@ func (s *S3) holds(ctx context.Context, key string, data []byte) (Version, bool,
 
 // putIf puts data if the object has version old.
 func (s *S3) putIf(ctx context.Context, key string, old Version, data []byte) (Version, error) {
-	options := minio.PutObjectOptions{DisableMultipart: true}
+	options := minio.PutObjectOptions{DisableMultipart: true, ServerSideEncryption: s.sse}
 	if old == "" {
 		options.SetMatchETagExcept("*")
 	} else {

@@ -96,7 +96,7 @@ func TestARefusedSwap(t *testing.T) {
 		{"overloaded", http.StatusServiceUnavailable, "SlowDownWrite", 2, nil, "", 3},
 		{"conditions are unknown", http.StatusNotImplemented, "NotImplemented", 9, nil, "too old or too plain", 1},
 		{"bucket gone", http.StatusNotFound, "NoSuchBucket", 9, sinks.ErrNoBucket, "create it", 1},
-		{"keys withdrawn", http.StatusForbidden, "AccessDenied", 9, sinks.ErrAccess, "check the access key", 4},
+		{"keys withdrawn", http.StatusForbidden, "AccessDenied", 9, sinks.ErrAccess, "s3:PutObject", 4},
 		{"denied while another object is deleted", http.StatusForbidden, "AccessDenied", 2, nil, "", 3},
 		{"full", http.StatusInsufficientStorage, "XMinioStorageFull", 9, sinks.ErrNoSpace, "make room", 1},
 	} {

@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -313,6 +312,7 @@ func TestAStoreErrorThatWriteHides(t *testing.T) {
 }
 
 func TestNewS3Refuses(t *testing.T) {
+	noKeysAround(t)
 	config := labConfig(t)
 	plain := func(change func(*sinks.S3Config)) func(*testing.T) sinks.S3Config {
 		return func(*testing.T) sinks.S3Config {
@@ -332,6 +332,9 @@ func TestNewS3Refuses(t *testing.T) {
 		{"wrong secret key", plain(func(c *sinks.S3Config) { c.SecretKey = "wrong-secret" }), sinks.ErrAccess, "check the access key"},
 		{"wrong session token", plain(func(c *sinks.S3Config) { c.SessionToken = "wrong-token" }), sinks.ErrAccess, ""},
 		{"no keys", plain(func(c *sinks.S3Config) { c.AccessKey, c.SecretKey = "", "" }), sinks.ErrAccess, "exports"},
+		{"half of the keys", plain(func(c *sinks.S3Config) { c.SecretKey = "" }), nil, "given together"},
+		{"a session token alone", plain(func(c *sinks.S3Config) { c.AccessKey, c.SecretKey, c.SessionToken = "", "", "wrong-token" }), nil, "given together"},
+		{"bad encryption", plain(func(c *sinks.S3Config) { c.SSE = "kms:" }), nil, "kms:KEY-ID"},
 		{"bad bucket name", plain(func(c *sinks.S3Config) { c.Bucket = "Not_A_Bucket!" }), nil, "ucket name"},
 		{"bad prefix", plain(func(c *sinks.S3Config) { c.Prefix = "a/../b" }), nil, "a/../b"},
 		{"no endpoint", plain(func(c *sinks.S3Config) { c.Endpoint = "" }), nil, "host:port"},
@@ -377,14 +380,14 @@ func tlsServer(change func(*sinks.S3Config)) func(*testing.T) sinks.S3Config {
 		proxy := newProxy(t, httptest.NewTLSServer)
 		config := proxy.through(labConfig(t))
 		config.TLS = true
-		config.CAFile = filepath.Join(t.TempDir(), "ca.pem")
-		block := &pem.Block{Type: "CERTIFICATE", Bytes: proxy.Certificate().Raw}
-		if err := os.WriteFile(config.CAFile, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		config.CAFile = caFile(t, proxy.Server)
 		change(&config)
 		return config
 	}
+}
+
+func caFile(t *testing.T, server *httptest.Server) string {
+	return write(t, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})))
 }
 
 func TestS3OverTLS(t *testing.T) {

@@ -55,15 +55,19 @@ type upload struct {
 	parts []minio.CompletePart
 }
 
+func (u *upload) explain(err error) error {
+	return u.s.explain(u.ctx, u.s.on("s3:PutObject", u.key), err)
+}
+
 func (u *upload) begin() error {
 	if u.id != "" {
 		return nil
 	}
 	ctx, cancel := grace(u.ctx)
 	defer cancel()
-	id, err := u.s.core.NewMultipartUpload(ctx, u.s.config.Bucket, u.key, minio.PutObjectOptions{})
+	id, err := u.s.core.NewMultipartUpload(ctx, u.s.config.Bucket, u.key, minio.PutObjectOptions{ServerSideEncryption: u.s.sse})
 	u.id = id
-	return u.s.explain(u.ctx, err)
+	return u.explain(err)
 }
 
 // put uploads the next part.
@@ -75,7 +79,7 @@ func (u *upload) put(data []byte) error {
 	part, err := u.s.core.PutObjectPart(u.ctx, u.s.config.Bucket, u.key, u.id, number,
 		bytes.NewReader(data), int64(len(data)), minio.PutObjectPartOptions{})
 	u.parts = append(u.parts, minio.CompletePart{PartNumber: number, ETag: part.ETag})
-	return u.s.explain(u.ctx, err)
+	return u.explain(err)
 }
 
 // copy makes the next part of size bytes of a stored object, if that still has the etag.
@@ -86,7 +90,7 @@ func (u *upload) copy(bucket, key, etag string, offset, size int64) error {
 	part, err := u.s.core.CopyObjectPart(u.ctx, bucket, key, u.s.config.Bucket, u.key, u.id, len(u.parts)+1,
 		offset, size, map[string]string{"x-amz-copy-source-if-match": etag})
 	u.parts = append(u.parts, part)
-	return u.s.explain(u.ctx, err)
+	return u.explain(err)
 }
 
 // complete makes the object of its parts.
@@ -100,7 +104,7 @@ func (u *upload) complete() error {
 		_, err := u.s.core.CompleteMultipartUpload(ctx, u.s.config.Bucket, u.key, u.id, u.parts, minio.PutObjectOptions{})
 		return err
 	})
-	return u.s.explain(u.ctx, err)
+	return u.explain(err)
 }
 
 // abort drops the parts, where there are any, even after the context's end.
@@ -114,7 +118,7 @@ func (u *upload) abort() error {
 	if err == nil || minio.ToErrorResponse(err).Code == minio.NoSuchUpload {
 		return nil
 	}
-	return fmt.Errorf("an incomplete upload is left in the store: aborting it: %w", u.s.explain(ctx, err))
+	return fmt.Errorf("an incomplete upload is left in the store: aborting it: %w", u.s.explain(ctx, u.s.on("s3:AbortMultipartUpload", u.key), err))
 }
 
 // partWriter uploads what is written to it whenever another part is full, and an object that fits into one part by
@@ -161,8 +165,8 @@ func (w *partWriter) putWhole() error {
 	defer cancel()
 	err := undenied(ctx, func() error {
 		_, err := w.s.core.Client.PutObject(ctx, w.s.config.Bucket, w.key, bytes.NewReader(w.buffer), int64(len(w.buffer)),
-			minio.PutObjectOptions{PartSize: partSize})
+			minio.PutObjectOptions{PartSize: partSize, ServerSideEncryption: w.s.sse})
 		return err
 	})
-	return w.s.explain(w.ctx, err)
+	return w.explain(err)
 }

@@ -124,30 +124,69 @@ func (t target) checkRESTURL() error {
 
 // store is where objects are: a folder, or a bucket and how to reach it.
 type store struct {
-	URL       string
-	Endpoint  string
-	AccessKey string `mapstructure:"access-key"`
-	SecretKey string `mapstructure:"secret-key"`
-	Region    string
-	TLS       bool
-	CAFile    string `mapstructure:"ca-file"`
+	URL          string
+	Endpoint     string
+	AccessKey    string `mapstructure:"access-key"`
+	SecretKey    string `mapstructure:"secret-key"`
+	SessionToken string `mapstructure:"session-token"`
+	Region       string
+	SSE          string
+	TLS          bool
+	CAFile       string `mapstructure:"ca-file"`
+
+	plain bool // the endpoint says http://
 }
 
 func (s store) s3() sinks.S3Config {
 	return sinks.S3Config{
-		Endpoint: s.Endpoint, AccessKey: s.AccessKey, SecretKey: s.SecretKey, Region: s.Region, TLS: s.TLS, CAFile: s.CAFile,
+		Endpoint: s.Endpoint, AccessKey: s.AccessKey, SecretKey: s.SecretKey, SessionToken: s.SessionToken,
+		Region: s.Region, SSE: s.SSE, TLS: s.TLS, CAFile: s.CAFile,
 	}
+}
+
+// check refuses what can't be meant, and takes the scheme off the endpoint.
+func (s *store) check(side string) error {
+	if err := s.readEndpoint(); err != nil {
+		return usageError{fmt.Errorf("%s.endpoint: %w", side, err)}
+	}
+	if err := sinks.CheckSSE(s.SSE); err != nil {
+		return usageError{fmt.Errorf("%s.sse: %w", side, err)}
+	}
+	return nil
+}
+
+// readEndpoint has https:// turn TLS on, and http:// leave it off. Its errors don't repeat the endpoint, which may hold a password.
+func (s *store) readEndpoint() error {
+	scheme, host, isURL := strings.Cut(s.Endpoint, "://")
+	if !isURL {
+		scheme, host = "", s.Endpoint
+	}
+	host = strings.TrimSuffix(host, "/")
+	scheme = strings.ToLower(scheme)
+	switch {
+	case strings.Contains(host, "@"):
+		return errors.New("user and password don't belong into it: the keys are settings of their own")
+	case strings.ContainsAny(host, "/?#") || isURL && (host == "" || scheme != "http" && scheme != "https"):
+		return errors.New("it has to be host:port, http://host:port or https://host:port")
+	case scheme == "http" && s.TLS:
+		return errors.New("it says http://, and TLS is turned on: which of them is meant?")
+	}
+	s.Endpoint, s.TLS, s.plain = host, s.TLS || scheme == "https", scheme == "http"
+	return nil
 }
 
 // stagingStore is the cluster's own store; what is not said of it is as for the sink.
 func (c config) stagingStore() store {
-	s := c.Staging
-	if s.Endpoint != "" && s.Endpoint != c.Sink.Endpoint {
+	s, of := c.Staging, c.Sink
+	if s.Endpoint != "" && (s.Endpoint != of.Endpoint || s.plain && of.TLS) {
 		return s // another server, of which the sink tells nothing
 	}
-	of := c.Sink
-	of.URL, of.AccessKey = s.URL, cmp.Or(s.AccessKey, of.AccessKey)
-	of.SecretKey, of.Region = cmp.Or(s.SecretKey, of.SecretKey), cmp.Or(s.Region, of.Region)
+	of.URL = s.URL
+	if s.AccessKey != "" || s.SecretKey != "" || s.SessionToken != "" {
+		of.SessionToken = s.SessionToken // one goes with its own keys
+	}
+	of.AccessKey, of.SecretKey = cmp.Or(s.AccessKey, of.AccessKey), cmp.Or(s.SecretKey, of.SecretKey)
+	of.Region, of.SSE = cmp.Or(s.Region, of.Region), cmp.Or(s.SSE, of.SSE)
 	of.TLS, of.CAFile = s.TLS || of.TLS, cmp.Or(s.CAFile, of.CAFile)
 	return of
 }
@@ -202,10 +241,12 @@ func serverSettings(side, what string) []setting {
 func storeSettings(side, url, what string) []setting {
 	return []setting{
 		{side + ".url", url, what},
-		{side + ".endpoint", "", "host:port of the S3 or MinIO server, for an s3:// URL"},
-		{side + ".access-key", "", "its access key"},
+		{side + ".endpoint", "", "host:port of the S3 or MinIO server, for an s3:// URL; https:// before it turns TLS on"},
+		{side + ".access-key", "", "its access key; where empty, keys are looked for in AWS_* and MINIO_* variables, the AWS profile, web identity, and the role of container or instance"},
 		{side + ".secret-key", "", "its secret key (better: " + envName(side+".secret-key") + ")"},
+		{side + ".session-token", "", "session token of temporary keys (better: " + envName(side+".session-token") + ")"},
 		{side + ".region", "", "its region; asked of it where empty"},
+		{side + ".sse", "", "encryption by the store that its bucket demands: s3, kms or kms:KEY-ID; none for none"},
 		{side + ".tls", false, "connect to it with TLS"},
 		{side + ".ca-file", "", "PEM file of the authority that signed its certificate"},
 	}
@@ -347,7 +388,8 @@ func loadConfig(flags *pflag.FlagSet) (config, error) {
 		return config{}, usageError{fmt.Errorf("reading the configuration from flags, environment and %s: %w; `migrate help config` lists the settings",
 			v.ConfigFileUsed(), err)}
 	}
-	return c, c.Target.checkRESTURL()
+	err := cmp.Or(c.Target.checkRESTURL(), c.Sink.check("sink"), c.Staging.check("staging"))
+	return c, err
 }
 
 // readFile reads the file of --config or MIGRATE_CONFIG, which has to be there, or ./migrate.yaml, which may.

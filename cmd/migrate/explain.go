@@ -50,7 +50,9 @@ var hints = []struct {
 		"change the rows that the export warned of on the source, and export again with --overwrite"},
 	{importer.ErrJobFailed, "see the server's reason. Of a file that it can't find: see whether --staging-url is in the bucket that the cluster itself uses. " +
 		"Of a task that has timed out, again and again, after a data node went away: drop the collection, and give the same command again"},
-	{sinks.ErrAccess, "give the keys, as MIGRATE_SINK_ACCESS_KEY and MIGRATE_SINK_SECRET_KEY, or MIGRATE_STAGING_… for the staging store"},
+	{sinks.ErrAccess, "give the keys, as MIGRATE_SINK_ACCESS_KEY and MIGRATE_SINK_SECRET_KEY (MIGRATE_SINK_SESSION_TOKEN with temporary ones), " +
+		"or MIGRATE_STAGING_… for the staging store, or in the ways of other S3 programs: AWS_ACCESS_KEY_ID, AWS_PROFILE, AWS_WEB_IDENTITY_TOKEN_FILE, " +
+		"a role of the container or the instance; and see docs/permissions.md for the actions that they have to be allowed"},
 	{compose.ErrNoProject, "name its folder with --project-dir, or make one with `migrate cluster init FOLDER`"},
 	{compose.ErrNoEnv, "make them with `sh new-env` in that folder"},
 	{compose.ErrNoDocker, "install Docker 20.10 or newer with Compose 2.24 or newer, or try a cluster without it by --lab FOLDER"},
