@@ -30,7 +30,7 @@ var (
 	// ErrServes: the side that is to serve does so, and was never switched to.
 	ErrServes = errors.New("serves already")
 	// ErrDuplicates: the side that serves has keys of several rows, and the other one has one row of each.
-	ErrDuplicates = errors.New("has duplicate keys")
+	ErrDuplicates = errors.New("has keys of several rows")
 )
 
 // Switching is how a switch is made. The zero value of everything but To is useful.
