@@ -3,6 +3,8 @@ package checkpoint
 import (
 	"context"
 	"errors"
+	"os"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -119,6 +121,32 @@ func TestClocksApart(t *testing.T) {
 			}
 			next.Release(t.Context(), Done, nil)
 		})
+	}
+}
+
+// TestLastSeen takes the store's word for how long a job was left, where the clock of who resumes it is behind.
+func TestLastSeen(t *testing.T) {
+	sink, off := newSink(t), &atomic.Int64{}
+	ctx, h := acquire(t, sink, fresh())
+	if err := h.Update(ctx, onePart); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Release(ctx, Interrupted, nil); err != nil {
+		t.Fatal(err)
+	}
+	left := time.Now().Add(-5 * time.Hour)
+	local, _ := sinks.As[*sinks.Local](sink)
+	if err := os.Chtimes(strings.TrimPrefix(local.URL(name), "file://"), left, left); err != nil {
+		t.Fatal(err)
+	}
+	off.Store(int64(-5 * time.Hour))
+	_, next, err := Acquire(skewed(t, off), sink, name, fresh())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer next.Release(t.Context(), Done, nil)
+	if idle := time.Now().Add(-5 * time.Hour).Sub(next.LastSeen); idle < 4*time.Hour+59*time.Minute || idle > 5*time.Hour+time.Minute {
+		t.Errorf("left for %v by its clock", idle)
 	}
 }
 

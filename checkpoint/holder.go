@@ -79,7 +79,7 @@ func load(ctx context.Context, store sinks.Swapper, name string) (*Job, sinks.Ve
 // Holder is a job that this process owns: while it does, nobody else writes the document.
 type Holder struct {
 	Resumed  bool      // the document was there, so some of the work may be done
-	LastSeen time.Time // when an earlier owner last wrote it; now where there was none
+	LastSeen time.Time // when an earlier owner last wrote it, or before that; now where there was none
 
 	store sinks.Swapper
 	sink  sinks.Sink
@@ -125,7 +125,11 @@ func Acquire(ctx context.Context, sink sinks.Sink, name string, fresh Job) (cont
 	if h.job.Started.IsZero() {
 		h.job.Started = h.job.Taken
 	}
+	stored := storedAt(ctx, sink, name)
 	err = h.Update(ctx, func(*Job) {})
+	if err == nil && h.Resumed {
+		h.unseenFor(ctx, storedAt(ctx, sink, name).Sub(stored))
+	}
 	switch {
 	case err == nil && h.Resumed:
 		err = h.sweepRecords(ctx, h.job.Lease.Epoch-1)
@@ -139,6 +143,24 @@ func Acquire(ctx context.Context, sink sinks.Sink, name string, fresh Job) (cont
 	h.cause = func() error { return context.Cause(ctx) }
 	h.renew(ctx)
 	return ctx, h, nil
+}
+
+// storedAt is when the store took an object in, by its own clock; zero where it does not tell.
+func storedAt(ctx context.Context, sink sinks.Sink, name string) time.Time {
+	for info, err := range sink.List(ctx, name) {
+		if err == nil && info.Name == name {
+			return info.ModTime
+		}
+	}
+	return time.Time{}
+}
+
+// unseenFor takes the store's word for how long nobody has written the document, if that is longer than the owners' clocks say: the
+// two machines' clocks may differ by hours.
+func (h *Holder) unseenFor(ctx context.Context, idle time.Duration) {
+	if by := clock.Now(ctx).Add(-idle); by.Before(h.LastSeen) {
+		h.LastSeen = by
+	}
 }
 
 // takeOver goes on with a document that is there and free, unless it is bound otherwise.
