@@ -68,11 +68,11 @@ const oneAnswer = time.Minute
 
 func newImportJobs(cfg Config, security *tls.Config) *ImportJobs {
 	url := strings.TrimSuffix(cfg.RESTURL, "/")
-	if url == "" {
-		url = "http://" + cfg.Address
-	}
-	if cfg.RESTURL == "" && cfg.TLS {
+	switch {
+	case url == "" && cfg.TLS:
 		url = "https://" + cfg.Address
+	case url == "":
+		url = "http://" + cfg.Address
 	}
 	login := cfg.Token
 	if login == "" && cfg.Username != "" {
