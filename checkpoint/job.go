@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"migrate/internal/manifest"
+	"migrate/internal/milvus"
 	"migrate/internal/sealed"
 	"migrate/internal/source"
 )
@@ -89,8 +90,11 @@ type Job struct {
 	Sync *Position `json:"sync,omitempty"` // of a sync; never changed in place
 }
 
-// CollectionID is the parameter of an export that holds the id of the collection it reads.
-const CollectionID = "collection id"
+// Parameters of an export: the address of the server that it reads from, as host:port, and the id of the collection.
+const (
+	SourceAddress = "source"
+	CollectionID  = "collection id"
+)
 
 // Part is the unit of a job: a range of keys, and the object that holds its rows.
 type Part struct {
@@ -163,7 +167,16 @@ func parse(text []byte) (*Job, error) {
 	if head.Format < 1 || j.Name == "" || j.Kind == "" {
 		return nil, fmt.Errorf("%w: it describes no job", ErrDamaged)
 	}
+	j.maskLogins()
 	return j, nil
+}
+
+// maskLogins leaves the login out that earlier versions wrote, where it was given in the address.
+func (j *Job) maskLogins() {
+	if address, ok := j.Params[SourceAddress]; ok {
+		j.Params[SourceAddress] = milvus.HostPort(address)
+	}
+	j.Error = milvus.MaskLogins(j.Error)
 }
 
 // bound refuses parameters that are not those that the job was begun with, and says which differ.

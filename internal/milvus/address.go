@@ -76,8 +76,12 @@ func hostPort(u *url.URL, scheme string) (string, error) {
 	return net.JoinHostPort(strings.ReplaceAll(u.Hostname(), "%", "%25"), port), nil
 }
 
-// HostPort is host:port of an address, as documents of earlier versions hold it: with a login, perhaps.
+// HostPort is an address without all that ParseAddress may find beside host and port. Documents of earlier versions hold
+// addresses as they were given, with a login, perhaps.
 func HostPort(address string) string {
+	if !strings.ContainsAny(address, "@/") {
+		return address
+	}
 	a, err := ParseAddress(address)
 	if err != nil {
 		return address[strings.LastIndexByte(address, '@')+1:]

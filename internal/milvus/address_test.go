@@ -67,7 +67,7 @@ func FuzzParseAddress(f *testing.F) {
 
 func TestHostPort(t *testing.T) {
 	for text, want := range map[string]string{
-		"": "", "host:1": "host:1", "https://host:1/db": "host:1", "http://root:hunter2@host:1": "host:1", "root:hun/ter2@host:1": "host:1",
+		"": "", "host": "host", "host:1": "host:1", "https://host:1/db": "host:1", "http://root:hunter2@host:1": "host:1", "root:hun/ter2@host:1": "host:1",
 	} {
 		if got := HostPort(text); got != want {
 			t.Errorf("%q: %q", text, got)
