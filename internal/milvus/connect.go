@@ -4,14 +4,12 @@
 package milvus
 
 import (
+	"cmp"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math"
-	"os"
 	"time"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
@@ -115,6 +113,9 @@ func Connect(ctx context.Context, cfg Config) (*Server, error) {
 	s.sdk = c.(*client.GrpcClient)
 	s.svc = s.sdk.Service
 	if err := s.hello(ctx); err != nil {
+		if cfg.TLS && errors.Is(err, ErrUnreachable) {
+			err = cmp.Or(alert(ctx, cfg.Address, security), err)
+		}
 		return nil, errors.Join(fmt.Errorf("connecting to milvus at %s: %w", cfg.Address, err), s.sdk.Close())
 	}
 	return s, nil
@@ -159,33 +160,6 @@ func (s *Server) hello(ctx context.Context) error {
 	// Connect answers before the login is checked; this does not.
 	_, err := s.svc.ShowCollections(ctx, &milvuspb.ShowCollectionsRequest{DbName: s.database})
 	return err
-}
-
-// tlsConfig is nil where nothing is over TLS.
-func (c Config) tlsConfig() (*tls.Config, error) {
-	if !c.usesTLS() {
-		return nil, nil
-	}
-	security := &tls.Config{MinVersion: tls.VersionTLS12}
-	if c.CAFile != "" {
-		pem, err := os.ReadFile(c.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("reading the milvus CA certificate: %w", err)
-		}
-		security.RootCAs = x509.NewCertPool()
-		if !security.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("reading the milvus CA certificate: %s holds no PEM certificate", c.CAFile)
-		}
-	}
-	if c.CertFile != "" {
-		pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("reading the client certificate %s and its key %s: %w", c.CertFile, c.KeyFile, err)
-		}
-		// Sent to whoever asks for one: the server then says what is wrong with it, and not only that there is none.
-		security.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
-	}
-	return security, nil
 }
 
 // Now returns the server's present timestamp: as a read's guarantee timestamp it makes the read see every write that

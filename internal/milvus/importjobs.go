@@ -251,7 +251,7 @@ func unanswered(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		code = codes.Canceled
-	case errors.As(err, &badCertificate), errors.As(err, &unknownAuthority), errors.Is(err, http.ErrSchemeMismatch):
+	case errors.As(err, &badCertificate), errors.As(err, &unknownAuthority), errors.Is(err, http.ErrSchemeMismatch), certificateAlert.MatchString(err.Error()):
 		code = codes.FailedPrecondition // it stays so
 	}
 	return &callError{code: code, msg: err.Error(), err: err}
