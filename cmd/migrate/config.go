@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -413,11 +414,17 @@ func readFile(v *viper.Viper, flags *pflag.FlagSet) error {
 	if optional && errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
+	if errors.As(err, new(viper.ConfigParseError)) {
+		err = errors.New(quoted.ReplaceAllString(err.Error(), "(a value that is not shown)"))
+	}
 	if err != nil {
 		return usageError{fmt.Errorf("reading the configuration file %s: %w", name, err)}
 	}
 	return nil
 }
+
+// quoted is what YAML's errors repeat of a file. It may be a secret, such as a password that begins with * and is not in quotes.
+var quoted = regexp.MustCompile("`[^`]*`|'[^']*'|\"[^\"]*\"")
 
 // unknownEnv refuses a MIGRATE_ variable that is no setting.
 func unknownEnv(environ []string) error {
