@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -177,6 +178,34 @@ func TestDoneStands(t *testing.T) {
 			}
 			third.Release(ctx, Failed, nil)
 		})
+	}
+}
+
+// TestLoginInADocument: earlier versions wrote the source's address as it was given. Its login is not shown, nor written again, and
+// the document goes on being that of the same server.
+func TestLoginInADocument(t *testing.T) {
+	sink := newSink(t)
+	for _, address := range []string{"root:hunter2@a:1", "http://root:hunter2@a:1", "https://a:1/library"} {
+		old := fresh()
+		old.Params["source"] = address
+		ctx, h := acquire(t, sink, old)
+		if err := h.Update(ctx, onePart); err != nil {
+			t.Fatal(err)
+		}
+		h.Suspend(t.Context(), fmt.Errorf("counting the rows of \"docs\" on %s: gone", address))
+		read, err := Read(t.Context(), sink, name)
+		if err != nil || read.Params["source"] != "a:1" || strings.Contains(fmt.Sprintf("%+v", read), "hunter2") {
+			t.Errorf("%s: %v, %+v", address, err, read)
+		}
+		_, h = acquire(t, sink, fresh())
+		if !h.Resumed {
+			t.Errorf("%s: the job began anew", address)
+		}
+		h.Release(t.Context(), Done, nil)
+		text, err := readAll(t.Context(), sink, name)
+		if err != nil || strings.Contains(string(text), "hunter2") {
+			t.Errorf("%s: %v: %s", address, err, text)
+		}
 	}
 }
 

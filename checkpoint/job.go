@@ -15,6 +15,7 @@ import (
 
 	"migrate/internal/columns"
 	"migrate/internal/manifest"
+	"migrate/internal/milvus"
 	"migrate/internal/sealed"
 	"migrate/internal/source"
 )
@@ -93,8 +94,11 @@ type Job struct {
 	Before *Job `json:"before,omitempty"`
 }
 
-// CollectionID is the parameter of an export that holds the id of the collection it reads.
-const CollectionID = "collection id"
+// Parameters of an export: the address of the server that it reads from, as host:port, and the id of the collection.
+const (
+	SourceAddress = "source"
+	CollectionID  = "collection id"
+)
 
 // Part is the unit of a job: a range of keys, and the object that holds its rows.
 type Part struct {
@@ -183,7 +187,16 @@ func parse(text []byte) (*Job, error) {
 	if head.Format < 1 || j.Name == "" || j.Kind == "" {
 		return nil, fmt.Errorf("%w: it describes no job", ErrDamaged)
 	}
+	j.maskLogins()
 	return j, nil
+}
+
+// maskLogins leaves the login out that earlier versions wrote, where it was given in the address.
+func (j *Job) maskLogins() {
+	if address, ok := j.Params[SourceAddress]; ok {
+		j.Params[SourceAddress] = milvus.HostPort(address)
+	}
+	j.Error = milvus.MaskLogins(j.Error)
 }
 
 // bound refuses parameters that are not those that the job was begun with, and says which differ.

@@ -95,7 +95,7 @@ func Export(ctx context.Context, server *milvus.Server, collection string, sink 
 // newJob is an export that has not begun, bound to what it is to read.
 func newJob(server *milvus.Server, coll *milvus.Collection, opts Options) checkpoint.Job {
 	return checkpoint.Job{Kind: checkpoint.Export, Name: opts.Job, Params: map[string]string{
-		"source": server.Address, "database": coll.Database, "collection": coll.Name,
+		checkpoint.SourceAddress: server.Address, "database": coll.Database, "collection": coll.Name,
 		checkpoint.CollectionID: strconv.FormatInt(coll.ID, 10), "part size": strconv.FormatInt(opts.PartBytes, 10),
 	}}
 }

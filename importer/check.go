@@ -75,8 +75,12 @@ func (im *importing) sameExport(job *checkpoint.Job) bool {
 // checkFresh makes all checks of an import that has nothing to resume before its job is taken: one that is refused changes nothing.
 func (im *importing) checkFresh(ctx context.Context) error {
 	job, err := checkpoint.Read(ctx, im.staging, checkpoint.Name(checkpoint.Import, im.manifest.Job, im.opts.As))
-	if err == nil && job.State != checkpoint.Done && len(job.Parts) > 0 {
-		return nil // it is checked what is left to be done
+	switch {
+	case errors.Is(err, sinks.ErrNotExist):
+	case err != nil:
+		return nil // told by those who take the job
+	case job.State != checkpoint.Done && len(job.Parts) > 0:
+		return nil // what is left to be done is checked then
 	}
 	return im.check(ctx)
 }

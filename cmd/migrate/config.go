@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -86,13 +86,25 @@ type server struct {
 	Database string
 	TLS      bool
 	CAFile   string `mapstructure:"ca-file"`
+	CertFile string `mapstructure:"cert-file"`
+	KeyFile  string `mapstructure:"key-file"`
 }
 
 func (s server) milvus() milvus.Config {
 	return milvus.Config{
 		Address: s.Address, Username: s.Username, Password: s.Password, Token: s.Token, Database: s.Database,
-		TLS: s.TLS, CAFile: s.CAFile,
+		TLS: s.TLS, CAFile: s.CAFile, CertFile: s.CertFile, KeyFile: s.KeyFile,
 	}
+}
+
+// resolve puts what the address says into the other settings, so that it can be shown.
+func (s *server) resolve(side string, given milvus.Config) (milvus.Config, error) {
+	cfg, err := given.Resolve()
+	if err != nil {
+		return cfg, usageError{fmt.Errorf("%s.%w", side, err)}
+	}
+	s.Address, s.Username, s.Password, s.Database, s.TLS = cfg.Address, cfg.Username, cfg.Password, cfg.Database, cfg.TLS
+	return cfg, nil
 }
 
 // target is a server that takes bulk inserts.
@@ -107,19 +119,15 @@ func (t target) milvus() milvus.Config {
 	return cfg
 }
 
-// checkRESTURL refuses what is no address, and a password in one: log lines and errors show it. These errors don't.
-func (t target) checkRESTURL() error {
-	if t.RESTURL == "" {
-		return nil
+// resolve does so for both servers.
+func (c *config) resolve() error {
+	_, err := c.Source.resolve("source", c.Source.milvus())
+	if err != nil {
+		return err
 	}
-	address, err := url.Parse(t.RESTURL)
-	switch {
-	case err != nil || address.Host == "" || address.Scheme != "http" && address.Scheme != "https":
-		return usageError{errors.New("target.rest-url: it has to be http://host:port or https://host:port")}
-	case address.User != nil:
-		return usageError{errors.New("target.rest-url: user and password don't belong into it: they are settings of their own")}
-	}
-	return nil
+	cfg, err := c.Target.resolve("target", c.Target.milvus())
+	c.Target.RESTURL = cfg.RESTURL
+	return err
 }
 
 // store is where objects are: a folder, or a bucket and how to reach it.
@@ -191,6 +199,39 @@ func (c config) stagingStore() store {
 	return of
 }
 
+// expandHome has paths begin with the home folder that begin with ~: outside of a shell, as in migrate.yaml, nobody else does it.
+func (c *config) expandHome() error {
+	for key, path := range map[string]*string{
+		"source.ca-file": &c.Source.CAFile, "source.cert-file": &c.Source.CertFile, "source.key-file": &c.Source.KeyFile,
+		"target.ca-file": &c.Target.CAFile, "target.cert-file": &c.Target.CertFile, "target.key-file": &c.Target.KeyFile,
+		"sink.url": &c.Sink.URL, "sink.ca-file": &c.Sink.CAFile, "staging.ca-file": &c.Staging.CAFile,
+		projectDir.key: &c.ProjectDir, labSetting.key: &c.Lab, html.key: &c.Bench.HTML,
+	} {
+		at, err := inHome(*path)
+		if err != nil {
+			return usageError{fmt.Errorf("%s: %w", key, err)}
+		}
+		*path = at
+	}
+	return nil
+}
+
+// inHome is a path with its ~ replaced.
+func inHome(path string) (string, error) {
+	rest, ok := strings.CutPrefix(path, "~")
+	if !ok {
+		return path, nil
+	}
+	if rest != "" && rest[0] != '/' {
+		return "", errors.New("of paths that begin with ~ only those in one's own home are known, ~/…; write another as a whole, and ./~… for a name that begins so")
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("looking for what ~ stands for: %w", err)
+	}
+	return home + rest, nil
+}
+
 // benchConfig is what a load test does.
 type benchConfig struct {
 	Rows      int
@@ -228,13 +269,15 @@ type setting struct {
 
 func serverSettings(side, what string) []setting {
 	return []setting{
-		{side + ".address", "", "host:port of the " + what},
+		{side + ".address", "", "host:port of the " + what + ", or http://host:port/database, or https:// for TLS; without a port 19530, and 443 after https://"},
 		{side + ".username", "", "user of the " + what},
 		{side + ".password", "", "its password (better: " + envName(side+".password") + ", which no process list shows)"},
 		{side + ".token", "", "API key, instead of user and password"},
 		{side + ".database", "", "database; the default one where empty"},
-		{side + ".tls", false, "connect with TLS"},
+		{side + ".tls", false, "connect with TLS, as https:// before the address does"},
 		{side + ".ca-file", "", "PEM file of the authority that signed its certificate; the system's where empty"},
+		{side + ".cert-file", "", "PEM file of a client certificate, where it asks for one (tlsMode 2)"},
+		{side + ".key-file", "", "PEM file of that certificate's key"},
 	}
 }
 
@@ -388,8 +431,10 @@ func loadConfig(flags *pflag.FlagSet) (config, error) {
 		return config{}, usageError{fmt.Errorf("reading the configuration from flags, environment and %s: %w; `migrate help config` lists the settings",
 			v.ConfigFileUsed(), err)}
 	}
-	err := cmp.Or(c.Target.checkRESTURL(), c.Sink.check("sink"), c.Staging.check("staging"))
-	return c, err
+	if err := c.expandHome(); err != nil {
+		return c, err
+	}
+	return c, cmp.Or(c.resolve(), c.Sink.check("sink"), c.Staging.check("staging"))
 }
 
 // readFile reads the file of --config or MIGRATE_CONFIG, which has to be there, or ./migrate.yaml, which may.
@@ -402,17 +447,27 @@ func readFile(v *viper.Viper, flags *pflag.FlagSet) error {
 	if optional {
 		name = "migrate.yaml"
 	}
+	name, err := inHome(name)
+	if err != nil {
+		return usageError{fmt.Errorf("config: %w", err)}
+	}
 	v.SetConfigFile(name)
 	v.SetConfigType("yaml")
-	err := v.ReadInConfig()
+	err = v.ReadInConfig()
 	if optional && errors.Is(err, os.ErrNotExist) {
 		return nil
+	}
+	if errors.As(err, new(viper.ConfigParseError)) {
+		err = errors.New(quoted.ReplaceAllString(err.Error(), "(a value that is not shown)"))
 	}
 	if err != nil {
 		return usageError{fmt.Errorf("reading the configuration file %s: %w", name, err)}
 	}
 	return nil
 }
+
+// quoted is what YAML's errors repeat of a file. It may be a secret, such as a password that begins with * and is not in quotes.
+var quoted = regexp.MustCompile("`[^`]*`|'[^']*'|\"[^\"]*\"")
 
 // unknownEnv refuses a MIGRATE_ variable that is no setting.
 func unknownEnv(environ []string) error {

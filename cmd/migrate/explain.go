@@ -34,6 +34,9 @@ var hints = []struct {
 	{milvus.ErrLogin, "check user, password or token"},
 	{milvus.ErrNoREST, "check --target-rest-url: Milvus 2.4 and later import by their REST API, which may have an address of its own (proxy.http.port)"},
 	{milvus.ErrNotFound, "see how it is spelled, and in which database it is (--source-database, --target-database)"},
+	{milvus.ErrCertificate, "give a client certificate that the server's authority signed, and its key: --source-cert-file and --source-key-file, or those of the target"},
+	{milvus.ErrALPN, "have what ends TLS there (a proxy?) offer HTTP/2 by ALPN, as h2. Where it serves HTTP/2 and knows no ALPN, " +
+		"GRPC_ENFORCE_ALPN_ENABLED=false in the environment of migrate does without"},
 	{milvus.ErrUnreachable, "check the address, the port, TLS, and that the server runs"},
 	{manifest.ErrNone, "export first; an export that was interrupted has no manifest, and does not count"},
 	{manifest.ErrDamaged, "export again with --overwrite"},

@@ -68,7 +68,7 @@ func resume(cmd *cobra.Command, c config, j checkpoint.Job) error {
 	switch j.Kind {
 	case checkpoint.Export:
 		if c.Source.Address == "" {
-			c.Source.Address = j.Params["source"]
+			c.Source.Address = j.Params[checkpoint.SourceAddress]
 		}
 		c.Source.Database, c.Collection, c.PartSize = j.Params["database"], j.Params["collection"], j.Params["part size"]
 		return runExport(cmd, c)

@@ -93,6 +93,11 @@ func newConfigHelp() *cobra.Command {
 	b.WriteString(`Each setting is a flag, an environment variable and a key of migrate.yaml; the first that is given counts, in that
 order. The file is ./migrate.yaml, or the one that --config or MIGRATE_CONFIG names. Unknown settings are refused. Secrets are best given by the environment.
 
+The address of a Milvus server is host:port, or http://host:port/database, or https://host:port/database for TLS. Where it has no
+port, it is 19530, and 443 after https://. A login in it, as in user:password@host:port and percent-encoded, is used and never
+shown or stored. A setting that contradicts its address is refused. A server that asks for certificates (tlsMode 2) gets
+cert-file and key-file. A path that begins with ~/ is in the home folder.
+
 `)
 	for _, s := range allSettings() {
 		fmt.Fprintf(&b, "  %-22s --%-22s %-32s %s\n", s.key, flagName(s.key), envName(s.key), s.usage)

@@ -57,6 +57,14 @@ type Party struct {
 	Collection   manifest.Collection `json:"collection"`
 }
 
+// UnmarshalJSON leaves the login out that earlier versions wrote into the address.
+func (p *Party) UnmarshalJSON(b []byte) error {
+	type plain Party
+	err := json.Unmarshal(b, (*plain)(p))
+	p.Address = milvus.HostPort(p.Address)
+	return err
+}
+
 // Still is the time in which nothing was written to the side that was left, and what that was seen by.
 type Still struct {
 	From  time.Time `json:"from"`

@@ -55,6 +55,23 @@ func TestDocument(t *testing.T) {
 	}
 }
 
+// TestLoginInADocument: earlier versions wrote the addresses as they were given.
+func TestLoginInADocument(t *testing.T) {
+	old := example()
+	old.Left.Address, old.Serves.Address = "root:hunter2@standalone:19530", "http://root:hunter2@cluster:19530/library"
+	text, err := old.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := certificate.Parse(text)
+	if err != nil || got.Left.Address != "standalone:19530" || got.Serves.Address != "cluster:19530" {
+		t.Errorf("%v: %q, %q", err, got.Left.Address, got.Serves.Address)
+	}
+	if page, err := got.HTML(); err != nil || strings.Contains(string(page), "hunter2") {
+		t.Errorf("its page: %v: %s", err, page)
+	}
+}
+
 // TestPage says on paper what the document says, and loads nothing.
 func TestPage(t *testing.T) {
 	text, err := example().HTML()

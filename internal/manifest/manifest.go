@@ -68,6 +68,14 @@ type Server struct {
 	Version string `json:"version"`
 }
 
+// UnmarshalJSON leaves the login out that earlier versions wrote into the address.
+func (s *Server) UnmarshalJSON(b []byte) error {
+	type plain Server
+	err := json.Unmarshal(b, (*plain)(s))
+	s.Address = milvus.HostPort(s.Address)
+	return err
+}
+
 // Part is one range of one partition. A range without rows has no object.
 type Part struct {
 	Partition string `json:"partition"`

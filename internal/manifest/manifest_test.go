@@ -138,6 +138,18 @@ func TestWriteThenRead(t *testing.T) {
 	}
 }
 
+// Earlier versions wrote the address as it was given, with the login in it.
+func TestLoginInADocument(t *testing.T) {
+	sink, old := local(t), full()
+	old.Source.Address = "root:hunter2@somewhere:19530"
+	if err := Write(t.Context(), sink, old); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := Read(t.Context(), sink, "books"); err != nil || got.Source.Address != "somewhere:19530" || got.Source.Version != old.Source.Version {
+		t.Errorf("%v: %+v", err, got)
+	}
+}
+
 // An export that was copied under another name is the job of that name.
 func TestReadUnderAnotherName(t *testing.T) {
 	sink, ctx := local(t), t.Context()

@@ -4,14 +4,12 @@
 package milvus
 
 import (
+	"cmp"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math"
-	"os"
 	"time"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
@@ -25,13 +23,15 @@ import (
 // Config says how to reach a server. The zero value of everything but Address is a plain, unauthenticated connection
 // to the default database.
 type Config struct {
-	Address  string // host:port
+	Address  string // host:port, or all that ParseAddress reads
 	Username string
 	Password string
 	Token    string // an API key, instead of Username and Password
 	Database string
 	TLS      bool
 	CAFile   string // PEM of the authority that signed the server's certificate; the system's where empty
+	CertFile string // PEM of a client certificate, for a server that asks for one, and its key in KeyFile
+	KeyFile  string
 	// RESTURL is where the server's REST API is, as http://host:port, where it is not at Address.
 	RESTURL string
 	// RetryFor bounds how long one call is tried again while the server is away; 2 minutes where zero. It begins anew with
@@ -41,9 +41,15 @@ type Config struct {
 
 // LogValue keeps the secrets out of logs.
 func (c Config) LogValue() slog.Value {
-	return slog.GroupValue(slog.String("address", c.Address), slog.String("database", c.Database),
+	return slog.GroupValue(slog.String("address", HostPort(c.Address)), slog.String("database", c.Database),
 		slog.Bool("tls", c.TLS), slog.Bool("login", c.Username != "" || c.Token != ""))
 }
+
+// String, and GoString for %#v, keep them out of all else that is printed.
+func (c Config) String() string { return c.LogValue().String() }
+
+// GoString is what %#v shows.
+func (c Config) GoString() string { return c.String() }
 
 // Server is a connection to one Milvus server, safe for use by several goroutines.
 type Server struct {
@@ -70,14 +76,18 @@ const loginTimeout = 10 * time.Second
 // Connect logs in and asks the server what it is. An unreachable server, a refused login and an unknown database are
 // told apart: ErrUnreachable, ErrLogin, ErrNotFound.
 func Connect(ctx context.Context, cfg Config) (*Server, error) {
-	security, err := tlsConfig(cfg)
+	cfg, err := cfg.Resolve()
+	if err != nil {
+		return nil, fmt.Errorf("connecting to milvus: %w", err)
+	}
+	security, err := cfg.tlsConfig()
 	if err != nil {
 		return nil, err
 	}
 	p, r := &pace{changes: seldom{burst: 5}}, &retrier{total: cfg.RetryFor}
 	s := &Server{Address: cfg.Address, pace: p, retry: r, database: cfg.Database, jobs: newImportJobs(cfg, security)}
 	creds := insecure.NewCredentials()
-	if security != nil {
+	if cfg.TLS {
 		creds = credentials.NewTLS(security)
 	}
 	c, err := client.NewClient(ctx, client.Config{
@@ -103,6 +113,9 @@ func Connect(ctx context.Context, cfg Config) (*Server, error) {
 	s.sdk = c.(*client.GrpcClient)
 	s.svc = s.sdk.Service
 	if err := s.hello(ctx); err != nil {
+		if cfg.TLS && errors.Is(err, ErrUnreachable) {
+			err = cmp.Or(alert(ctx, cfg.Address, security), err)
+		}
 		return nil, errors.Join(fmt.Errorf("connecting to milvus at %s: %w", cfg.Address, err), s.sdk.Close())
 	}
 	return s, nil
@@ -147,25 +160,6 @@ func (s *Server) hello(ctx context.Context) error {
 	// Connect answers before the login is checked; this does not.
 	_, err := s.svc.ShowCollections(ctx, &milvuspb.ShowCollectionsRequest{DbName: s.database})
 	return err
-}
-
-// tlsConfig is nil for a plain connection.
-func tlsConfig(cfg Config) (*tls.Config, error) {
-	if !cfg.TLS {
-		return nil, nil
-	}
-	if cfg.CAFile == "" {
-		return &tls.Config{MinVersion: tls.VersionTLS12}, nil
-	}
-	pem, err := os.ReadFile(cfg.CAFile)
-	if err != nil {
-		return nil, fmt.Errorf("reading the milvus CA certificate: %w", err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("reading the milvus CA certificate: %s holds no PEM certificate", cfg.CAFile)
-	}
-	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}, nil
 }
 
 // Now returns the server's present timestamp: as a read's guarantee timestamp it makes the read see every write that

@@ -124,6 +124,10 @@ func (e *callError) Is(target error) bool {
 		return e.code == codes.Unauthenticated || e.code == codes.PermissionDenied
 	case ErrTooLarge:
 		return e.code == codes.ResourceExhausted && tooLarge(e.msg)
+	case ErrCertificate:
+		return certificateAlert.MatchString(e.msg)
+	case ErrALPN:
+		return alpnAlert.MatchString(e.msg)
 	case context.Canceled:
 		return e.code == codes.Canceled
 	case context.DeadlineExceeded:

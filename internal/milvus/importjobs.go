@@ -68,11 +68,11 @@ const oneAnswer = time.Minute
 
 func newImportJobs(cfg Config, security *tls.Config) *ImportJobs {
 	url := strings.TrimSuffix(cfg.RESTURL, "/")
-	if url == "" {
-		url = "http://" + cfg.Address
-	}
-	if cfg.RESTURL == "" && cfg.TLS {
+	switch {
+	case url == "" && cfg.TLS:
 		url = "https://" + cfg.Address
+	case url == "":
+		url = "http://" + cfg.Address
 	}
 	login := cfg.Token
 	if login == "" && cfg.Username != "" {
@@ -251,7 +251,7 @@ func unanswered(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		code = codes.Canceled
-	case errors.As(err, &badCertificate), errors.As(err, &unknownAuthority), errors.Is(err, http.ErrSchemeMismatch):
+	case errors.As(err, &badCertificate), errors.As(err, &unknownAuthority), errors.Is(err, http.ErrSchemeMismatch), certificateAlert.MatchString(err.Error()):
 		code = codes.FailedPrecondition // it stays so
 	}
 	return &callError{code: code, msg: err.Error(), err: err}

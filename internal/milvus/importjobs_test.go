@@ -224,7 +224,7 @@ func TestImportJobsTLS(t *testing.T) {
 		"untrusted": {Config{TLS: true}, false},
 	} {
 		test.cfg.Address = server.Listener.Addr().String()
-		security, err := tlsConfig(test.cfg)
+		security, err := test.cfg.tlsConfig()
 		if err != nil {
 			t.Fatal(err)
 		}

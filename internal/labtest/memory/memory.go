@@ -37,6 +37,8 @@ type Server struct {
 	Hide []columns.Key
 	// LeavesOut: an answer that meets a key with several rows lacks the rows of another key, as from growing segments of 2.3.
 	LeavesOut bool
+	// Login is user:password or a token that calls have to bear, where not empty.
+	Login string
 	// Moved is called before each query is answered, when the server is not busy: a place to write from.
 	Moved func()
 
@@ -81,7 +83,7 @@ func serve(t testing.TB, at string, with milvuspb.MilvusServiceServer) (address 
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := grpc.NewServer()
+	server := grpc.NewServer(grpc.UnaryInterceptor(admit))
 	milvuspb.RegisterMilvusServiceServer(server, with)
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(listener) }()
