@@ -143,7 +143,7 @@ type export struct {
 
 // run exports all parts that are not finished, and makes the export complete.
 func (e *export) run(ctx context.Context) (*manifest.Manifest, error) {
-	if e.opts.Load {
+	if e.opts.Load && len(e.collection.Unindexed()) == 0 { // what has no index can't be loaded, and need not be where it is empty
 		giveBack, err := e.server.Borrow(ctx, e.collection.Name)
 		if err != nil {
 			return nil, err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 	"sync"
 	"testing"
 
@@ -16,6 +17,7 @@ import (
 	"migrate/internal/labtest/memory"
 	"migrate/internal/manifest"
 	"migrate/internal/milvus"
+	"migrate/internal/verify"
 	"migrate/sinks"
 )
 
@@ -128,5 +130,58 @@ func TestDuplicatesAreTold(t *testing.T) {
 			t.Errorf("%s: %d rows, duplicates %+v", version, m.Total.Rows, d)
 		}
 		wantWhole(t, sink, m, 2000)
+	}
+}
+
+// TestWithoutVectorIndex names the field of a collection that can't be loaded, whatever is asked of it, and carries an empty one as
+// it is.
+func TestWithoutVectorIndex(t *testing.T) {
+	t.Parallel()
+	c := labtest.Collection(labtest.Schema(labtest.IntKey("id"), labtest.Vector("v", schemapb.DataType_FloatVector, 2)), "a", "b")
+	c.Indexes = nil
+	s := memory.Start(t, "v2.3.5")
+	s.Add(t, c)
+	server := s.Client(t)
+	ways := map[string]func(exporter.Options) error{
+		"plan": func(opts exporter.Options) error {
+			_, err := exporter.PlanExport(t.Context(), server, c.Name, opts)
+			return err
+		},
+		"export": func(opts exporter.Options) error {
+			_, err := exporter.Export(t.Context(), server, c.Name, labtest.Local(t), opts)
+			return err
+		},
+		"verify": func(exporter.Options) error {
+			left, err := verify.Open(t.Context(), server, c.Name)
+			if err != nil {
+				return err
+			}
+			report, err := verify.Compare(t.Context(), left, left, verify.Options{})
+			if err == nil && !report.Equal {
+				t.Errorf("an empty collection differs from itself: %+v", report)
+			}
+			return err
+		},
+	}
+	for way, do := range ways {
+		for _, load := range []bool{false, true} {
+			if err := do(exporter.Options{Job: "j", Load: load}); err != nil {
+				t.Errorf("%s of an empty one, load: %t: %v", way, load, err)
+			}
+		}
+	}
+	m, err := exporter.Export(t.Context(), server, c.Name, labtest.Local(t), exporter.Options{Job: "j"})
+	if err != nil || m.Total.Rows != 0 || m.Collection.Loaded || len(m.Parts) != 2 {
+		t.Errorf("manifest %+v, %v", m, err)
+	}
+	wantWhole(t, labtest.Local(t), m, 0)
+	s.Sealed(t, c.Name, numbered(0, 10, 1))
+	for way, do := range ways {
+		for _, load := range []bool{false, true} {
+			err := do(exporter.Options{Job: "j", Load: load})
+			if !errors.Is(err, milvus.ErrNoIndex) || !strings.Contains(err.Error(), "no vector index on v") {
+				t.Errorf("%s of one with rows, load: %t: %v", way, load, err)
+			}
+		}
 	}
 }

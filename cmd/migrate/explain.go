@@ -29,6 +29,7 @@ var hints = []struct {
 	{exporter.ErrUnsupported, "leave those fields out of the source, or wait for a version that carries them"},
 	{source.ErrIncomplete, "look at these rows on the source; --allow-unreadable exports all others and names these"},
 	{milvus.ErrNotLoaded, "load it; `migrate export` and `migrate verify` do so with --load, and release it afterwards"},
+	{milvus.ErrNoIndex, "create an index FLAT on each of them, which is quick, and drop it after the move; or at once the index that the target is to have"},
 	{milvus.ErrPartly, "load the others too, or release it: what serves its readers is not released for an export"},
 	{milvus.ErrLoad, "see whether the query nodes run and have the memory for it, and whether somebody releases it; then give the same command again"},
 	{milvus.ErrLogin, "check user, password or token"},

@@ -23,6 +23,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrNotLoaded: the collection has to be loaded before it can be queried.
 	ErrNotLoaded = errors.New("collection not loaded")
+	// ErrNoIndex: a collection is not loaded, and can't be before its vector fields have indexes.
+	ErrNoIndex = errors.New("no vector index")
 	// ErrPartly: some partitions of a collection are loaded and others are not.
 	ErrPartly = errors.New("only some of its partitions are loaded")
 	// ErrLoad: the server has given the load of a collection up, or gets no further with it.
@@ -55,6 +57,7 @@ const (
 	codeCollectionNotFound = 100
 	codeNotLoaded          = 101
 	codeSegmentNotFound    = 600
+	codeIndexNotFound      = 700
 	codeDatabaseNotFound   = 800
 	codeNeedsLogin         = 1800
 	codeHTTPRateLimit      = 1807
@@ -70,6 +73,8 @@ func (e *StatusError) Is(target error) bool {
 		return e.Code == codeNotLoaded || strings.Contains(e.Reason, "collection not loaded")
 	case ErrLogin:
 		return e.legacy == commonpb.ErrorCode_PermissionDenied
+	case ErrNoIndex:
+		return e.Method == "LoadCollection" && e.Code == codeIndexNotFound
 	case ErrTooLarge:
 		return tooLarge(e.Reason)
 	}

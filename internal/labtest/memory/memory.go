@@ -13,6 +13,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -251,9 +252,39 @@ func (s *Server) DescribeIndex(_ context.Context, q *milvuspb.DescribeIndexReque
 	return resp, nil
 }
 
-// GetLoadState says that everything is loaded.
-func (s *Server) GetLoadState(context.Context, *milvuspb.GetLoadStateRequest) (*milvuspb.GetLoadStateResponse, error) {
-	return &milvuspb.GetLoadStateResponse{Status: &commonpb.Status{}, State: commonpb.LoadState_LoadStateLoaded}, nil
+// GetLoadState says that everything is loaded that has an index on its vectors.
+func (s *Server) GetLoadState(_ context.Context, q *milvuspb.GetLoadStateRequest) (*milvuspb.GetLoadStateResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, st := s.find(q.CollectionName)
+	resp := &milvuspb.GetLoadStateResponse{Status: st, State: commonpb.LoadState_LoadStateLoaded}
+	if c != nil && len(c.Unindexed()) > 0 {
+		resp.State = commonpb.LoadState_LoadStateNotLoad
+	}
+	return resp, nil
+}
+
+// LoadCollection refuses a collection without a vector index; others are loaded already.
+func (s *Server) LoadCollection(_ context.Context, q *milvuspb.LoadCollectionRequest) (*commonpb.Status, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, st := s.find(q.CollectionName)
+	if c != nil && len(c.Unindexed()) > 0 {
+		return &commonpb.Status{ErrorCode: commonpb.ErrorCode_IndexNotExist, Code: 700, Reason: "index not found"}, nil
+	}
+	return st, nil
+}
+
+// GetCollectionStatistics counts the rows of all segments, deleted ones too.
+func (s *Server) GetCollectionStatistics(_ context.Context, q *milvuspb.GetCollectionStatisticsRequest) (*milvuspb.GetCollectionStatisticsResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, st := s.find(q.CollectionName)
+	resp := &milvuspb.GetCollectionStatisticsResponse{Status: st}
+	if c != nil {
+		resp.Stats = []*commonpb.KeyValuePair{{Key: "row_count", Value: strconv.Itoa(len(c.rows))}}
+	}
+	return resp, nil
 }
 
 // AllocTimestamp is the present.
