@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -182,6 +183,29 @@ func TestWithoutVectorIndex(t *testing.T) {
 			if !errors.Is(err, milvus.ErrNoIndex) || !strings.Contains(err.Error(), "no vector index on v") {
 				t.Errorf("%s of one with rows, load: %t: %v", way, load, err)
 			}
+		}
+	}
+}
+
+// TestReservedKey is refused by plan and export before a server is asked anything that it might not survive.
+func TestReservedKey(t *testing.T) {
+	t.Parallel()
+	for _, word := range []string{"in", "like", "EXISTS", "not", "true", "False", "and", "or", "array_length"} {
+		c := labtest.Collection(labtest.Schema(labtest.IntKey(word), labtest.Vector("v", schemapb.DataType_FloatVector, 2)))
+		s := memory.Start(t, "v2.3.5")
+		s.Moved = func() { t.Errorf("key %s: a query was asked", word) }
+		s.Add(t, c)
+		server, sink := s.Client(t), labtest.Local(t)
+		_, planned := exporter.PlanExport(t.Context(), server, c.Name, exporter.Options{})
+		_, exported := exporter.Export(t.Context(), server, c.Name, sink, exporter.Options{Job: "j", Load: true})
+		_, verified := verify.Open(t.Context(), server, c.Name)
+		for way, err := range map[string]error{"plan": planned, "export": exported} {
+			if !errors.Is(err, exporter.ErrUnsupported) || !errors.Is(err, milvus.ErrReserved) || !strings.Contains(err.Error(), strconv.Quote(word)) {
+				t.Errorf("%s with key %s: %v", way, word, err)
+			}
+		}
+		if !errors.Is(verified, milvus.ErrReserved) {
+			t.Errorf("verify with key %s: %v", word, verified)
 		}
 	}
 }

@@ -32,6 +32,9 @@ func (im *importing) checkServer(ctx context.Context) (err error) {
 	if fields := im.server.Capabilities().Unsupported(im.target.Schema); len(fields) > 0 {
 		return fmt.Errorf("%w: Milvus %s does not take the types of %s", ErrTarget, im.server.Version(), strings.Join(fields, ", "))
 	}
+	if err := im.server.Capabilities().CheckKey(im.target.Schema); err != nil {
+		return fmt.Errorf("%w: to Milvus %s, %w", ErrTarget, im.server.Version(), err)
+	}
 	im.bulk, err = dialect(ctx, im.server)
 	return err
 }

@@ -26,6 +26,8 @@ var hints = []struct {
 }{
 	{exporter.ErrExists, "import it, export under another name with --job, or replace it with --overwrite"},
 	{exporter.ErrNotKept, "the same command writes these parts again; if that does not help, try the sink with `migrate doctor`"},
+	{syncer.ErrCursor, "give another --cursor-field, or none: what was written is then found by comparing"},
+	{milvus.ErrReserved, "only a collection whose key has another name can be moved: copy the rows into one on the source first"},
 	{exporter.ErrUnsupported, "leave those fields out of the source, or wait for a version that carries them"},
 	{source.ErrIncomplete, "look at these rows on the source; --allow-unreadable exports all others and names these"},
 	{milvus.ErrNotLoaded, "load it; `migrate export` and `migrate verify` do so with --load, and release it afterwards"},
@@ -64,7 +66,6 @@ var hints = []struct {
 	{drill.ErrNoContainer, "give a service, or a service and a number such as querynode-2; `migrate cluster monitor` shows them"},
 	{drill.ErrLost, "look at the report: the cluster lost writes that it had acknowledged, or holds them twice"},
 	{monitor.ErrToken, "give one by " + envName(listenToken.key) + ", or listen on 127.0.0.1"},
-	{syncer.ErrCursor, "give another --cursor-field, or none: what was written is then found by comparing"},
 	{syncer.ErrWritten, "stop all that writes to it, `migrate sync` excepted, which has ended already; then give the same command again"},
 	{syncer.ErrSwitched, "make the checkpoint anew with `migrate jobs rebuild`: it takes the side to serve that the newest certificate names"},
 	{syncer.ErrDuplicates, "mend these keys where they are duplicate, and give the same command again; or say --allow-duplicates, which the certificate bears"},

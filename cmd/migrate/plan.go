@@ -94,6 +94,9 @@ func (c config) targetLacks(ctx context.Context, coll *milvus.Collection) ([]str
 	if fields := server.Capabilities().Unsupported(coll.Schema); len(fields) > 0 {
 		lacks = append(lacks, "it does not take the types of "+strings.Join(fields, ", "))
 	}
+	if err := server.Capabilities().CheckKey(coll.Schema); err != nil {
+		lacks = append(lacks, "import will refuse it: "+err.Error())
+	}
 	if server.Capabilities().ImportLosesStats {
 		lacks = append(lacks, "Milvus "+server.Version()+" loses the statistics of imported segments, and import refuses it unless told --force")
 	}

@@ -34,6 +34,8 @@ type Capabilities struct {
 	ImportLosesStats bool
 	// SegmentRows: the rows of the flushed segments tell whether anything was inserted or upserted (seen on 2.3.5).
 	SegmentRows bool
+
+	reserved []string // words that no filter can name a field by
 }
 
 // carried lists the types of Milvus 2.3, which every later version has too.
@@ -56,6 +58,7 @@ func capabilitiesOf(text string) Capabilities {
 		SnapshotReads:    !v.before(2, 5, 0),
 		SegmentRows:      v.in(2, 3),
 		ImportLosesStats: v.in(2, 4) && v.before(2, 4, 4),
+		reserved:         reservedIn(v),
 	}
 	// Ended jobs are kept for 24 hours by 2.3 and for 3 by later servers. Clocks differ, so less is counted on.
 	switch {

@@ -55,6 +55,9 @@ func Open(ctx context.Context, server *milvus.Server, coll *milvus.Collection) (
 	if err != nil {
 		return nil, fmt.Errorf("collection %q: %w", coll.Name, err)
 	}
+	if err := server.Capabilities().CheckKey(coll.Schema); err != nil {
+		return nil, fmt.Errorf("reading %q on %s: %w", coll.Name, server.Address, err)
+	}
 	r := &Reader{Collection: coll, Layout: layout, server: server, extents: &extents{}, ahead: &pagesAhead{}}
 	if !coll.Loaded {
 		return r, r.openUnloaded(ctx)
