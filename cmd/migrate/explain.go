@@ -34,6 +34,7 @@ var hints = []struct {
 	{milvus.ErrNoIndex, "create an index FLAT on each of them, which is quick, and drop it after the move; or at once the index that the target is to have"},
 	{milvus.ErrPartly, "load the others too, or release it: what serves its readers is not released for an export"},
 	{milvus.ErrLoad, "see whether the query nodes run and have the memory for it, and whether somebody releases it; then give the same command again"},
+	{milvus.ErrPrivilege, "grant it to a role of the user; docs/privileges.md lists what each command needs, and `migrate doctor` tries it"},
 	{milvus.ErrLogin, "check user, password or token"},
 	{milvus.ErrNoREST, "check --target-rest-url: Milvus 2.4 and later import by their REST API, which may have an address of its own (proxy.http.port)"},
 	{milvus.ErrNotFound, "see how it is spelled, and in which database it is (--source-database, --target-database)"},

@@ -10,6 +10,7 @@ package memory
 import (
 	"context"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"slices"
@@ -38,6 +39,8 @@ type Server struct {
 	Hide []columns.Key
 	// LeavesOut: an answer that meets a key with several rows lacks the rows of another key, as from growing segments of 2.3.
 	LeavesOut bool
+	// Denied are privileges that the user lacks, as they are granted.
+	Denied []string
 	// Moved is called before each query is answered, when the server is not busy: a place to write from.
 	Moved func()
 
@@ -71,18 +74,18 @@ type row struct {
 func Start(t testing.TB, version string) *Server {
 	t.Helper()
 	s := &Server{version: version, time: uint64(time.Now().UnixMilli()) << 18, collections: map[string]*collection{}}
-	s.Address, s.stop = serve(t, "127.0.0.1:0", s)
+	s.Address, s.stop = serve(t, "127.0.0.1:0", s, grpc.UnaryInterceptor(s.permit))
 	return s
 }
 
 // serve serves the protocol until the test ends, or it is stopped.
-func serve(t testing.TB, at string, with milvuspb.MilvusServiceServer) (address string, stop func()) {
+func serve(t testing.TB, at string, with milvuspb.MilvusServiceServer, opts ...grpc.ServerOption) (address string, stop func()) {
 	t.Helper()
 	listener, err := net.Listen("tcp", at)
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := grpc.NewServer()
+	server := grpc.NewServer(opts...)
 	milvuspb.RegisterMilvusServiceServer(server, with)
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(listener) }()
@@ -96,6 +99,14 @@ func serve(t testing.TB, at string, with milvuspb.MilvusServiceServer) (address 
 	return listener.Addr().String(), stop
 }
 
+// permit refuses what the user has no right to, before anything else is looked at.
+func (s *Server) permit(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+	if p := milvus.Privilege(req); slices.Contains(s.Denied, p) {
+		return nil, status.Errorf(codes.PermissionDenied, "Privilege%s: permission deny to tester", p)
+	}
+	return handle(ctx, req)
+}
+
 // Upgrade stops the server, and starts it again at its address as one of another version.
 func (s *Server) Upgrade(t testing.TB, version string) {
 	t.Helper()
@@ -103,7 +114,7 @@ func (s *Server) Upgrade(t testing.TB, version string) {
 	s.mu.Lock()
 	s.version = version
 	s.mu.Unlock()
-	_, s.stop = serve(t, s.Address, s)
+	_, s.stop = serve(t, s.Address, s, grpc.UnaryInterceptor(s.permit))
 }
 
 // Client is a connection to the server.
@@ -126,12 +137,24 @@ func (s *Server) Add(t testing.TB, c *milvus.Collection) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.add(c, layout)
+}
+
+// add adds a collection; s.mu is held.
+func (s *Server) add(c *milvus.Collection, layout *columns.Layout) {
 	copied := *c
 	copied.ID = rand.Int64() // no two servers give the same one
 	if len(copied.Partitions) == 0 {
 		copied.Partitions = []string{milvus.DefaultPartition}
 	}
 	s.collections[c.Name] = &collection{Collection: &copied, layout: layout}
+}
+
+// Collections are the names of all.
+func (s *Server) Collections() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.collections))
 }
 
 // Sealed and Growing insert rows into a segment of that kind.
@@ -299,8 +322,12 @@ func (s *Server) Flush(_ context.Context, q *milvuspb.FlushRequest) (*milvuspb.F
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, name := range q.CollectionNames {
-		for i := range s.collections[name].rows {
-			s.collections[name].rows[i].growing = false
+		c, st := s.find(name)
+		if c == nil {
+			return &milvuspb.FlushResponse{Status: st}, nil
+		}
+		for i := range c.rows {
+			c.rows[i].growing = false
 		}
 	}
 	return &milvuspb.FlushResponse{Status: &commonpb.Status{}}, nil
@@ -330,7 +357,11 @@ func (s *Server) GetPersistentSegmentInfo(_ context.Context, q *milvuspb.GetPers
 func (s *Server) Upsert(_ context.Context, q *milvuspb.UpsertRequest) (*milvuspb.MutationResult, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c, at := s.collections[q.CollectionName], s.tick()
+	c, st := s.find(q.CollectionName)
+	if c == nil {
+		return &milvuspb.MutationResult{Status: st}, nil
+	}
+	at := s.tick()
 	keys, err := c.insert(q.FieldsData, q.PartitionName, true, at)
 	if err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
@@ -349,7 +380,11 @@ func (s *Server) Delete(_ context.Context, q *milvuspb.DeleteRequest) (*milvuspb
 	if err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
-	s.collections[q.CollectionName].remove(s.tick(), func(r row) bool { return matches(r.values) })
+	c, st := s.find(q.CollectionName)
+	if c == nil {
+		return &milvuspb.MutationResult{Status: st}, nil
+	}
+	c.remove(s.tick(), func(r row) bool { return matches(r.values) })
 	return &milvuspb.MutationResult{Status: &commonpb.Status{}}, nil
 }
 
