@@ -30,8 +30,8 @@ var (
 	ErrExists = errors.New("export is complete already")
 	// ErrNotKept: the sink took parts, and does not have them as they were written.
 	ErrNotKept = errors.New("sink did not keep what was written")
-	// ErrUnsupported: the collection has a type that can't be carried.
-	ErrUnsupported = errors.New("types can't be carried")
+	// ErrUnsupported: the collection has a type that can't be carried, or a key that can't be read by.
+	ErrUnsupported = errors.New("it can't be carried")
 )
 
 // Options of one export. The zero value of everything but Job is useful.
@@ -112,6 +112,9 @@ func describe(ctx context.Context, server *milvus.Server, collection string) (*m
 	if _, err := columns.NewLayout(coll.Schema); err != nil {
 		return nil, fmt.Errorf("exporting %q: %w: %w", collection, ErrUnsupported, err)
 	}
+	if err := server.Capabilities().CheckKey(coll.Schema); err != nil {
+		return nil, fmt.Errorf("exporting %q: %w: %w", collection, ErrUnsupported, err)
+	}
 	return coll, nil
 }
 
@@ -144,7 +147,7 @@ type export struct {
 
 // run exports all parts that are not finished, and makes the export complete.
 func (e *export) run(ctx context.Context) (*manifest.Manifest, error) {
-	if e.opts.Load {
+	if e.opts.Load && len(e.collection.Unindexed()) == 0 { // what has no index can't be loaded, and need not be where it is empty
 		giveBack, err := e.server.Borrow(ctx, e.collection.Name)
 		if err != nil {
 			return nil, err

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -16,6 +18,7 @@ import (
 	"migrate/internal/labtest/memory"
 	"migrate/internal/manifest"
 	"migrate/internal/milvus"
+	"migrate/internal/verify"
 	"migrate/sinks"
 )
 
@@ -128,5 +131,81 @@ func TestDuplicatesAreTold(t *testing.T) {
 			t.Errorf("%s: %d rows, duplicates %+v", version, m.Total.Rows, d)
 		}
 		wantWhole(t, sink, m, 2000)
+	}
+}
+
+// TestWithoutVectorIndex names the field of a collection that can't be loaded, whatever is asked of it, and carries an empty one as
+// it is.
+func TestWithoutVectorIndex(t *testing.T) {
+	t.Parallel()
+	c := labtest.Collection(labtest.Schema(labtest.IntKey("id"), labtest.Vector("v", schemapb.DataType_FloatVector, 2)), "a", "b")
+	c.Indexes = nil
+	s := memory.Start(t, "v2.3.5")
+	s.Add(t, c)
+	server := s.Client(t)
+	ways := map[string]func(exporter.Options) error{
+		"plan": func(opts exporter.Options) error {
+			_, err := exporter.PlanExport(t.Context(), server, c.Name, opts)
+			return err
+		},
+		"export": func(opts exporter.Options) error {
+			_, err := exporter.Export(t.Context(), server, c.Name, labtest.Local(t), opts)
+			return err
+		},
+		"verify": func(exporter.Options) error {
+			left, err := verify.Open(t.Context(), server, c.Name)
+			if err != nil {
+				return err
+			}
+			report, err := verify.Compare(t.Context(), left, left, verify.Options{})
+			if err == nil && !report.Equal {
+				t.Errorf("an empty collection differs from itself: %+v", report)
+			}
+			return err
+		},
+	}
+	for way, do := range ways {
+		for _, load := range []bool{false, true} {
+			if err := do(exporter.Options{Job: "j", Load: load}); err != nil {
+				t.Errorf("%s of an empty one, load: %t: %v", way, load, err)
+			}
+		}
+	}
+	m, err := exporter.Export(t.Context(), server, c.Name, labtest.Local(t), exporter.Options{Job: "j"})
+	if err != nil || m.Total.Rows != 0 || m.Collection.Loaded || len(m.Parts) != 2 {
+		t.Errorf("manifest %+v, %v", m, err)
+	}
+	wantWhole(t, labtest.Local(t), m, 0)
+	s.Sealed(t, c.Name, numbered(0, 10, 1))
+	for way, do := range ways {
+		for _, load := range []bool{false, true} {
+			err := do(exporter.Options{Job: "j", Load: load})
+			if !errors.Is(err, milvus.ErrNoIndex) || !strings.Contains(err.Error(), "no vector index on v") {
+				t.Errorf("%s of one with rows, load: %t: %v", way, load, err)
+			}
+		}
+	}
+}
+
+// TestReservedKey is refused by plan and export before a server is asked anything that it might not survive.
+func TestReservedKey(t *testing.T) {
+	t.Parallel()
+	for _, word := range []string{"in", "like", "EXISTS", "not", "true", "False", "and", "or", "array_length"} {
+		c := labtest.Collection(labtest.Schema(labtest.IntKey(word), labtest.Vector("v", schemapb.DataType_FloatVector, 2)))
+		s := memory.Start(t, "v2.3.5")
+		s.Moved = func() { t.Errorf("key %s: a query was asked", word) }
+		s.Add(t, c)
+		server, sink := s.Client(t), labtest.Local(t)
+		_, planned := exporter.PlanExport(t.Context(), server, c.Name, exporter.Options{})
+		_, exported := exporter.Export(t.Context(), server, c.Name, sink, exporter.Options{Job: "j", Load: true})
+		_, verified := verify.Open(t.Context(), server, c.Name)
+		for way, err := range map[string]error{"plan": planned, "export": exported} {
+			if !errors.Is(err, exporter.ErrUnsupported) || !errors.Is(err, milvus.ErrReserved) || !strings.Contains(err.Error(), strconv.Quote(word)) {
+				t.Errorf("%s with key %s: %v", way, word, err)
+			}
+		}
+		if !errors.Is(verified, milvus.ErrReserved) {
+			t.Errorf("verify with key %s: %v", word, verified)
+		}
 	}
 }

@@ -28,13 +28,23 @@ type Range struct {
 	Rows int64
 }
 
-// PlanExport describes a collection and cuts it into ranges, and changes nothing.
-func PlanExport(ctx context.Context, server *milvus.Server, collection string, opts Options) (*Plan, error) {
+// Check refuses a collection that an export would refuse as it stands.
+func Check(ctx context.Context, server *milvus.Server, collection string) error {
+	_, err := open(ctx, server, collection)
+	return err
+}
+
+func open(ctx context.Context, server *milvus.Server, collection string) (*source.Reader, error) {
 	coll, err := describe(ctx, server, collection)
 	if err != nil {
 		return nil, err
 	}
-	reader, err := source.Open(ctx, server, coll)
+	return source.Open(ctx, server, coll)
+}
+
+// PlanExport describes a collection and cuts it into ranges, and changes nothing.
+func PlanExport(ctx context.Context, server *milvus.Server, collection string, opts Options) (*Plan, error) {
+	reader, err := open(ctx, server, collection)
 	if err != nil {
 		return nil, err
 	}

@@ -35,6 +35,9 @@ func (im *importing) checkServer(ctx context.Context) (err error) {
 	if beyond := im.server.Capabilities().BeyondLimits(im.target.Schema); len(beyond) > 0 {
 		return fmt.Errorf("%w: Milvus %s refuses such a collection: %s", ErrTarget, im.server.Version(), strings.Join(beyond, "; "))
 	}
+	if err := im.server.Capabilities().CheckKey(im.target.Schema); err != nil {
+		return fmt.Errorf("%w: to Milvus %s, %w", ErrTarget, im.server.Version(), err)
+	}
 	im.bulk, err = dialect(ctx, im.server)
 	return err
 }

@@ -339,13 +339,16 @@ func (im *importing) createIndexes(ctx context.Context) error {
 	return nil
 }
 
-// loaded is the target's collection, indexed and loaded, so that its rows can be counted.
+// loaded is the target's collection, indexed and loaded, so that its rows can be counted. One without a vector index can't be
+// loaded; where the export has no row either there is nothing to count.
 func (im *importing) loaded(ctx context.Context) (*milvus.Collection, error) {
 	if err := im.createIndexes(ctx); err != nil {
 		return nil, err
 	}
-	if err := im.load(ctx); err != nil {
-		return nil, err
+	if im.manifest.Total.Rows > 0 || len(im.target.Unindexed()) == 0 {
+		if err := im.load(ctx); err != nil {
+			return nil, err
+		}
 	}
 	return im.server.Describe(ctx, im.target.Name)
 }

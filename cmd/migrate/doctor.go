@@ -20,11 +20,12 @@ func newDoctor() *cobra.Command {
 	return command("doctor", "Try source, target and stores for real, before a move",
 		`Logs in to the servers that are given, compares their clocks with this machine's, and runs the contract that migrate relies
 on against the sink and the staging store: it writes, reads, lists and deletes about 190 MiB under a name of its own. Looks
-at the space left in a folder, for the collection if one is given, and at this process' limits. Says what to mend, and fails
-if anything has to be.`,
+at the space left in a folder, for the collection if one is given, and at this process' limits. Tries the rights that a move
+of that collection needs: on the source it reads and flushes it, and on the target, if the name is free there, it makes a
+collection of one row and removes it. Says what to mend, and fails if anything has to be.`,
 		`  migrate doctor --source-address standalone:19530 --target-address cluster:19530 \
       --sink-url s3://exports/milvus --sink-endpoint minio:9000 --staging-url s3://a-bucket/staging`,
-		slices.Concat(sourceSettings, targetSettings, sinkSettings, stagingSettings, []setting{collection}),
+		slices.Concat(sourceSettings, targetSettings, sinkSettings, stagingSettings, []setting{collection, asSetting}),
 		runDoctor)
 }
 
@@ -38,8 +39,8 @@ type finding struct {
 func runDoctor(cmd *cobra.Command, c config) error {
 	ctx := cmd.Context()
 	found := slices.Concat(
-		tryServer(ctx, "source", c.Source.milvus()),
-		tryServer(ctx, "target", c.Target.milvus(), tryImport),
+		tryServer(ctx, "source", c.Source.milvus(), c.trySource),
+		tryServer(ctx, "target", c.Target.milvus(), tryImport, c.tryTarget),
 		tryStore(ctx, "sink", c.Sink),
 		trySpace(ctx, c),
 		tryLimits(),
@@ -64,26 +65,26 @@ func runDoctor(cmd *cobra.Command, c config) error {
 var errUnfit = fmt.Errorf("not everything is fit for a move; see above")
 
 // tryImport looks whether a target takes bulk inserts.
-func tryImport(ctx context.Context, conn *milvus.Server) finding {
-	const what = "target bulk insert"
+func tryImport(ctx context.Context, conn *milvus.Server) []finding {
+	found := func(text string, bad bool) []finding { return []finding{{"target bulk insert", text, bad}} }
 	switch can := conn.Capabilities(); {
 	case can.ImportLosesStats:
-		return finding{what, "it loses the statistics of imported segments (milvus-io/milvus#33476): upgrade it to 2.4.4 or later", true}
+		return found("it loses the statistics of imported segments (milvus-io/milvus#33476): upgrade it to 2.4.4 or later", true)
 	case can.GRPCImport:
-		return finding{what, "by the calls of Milvus 2.3", false}
+		return found("by the calls of Milvus 2.3", false)
 	case !can.RESTImport:
-		return finding{what, fmt.Sprintf("nothing is known of version %q", conn.Version()), true}
+		return found(fmt.Sprintf("nothing is known of version %q", conn.Version()), true)
 	}
 	if err := conn.ImportJobs().Check(ctx); err != nil {
-		return finding{what, explain(err), true}
+		return found(explain(err), true)
 	}
-	return finding{what, "by jobs of the REST API, which answers", false}
+	return found("by jobs of the REST API, which answers", false)
 }
 
 // mostSkew is a difference of clocks that leases bear.
 const mostSkew = 5 * time.Second
 
-func tryServer(ctx context.Context, side string, cfg milvus.Config, more ...func(context.Context, *milvus.Server) finding) []finding {
+func tryServer(ctx context.Context, side string, cfg milvus.Config, more ...func(context.Context, *milvus.Server) []finding) []finding {
 	if cfg.Address == "" {
 		return []finding{{side, "not given, not tried", false}}
 	}
@@ -94,7 +95,7 @@ func tryServer(ctx context.Context, side string, cfg milvus.Config, more ...func
 	defer conn.Close()
 	found := []finding{{side, fmt.Sprintf("%s answers, Milvus %s", cfg.Address, conn.Version()), false}, tryClock(ctx, side, conn)}
 	for _, try := range more {
-		found = append(found, try(ctx, conn))
+		found = append(found, try(ctx, conn)...)
 	}
 	return found
 }

@@ -126,7 +126,7 @@ func TestPlanNamesWhatImportRefuses(t *testing.T) {
 	for version, want := range map[string]bool{"v2.4.3": true, "v2.4.4": false} {
 		newer := double.Start(t, double.Config{Version: version, Upstream: lab.Proxy1})
 		c := config{Target: target{server: server{Address: newer.Address}}}
-		lacks, err := c.targetLacks(t.Context(), &exporter.Plan{Collection: labtest.Collection(labtest.Schema(labtest.IntKey("id")))}, nil)
+		lacks, _, err := c.targetLacks(t.Context(), &exporter.Plan{Collection: labtest.Collection(labtest.Schema(labtest.IntKey("id")))}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

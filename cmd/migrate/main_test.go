@@ -172,6 +172,8 @@ func TestBadInput(t *testing.T) {
 	}
 	half := labtest.Collection(labtest.Schema(labtest.IntKey("id"), labtest.Vector("half", schemapb.DataType_Float16Vector, dim)))
 	createRaw(t, source, half)
+	reserved := labtest.Collection(labtest.Schema(labtest.IntKey("in"), labtest.Vector("v", schemapb.DataType_FloatVector, dim)))
+	labtest.Create(t, source, reserved)
 
 	for title, c := range map[string]struct {
 		args []string
@@ -185,6 +187,8 @@ func TestBadInput(t *testing.T) {
 		"not loaded":            {args("export", toSource, "--collection", unloaded), exitFailed, []string{"not loaded", "--load"}},
 		"type not carried":      {args("export", toSource, "--collection", half.Name), exitFailed, []string{"half (Float16Vector)"}},
 		"type, planned":         {args("plan", toSource, "--collection", half.Name), exitFailed, []string{"half (Float16Vector)"}},
+		"key of no filter":      {args("export", toSource, "--collection", reserved.Name), exitFailed, []string{`key field "in" is a reserved word`, "another name"}},
+		"key, planned":          {args("plan", toSource, "--collection", reserved.Name), exitFailed, []string{`key field "in" is a reserved word`}},
 		"no export":             {args("import", toTarget, toStaging, "--collection", "nobody"), exitFailed, []string{"no complete export"}},
 		"staging in a folder":   {args("import", toTarget, "--staging-url", "/tmp", "--collection", "nobody"), exitFailed, []string{"no complete export"}},
 		"unknown flag":          {args("export", "--colection", name), exitUsage, []string{"--colection", "--help"}},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"migrate/internal/columns"
 	"migrate/internal/manifest"
 	"migrate/internal/milvus"
+	"migrate/internal/source"
 )
 
 func newPlan() *cobra.Command {
@@ -38,6 +40,7 @@ type planResult struct {
 	Aliases    []string    `json:"aliases,omitempty"`
 	Target     []string    `json:"target,omitempty"` // what it lacks or what stands in the way, in words
 	Exported   bool        `json:"exported"`         // so that every value was held against what the target takes
+	Missing    []string    `json:"target_lacks_partitions,omitempty"`
 	usage
 }
 
@@ -68,7 +71,7 @@ func runPlan(cmd *cobra.Command, c config) error {
 	r := newPlanResult(plan)
 	if c.Target.Address != "" {
 		exported := c.exported(ctx)
-		if r.Target, err = c.targetLacks(ctx, plan, exported); err != nil {
+		if r.Target, r.Missing, err = c.targetLacks(ctx, plan, exported); err != nil {
 			return err
 		}
 		r.Exported = exported != nil
@@ -106,41 +109,63 @@ func (c config) exported(ctx context.Context) *manifest.Manifest {
 	return m
 }
 
-// targetLacks says what an import would have to make on the target, and what it would refuse.
-func (c config) targetLacks(ctx context.Context, plan *exporter.Plan, exported *manifest.Manifest) ([]string, error) {
+// targetLacks says what an import would have to make on the target, of a collection that is there also the partitions, and what it
+// would refuse.
+func (c config) targetLacks(ctx context.Context, plan *exporter.Plan, exported *manifest.Manifest) (lacks, partitions []string, err error) {
 	coll := plan.Collection
 	server, err := connectTarget(ctx, c)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer server.Close()
-	var lacks []string
-	if fields := server.Capabilities().Unsupported(coll.Schema); len(fields) > 0 {
-		lacks = append(lacks, "it does not take the types of "+strings.Join(fields, ", "))
-	}
-	if server.Capabilities().ImportLosesStats {
-		lacks = append(lacks, "Milvus "+server.Version()+" loses the statistics of imported segments, and import refuses it unless told --force")
-	}
-	lacks = append(lacks, server.Capabilities().BeyondLimits(coll.Schema)...)
+	lacks = serverLacks(server, coll)
 	lacks = append(lacks, roomLacks(ctx, server, plan)...)
 	lacks = append(lacks, c.valuesRefused(server, coll, exported)...)
-	name := coll.Name
-	if c.As != "" {
-		name = c.As
-	}
+	name := cmp.Or(c.As, coll.Name)
 	if name == coll.Name && c.Target.Address == c.Source.Address && c.Target.Database == c.Source.Database {
-		return append(lacks, "it is the source itself: give the cluster's address, or another name with --as"), nil
+		return append(lacks, "it is the source itself: give the cluster's address, or another name with --as"), nil, nil
 	}
 	have, err := server.Describe(ctx, name)
 	if errors.Is(err, milvus.ErrNotFound) {
-		return append(lacks, fmt.Sprintf("collection %q, its %d partitions and %d indexes: import creates them", name, len(coll.Partitions), len(coll.Indexes))), nil
+		return append(lacks, absent(name, coll)), nil, nil
 	}
 	if errors.Is(err, milvus.ErrAlias) {
-		return append(lacks, fmt.Sprintf("%v, and import will refuse it: give another name with --as", err)), nil
+		return append(lacks, fmt.Sprintf("%v, and import will refuse it: give another name with --as", err)), nil, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	lacks = append(lacks, collectionLacks(name, coll, have)...)
+	return append(lacks, fmt.Sprintf("collection %q is there: import refuses it if it has rows, unless told --into-existing", name)), coll.PartitionsLacking(have), nil
+}
+
+// serverLacks says what a target can't do.
+func serverLacks(server *milvus.Server, coll *milvus.Collection) (lacks []string) {
+	can := server.Capabilities()
+	if fields := can.Unsupported(coll.Schema); len(fields) > 0 {
+		lacks = append(lacks, "it does not take the types of "+strings.Join(fields, ", "))
+	}
+	if err := can.CheckKey(coll.Schema); err != nil {
+		lacks = append(lacks, "import will refuse it: "+err.Error())
+	}
+	lacks = append(lacks, can.BeyondLimits(coll.Schema)...)
+	if can.ImportLosesStats {
+		lacks = append(lacks, "Milvus "+server.Version()+" loses the statistics of imported segments, and import refuses it unless told --force")
+	}
+	return lacks
+}
+
+// absent is a collection that an import makes. The partitions of a partition key come with it.
+func absent(name string, coll *milvus.Collection) string {
+	partitions := fmt.Sprintf("its %d partitions", len(coll.Partitions))
+	if milvus.PartitionKey(coll.Schema) {
+		partitions = "its partition key"
+	}
+	return fmt.Sprintf("collection %q, %s and %d indexes: import creates them", name, partitions, len(coll.Indexes))
+}
+
+// collectionLacks says how a collection that is there differs from what it should be, partitions excepted.
+func collectionLacks(name string, coll, have *milvus.Collection) (lacks []string) {
 	found := milvus.Compare(coll, have)
 	for _, d := range slices.Concat(found.Texts(milvus.Refuses), found.Of(milvus.IndexOf).Texts(milvus.Differs)) {
 		lacks = append(lacks, fmt.Sprintf("collection %q is there and is another, and import will refuse it: %s", name, d))
@@ -148,10 +173,10 @@ func (c config) targetLacks(ctx context.Context, plan *exporter.Plan, exported *
 	for _, d := range slices.Concat(found.Of(milvus.Fields), found.Of(milvus.Properties), found.Of(milvus.Reads)).Texts(milvus.Differs) {
 		lacks = append(lacks, fmt.Sprintf("collection %q is there, and import leaves it so: %s", name, d))
 	}
-	for _, d := range slices.Concat(found.Of(milvus.Partitions), found.Of(milvus.MissingIndex)).Texts(milvus.Differs) {
+	for _, d := range found.Of(milvus.MissingIndex).Texts(milvus.Differs) {
 		lacks = append(lacks, d+": import creates it")
 	}
-	return append(lacks, fmt.Sprintf("collection %q is there: import refuses it if it has rows, unless told --into-existing", name)), nil
+	return lacks
 }
 
 // roomLacks holds what a collection takes against the room that the target tells of.
@@ -198,9 +223,17 @@ func (c config) valuesRefused(server *milvus.Server, coll *milvus.Collection, ex
 }
 
 func (r planResult) text(w io.Writer) {
-	fmt.Fprintf(w, "collection %s: %s, about %s, indexes: %s\n", r.Collection, rows(r.Rows), size(r.Bytes), strings.Join(r.Indexes, ", "))
+	fmt.Fprintf(w, "collection %s: %s, about %s, indexes: %s\n", r.Collection, rows(r.Rows), size(r.Bytes), cmp.Or(strings.Join(r.Indexes, ", "), "none"))
+	var empty []string
 	for _, rng := range r.Ranges {
+		if rng.Rows == 0 && rng.Range.Equal(columns.Range{}) && rng.Partition != source.AllPartitions {
+			empty = append(empty, rng.Partition)
+			continue
+		}
 		fmt.Fprintf(w, "  partition %-20s keys %s: %s\n", rng.Partition, rng.Range, rows(rng.Rows))
+	}
+	if len(empty) > 0 {
+		fmt.Fprintf(w, "  %s\n", counted(empty, "empty partition"))
 	}
 	fmt.Fprintln(w, "a plan does not know whether keys are there more than once: export carries one row of each, and tells how many")
 	for _, t := range r.Target {
@@ -209,4 +242,22 @@ func (r planResult) text(w io.Writer) {
 	if !r.Exported {
 		fmt.Fprintln(w, "whether the target takes every value is known after the export: give the same command again then")
 	}
+	if len(r.Missing) > 0 {
+		fmt.Fprintf(w, "target: it lacks %s: import creates them\n", counted(r.Missing, "partition"))
+	}
+}
+
+// namedMost is how many names a line has.
+const namedMost = 5
+
+// counted is how many there are of what, and the names of the first.
+func counted(names []string, what string) string {
+	if len(names) > 1 {
+		what += "s"
+	}
+	listed := strings.Join(names[:min(len(names), namedMost)], ", ")
+	if len(names) > namedMost {
+		listed += ", …"
+	}
+	return fmt.Sprintf("%d %s: %s", len(names), what, listed)
 }

@@ -13,6 +13,7 @@ import (
 	"migrate/internal/manifest"
 	"migrate/internal/milvus"
 	"migrate/internal/monitor"
+	"migrate/internal/syncer"
 	"migrate/sinks"
 )
 
@@ -53,7 +54,7 @@ func (c config) move(ctx context.Context, out io.Writer, seen *monitor.Monitor) 
 	if err != nil {
 		return err
 	}
-	if err := c.checkKeys(ctx); err != nil {
+	if err := c.checkFields(ctx); err != nil {
 		return err
 	}
 	_, err = manifest.Read(ctx, sink, job)
@@ -70,8 +71,9 @@ func (c config) move(ctx context.Context, out io.Writer, seen *monitor.Monitor) 
 	return c.bulkInsert(ctx, out, seen)
 }
 
-// checkKeys refuses keys that would be given anew by the target: nothing could be kept in step by them.
-func (c config) checkKeys(ctx context.Context) error {
+// checkFields refuses keys that would be given anew by the target, since nothing could be kept in step by them, and a cursor field
+// that is none.
+func (c config) checkFields(ctx context.Context) error {
 	server, err := connectSource(ctx, c)
 	if err != nil {
 		return err
@@ -84,7 +86,7 @@ func (c config) checkKeys(ctx context.Context) error {
 	if milvus.AutoID(coll.Schema) && !c.KeepIDs {
 		return usageError{fmt.Errorf("collection %q has auto ids, and the target would give others, by which nothing can be kept in step: say --keep-ids", c.Collection)}
 	}
-	return nil
+	return syncer.CheckCursor(server, coll, c.CursorField)
 }
 
 // imported reports whether the import of this job is done.

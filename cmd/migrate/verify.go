@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -68,10 +69,12 @@ func runVerify(cmd *cobra.Command, c config) error {
 // openSide opens a collection, and loads it for the time being where --load says so. What it returns too gives that back.
 func (c config) openSide(ctx context.Context, server *milvus.Server, name string) (side verify.Server, giveBack func(), err error) {
 	giveBack = func() {}
-	if c.Load {
-		if giveBack, err = server.Borrow(ctx, name); err != nil {
-			return side, nil, err
-		}
+	side, err = verify.Open(ctx, server, name)
+	if !c.Load || !errors.Is(err, milvus.ErrNotLoaded) {
+		return side, giveBack, err
+	}
+	if giveBack, err = server.Borrow(ctx, name); err != nil {
+		return side, nil, err
 	}
 	if side, err = verify.Open(ctx, server, name); err != nil {
 		giveBack()

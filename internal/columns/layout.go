@@ -108,6 +108,15 @@ func (l *Layout) Names() []string {
 	return names
 }
 
+// Empty are the columns of an answer that has no row.
+func (l *Layout) Empty() []*schemapb.FieldData {
+	data := make([]*schemapb.FieldData, len(l.fields))
+	for i, f := range l.fields {
+		data[i] = &schemapb.FieldData{Type: f.kind, FieldName: f.name, IsDynamic: f.name == Meta}
+	}
+	return data
+}
+
 // KeyName is the primary key's name.
 func (l *Layout) KeyName() string { return l.fields[l.Key].name }
 

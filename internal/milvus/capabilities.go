@@ -39,6 +39,8 @@ type Capabilities struct {
 	LeastDim, MostFields, MostVectors int
 	// SegmentRows: the rows of the flushed segments tell whether anything was inserted or upserted (seen on 2.3.5).
 	SegmentRows bool
+
+	reserved []string // words that no filter can name a field by
 }
 
 // carried lists the types of Milvus 2.3, which every later version has too.
@@ -63,6 +65,7 @@ func capabilitiesOf(text string) Capabilities {
 		ImportLosesStats: v.in(2, 4) && v.before(2, 4, 4),
 		ChecksLengths:    !v.before(2, 5, 0),
 		LeastDim:         1, MostFields: 64, MostVectors: 1,
+		reserved: reservedIn(v),
 	}
 	switch {
 	case !v.before(2, 6, 0):

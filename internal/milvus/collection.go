@@ -86,6 +86,23 @@ func (s *Server) Describe(ctx context.Context, name string) (*Collection, error)
 	return c, err
 }
 
+// Unindexed names the vector fields without an index: no server loads a collection that has one.
+func (c *Collection) Unindexed() []string {
+	var fields []string
+	for _, f := range c.Schema.GetFields() {
+		indexed := slices.ContainsFunc(c.Indexes, func(x Index) bool { return x.Field == f.GetName() })
+		if isVector(f.GetDataType()) && !indexed {
+			fields = append(fields, f.GetName())
+		}
+	}
+	return fields
+}
+
+// isVector goes by the protocol's numbers: those of vectors, of later ones too, are from 100 on.
+func isVector(t schemapb.DataType) bool {
+	return t >= schemapb.DataType_BinaryVector && t < schemapb.DataType_ArrayOfStruct
+}
+
 func (s *Server) partitions(ctx context.Context, name string) ([]string, error) {
 	resp, err := s.svc.ShowPartitions(ctx, &milvuspb.ShowPartitionsRequest{DbName: s.database, CollectionName: name})
 	if err != nil {
@@ -117,8 +134,6 @@ func (s *Server) describeIndexes(ctx context.Context, name string) ([]*milvuspb.
 	}
 	return resp.GetIndexDescriptions(), nil
 }
-
-const codeIndexNotFound = 700
 
 func noIndex(err error) bool {
 	var st *StatusError

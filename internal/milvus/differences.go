@@ -319,10 +319,8 @@ func partitionsDiffer(want, have *Collection) Differences {
 		}
 		return d
 	}
-	for _, p := range want.Partitions {
-		if !slices.Contains(have.Partitions, p) {
-			d.add(Differs, Partitions, "partition %q is missing", p)
-		}
+	for _, p := range want.PartitionsLacking(have) {
+		d.add(Differs, Partitions, "partition %q is missing", p)
 	}
 	for _, p := range have.Partitions {
 		if !slices.Contains(want.Partitions, p) {
@@ -330,6 +328,14 @@ func partitionsDiffer(want, have *Collection) Differences {
 		}
 	}
 	return d
+}
+
+// PartitionsLacking are the partitions of c that another collection has not. Those that a partition key made do not count.
+func (c *Collection) PartitionsLacking(have *Collection) []string {
+	if PartitionKey(c.Schema) {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(c.Partitions), func(p string) bool { return slices.Contains(have.Partitions, p) })
 }
 
 func readsDiffer(want, have *Collection) Differences {

@@ -3,28 +3,36 @@ package milvus
 //lint:file-ignore SA1019 Milvus 2.3 tells some errors by these codes alone
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"path"
+	"regexp"
 	"strings"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 )
 
 // Errors that a caller decides on.
 var (
 	// ErrUnreachable: nobody answered at the address, or the connection broke.
 	ErrUnreachable = errors.New("server unreachable")
-	// ErrLogin: the server refused the user, password or token, or they lack a privilege.
+	// ErrLogin: the server refused the user, password or token.
 	ErrLogin = errors.New("login refused")
+	// ErrPrivilege: the login is good, and the user has no right to what was asked.
+	ErrPrivilege = errors.New("privilege missing")
 	// ErrNotFound: the collection or database does not exist.
 	ErrNotFound = errors.New("not found")
 	// ErrNotLoaded: the collection has to be loaded before it can be queried.
 	ErrNotLoaded = errors.New("collection not loaded")
+	// ErrNoIndex: a collection is not loaded, and can't be before its vector fields have indexes.
+	ErrNoIndex = errors.New("no vector index")
 	// ErrPartly: some partitions of a collection are loaded and others are not.
 	ErrPartly = errors.New("only some of its partitions are loaded")
 	// ErrLoad: the server has given the load of a collection up, or gets no further with it.
@@ -57,7 +65,10 @@ const (
 	codeCollectionNotFound = 100
 	codeNotLoaded          = 101
 	codeSegmentNotFound    = 600
+	codeIndexNotFound      = 700
 	codeDatabaseNotFound   = 800
+	codeNotAuthenticated   = 1400
+	codeNotPermitted       = 1401
 	codeNeedsLogin         = 1800
 	codeHTTPRateLimit      = 1807
 )
@@ -71,7 +82,11 @@ func (e *StatusError) Is(target error) bool {
 	case ErrNotLoaded:
 		return e.Code == codeNotLoaded || strings.Contains(e.Reason, "collection not loaded")
 	case ErrLogin:
-		return e.legacy == commonpb.ErrorCode_PermissionDenied
+		return e.Code == codeNotAuthenticated
+	case ErrPrivilege:
+		return e.Code == codeNotPermitted || e.legacy == commonpb.ErrorCode_PermissionDenied && e.Code != codeNotAuthenticated
+	case ErrNoIndex:
+		return e.Method == "LoadCollection" && e.Code == codeIndexNotFound
 	case ErrTooLarge:
 		return tooLarge(e.Reason)
 	}
@@ -121,7 +136,9 @@ func (e *callError) Is(target error) bool {
 	case ErrUnreachable:
 		return e.code == codes.Unavailable || e.code == codes.DeadlineExceeded
 	case ErrLogin:
-		return e.code == codes.Unauthenticated || e.code == codes.PermissionDenied
+		return e.code == codes.Unauthenticated
+	case ErrPrivilege:
+		return e.code == codes.PermissionDenied
 	case ErrTooLarge:
 		return e.code == codes.ResourceExhausted && tooLarge(e.msg)
 	case ErrCertificate:
@@ -162,10 +179,13 @@ func (e *RESTError) Error() string {
 
 // Is matches the sentinels of this package.
 func (e *RESTError) Is(target error) bool {
-	refused := e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden || e.Code == codeNeedsLogin
+	denied := e.Code == codeNotPermitted || strings.Contains(e.Reason, "permission deny")
+	refused := e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden || e.Code == codeNeedsLogin || e.Code == codeNotAuthenticated
 	switch target {
 	case ErrLogin:
-		return refused
+		return refused && !denied
+	case ErrPrivilege:
+		return denied
 	case ErrNotFound:
 		return e.Code == codeCollectionNotFound || e.Code == codeDatabaseNotFound
 	case ErrUnreachable:
@@ -184,8 +204,55 @@ func (e *RESTError) canPass() bool {
 	return e.Status == http.StatusTooManyRequests || e.Status == http.StatusRequestTimeout || e.Status >= 500
 }
 
+// PrivilegeError is a call that the user has no right to. It is ErrPrivilege.
+type PrivilegeError struct {
+	Method    string // of the protocol
+	Privilege string // as it is granted, e.g. "Query"
+	err       error
+}
+
+func (e *PrivilegeError) Error() string {
+	return fmt.Sprintf("%s needs the privilege %s: %s", e.Method, e.Privilege, e.err)
+}
+
+func (e *PrivilegeError) Unwrap() error { return e.err }
+
+// Privilege is what the protocol says that a user needs for a request, as it is granted; "" where it needs none.
+func Privilege(req any) string {
+	m, ok := req.(proto.Message)
+	if !ok {
+		return ""
+	}
+	ext, _ := proto.GetExtension(m.ProtoReflect().Descriptor().Options(), commonpb.E_PrivilegeExtObj).(*commonpb.PrivilegeExt)
+	if ext == nil {
+		return ""
+	}
+	return strings.TrimPrefix(ext.GetObjectPrivilege().String(), privilegePrefix)
+}
+
+const privilegePrefix = "Privilege"
+
+// withPrivilege names the privilege that a refused call needs: the one that the server names, which may be of another version than
+// the protocol here.
+func withPrivilege(method string, req any, err error) error {
+	if !errors.Is(err, ErrPrivilege) {
+		return err
+	}
+	privilege := Privilege(req)
+	if named := deniedPattern.FindStringSubmatch(err.Error()); named != nil {
+		privilege = named[1]
+	}
+	return &PrivilegeError{path.Base(method), cmp.Or(privilege, path.Base(method)), err}
+}
+
+var deniedPattern = regexp.MustCompile(privilegePrefix + `(\w+): permission deny`)
+
 // checkStatus turns the refusals that Milvus puts into its answers into errors.
 func checkStatus(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, call grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	return withPrivilege(method, req, checked(ctx, method, req, reply, cc, call, opts...))
+}
+
+func checked(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, call grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 	if err := call(ctx, method, req, reply, cc, opts...); err != nil {
 		s := status.Convert(err)
 		return &callError{code: s.Code(), msg: s.Message(), err: err}

@@ -19,7 +19,7 @@ import (
 const queryMethod = "/milvus.proto.milvus.MilvusService/Query"
 
 // sentinels are what an error of this package may be.
-var sentinels = []error{ErrUnreachable, ErrLogin, ErrNotFound, ErrNotLoaded, ErrTooLarge, context.Canceled, context.DeadlineExceeded}
+var sentinels = []error{ErrUnreachable, ErrLogin, ErrPrivilege, ErrNotFound, ErrNotLoaded, ErrNoIndex, ErrTooLarge, context.Canceled, context.DeadlineExceeded}
 
 // wantKind checks which sentinels an error is, and whether it can pass; wrapped, too.
 func wantKind(t *testing.T, name string, err error, canPass bool, kinds ...error) {
@@ -48,7 +48,11 @@ func TestStatusError(t *testing.T) {
 		"not found, though retriable": {StatusError{Code: 100, passes: true}, false, []error{ErrNotFound}},
 		"not loaded":                  {StatusError{Code: 101}, false, []error{ErrNotLoaded}},
 		"not loaded, in words":        {StatusError{Code: 65535, Reason: "x: collection not loaded"}, false, []error{ErrNotLoaded}},
-		"permission denied":           {StatusError{legacy: commonpb.ErrorCode_PermissionDenied}, false, []error{ErrLogin}},
+		"permission denied":           {StatusError{legacy: commonpb.ErrorCode_PermissionDenied}, false, []error{ErrPrivilege}},
+		"not permitted":               {StatusError{Code: 1401, legacy: commonpb.ErrorCode_PermissionDenied}, false, []error{ErrPrivilege}},
+		"not authenticated":           {StatusError{Code: 1400, legacy: commonpb.ErrorCode_PermissionDenied}, false, []error{ErrLogin}},
+		"load without an index":       {StatusError{Method: "LoadCollection", Code: 700}, false, []error{ErrNoIndex}},
+		"no index to describe":        {StatusError{Method: "DescribeIndex", Code: 700}, false, nil},
 		"message too large":           {StatusError{Code: 8, Reason: "message larger than max (2 vs. 1)"}, false, []error{ErrTooLarge}},
 		"output too large":            {StatusError{passes: true, Reason: "exceeds quotaAndLimits.limits.maxOutputSize"}, false, []error{ErrTooLarge}},
 		"rate limit":                  {StatusError{Code: 8, Reason: "request is rejected"}, true, nil},
@@ -82,7 +86,7 @@ func TestCallWithoutAnswer(t *testing.T) {
 		"overloaded":        {status.Error(codes.ResourceExhausted, "too many requests"), true, nil},
 		"answer too large":  {status.Error(codes.ResourceExhausted, "grpc: trying to send message larger than max"), false, []error{ErrTooLarge}},
 		"login":             {status.Error(codes.Unauthenticated, "auth check failure"), false, []error{ErrLogin}},
-		"privilege":         {status.Error(codes.PermissionDenied, "Query"), false, []error{ErrLogin}},
+		"privilege":         {status.Error(codes.PermissionDenied, "Query"), false, []error{ErrPrivilege}},
 		"canceled":          {status.Error(codes.Canceled, ""), false, []error{context.Canceled}},
 		"deadline":          {status.Error(codes.DeadlineExceeded, ""), false, []error{ErrUnreachable, context.DeadlineExceeded}},
 		"unknown method":    {status.Error(codes.Unimplemented, ""), false, nil},
@@ -142,5 +146,30 @@ func TestCheckStatus(t *testing.T) {
 	err := checkStatus(t.Context(), queryMethod, nil, &commonpb.Status{}, nil, answer(&commonpb.Status{Code: 9999, Retriable: true}, nil))
 	if !CanPass(err) {
 		t.Errorf("%v can't pass, though the server says so", err)
+	}
+}
+
+// TestPrivilegeError names the privilege that is to be granted, as the server does, or else the protocol.
+func TestPrivilegeError(t *testing.T) {
+	denied := func(text string) error { return status.Error(codes.PermissionDenied, text) }
+	for _, c := range []struct {
+		method string
+		req    any
+		text   string
+		want   string
+	}{
+		{"Query", &milvuspb.QueryRequest{}, "PrivilegeQuery: permission deny to reader", "Query"},
+		{"DescribeIndex", &milvuspb.DescribeIndexRequest{}, "no", "IndexDetail"},
+		{"LoadCollection", &milvuspb.LoadCollectionRequest{}, "no", "Load"},
+		{"AlterAlias", &milvuspb.AlterAliasRequest{}, "no", "CreateAlias"},
+		{"Import", &milvuspb.ImportRequest{}, "PrivilegeImport: permission deny to foo in the `default` database", "Import"},
+		{"ShowCollections", &milvuspb.ShowCollectionsRequest{}, "PrivilegeShowCollections: permission deny", "ShowCollections"},
+		{"GetVersion", &milvuspb.GetVersionRequest{}, "no", "GetVersion"},
+	} {
+		err := checkStatus(t.Context(), "/milvus.proto.milvus.MilvusService/"+c.method, c.req, &milvuspb.QueryResults{}, nil, answer(nil, denied(c.text)))
+		var missing *PrivilegeError
+		if !errors.As(err, &missing) || missing.Privilege != c.want || missing.Method != c.method || !errors.Is(err, ErrPrivilege) || errors.Is(err, ErrLogin) {
+			t.Errorf("%s, %q: %v, want %s", c.method, c.text, err, c.want)
+		}
 	}
 }

@@ -102,6 +102,7 @@ migrate_errors_total{kind="no_cursor"} 0
 migrate_errors_total{kind="not_found"} 0
 migrate_errors_total{kind="not_loaded"} 0
 migrate_errors_total{kind="other"} 0
+migrate_errors_total{kind="privilege"} 0
 migrate_errors_total{kind="source_changed"} 0
 migrate_errors_total{kind="store_access"} 0
 migrate_errors_total{kind="store_full"} 0

@@ -68,6 +68,7 @@ var kinds = []struct {
 	{checkpoint.ErrExpired, "lease_expired"},
 	{checkpoint.ErrHeld, "job_held"},
 	{milvus.ErrLogin, "login"},
+	{milvus.ErrPrivilege, "privilege"},
 	{milvus.ErrUnreachable, "unreachable"},
 	{milvus.ErrNotLoaded, "not_loaded"},
 	{milvus.ErrNotFound, "not_found"},

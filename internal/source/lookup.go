@@ -22,6 +22,9 @@ type Found struct {
 // AsOfNow reads the same collection as it stands now.
 func (r *Reader) AsOfNow(ctx context.Context) (*Reader, error) {
 	now := r.copied()
+	if r.empty {
+		return now, now.openUnloaded(ctx)
+	}
 	now.extents, now.ahead = &extents{}, &pagesAhead{}
 	now.asOf, now.snapshot = 0, false // without which no new snapshot is given
 	return now, now.begin(ctx)

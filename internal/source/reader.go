@@ -39,6 +39,7 @@ type Reader struct {
 	asOf     uint64        // every read sees at least what was written before this
 	snapshot bool          // every read sees exactly what was written before asOf
 	sealed   bool          // rows in growing segments are left out
+	empty    bool          // there is no row, and the server could not be asked
 	pageRows atomic.Int64  // rows aimed at for a page; halved when an answer was too large
 	limit    *rate.Limiter // of rows read; nil where there is none
 }
@@ -49,20 +50,42 @@ const (
 	sampleLimit = 100
 )
 
-// Open prepares to read a loaded collection as it stands now. ErrNotLoaded where it is not loaded as a whole.
+// Open prepares to read a loaded collection as it stands now. ErrNotLoaded where it is not loaded as a whole, and ErrNoIndex where
+// it can't be: unless it has no row, which is known without a query.
 func Open(ctx context.Context, server *milvus.Server, coll *milvus.Collection) (*Reader, error) {
 	layout, err := columns.NewLayout(coll.Schema)
 	if err != nil {
 		return nil, fmt.Errorf("collection %q: %w", coll.Name, err)
 	}
-	if !coll.Loaded {
-		return nil, fmt.Errorf("reading %q on %s: %w as a whole", coll.Name, server.Address, milvus.ErrNotLoaded)
+	if err := server.Capabilities().CheckKey(coll.Schema); err != nil {
+		return nil, fmt.Errorf("reading %q on %s: %w", coll.Name, server.Address, err)
 	}
 	r := &Reader{Collection: coll, Layout: layout, server: server, extents: &extents{}, ahead: &pagesAhead{}}
+	if !coll.Loaded {
+		return r, r.openUnloaded(ctx)
+	}
 	if err := r.begin(ctx); err != nil {
 		return nil, err
 	}
 	return r, r.sample(ctx)
+}
+
+// openUnloaded refuses a collection that is not loaded, unless it can't be and is empty.
+func (r *Reader) openUnloaded(ctx context.Context) error {
+	fields := r.Collection.Unindexed()
+	if len(fields) == 0 {
+		return fmt.Errorf("reading %q on %s: %w as a whole", r.Collection.Name, r.server.Address, milvus.ErrNotLoaded)
+	}
+	rows, err := r.server.RowCount(ctx, r.Collection.Name)
+	if err != nil {
+		return err
+	}
+	if rows > 0 {
+		return fmt.Errorf("reading %q on %s, which has %d rows: %w on %s, so it can't be loaded",
+			r.Collection.Name, r.server.Address, rows, milvus.ErrNoIndex, strings.Join(fields, ", "))
+	}
+	r.empty = true
+	return r.size(0, 0, nil)
 }
 
 // begin takes a snapshot where the server gives one, and the present time elsewhere.
@@ -114,7 +137,7 @@ func (r *Reader) Loosely() *Reader {
 func (r *Reader) copied() *Reader {
 	c := &Reader{
 		Collection: r.Collection, Layout: r.Layout, RowBytes: r.RowBytes, server: r.server, extents: r.extents, ahead: r.ahead,
-		asOf: r.asOf, snapshot: r.snapshot, sealed: r.sealed, limit: r.limit,
+		asOf: r.asOf, snapshot: r.snapshot, sealed: r.sealed, limit: r.limit, empty: r.empty,
 	}
 	c.pageRows.Store(r.pageRows.Load())
 	return c
@@ -224,6 +247,9 @@ func (r *Reader) Count(ctx context.Context, partition string, rng columns.Range)
 
 // CountWhere counts the live rows that a filter lets through.
 func (r *Reader) CountWhere(ctx context.Context, partition, expr string) (int64, error) {
+	if r.empty {
+		return 0, nil
+	}
 	const field = "count(*)"
 	data, err := r.query(ctx, partition, expr, []string{field}, nil)
 	if err != nil {
@@ -325,6 +351,9 @@ func shown(expr string) string {
 }
 
 func (r *Reader) query(ctx context.Context, partition, expr string, fields []string, params []*commonpb.KeyValuePair) ([]*schemapb.FieldData, error) {
+	if r.empty {
+		return r.Layout.Empty(), nil
+	}
 	if r.snapshot && len(params) == 0 {
 		params = iterating() // which makes the server see exactly the timestamp
 	}

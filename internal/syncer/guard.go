@@ -45,8 +45,8 @@ func (c *cycle) open(ctx context.Context) error {
 	if err := c.checkSchemas(from, to); err != nil {
 		return err
 	}
-	if f := c.opts.CursorField; f != "" && !source.CanBeCursor(from.Schema, f) {
-		return fmt.Errorf("%w: %q of %q; it has to be an INT64 or a VARCHAR, and not the primary key", ErrCursor, f, from.Name)
+	if err := CheckCursor(c.source, from, c.opts.CursorField); err != nil {
+		return err
 	}
 	c.pos.Source, c.pos.Target = from.ID, to.ID
 	if err := c.addPartitions(ctx, from, to); err != nil {
@@ -56,6 +56,18 @@ func (c *cycle) open(ctx context.Context) error {
 		return err
 	}
 	c.sides.limit, c.sides.read = c.limit, &c.report.Read
+	return nil
+}
+
+// CheckCursor refuses a field, where one is named, by which what was written to a collection can't be found: ErrCursor.
+func CheckCursor(server *milvus.Server, coll *milvus.Collection, field string) error {
+	switch {
+	case field == "":
+	case !source.CanBeCursor(coll.Schema, field):
+		return fmt.Errorf("%w: %q of %q; it has to be an INT64 or a VARCHAR, and not the primary key", ErrCursor, field, coll.Name)
+	case !server.Capabilities().CanFilter(field):
+		return fmt.Errorf("%w: %q of %q %w", ErrCursor, field, coll.Name, milvus.ErrReserved)
+	}
 	return nil
 }
 

@@ -305,7 +305,7 @@ func (s *syncing) reported(ctx context.Context) Report {
 // lasting are the errors that another cycle does not mend. All others may be a server or a store that is away, or a source
 // that is not loaded yet: the sync waits and goes on.
 var lasting = []error{
-	ErrSource, ErrTarget, ErrBase, ErrLate, ErrSwitched, ErrCursor, milvus.ErrLogin, sinks.ErrAccess,
+	ErrSource, ErrTarget, ErrBase, ErrLate, ErrSwitched, ErrCursor, milvus.ErrLogin, milvus.ErrPrivilege, sinks.ErrAccess,
 	checkpoint.ErrLost, checkpoint.ErrExpired, checkpoint.ErrHeld, checkpoint.ErrOther, checkpoint.ErrVersion, checkpoint.ErrDamaged,
 }
 

@@ -11,6 +11,9 @@ import (
 
 // parse reads a filter as migrate writes it: comparisons of a field with a literal, and lists of literals, joined by "and".
 func parse(filter string) (matches func(map[string]columns.Key) bool, err error) {
+	if filter == "" {
+		return func(map[string]columns.Key) bool { return true }, nil
+	}
 	p := &parser{}
 	p.Init(strings.NewReader(filter))
 	p.Error = func(_ *scanner.Scanner, msg string) { err = fmt.Errorf("filter %s: %s", filter, msg) }

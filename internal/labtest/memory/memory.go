@@ -10,9 +10,11 @@ package memory
 import (
 	"context"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -39,6 +41,8 @@ type Server struct {
 	LeavesOut bool
 	// Login is user:password or a token that calls have to bear, where not empty.
 	Login string
+	// Denied are privileges that the user lacks, as they are granted.
+	Denied []string
 	// Moved is called before each query is answered, when the server is not busy: a place to write from.
 	Moved func()
 
@@ -72,18 +76,18 @@ type row struct {
 func Start(t testing.TB, version string) *Server {
 	t.Helper()
 	s := &Server{version: version, time: uint64(time.Now().UnixMilli()) << 18, collections: map[string]*collection{}}
-	s.Address, s.stop = serve(t, "127.0.0.1:0", s)
+	s.Address, s.stop = serve(t, "127.0.0.1:0", s, grpc.UnaryInterceptor(s.permit))
 	return s
 }
 
 // serve serves the protocol until the test ends, or it is stopped.
-func serve(t testing.TB, at string, with milvuspb.MilvusServiceServer) (address string, stop func()) {
+func serve(t testing.TB, at string, with milvuspb.MilvusServiceServer, opts ...grpc.ServerOption) (address string, stop func()) {
 	t.Helper()
 	listener, err := net.Listen("tcp", at)
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := grpc.NewServer(grpc.UnaryInterceptor(admit))
+	server := grpc.NewServer(append(opts, grpc.ChainUnaryInterceptor(admit))...)
 	milvuspb.RegisterMilvusServiceServer(server, with)
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(listener) }()
@@ -97,6 +101,14 @@ func serve(t testing.TB, at string, with milvuspb.MilvusServiceServer) (address 
 	return listener.Addr().String(), stop
 }
 
+// permit refuses what the user has no right to, before anything else is looked at.
+func (s *Server) permit(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+	if p := milvus.Privilege(req); slices.Contains(s.Denied, p) {
+		return nil, status.Errorf(codes.PermissionDenied, "Privilege%s: permission deny to tester", p)
+	}
+	return handle(ctx, req)
+}
+
 // Upgrade stops the server, and starts it again at its address as one of another version.
 func (s *Server) Upgrade(t testing.TB, version string) {
 	t.Helper()
@@ -104,7 +116,7 @@ func (s *Server) Upgrade(t testing.TB, version string) {
 	s.mu.Lock()
 	s.version = version
 	s.mu.Unlock()
-	_, s.stop = serve(t, s.Address, s)
+	_, s.stop = serve(t, s.Address, s, grpc.UnaryInterceptor(s.permit))
 }
 
 // Client is a connection to the server.
@@ -127,12 +139,24 @@ func (s *Server) Add(t testing.TB, c *milvus.Collection) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.add(c, layout)
+}
+
+// add adds a collection; s.mu is held.
+func (s *Server) add(c *milvus.Collection, layout *columns.Layout) {
 	copied := *c
 	copied.ID = rand.Int64() // no two servers give the same one
 	if len(copied.Partitions) == 0 {
 		copied.Partitions = []string{milvus.DefaultPartition}
 	}
 	s.collections[c.Name] = &collection{Collection: &copied, layout: layout}
+}
+
+// Collections are the names of all.
+func (s *Server) Collections() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.collections))
 }
 
 // Sealed and Growing insert rows into a segment of that kind.
@@ -261,9 +285,39 @@ func (s *Server) DescribeIndex(_ context.Context, q *milvuspb.DescribeIndexReque
 	return resp, nil
 }
 
-// GetLoadState says that everything is loaded.
-func (s *Server) GetLoadState(context.Context, *milvuspb.GetLoadStateRequest) (*milvuspb.GetLoadStateResponse, error) {
-	return &milvuspb.GetLoadStateResponse{Status: &commonpb.Status{}, State: commonpb.LoadState_LoadStateLoaded}, nil
+// GetLoadState says that everything is loaded that has an index on its vectors.
+func (s *Server) GetLoadState(_ context.Context, q *milvuspb.GetLoadStateRequest) (*milvuspb.GetLoadStateResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, st := s.find(q.CollectionName)
+	resp := &milvuspb.GetLoadStateResponse{Status: st, State: commonpb.LoadState_LoadStateLoaded}
+	if c != nil && len(c.Unindexed()) > 0 {
+		resp.State = commonpb.LoadState_LoadStateNotLoad
+	}
+	return resp, nil
+}
+
+// LoadCollection refuses a collection without a vector index; others are loaded already.
+func (s *Server) LoadCollection(_ context.Context, q *milvuspb.LoadCollectionRequest) (*commonpb.Status, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, st := s.find(q.CollectionName)
+	if c != nil && len(c.Unindexed()) > 0 {
+		return &commonpb.Status{ErrorCode: commonpb.ErrorCode_IndexNotExist, Code: 700, Reason: "index not found"}, nil
+	}
+	return st, nil
+}
+
+// GetCollectionStatistics counts the rows of all segments, deleted ones too.
+func (s *Server) GetCollectionStatistics(_ context.Context, q *milvuspb.GetCollectionStatisticsRequest) (*milvuspb.GetCollectionStatisticsResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, st := s.find(q.CollectionName)
+	resp := &milvuspb.GetCollectionStatisticsResponse{Status: st}
+	if c != nil {
+		resp.Stats = []*commonpb.KeyValuePair{{Key: "row_count", Value: strconv.Itoa(len(c.rows))}}
+	}
+	return resp, nil
 }
 
 // AllocTimestamp is the present.
@@ -278,8 +332,12 @@ func (s *Server) Flush(_ context.Context, q *milvuspb.FlushRequest) (*milvuspb.F
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, name := range q.CollectionNames {
-		for i := range s.collections[name].rows {
-			s.collections[name].rows[i].growing = false
+		c, st := s.find(name)
+		if c == nil {
+			return &milvuspb.FlushResponse{Status: st}, nil
+		}
+		for i := range c.rows {
+			c.rows[i].growing = false
 		}
 	}
 	return &milvuspb.FlushResponse{Status: &commonpb.Status{}}, nil
@@ -309,7 +367,11 @@ func (s *Server) GetPersistentSegmentInfo(_ context.Context, q *milvuspb.GetPers
 func (s *Server) Upsert(_ context.Context, q *milvuspb.UpsertRequest) (*milvuspb.MutationResult, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c, at := s.collections[q.CollectionName], s.tick()
+	c, st := s.find(q.CollectionName)
+	if c == nil {
+		return &milvuspb.MutationResult{Status: st}, nil
+	}
+	at := s.tick()
 	keys, err := c.insert(q.FieldsData, q.PartitionName, true, at)
 	if err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
@@ -328,7 +390,11 @@ func (s *Server) Delete(_ context.Context, q *milvuspb.DeleteRequest) (*milvuspb
 	if err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
-	s.collections[q.CollectionName].remove(s.tick(), func(r row) bool { return matches(r.values) })
+	c, st := s.find(q.CollectionName)
+	if c == nil {
+		return &milvuspb.MutationResult{Status: st}, nil
+	}
+	c.remove(s.tick(), func(r row) bool { return matches(r.values) })
 	return &milvuspb.MutationResult{Status: &commonpb.Status{}}, nil
 }
 

@@ -32,6 +32,10 @@ func (s *Server) Query(_ context.Context, q *milvuspb.QueryRequest) (*milvuspb.Q
 	if c == nil {
 		return resp, nil
 	}
+	if len(c.Unindexed()) > 0 {
+		resp.Status = &commonpb.Status{ErrorCode: commonpb.ErrorCode_UnexpectedError, Code: 101, Reason: "collection not loaded"}
+		return resp, nil
+	}
 	at := s.tick()
 	iterates := param(q, "iterator") == "True" && s.later()
 	if iterates && q.GuaranteeTimestamp == 0 {

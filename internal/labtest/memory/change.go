@@ -1,0 +1,71 @@
+package memory
+
+import (
+	"context"
+
+	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
+	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"migrate/internal/columns"
+	"migrate/internal/milvus"
+)
+
+// CreateCollection makes a collection, which is loaded once its vectors have an index.
+func (s *Server) CreateCollection(_ context.Context, q *milvuspb.CreateCollectionRequest) (*commonpb.Status, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var schema schemapb.CollectionSchema
+	if err := proto.Unmarshal(q.Schema, &schema); err != nil {
+		return nil, status.Error(codes.InvalidArgument, err.Error())
+	}
+	layout, err := columns.NewLayout(&schema)
+	if err != nil {
+		return nil, status.Error(codes.InvalidArgument, err.Error())
+	}
+	s.add(&milvus.Collection{Name: q.CollectionName, Schema: &schema, Shards: q.ShardsNum, ConsistencyLevel: q.ConsistencyLevel}, layout)
+	return &commonpb.Status{}, nil
+}
+
+// DropCollection removes a collection. It is no error if there is none.
+func (s *Server) DropCollection(_ context.Context, q *milvuspb.DropCollectionRequest) (*commonpb.Status, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.collections, q.CollectionName)
+	return &commonpb.Status{}, nil
+}
+
+// CreatePartition adds one.
+func (s *Server) CreatePartition(_ context.Context, q *milvuspb.CreatePartitionRequest) (*commonpb.Status, error) {
+	return s.change(q.CollectionName, func(c *collection) { c.Partitions = append(c.Partitions, q.PartitionName) })
+}
+
+// CreateIndex adds one.
+func (s *Server) CreateIndex(_ context.Context, q *milvuspb.CreateIndexRequest) (*commonpb.Status, error) {
+	return s.change(q.CollectionName, func(c *collection) {
+		c.Indexes = append(c.Indexes, milvus.Index{Name: q.IndexName, Field: q.FieldName, Params: q.ExtraParams})
+	})
+}
+
+// ReleaseCollection changes nothing.
+func (s *Server) ReleaseCollection(_ context.Context, q *milvuspb.ReleaseCollectionRequest) (*commonpb.Status, error) {
+	return s.change(q.CollectionName, func(*collection) {})
+}
+
+// Import takes no file.
+func (s *Server) Import(context.Context, *milvuspb.ImportRequest) (*milvuspb.ImportResponse, error) {
+	return &milvuspb.ImportResponse{Status: &commonpb.Status{ErrorCode: commonpb.ErrorCode_UnexpectedError, Code: 65535, Reason: "no file"}}, nil
+}
+
+func (s *Server) change(name string, change func(*collection)) (*commonpb.Status, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, st := s.find(name)
+	if c != nil {
+		change(c)
+	}
+	return st, nil
+}
