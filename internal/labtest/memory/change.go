@@ -1,5 +1,7 @@
 package memory
 
+//lint:file-ignore SA1019 servers of 2.3 tell some errors by these codes alone
+
 import (
 	"context"
 
