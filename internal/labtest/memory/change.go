@@ -59,7 +59,7 @@ func (s *Server) ReleaseCollection(_ context.Context, q *milvuspb.ReleaseCollect
 
 // Import takes no file.
 func (s *Server) Import(context.Context, *milvuspb.ImportRequest) (*milvuspb.ImportResponse, error) {
-	return &milvuspb.ImportResponse{Status: &commonpb.Status{ErrorCode: commonpb.ErrorCode_UnexpectedError, Code: 65535, Reason: "no file"}}, nil
+	return &milvuspb.ImportResponse{Status: &commonpb.Status{Code: 65535, Reason: "no file"}}, nil
 }
 
 func (s *Server) change(name string, change func(*collection)) (*commonpb.Status, error) {

@@ -304,7 +304,7 @@ func (s *Server) LoadCollection(_ context.Context, q *milvuspb.LoadCollectionReq
 	defer s.mu.Unlock()
 	c, st := s.find(q.CollectionName)
 	if c != nil && len(c.Unindexed()) > 0 {
-		return &commonpb.Status{ErrorCode: commonpb.ErrorCode_IndexNotExist, Code: 700, Reason: "index not found"}, nil
+		return &commonpb.Status{Code: 700, Reason: "index not found"}, nil
 	}
 	return st, nil
 }

@@ -35,7 +35,7 @@ func (s *Server) Query(_ context.Context, q *milvuspb.QueryRequest) (*milvuspb.Q
 		return resp, nil
 	}
 	if len(c.Unindexed()) > 0 {
-		resp.Status = &commonpb.Status{ErrorCode: commonpb.ErrorCode_UnexpectedError, Code: 101, Reason: "collection not loaded"}
+		resp.Status = &commonpb.Status{Code: 101, Reason: "collection not loaded"}
 		return resp, nil
 	}
 	at := s.tick()
