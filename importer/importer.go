@@ -24,8 +24,8 @@ import (
 
 // Errors that a caller decides on.
 var (
-	// ErrSchema: the target has a collection of that name with another schema.
-	ErrSchema = errors.New("target has another schema")
+	// ErrSchema: the target has a collection of that name that is another, in what its rows or searches need.
+	ErrSchema = errors.New("it is not as the export describes it")
 	// ErrNotEmpty: the target's collection has rows.
 	ErrNotEmpty = errors.New("target collection is not empty")
 	// ErrDoubles: rows of the export have keys that the target has already.

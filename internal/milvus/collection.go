@@ -70,7 +70,7 @@ func (s *Server) Describe(ctx context.Context, name string) (*Collection, error)
 		return nil, fmt.Errorf("describing collection %q on %s: %w", name, s.Address, err)
 	}
 	if named := resp.GetSchema().GetName(); named != "" && named != name {
-		return nil, fmt.Errorf("%q on %s %w: of collection %q", name, s.Address, ErrAlias, named)
+		return nil, fmt.Errorf("%q on %s %w of collection %q", name, s.Address, ErrAlias, named)
 	}
 	c := &Collection{
 		ID: resp.GetCollectionID(), Name: name, Database: s.database, Schema: resp.GetSchema(), Shards: resp.GetShardsNum(),
