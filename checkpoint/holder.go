@@ -125,10 +125,10 @@ func Acquire(ctx context.Context, sink sinks.Sink, name string, fresh Job) (cont
 	if h.job.Started.IsZero() {
 		h.job.Started = h.job.Taken
 	}
-	stored := storedAt(ctx, sink, name)
-	err = h.Update(ctx, func(*Job) {})
-	if err == nil && h.Resumed {
-		h.unseenFor(ctx, storedAt(ctx, sink, name).Sub(stored))
+	if h.Resumed {
+		err = h.resume(ctx)
+	} else {
+		err = h.Update(ctx, func(*Job) {})
 	}
 	switch {
 	case err == nil && h.Resumed:
@@ -143,6 +143,16 @@ func Acquire(ctx context.Context, sink sinks.Sink, name string, fresh Job) (cont
 	h.cause = func() error { return context.Cause(ctx) }
 	h.renew(ctx)
 	return ctx, h, nil
+}
+
+// resume takes a document that is there, and notes for how long nobody has written it.
+func (h *Holder) resume(ctx context.Context) error {
+	before := storedAt(ctx, h.sink, h.name)
+	if err := h.Update(ctx, func(*Job) {}); err != nil {
+		return err
+	}
+	h.unseenFor(ctx, storedAt(ctx, h.sink, h.name).Sub(before))
+	return nil
 }
 
 // storedAt is when the store took an object in, by its own clock; zero where it does not tell.
