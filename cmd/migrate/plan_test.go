@@ -8,8 +8,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
+	"migrate/exporter"
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/memory"
 	"migrate/internal/milvus"
@@ -111,5 +113,35 @@ func TestPlanNamesReservedKey(t *testing.T) {
 		return strings.Contains(s, `import will refuse it: key field "threshold" is a reserved`)
 	}) {
 		t.Errorf("target: %q", data.Target)
+	}
+}
+
+// TestPlanTellsRoom holds what a collection takes against the memory, the quota and the number of collections that a target tells of.
+func TestPlanTellsRoom(t *testing.T) {
+	property := func(key, value string) *commonpb.KeyValuePair { return &commonpb.KeyValuePair{Key: key, Value: value} }
+	for title, c := range map[string]struct {
+		room  memory.Room
+		want  []string
+		never string
+	}{
+		"enough": {memory.Room{Memory: 8 << 20, Used: 1 << 20, Properties: []*commonpb.KeyValuePair{property("database.diskQuota.mb", "100"), property("database.max.collections", "9")}},
+			[]string{"7.0 MiB of memory is free on its 1 query nodes, which is enough for the 5.0 MiB"}, "LESS"},
+		"memory":      {memory.Room{Memory: 4 << 20}, []string{"IS LESS THAN the 5.0 MiB that a load takes"}, "quota"},
+		"disk":        {memory.Room{Properties: []*commonpb.KeyValuePair{property("database.diskQuota.mb", "2")}}, []string{"the disk quota of its database is 2.0 MiB, LESS THAN"}, "memory"},
+		"collections": {memory.Room{Properties: []*commonpb.KeyValuePair{property("database.max.collections", "1")}}, []string{"its database has 1 collections and may have 1"}, "quota"},
+	} {
+		s := memory.Start(t, "v2.4.15")
+		s.Room = c.room
+		coll := labtest.Collection(labtest.Schema(labtest.IntKey("id")))
+		s.Add(t, coll)
+		told := strings.Join(roomLacks(t.Context(), s.Client(t), &exporter.Plan{Collection: coll, Bytes: 5 << 20}), "\n")
+		for _, want := range c.want {
+			if !strings.Contains(told, want) {
+				t.Errorf("%s: told %q, want %q", title, told, want)
+			}
+		}
+		if strings.Contains(told, c.never) {
+			t.Errorf("%s: told %q", title, told)
+		}
 	}
 }

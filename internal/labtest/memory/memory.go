@@ -45,6 +45,8 @@ type Server struct {
 	Login string
 	// Denied are privileges that the user lacks, as they are granted.
 	Denied []string
+	// Room is what it tells of its memory and quotas.
+	Room Room
 	// Moved is called before each query is answered, when the server is not busy: a place to write from.
 	Moved func()
 
@@ -241,7 +243,9 @@ func (s *Server) Connect(context.Context, *milvuspb.ConnectRequest) (*milvuspb.C
 
 // ShowCollections lets everybody in.
 func (s *Server) ShowCollections(context.Context, *milvuspb.ShowCollectionsRequest) (*milvuspb.ShowCollectionsResponse, error) {
-	return &milvuspb.ShowCollectionsResponse{Status: &commonpb.Status{}}, nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return &milvuspb.ShowCollectionsResponse{Status: &commonpb.Status{}, CollectionNames: slices.Sorted(maps.Keys(s.collections))}, nil
 }
 
 // DescribeCollection describes one.

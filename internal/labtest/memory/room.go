@@ -1,0 +1,26 @@
+package memory
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
+	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
+)
+
+// Room is what a server tells of its room: the memory of its one query node, and the properties of its database.
+type Room struct {
+	Memory, Used int64 // bytes
+	Properties   []*commonpb.KeyValuePair
+}
+
+// GetMetrics tells of one query node.
+func (s *Server) GetMetrics(context.Context, *milvuspb.GetMetricsRequest) (*milvuspb.GetMetricsResponse, error) {
+	return &milvuspb.GetMetricsResponse{Status: &commonpb.Status{}, Response: fmt.Sprintf(
+		`{"nodes_info": [{"infos": {"name": "querynode1", "hardware_infos": {"memory": %d, "memory_usage": %d}}}]}`, s.Room.Memory, s.Room.Used)}, nil
+}
+
+// DescribeDatabase tells its properties, as from 2.4 on.
+func (s *Server) DescribeDatabase(context.Context, *milvuspb.DescribeDatabaseRequest) (*milvuspb.DescribeDatabaseResponse, error) {
+	return &milvuspb.DescribeDatabaseResponse{Status: &commonpb.Status{}, Properties: s.Room.Properties}, nil
+}
