@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"migrate/internal/columns"
@@ -207,6 +209,74 @@ func TestLoginInADocument(t *testing.T) {
 			t.Errorf("%s: %v: %s", address, err, text)
 		}
 	}
+}
+
+// done leaves a job of many parts that is done.
+func done(t *testing.T, sink sinks.Sink) {
+	t.Helper()
+	ctx, h := acquire(t, sink, fresh())
+	err := h.Update(ctx, func(j *Job) {
+		onePart(j)
+		j.Parts = slices.Repeat(j.Parts, 3000)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Release(ctx, Done, nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestDoneStandsAfterAFault where the next job of the name could not be taken whole, or is removed with as many parts planned.
+func TestDoneStandsAfterAFault(t *testing.T) {
+	broken := errors.New("broken")
+	for title, fail := range map[string]func(*faults.Faults){
+		"as it is taken": func(sink *faults.Faults) {
+			sink.Queue(faults.Delete, faults.Error(broken))
+			if _, _, err := Acquire(t.Context(), sink, name, fresh()); !errors.Is(err, broken) {
+				t.Errorf("taken over a fault: %v", err)
+			}
+		},
+		"with parts planned": func(sink *faults.Faults) {
+			ctx, h := acquire(t, sink, fresh())
+			err := h.Update(ctx, func(j *Job) {
+				onePart(j)
+				j.Parts[0].State = Todo
+				j.Parts = slices.Repeat(j.Parts, 3000)
+			})
+			if err := errors.Join(err, h.Remove(ctx)); err != nil {
+				t.Error(err)
+			}
+		},
+	} {
+		sink := newSink(t)
+		done(t, sink)
+		fail(sink)
+		if j, err := Read(t.Context(), sink, name); err != nil || j.State != Done || len(j.Parts) != 3000 {
+			t.Errorf("%s: what stands is not the job that was done: %v", title, err)
+		}
+	}
+}
+
+// TestDoneStandsAfterAKillElsewhere where the next job of the name was killed on another machine, and a third is begun with other
+// parameters and refused.
+func TestDoneStandsAfterAKillElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sink := newSink(t)
+		done(t, sink)
+		_, killed := acquire(t, sink, fresh())
+		onAnotherHost(t, killed)
+		killed.stop()
+		other := fresh()
+		other.Params["part size"] = "7"
+		ctx, third := acquire(t, sink, other)
+		if err := third.Remove(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if j, err := Read(t.Context(), sink, name); err != nil || j.State != Done || len(j.Parts) != 3000 {
+			t.Errorf("what stands is not the job that was done: %v", err)
+		}
+	})
 }
 
 // TestHeld refuses a second owner while the first lives.

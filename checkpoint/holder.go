@@ -151,7 +151,9 @@ func (h *Holder) resume(ctx context.Context) error {
 	if err := h.Update(ctx, func(*Job) {}); err != nil {
 		return err
 	}
-	h.unseenFor(ctx, storedAt(ctx, h.sink, h.name).Sub(before))
+	if now := storedAt(ctx, h.sink, h.name); !now.IsZero() && !before.IsZero() {
+		h.unseenFor(ctx, now.Sub(before))
+	}
 	return nil
 }
 
@@ -175,8 +177,10 @@ func (h *Holder) unseenFor(ctx context.Context, idle time.Duration) {
 
 // takeOver goes on with a document that is there and free, unless it is bound otherwise.
 func (h *Holder) takeOver(there *Job, version sinks.Version, fresh Job) error {
-	there = there.standing()
 	lease := there.Lease
+	if there.Before != nil && there.State != Done && !there.begun() {
+		there = there.Before
+	}
 	h.version = version
 	other := there.bound(fresh.Params)
 	if there.State == Done || other != nil && there.untouched() {
@@ -211,7 +215,6 @@ func (h *Holder) Epoch() int64 { return h.Job().Lease.Epoch }
 func (h *Holder) Update(ctx context.Context, change func(*Job)) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	began := time.Now()
 	next := h.job
 	next.Parts = slices.Clone(h.job.Parts) // a change that can't be stored leaves no trace
 	change(&next)
@@ -223,6 +226,12 @@ func (h *Holder) Update(ctx context.Context, change func(*Job)) error {
 	if err := h.record(ctx, &next); err != nil {
 		return fmt.Errorf("recording a part of %q: %w", next.Name, err)
 	}
+	return h.write(ctx, &next)
+}
+
+// write makes a document durable in place of the one that is there; h.mu is held.
+func (h *Holder) write(ctx context.Context, next *Job) error {
+	began := time.Now()
 	text, err := sealed.Marshal(next)
 	if err != nil {
 		return fmt.Errorf("encoding the checkpoint of %q: %w", next.Name, err)
@@ -237,7 +246,7 @@ func (h *Holder) Update(ctx context.Context, change func(*Job)) error {
 	if err != nil {
 		return fmt.Errorf("writing the checkpoint of %q: %w", next.Name, err)
 	}
-	h.job, h.version, h.renewed = next, version, began
+	h.job, h.version, h.renewed = *next, version, began
 	return nil
 }
 
@@ -275,10 +284,22 @@ func (h *Holder) abandon(ctx context.Context) error {
 	if !mine || err != nil {
 		return err
 	}
-	if h.Resumed {
+	switch {
+	case h.Resumed:
 		return h.Update(ctx, func(j *Job) { j.State = Interrupted })
+	case h.job.Before != nil:
+		return h.restore(ctx)
 	}
 	return h.sink.Delete(ctx, h.name)
+}
+
+// restore has the job of this name stand again that was done before this one, which has done nothing.
+func (h *Holder) restore(ctx context.Context) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	next := *h.job.Before
+	next.Lease = h.job.Lease
+	return h.write(ctx, &next)
 }
 
 // releaseTime is how long an ownership may take to end after its context has.
@@ -397,16 +418,14 @@ func (h *Holder) Remove(ctx context.Context) error {
 	if err := h.Confirm(ctx); err != nil {
 		return err
 	}
-	before := h.Job().Before
-	if before == nil {
+	if h.Job().Before == nil {
 		return Discard(ctx, h.sink, h.name)
 	}
-	err := h.Update(ctx, func(j *Job) {
-		lease := j.Lease
-		*j = *before
-		j.Lease = lease
-	})
-	return errors.Join(err, removeRecords(ctx, h.sink, h.name))
+	if err := h.restore(ctx); err != nil {
+		return err
+	}
+	h.tidy(context.WithoutCancel(ctx))
+	return nil
 }
 
 // Suspend ends the ownership of a job that failed or was interrupted, and says so in the error.

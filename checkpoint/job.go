@@ -148,7 +148,7 @@ func (j *Job) begun() bool {
 
 // standing is the job that stands: the one before where this one has done nothing and nobody works at it.
 func (j *Job) standing() *Job {
-	if j.Before == nil || j.State == Done || j.begun() || j.held() {
+	if j.Before == nil || j.State == Done || j.begun() || j.Standing() == Running {
 		return j
 	}
 	before := *j.Before

@@ -49,6 +49,11 @@ func (im *importing) checkDone(ctx context.Context) error {
 	if err != nil || job.State != checkpoint.Done {
 		return nil // told by those who take the job
 	}
+	return im.refuseDone(ctx, job)
+}
+
+// refuseDone refuses to repeat an import that a job has done.
+func (im *importing) refuseDone(ctx context.Context, job *checkpoint.Job) error {
 	if !im.sameExport(job) {
 		return nil
 	}
@@ -88,16 +93,16 @@ func (im *importing) checkFresh(ctx context.Context) error {
 	return im.check(ctx)
 }
 
-// check looks at target and parts, once.
+// check looks at the target, which may have changed since it was looked at before the job was taken, and once at the parts.
 func (im *importing) check(ctx context.Context) error {
-	if im.checked {
-		return nil
-	}
 	if err := im.checkTarget(ctx); err != nil {
 		return err
 	}
 	if err := Refused(im.server.Capabilities(), im.takes, im.manifest); err != nil {
 		return fmt.Errorf("importing %q into %q on %s: %w", im.manifest.Job, im.target.Name, im.server.Address, err)
+	}
+	if im.checked {
+		return nil
 	}
 	warnOfJSON(im.manifest)
 	if err := im.checkParts(ctx, im.manifest.Parts); err != nil {

@@ -168,6 +168,11 @@ func (im *importing) begin(ctx context.Context) error {
 			return err
 		}
 	}
+	if before := im.job.Job().Before; before != nil { // it may have been done while this one checked
+		if err := im.refuseDone(ctx, before); err != nil {
+			return err
+		}
+	}
 	if err := im.check(ctx); err != nil {
 		return err
 	}

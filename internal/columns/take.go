@@ -2,6 +2,7 @@ package columns
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 	"google.golang.org/protobuf/proto"
@@ -16,11 +17,20 @@ func Append(all, more []*schemapb.FieldData) []*schemapb.FieldData {
 	for _, d := range more {
 		for _, to := range all {
 			if nameOf(to) == nameOf(d) {
-				proto.Merge(to, d)
+				merge(to, d)
 			}
 		}
 	}
 	return all
+}
+
+// merge adds the rows of a column to those of another. Lists are joined by the protocol's own merge, and bytes replaced.
+func merge(to, more *schemapb.FieldData) {
+	bits := slices.Concat(to.GetVectors().GetBinaryVector(), more.GetVectors().GetBinaryVector())
+	proto.Merge(to, more)
+	if v, binary := to.GetVectors().GetData().(*schemapb.VectorField_BinaryVector); binary {
+		v.BinaryVector = bits
+	}
 }
 
 // Take picks rows of a server's answer, by their numbers, as an insert or an upsert takes them: the layout's columns in

@@ -78,3 +78,23 @@ func TestIn(t *testing.T) {
 		}
 	}
 }
+
+// TestAppend joins two answers to one question, whatever order their columns come in.
+func TestAppend(t *testing.T) {
+	schema := everything()
+	layout := layoutOf(t, schema)
+	rapid.Check(t, func(t *rapid.T) {
+		n, m := rapid.IntRange(0, 5).Draw(t, "rows"), rapid.IntRange(0, 5).Draw(t, "more")
+		first, want := drawColumns(t, schema, n)
+		second, more := drawColumns(t, schema, m)
+		rec, err := layout.Record(columns.Append(rapid.Permutation(first).Draw(t, "order"), rapid.Permutation(second).Draw(t, "order")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, name := range layout.Names() {
+			if got, all := values(rec.Column(i)), append(want[name], more[name]...); len(got) != len(all) || len(all) > 0 && !reflect.DeepEqual(got, all) {
+				t.Errorf("column %q holds %v, want %v", name, got, all)
+			}
+		}
+	})
+}

@@ -347,7 +347,7 @@ func TestWiden(t *testing.T) {
 	}
 	r := compare(t, verify.Export{Sink: sink, Manifest: m}, side(t, to, c.Name), verify.Options{})
 	wantEqual(t, r, 2)
-	if got := r.Described.Of(milvus.Fields).Texts(milvus.Expected); len(got) != 1 || !strings.Contains(got[0], "max_length 80 instead of 40") {
+	if got := r.Described.Of(milvus.Lengths).Texts(milvus.Expected); len(got) != 1 || !strings.Contains(got[0], "max_length 80 instead of 40") {
 		t.Errorf("expected differences: %q", got)
 	}
 }

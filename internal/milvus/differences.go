@@ -31,6 +31,7 @@ type Aspect string
 // The aspects of a collection.
 const (
 	Fields       Aspect = "fields"
+	Lengths      Aspect = "lengths" // max_length and max_capacity of fields
 	Properties   Aspect = "properties"
 	Reads        Aspect = "reads" // how it is read and found: consistency, aliases, load state
 	Partitions   Aspect = "partitions"
@@ -48,9 +49,14 @@ type Difference struct {
 // Differences are those of two descriptions.
 type Differences []Difference
 
-// Of are those of one aspect.
-func (d Differences) Of(aspect Aspect) Differences {
-	return slices.DeleteFunc(slices.Clone(d), func(x Difference) bool { return x.Aspect != aspect })
+// Of are those of some aspects.
+func (d Differences) Of(aspects ...Aspect) Differences {
+	return slices.DeleteFunc(slices.Clone(d), func(x Difference) bool { return !slices.Contains(aspects, x.Aspect) })
+}
+
+// Without are those of all aspects but one.
+func (d Differences) Without(aspect Aspect) Differences {
+	return slices.DeleteFunc(slices.Clone(d), func(x Difference) bool { return x.Aspect == aspect })
 }
 
 // Texts are the differences of some classes, in words.
@@ -163,14 +169,14 @@ func paramsDiffer(want, have *schemapb.FieldSchema) Differences {
 		if w[key] == h[key] {
 			continue
 		}
-		class := Differs
+		class, of := Differs, Fields
 		switch key {
 		case "dim":
 			class = Refuses
 		case "max_length", "max_capacity":
-			class = either(atLeast(h[key], w[key]), Expected, Refuses)
+			class, of = either(atLeast(h[key], w[key]), Expected, Refuses), Lengths
 		}
-		d.add(class, Fields, "field %q has %s %s instead of %s", want.GetName(), key, orNone(h[key]), orNone(w[key]))
+		d.add(class, of, "field %q has %s %s instead of %s", want.GetName(), key, orNone(h[key]), orNone(w[key]))
 	}
 	return d
 }

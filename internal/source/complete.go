@@ -19,8 +19,23 @@ import (
 // were not returned: none left out proves the page whole, and a surplus to be further rows of its own keys. So a page
 // costs a few counts more however many keys are doubled in it, and never one for each key.
 
-// mostNamed is how many keys a filter names: the server takes 5 microseconds for each.
-const mostNamed = 8192
+// mostNamed is how many keys a filter names, since the server takes 5 microseconds for each, and namedBytes how many bytes of
+// them, since it takes 64 MB of a request.
+const (
+	mostNamed  = 8192
+	namedBytes = 4 << 20
+)
+
+// nameable is how many of some keys, the first ones, a filter may name: one at least.
+func nameable(keys []columns.Key) int {
+	bytes := 0
+	for i, k := range keys {
+		if bytes += len(k.Text) + len(", "); i == mostNamed || bytes > namedBytes && i > 0 {
+			return i
+		}
+	}
+	return len(keys)
+}
 
 // pauses are the waits before the server is asked again for rows that it counts and does not return; what was a write under way
 // has passed by then.
@@ -97,12 +112,12 @@ func (p *reading) leftOut(ctx context.Context, rng columns.Range, seen []columns
 // pieces cuts a range after every so many of the keys seen in it.
 func pieces(rng columns.Range, seen []columns.Key) func(yield func(gap) bool) {
 	return func(yield func(gap) bool) {
-		for len(seen) > mostNamed {
-			upTo := seen[mostNamed-1]
-			if !yield(gap{Counted{Range: columns.Range{After: rng.After, UpTo: &upTo}}, seen[:mostNamed]}) {
+		for n := nameable(seen); n < len(seen); n = nameable(seen) {
+			upTo := seen[n-1]
+			if !yield(gap{Counted{Range: columns.Range{After: rng.After, UpTo: &upTo}}, seen[:n]}) {
 				return
 			}
-			rng.After, seen = &upTo, seen[mostNamed:]
+			rng.After, seen = &upTo, seen[n:]
 		}
 		yield(gap{Counted{Range: rng}, seen})
 	}

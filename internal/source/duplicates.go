@@ -3,11 +3,13 @@ package source
 import (
 	"context"
 	"math"
-	"slices"
 
 	"migrate/internal/clock"
 	"migrate/internal/columns"
 )
+
+// MostAsked is how many duplicate keys are told one by one where each has to be known, at the price of a count or two.
+const MostAsked = 10_000
 
 // Duplicates finds those of some keys, in ascending order, that have more than one row. It names so many of them at most, each
 // for the price of a few counts: of the others it says how many rows there are, and how many keys at most. An upsert under
@@ -43,8 +45,9 @@ type block struct {
 // blocks are those that have a surplus, twice in a row unless all reads see one instant.
 func (d *duplicates) blocks(ctx context.Context, keys []columns.Key) ([]block, error) {
 	all := make([]block, 0, len(keys)/mostNamed+1)
-	for some := range slices.Chunk(keys, mostNamed) {
-		all = append(all, block{some, math.MaxInt64})
+	for len(keys) > 0 {
+		n := nameable(keys)
+		all, keys = append(all, block{keys[:n], math.MaxInt64}), keys[n:]
 	}
 	some, err := d.counted(ctx, all)
 	if err != nil || len(some) == 0 || d.snapshot {

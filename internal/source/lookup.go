@@ -62,7 +62,8 @@ func (r *Reader) lookup(ctx context.Context, partition string, keys []columns.Ke
 			keys, idle = left, 0
 		}
 	}
-	return found, r.tellHidden(ctx, partition, keys, &found)
+	err = r.tellHidden(ctx, partition, keys, &found)
+	return found, err
 }
 
 // tellHidden tells keys of which rows are counted from those that are absent.

@@ -120,6 +120,7 @@ func (p *reading) fetchPages(ctx context.Context, ranges []Counted, to chan<- pa
 func (p *reading) take(ctx context.Context, got page) error {
 	switch {
 	case got.tooLarge != nil:
+		p.moved = p.early
 		return p.readSmaller(ctx, got.Counted, got.tooLarge)
 	case rowsOf(got.read) != got.Rows:
 		p.moved = p.early

@@ -2,6 +2,8 @@ package source
 
 import (
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -146,6 +148,20 @@ func TestAbove(t *testing.T) {
 		got, ok := above(c.lo, c.exp)
 		if ok != c.ok || got.Int != c.want {
 			t.Errorf("above(%d, %d) = %v, %t, want %d, %t", c.lo, c.exp, got, ok, c.want, c.ok)
+		}
+	}
+}
+
+// TestNameable names no more keys in a filter than a server takes of one request, and one at least.
+func TestNameable(t *testing.T) {
+	long := columns.TextKey(strings.Repeat("k", 3<<20))
+	short := slices.Repeat([]columns.Key{columns.IntKey(1)}, mostNamed+1)
+	for _, c := range []struct {
+		keys []columns.Key
+		want int
+	}{{nil, 0}, {short[:5], 5}, {short[:mostNamed], mostNamed}, {short, mostNamed}, {[]columns.Key{long, long}, 1}, {[]columns.Key{short[0], long, long}, 2}} {
+		if got := nameable(c.keys); got != c.want {
+			t.Errorf("%d of %d keys", got, len(c.keys))
 		}
 	}
 }

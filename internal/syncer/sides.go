@@ -143,7 +143,8 @@ func (s sides) compare(ctx context.Context, rng columns.Range) (look, error) {
 }
 
 // arbitrary are the keys that differ and have several rows on the source: a query returns any of these, so that it can't be said
-// that they differ.
+// that they differ. Where there are very many, so are all keys that differ beyond those that were asked for; verify does not pass
+// them over.
 func (s sides) arbitrary(ctx context.Context, partition string, from, to rows) ([]source.Copies, error) {
 	if from.found.Duplicates.Rows == 0 {
 		return nil, nil
@@ -155,7 +156,14 @@ func (s sides) arbitrary(ctx context.Context, partition string, from, to rows) (
 		}
 	}
 	slices.SortFunc(differing, columns.Key.Compare)
-	found, err := s.source.Duplicates(ctx, partition, differing, len(differing))
+	found, err := s.source.Duplicates(ctx, partition, differing, source.MostAsked)
+	if n := len(found.Sample); n >= source.MostAsked {
+		for _, k := range differing {
+			if k.Compare(found.Sample[n-1].Key) > 0 {
+				found.Sample = append(found.Sample, source.Copies{Key: k})
+			}
+		}
+	}
 	return found.Sample, err
 }
 

@@ -382,7 +382,11 @@ var ErrDescribed = fmt.Errorf("the descriptions differ: %w", verify.ErrDiffers)
 
 // refuseDescribed refuses to switch to a collection that would lose rows or answer otherwise, or that differs in what may be allowed.
 func (s *switching) refuseDescribed(r *verify.Report) error {
-	refused, differ := r.Described.Texts(milvus.Refuses), r.Described.Texts(milvus.Differs)
+	found := r.Described
+	if s.how.To.Is(checkpoint.Source) {
+		found = wayBack(found)
+	}
+	refused, differ := found.Texts(milvus.Refuses), found.Texts(milvus.Differs)
 	if len(refused) > 0 || len(differ) > 0 && !s.how.AllowDifferences {
 		return fmt.Errorf("%q on %s, which is to serve: %w: %s", s.opts.As, s.target.Address, ErrDescribed, strings.Join(append(refused, differ...), "; "))
 	}

@@ -68,14 +68,14 @@ func (c *comparison) leaveArbitrary(ctx context.Context, partition string, diffe
 		return differing, 0, nil
 	}
 	slices.SortFunc(differing, columns.Key.Compare)
-	several, err := side.Duplicates(ctx, partition, differing, len(differing))
+	several, err := side.Duplicates(ctx, partition, differing, source.MostAsked) // the others stay differences: none may hide among them
 	if err != nil {
 		return nil, 0, err
 	}
 	return slices.DeleteFunc(differing, func(k columns.Key) bool {
 		_, found := slices.BinarySearchFunc(several.Sample, k, func(c source.Copies, k columns.Key) int { return c.Key.Compare(k) })
 		return found
-	}), several.Keys, nil
+	}), int64(len(several.Sample)), nil
 }
 
 // each gives the key and the hash of every row of a range of one side.
@@ -172,7 +172,7 @@ func newReport(left, right Side) *Report {
 		want.Schema = milvus.WithGivenKeys(want.Schema)
 	}
 	r.Described = milvus.Compare(&want, right.Described())
-	r.Schema = r.Described.Of(milvus.Fields).Texts(milvus.Refuses, milvus.Differs)
+	r.Schema = r.Described.Of(milvus.Fields, milvus.Lengths).Texts(milvus.Refuses, milvus.Differs)
 	return r
 }
 
