@@ -190,6 +190,16 @@ func TestCutoverBesideDuplicates(t *testing.T) {
 	if !done.Certificate.AllowedDuplicates || !strings.Contains(string(page), "duplicate keys") {
 		t.Errorf("the certificate does not bear it: %t\n%s", done.Certificate.AllowedDuplicates, page)
 	}
+
+	// The way back is kept: the side that was left gets one row of each key, whatever share of its rows goes by that.
+	opts := m.options()
+	opts.DiscardLate = true
+	if _, err := m.sync(t, opts); err != nil {
+		t.Fatal(err)
+	}
+	if r := m.verified(t); !r.Equal || r.Left.Rows != 1200 || r.But() != "" {
+		t.Errorf("after the sync back: %d rows, %q, %+v", r.Left.Rows, r.But(), r.Rows)
+	}
 }
 
 func numberedKeys(rows labtest.Rows) []columns.Key {
