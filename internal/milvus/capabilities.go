@@ -104,11 +104,17 @@ func parseVersion(text string) (v version) {
 	return v
 }
 
+// systemFields are the names of fields that a server adds itself; a collection can't be made with one of its own so called.
+var systemFields = []string{"RowID", "Timestamp", "$meta", "$namespace_id"}
+
 // BeyondLimits says what of a schema this server refuses to make, though it knows the types.
 func (c Capabilities) BeyondLimits(schema *schemapb.CollectionSchema) []string {
 	var found []string
 	vectors := 0
 	for _, f := range schema.GetFields() {
+		if slices.Contains(systemFields, f.GetName()) && !f.GetIsDynamic() {
+			found = append(found, fmt.Sprintf("field %q has a name that it keeps for itself", f.GetName()))
+		}
 		dim := TypeParam(f, "dim")
 		if dim == "" {
 			continue

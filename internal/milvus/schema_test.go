@@ -81,3 +81,33 @@ func TestWhatASchemaSays(t *testing.T) {
 		t.Errorf("dimensions %s, want 8 and none", got)
 	}
 }
+
+// TestBeyondLimits says what a server would refuse to make, by its version.
+func TestBeyondLimits(t *testing.T) {
+	vector := func(name, dim string) *schemapb.FieldSchema {
+		return &schemapb.FieldSchema{Name: name, DataType: schemapb.DataType_FloatVector, TypeParams: []*commonpb.KeyValuePair{{Key: "dim", Value: dim}}}
+	}
+	many := make([]*schemapb.FieldSchema, 65)
+	for i := range many {
+		many[i] = &schemapb.FieldSchema{DataType: schemapb.DataType_Int8}
+	}
+	for name, c := range map[string]struct {
+		version string
+		fields  []*schemapb.FieldSchema
+		want    []string
+	}{
+		"ordinary":            {"v2.5.10", books().Fields, nil},
+		"one dimension":       {"v2.5.10", []*schemapb.FieldSchema{vector("v", "1")}, []string{`field "v" has 1 dimension, and it takes vectors of 2 at least`}},
+		"one dimension, 2.3":  {"v2.3.5", []*schemapb.FieldSchema{vector("v", "1")}, nil},
+		"two vectors, 2.3":    {"v2.3.5", []*schemapb.FieldSchema{vector("v", "8"), vector("w", "8")}, []string{"2 vector fields, and it takes 1"}},
+		"two vectors":         {"v2.4.15", []*schemapb.FieldSchema{vector("v", "8"), vector("w", "8")}, nil},
+		"many fields":         {"v2.6.1", many, []string{"65 fields, and it takes 64"}},
+		"many fields, 3.0":    {"v3.0.2", many, nil},
+		"a server's own name": {"v2.5.10", []*schemapb.FieldSchema{{Name: "Timestamp"}}, []string{`field "Timestamp" has a name that it keeps for itself`}},
+		"the dynamic field":   {"v2.5.10", []*schemapb.FieldSchema{{Name: "$meta", IsDynamic: true}}, nil},
+	} {
+		if got := capabilitiesOf(c.version).BeyondLimits(&schemapb.CollectionSchema{Fields: c.fields}); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
