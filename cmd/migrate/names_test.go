@@ -3,8 +3,15 @@ package main
 import (
 	"os"
 	"testing"
+	"time"
 
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+
+	"migrate/internal/columns"
+	"migrate/internal/labtest"
 	"migrate/internal/labtest/memory"
+	"migrate/internal/source"
 )
 
 // TestOtherCollection refuses an export of another collection than the one that is named, in import and verify alike.
@@ -17,5 +24,25 @@ func TestOtherCollection(t *testing.T) {
 	for _, command := range [][]string{{"import"}, {"verify", "--from", "export"}} {
 		migrate(t, nil, args(command, "--target-address", target, "--sink-url", folder, "--job", "complete", "--collection", "other")...).
 			want(t, exitUsage, `export "complete"`, `is of collection "fixture", and not of "other"`, "--as")
+	}
+}
+
+// TestVerifyIsThrottled reads a side that is loaded no faster than --max-rate says.
+func TestVerifyIsThrottled(t *testing.T) {
+	s, coll := memory.Start(t, "v2.3.5"), labtest.Collection(labtest.Schema(labtest.IntKey("id")))
+	s.Add(t, coll)
+	keys := labtest.Each(300, func(i int) int64 { return int64(i) })
+	s.Sealed(t, coll.Name, labtest.Rows{N: 300, Columns: []*schemapb.FieldData{labtest.Column(labtest.IntKey("id"), keys)}})
+	side, giveBack, err := config{MaxRate: 200}.openSide(t.Context(), s.Client(t), coll.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer giveBack()
+	began := time.Now()
+	if _, err := side.Read(t.Context(), source.AllPartitions, columns.Range{}, func(arrow.Record) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); took < 400*time.Millisecond {
+		t.Errorf("300 rows in %v at 200 rows/s, and so many at once in the beginning", took)
 	}
 }

@@ -70,18 +70,19 @@ func runVerify(cmd *cobra.Command, c config) error {
 func (c config) openSide(ctx context.Context, server *milvus.Server, name string) (side verify.Server, giveBack func(), err error) {
 	giveBack = func() {}
 	side, err = verify.Open(ctx, server, name)
-	if !c.Load || !errors.Is(err, milvus.ErrNotLoaded) {
-		return side, giveBack, err
+	if c.Load && errors.Is(err, milvus.ErrNotLoaded) {
+		if giveBack, err = server.Borrow(ctx, name); err != nil {
+			return side, nil, err
+		}
+		if side, err = verify.Open(ctx, server, name); err != nil {
+			giveBack()
+		}
 	}
-	if giveBack, err = server.Borrow(ctx, name); err != nil {
-		return side, nil, err
-	}
-	if side, err = verify.Open(ctx, server, name); err != nil {
-		giveBack()
+	if err != nil {
 		return side, nil, err
 	}
 	side.Throttle(c.MaxRate)
-	return side, giveBack, err
+	return side, giveBack, nil
 }
 
 // leftSide opens what the target is held against, and says how many rows to expect.
