@@ -5,16 +5,12 @@ import (
 	"encoding/json"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
-	"unicode"
 
-	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 	"pgregory.net/rapid"
 
 	"migrate/internal/columns"
-	"migrate/internal/labtest"
 )
 
 func intKeys() *rapid.Generator[columns.Key]  { return rapid.Map(ints(), columns.IntKey) }
@@ -83,51 +79,7 @@ func TestKeyCompare(t *testing.T) {
 	})
 }
 
-func TestExpr(t *testing.T) {
-	id := layoutOf(t, labtest.Schema(labtest.IntKey("id")))
-	name := layoutOf(t, labtest.Schema(labtest.TextKey("name")))
-	ints := func(after, upTo int64) columns.Range { return between(columns.IntKey(after), columns.IntKey(upTo)) }
-	texts := func(after, upTo string) columns.Range { return between(columns.TextKey(after), columns.TextKey(upTo)) }
-	for _, test := range []struct {
-		layout *columns.Layout
-		rng    columns.Range
-		want   string
-	}{
-		{id, columns.Range{}, `id <= 9223372036854775807`},
-		{id, ints(-1, 7), `id > -1 and id <= 7`},
-		{id, columns.Range{After: ints(7, 7).After}, `id > 7`},
-		{id, columns.Range{UpTo: ints(7, 7).UpTo}, `id <= 7`},
-		{id, ints(math.MinInt64, math.MaxInt64), `id > (-9223372036854775807 - 1) and id <= 9223372036854775807`},
-		{id, ints(math.MinInt64+1, 0), `id > -9223372036854775807 and id <= 0`},
-		{name, columns.Range{}, `name >= ""`},
-		{name, texts("", "b"), `name > "" and name <= "b"`},
-		{name, columns.Range{After: texts("ä", "").After}, `name > "ä"`},
-		{name, columns.Range{UpTo: texts("", `a"b\c`).UpTo}, `name <= "a\"b\\c"`},
-		{name, texts("a\nb\r", "a\tb' or true"), `name > "a\nb\r" and name <= "a\tb' or true"`},
-		{name, texts(`\`, `\n`), `name > "\\" and name <= "\\n"`},
-	} {
-		if got := test.layout.Expr(test.rng); got != test.want {
-			t.Errorf("%v: %s, want %s", test.rng, got, test.want)
-		}
-	}
-}
-
 func between(after, upTo columns.Key) columns.Range { return columns.Range{After: &after, UpTo: &upTo} }
-
-// A text in a filter is one literal, whatever it holds: Milvus reads it as Go reads its own.
-func TestEqualsQuotes(t *testing.T) {
-	layout := layoutOf(t, labtest.Schema(labtest.TextKey("name")))
-	rapid.Check(t, func(t *rapid.T) {
-		s := rapid.OneOf(rapid.String(), rapid.StringMatching(`[\\"'\n\r\ta-c鍵𠮷🗝]*`)).Draw(t, "s")
-		literal, ok := strings.CutPrefix(layout.Equals(columns.TextKey(s)), "name == ")
-		if got, err := strconv.Unquote(literal); !ok || err != nil || got != s {
-			t.Errorf("%q became %s, which reads %q, %v", s, literal, got, err)
-		}
-		if i := strings.IndexFunc(literal, func(r rune) bool { return r > 0xFFFF && unicode.Is(unicode.Han, r) }); i >= 0 {
-			t.Errorf("%s has a Han character that newer servers take for another one", literal)
-		}
-	})
-}
 
 func TestRange(t *testing.T) {
 	one, seven := columns.IntKey(1), columns.IntKey(7)
@@ -154,30 +106,6 @@ func TestRange(t *testing.T) {
 			if got := a.rng.Equal(b.rng); got != (i == j) {
 				t.Errorf("%s equals %s: %t", a.name, b.name, got)
 			}
-		}
-	}
-}
-
-func TestKeys(t *testing.T) {
-	id, name := labtest.IntKey("id"), labtest.TextKey("name")
-	for want, d := range map[columns.Key]*schemapb.FieldData{
-		columns.IntKey(math.MinInt64): labtest.Column(id, []int64{math.MinInt64, 0}),
-		columns.TextKey("0"):          labtest.Column(name, []string{"0", ""}),
-	} {
-		key := id
-		if d.FieldName == name.Name {
-			key = name
-		}
-		layout := layoutOf(t, labtest.Schema(key))
-		rec, err := layout.Record([]*schemapb.FieldData{d})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := layout.Keys(rec); len(got) != 2 || got[0] != want || !slices.Equal(got, columns.KeysOf(rec, key.Name)) {
-			t.Errorf("keys %v and %v, want %v first", got, columns.KeysOf(rec, key.Name), want)
-		}
-		if got := columns.KeysOf(rec, "other"); got != nil {
-			t.Errorf("keys of a column that is not there: %v", got)
 		}
 	}
 }

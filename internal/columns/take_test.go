@@ -8,7 +8,6 @@ import (
 	"pgregory.net/rapid"
 
 	"migrate/internal/columns"
-	"migrate/internal/labtest"
 )
 
 // TestTake picks rows of an answer: read again, they are those rows, in that order, as they were; and what the server left
@@ -62,20 +61,6 @@ func TestTakeRefuses(t *testing.T) {
 	layout := layoutOf(t, everything())
 	if _, err := layout.Take(nil, nil); err == nil {
 		t.Error("nothing is taken for rows")
-	}
-}
-
-// TestIn filters by keys, and has a literal for the smallest.
-func TestIn(t *testing.T) {
-	ints, texts := layoutOf(t, labtest.Schema(labtest.IntKey("id"))), layoutOf(t, labtest.Schema(labtest.TextKey("id")))
-	for want, got := range map[string]string{
-		`id in [7]`:                             ints.In([]columns.Key{columns.IntKey(7)}),
-		`id in [(-9223372036854775807 - 1), 0]`: ints.In([]columns.Key{columns.IntKey(-1 << 63), columns.IntKey(0)}),
-		`id in ["", "a\"\n"]`:                   texts.In([]columns.Key{columns.TextKey(""), columns.TextKey("a\"\n")}),
-	} {
-		if got != want {
-			t.Errorf("%s, want %s", got, want)
-		}
 	}
 }
 

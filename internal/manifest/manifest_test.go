@@ -376,7 +376,7 @@ func FuzzParse(f *testing.F) {
 		if layout, err := columns.NewLayout(m.Collection.Schema.CollectionSchema); err == nil {
 			layout.FixedRowBytes()
 			for _, p := range m.Parts {
-				layout.Expr(p.Range)
+				columns.KeyOf(m.Collection.Schema.CollectionSchema).Within(p.Range)
 			}
 		}
 		if c := m.Collection.Milvus(); milvus.PrimaryKey(c.Schema) == nil {

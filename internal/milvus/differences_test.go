@@ -8,10 +8,20 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 )
 
+// library is a schema with an id, a text, a vector and an array.
+func library() *schemapb.CollectionSchema {
+	return &schemapb.CollectionSchema{Fields: []*schemapb.FieldSchema{
+		{Name: "id", DataType: schemapb.DataType_Int64, IsPrimaryKey: true},
+		{Name: "title", DataType: schemapb.DataType_VarChar, TypeParams: []*commonpb.KeyValuePair{{Key: "max_length", Value: "64"}, {Key: "mmap", Value: "on"}}},
+		{Name: "v", DataType: schemapb.DataType_FloatVector, TypeParams: []*commonpb.KeyValuePair{{Key: "dim", Value: "8"}}},
+		{Name: "tags", DataType: schemapb.DataType_Array, ElementType: schemapb.DataType_VarChar},
+	}}
+}
+
 // shelf is a collection of books, with all that a description has.
 func shelf() *Collection {
 	return &Collection{
-		ID: 1, Name: "books", Schema: books(), Shards: 2, ConsistencyLevel: commonpb.ConsistencyLevel_Bounded,
+		ID: 1, Name: "books", Schema: library(), Shards: 2, ConsistencyLevel: commonpb.ConsistencyLevel_Bounded,
 		Properties: pairs("collection.ttl.seconds", "3600", "mmap.enabled", "true"),
 		Partitions: []string{"_default", "new"}, Aliases: []string{"shelf"}, Loaded: true,
 		Indexes: []Index{

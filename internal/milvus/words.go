@@ -1,16 +1,9 @@
 package milvus
 
 import (
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 )
-
-// ErrReserved: a field is called by a word of the filter grammar, so that no filter can name it.
-var ErrReserved = errors.New("is a reserved word of Milvus' filters, which none of them can name a field by")
 
 // The words of the filter grammar (internal/parser/planparserv2/Plan.g4). The lexer takes most in lower and in upper case, and any
 // other spelling for a name.
@@ -39,16 +32,4 @@ func reservedIn(v version) []string {
 		return slices.Concat(reserved, reserved24)
 	}
 	return slices.Concat(reserved, reserved24, reserved26)
-}
-
-// CanFilter reports whether a filter of this server can name a field. Some that can't are refused, and a constant such as "true"
-// ends a server of 2.3.5: none of them is to be tried.
-func (c Capabilities) CanFilter(field string) bool { return !slices.Contains(c.reserved, field) }
-
-// CheckKey refuses a schema whose key no filter of this server can name: ErrReserved.
-func (c Capabilities) CheckKey(schema *schemapb.CollectionSchema) error {
-	if key := PrimaryKey(schema).GetName(); !c.CanFilter(key) {
-		return fmt.Errorf("key field %q %w", key, ErrReserved)
-	}
-	return nil
 }

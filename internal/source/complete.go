@@ -89,9 +89,9 @@ type gap struct {
 // filter lets the rows of a range through that have none of the keys.
 func (r *Reader) filter(rng columns.Range, seen []columns.Key) string {
 	if len(seen) == 0 {
-		return r.Layout.Expr(rng)
+		return r.key.Within(rng)
 	}
-	return r.Layout.Expr(rng) + " and " + r.Layout.NotIn(seen)
+	return r.key.Within(rng) + " and " + r.key.NotIn(seen)
 }
 
 // leftOut cuts a range along the keys that were seen, and returns the pieces that have rows with other keys.

@@ -45,7 +45,7 @@ func (r *Reader) lookup(ctx context.Context, partition string, keys []columns.Ke
 		if err := clock.Sleep(ctx, pauses[idle]); err != nil {
 			return found, err
 		}
-		data, err := r.query(ctx, partition, r.Layout.In(keys), r.Layout.Names(), nil)
+		data, err := r.query(ctx, partition, r.key.In(keys), r.Layout.Names(), nil)
 		if err != nil {
 			return found, err
 		}
@@ -91,7 +91,7 @@ func (r *Reader) CountOf(ctx context.Context, partition string, keys []columns.K
 	if len(keys) == 0 {
 		return 0, nil
 	}
-	return r.CountWhere(ctx, partition, r.Layout.In(keys))
+	return r.CountWhere(ctx, partition, r.key.In(keys))
 }
 
 // without are the keys that are not among others.

@@ -135,7 +135,7 @@ func (p *reading) take(ctx context.Context, got page) error {
 func (p *reading) readTexts(ctx context.Context, rng columns.Range) error {
 	for {
 		most := min(p.pageRows.Load(), mostLimit)
-		rec, err := p.fetch(ctx, p.partition, p.Layout.Expr(rng), limited(most))
+		rec, err := p.fetch(ctx, p.partition, p.key.Within(rng), limited(most))
 		if errors.Is(err, milvus.ErrTooLarge) && most > 1 {
 			p.lowerPages(most / 2)
 			continue

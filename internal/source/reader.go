@@ -23,9 +23,6 @@ import (
 	"migrate/internal/milvus"
 )
 
-// AllPartitions is the partition to name where a partition key spreads the rows: such a collection is read as one.
-const AllPartitions = ""
-
 // Reader reads one collection. It is safe for use by several goroutines: each read holds two pages of about pageBytes in
 // memory (as the protocol has them, and as Arrow, which shares their numbers and vectors).
 type Reader struct {
@@ -33,6 +30,7 @@ type Reader struct {
 	Layout     *columns.Layout
 	RowBytes   float64 // of a row on the wire, from a sample of the first rows
 
+	key      columns.KeyField
 	server   *milvus.Server
 	extents  *extents
 	ahead    *pagesAhead
@@ -60,7 +58,7 @@ func Open(ctx context.Context, server *milvus.Server, coll *milvus.Collection) (
 	if err := server.Capabilities().CheckKey(coll.Schema); err != nil {
 		return nil, fmt.Errorf("reading %q on %s: %w", coll.Name, server.Address, err)
 	}
-	r := &Reader{Collection: coll, Layout: layout, server: server, extents: &extents{}, ahead: &pagesAhead{}}
+	r := &Reader{Collection: coll, Layout: layout, key: columns.KeyOf(coll.Schema), server: server, extents: &extents{}, ahead: &pagesAhead{}}
 	if !coll.Loaded {
 		return r, r.openUnloaded(ctx)
 	}
@@ -91,7 +89,7 @@ func (r *Reader) openUnloaded(ctx context.Context) error {
 // begin takes a snapshot where the server gives one, and the present time elsewhere.
 func (r *Reader) begin(ctx context.Context) (err error) {
 	if r.server.Capabilities().SnapshotReads {
-		resp, err := r.ask(ctx, AllPartitions, r.Layout.Expr(columns.Range{}), []string{r.Layout.KeyName()}, limited(1))
+		resp, err := r.ask(ctx, AllPartitions, r.key.Within(columns.Range{}), []string{r.Layout.KeyName()}, limited(1))
 		if err != nil {
 			return fmt.Errorf("taking a snapshot of %q: %w", r.Collection.Name, err)
 		}
@@ -136,7 +134,7 @@ func (r *Reader) Loosely() *Reader {
 // copied is a reader like this one, which shares what is known of the collection with it.
 func (r *Reader) copied() *Reader {
 	c := &Reader{
-		Collection: r.Collection, Layout: r.Layout, RowBytes: r.RowBytes, server: r.server, extents: r.extents, ahead: r.ahead,
+		Collection: r.Collection, Layout: r.Layout, key: r.key, RowBytes: r.RowBytes, server: r.server, extents: r.extents, ahead: r.ahead,
 		asOf: r.asOf, snapshot: r.snapshot, sealed: r.sealed, limit: r.limit, empty: r.empty,
 	}
 	c.pageRows.Store(r.pageRows.Load())
@@ -233,7 +231,7 @@ func (r *Reader) firstRows(ctx context.Context) (rows, bytes int, err error) {
 // first are fields of about n rows with the smallest keys of a range: of fewer where so many are too large to send.
 func (r *Reader) first(ctx context.Context, partition string, rng columns.Range, fields []string, n int64) ([]*schemapb.FieldData, error) {
 	for n = min(n, mostLimit); ; n /= 2 {
-		data, err := r.query(ctx, partition, r.Layout.Expr(rng), fields, limited(n))
+		data, err := r.query(ctx, partition, r.key.Within(rng), fields, limited(n))
 		if !errors.Is(err, milvus.ErrTooLarge) || n <= 1 {
 			return data, err
 		}
@@ -242,7 +240,7 @@ func (r *Reader) first(ctx context.Context, partition string, rng columns.Range,
 
 // Count counts the live rows of a range, each copy of a doubled key included.
 func (r *Reader) Count(ctx context.Context, partition string, rng columns.Range) (int64, error) {
-	return r.CountWhere(ctx, partition, r.Layout.Expr(rng))
+	return r.CountWhere(ctx, partition, r.key.Within(rng))
 }
 
 // CountWhere counts the live rows that a filter lets through.
@@ -268,7 +266,7 @@ func (r *Reader) CountWhere(ctx context.Context, partition, expr string) (int64,
 func (r *Reader) fetchRange(ctx context.Context, partition string, rng Counted) ([]arrow.Record, error) {
 	var read []arrow.Record
 	for left := rng.Rows; ; {
-		rec, err := r.fetch(ctx, partition, r.Layout.Expr(rng.Range), nil)
+		rec, err := r.fetch(ctx, partition, r.key.Within(rng.Range), nil)
 		if err != nil {
 			return nil, err
 		}

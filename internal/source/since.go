@@ -76,7 +76,7 @@ type since struct {
 }
 
 func (s *since) filter(rng columns.Range) string {
-	expr := s.Reader.Layout.Expr(rng)
+	expr := s.Reader.key.Within(rng)
 	if s.from.Value != nil {
 		expr += " and " + s.from.filter()
 	}

@@ -129,7 +129,7 @@ func (r *Reader) findExtent(ctx context.Context, partition string, rng columns.R
 
 // lowest is the smallest key of a range if the server gives it, and the smallest of all if not.
 func (r *Reader) lowest(ctx context.Context, partition string, rng columns.Range) (int64, error) {
-	data, err := r.query(ctx, partition, r.Layout.Expr(rng), []string{r.Layout.KeyName()}, limited(1))
+	data, err := r.query(ctx, partition, r.key.Within(rng), []string{r.Layout.KeyName()}, limited(1))
 	if err != nil {
 		return 0, fmt.Errorf("looking for the lowest key of %q: %w", r.Collection.Name, err)
 	}

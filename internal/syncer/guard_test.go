@@ -101,15 +101,11 @@ func other() *schemapb.CollectionSchema {
 }
 
 func in(keys []int64) string {
-	layout, err := columns.NewLayout(plain(id))
-	if err != nil {
-		panic(err)
-	}
 	of := make([]columns.Key, len(keys))
 	for i, k := range keys {
 		of[i] = columns.IntKey(k)
 	}
-	return layout.In(of)
+	return columns.KeyOf(plain(id)).In(of)
 }
 
 func count(t *testing.T, server *milvus.Server, name string) int64 {

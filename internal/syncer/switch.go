@@ -226,11 +226,11 @@ func (s *switching) refuseDuplicates(ctx context.Context, seen *checkpoint.Posit
 		}
 		found.Add(more)
 	}
-	return duplicatesError(s.source.Address, keys.Layout, s.opts.Collection, found.Duplicates)
+	return duplicatesError(s.source.Address, columns.KeyOf(side.Collection.Schema), s.opts.Collection, found.Duplicates)
 }
 
 // duplicatesError says which keys, and what is to be done about them.
-func duplicatesError(address string, layout *columns.Layout, collection string, d source.Duplicates) error {
+func duplicatesError(address string, key columns.KeyField, collection string, d source.Duplicates) error {
 	if d.Rows == 0 {
 		return nil
 	}
@@ -240,7 +240,7 @@ func duplicatesError(address string, layout *columns.Layout, collection string, 
 	}
 	return fmt.Errorf("%q on %s %w: %s, of which the other side has one row each, and not surely the one that a reader wants. "+
 		"For each of them read the row that is to stay, delete the key (the first ones: %s), and insert that row again",
-		collection, address, ErrDuplicates, d, layout.In(keys))
+		collection, address, ErrDuplicates, d, key.In(keys))
 }
 
 // explain says why the two sides differ although they were in step, and what is to be done.
@@ -367,7 +367,7 @@ func (s *switching) verified(ctx context.Context) (c certificate.Certificate, er
 	}
 	s.done.Certificate = c
 	if !s.how.AllowDuplicates { // which the last pass may not have looked for
-		if err := duplicatesError(s.source.Address, left.Layout, s.opts.Collection, report.LeftFound.Duplicates); err != nil {
+		if err := duplicatesError(s.source.Address, columns.KeyOf(left.Collection.Schema), s.opts.Collection, report.LeftFound.Duplicates); err != nil {
 			return c, err
 		}
 	}

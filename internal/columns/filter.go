@@ -1,0 +1,95 @@
+package columns
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+
+	"migrate/internal/milvus"
+)
+
+// KeyField is a primary key's field as filters name it.
+type KeyField struct {
+	Name string
+	Int  bool // an INT64; otherwise a VARCHAR
+}
+
+// KeyOf is the key field of a schema.
+func KeyOf(schema *schemapb.CollectionSchema) KeyField {
+	key := milvus.PrimaryKey(schema)
+	return KeyField{key.GetName(), key.GetDataType() == schemapb.DataType_Int64}
+}
+
+// Within is a filter for a range of keys; never empty, since a query without a filter needs a limit.
+func (k KeyField) Within(r Range) string {
+	var terms []string
+	if r.After != nil {
+		terms = append(terms, k.Name+" > "+literal(*r.After))
+	}
+	if r.UpTo != nil {
+		terms = append(terms, k.Name+" <= "+literal(*r.UpTo))
+	}
+	switch {
+	case len(terms) > 0:
+		return strings.Join(terms, " and ")
+	case k.Int:
+		return k.Name + " <= 9223372036854775807"
+	}
+	return k.Name + ` >= ""`
+}
+
+// In is a filter for some keys, of which there has to be one.
+func (k KeyField) In(keys []Key) string { return k.Name + " in " + listed(keys) }
+
+// NotIn is a filter for all keys but some, of which there has to be one.
+func (k KeyField) NotIn(keys []Key) string { return k.Name + " not in " + listed(keys) }
+
+func listed(keys []Key) string {
+	literals := make([]string, len(keys))
+	for i, k := range keys {
+		literals[i] = literal(k)
+	}
+	return "[" + strings.Join(literals, ", ") + "]"
+}
+
+// Is, From and Above are filters for the values of any INT64 or VARCHAR field: one value, those from one on, and those above one.
+func Is(field string, value Key) string    { return field + " == " + literal(value) }
+func From(field string, value Key) string  { return field + " >= " + literal(value) }
+func Above(field string, value Key) string { return field + " > " + literal(value) }
+
+// literal writes a key into a filter expression. Milvus has no literal for -2^63.
+func literal(k Key) string {
+	switch {
+	case k.IsText():
+		return quote(k.Text)
+	case k.Int == math.MinInt64:
+		return "(-9223372036854775807 - 1)"
+	}
+	return strconv.FormatInt(k.Int, 10)
+}
+
+var escapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", `\r`, "\t", `\t`)
+
+// quote writes a string for a filter expression. From 2.4.13 on Milvus writes Han characters as escapes of four digits by itself,
+// also those beyond U+FFFF, which then are others (convertHanToASCII, milvus-io/milvus#36675): these are given as escapes already.
+func quote(s string) string {
+	s = escapes.Replace(s)
+	if !strings.ContainsFunc(s, longHan) {
+		return `"` + s + `"`
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if longHan(r) {
+			fmt.Fprintf(&b, `\U%08x`, r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return `"` + b.String() + `"`
+}
+
+func longHan(r rune) bool { return r > 0xFFFF && unicode.Is(unicode.Han, r) }

@@ -1,0 +1,35 @@
+package columns_test
+
+import (
+	"math"
+	"migrate/internal/columns"
+	"migrate/internal/labtest"
+	"slices"
+	"testing"
+
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+)
+
+func TestKeys(t *testing.T) {
+	id, name := labtest.IntKey("id"), labtest.TextKey("name")
+	for want, d := range map[columns.Key]*schemapb.FieldData{
+		columns.IntKey(math.MinInt64): labtest.Column(id, []int64{math.MinInt64, 0}),
+		columns.TextKey("0"):          labtest.Column(name, []string{"0", ""}),
+	} {
+		key := id
+		if d.FieldName == name.Name {
+			key = name
+		}
+		layout := layoutOf(t, labtest.Schema(key))
+		rec, err := layout.Record([]*schemapb.FieldData{d})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := layout.Keys(rec); len(got) != 2 || got[0] != want || !slices.Equal(got, columns.KeysOf(rec, key.Name)) {
+			t.Errorf("keys %v and %v, want %v first", got, columns.KeysOf(rec, key.Name), want)
+		}
+		if got := columns.KeysOf(rec, "other"); got != nil {
+			t.Errorf("keys of a column that is not there: %v", got)
+		}
+	}
+}
