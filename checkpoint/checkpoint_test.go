@@ -11,9 +11,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"migrate/internal/columns"
 	"migrate/internal/faulttable"
 	"migrate/internal/manifest"
+	"migrate/internal/model"
 	"migrate/internal/sealed"
 	"migrate/sinks"
 	"migrate/sinks/faults"
@@ -44,8 +44,8 @@ func acquire(t *testing.T, sink sinks.Sink, job Job) (context.Context, *Holder) 
 }
 
 func onePart(j *Job) {
-	after := columns.TextKey(`k"1`)
-	j.Parts = []Part{{Part: manifest.Part{Partition: "_default", Range: columns.Range{After: &after}}, Planned: 7, State: Finished}}
+	after := model.TextKey(`k"1`)
+	j.Parts = []Part{{Part: manifest.Part{Partition: "_default", Range: model.Range{After: &after}}, Planned: 7, State: Finished}}
 }
 
 // TestGoesOn finds the parts that an interrupted owner finished.

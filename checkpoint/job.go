@@ -16,6 +16,7 @@ import (
 	"migrate/internal/columns"
 	"migrate/internal/manifest"
 	"migrate/internal/milvus"
+	"migrate/internal/model"
 	"migrate/internal/sealed"
 	"migrate/internal/source"
 )
@@ -107,7 +108,7 @@ type Part struct {
 	Columns  map[string]columns.Stats `json:"columns,omitempty"` // of an export: what of the values decides whether a target takes them
 	Planned  int64                    `json:"planned,omitempty"` // rows expected by an export
 	State    PartState                `json:"state,omitempty"`
-	Findings source.Findings          `json:"findings"`
+	Findings model.Findings           `json:"findings"`
 	Staged   string                   `json:"staged,omitempty"` // name of the object that an import staged
 	Task     int64                    `json:"task,omitempty"`   // bulk-insert job
 }

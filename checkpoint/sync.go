@@ -8,7 +8,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
-	"migrate/internal/columns"
+	"migrate/internal/model"
 )
 
 // Position is how far a sync is: what it knows of the source and of the target, and when it looked.
@@ -23,14 +23,14 @@ type Position struct {
 	Rows  int64 `json:"rows"`  // count(*) of the source in it
 	// Base is what the source held when the two sides were last proved equal, and Mark what it held when it was last
 	// flushed; nil where there was no such time.
-	Base *Mark `json:"base,omitempty"`
-	Mark *Mark `json:"mark,omitempty"`
+	Base *model.Mark `json:"base,omitempty"`
+	Mark *model.Mark `json:"mark,omitempty"`
 	// Settled: all that was written between Base and Mark was looked for after Mark, found and applied.
 	Settled bool `json:"settled"`
 	// Cursor is the greatest value of the cursor field that the last cycle saw, and Overlap what the one before it did, from
 	// which the next one looks: a write may be seen later than one with a greater value. nil where there is none.
-	Cursor  *columns.Key `json:"cursor,omitempty"`
-	Overlap *columns.Key `json:"cursor_overlap,omitempty"`
+	Cursor  *model.Key `json:"cursor,omitempty"`
+	Overlap *model.Key `json:"cursor_overlap,omitempty"`
 	// CursorField is the field that they are of, and CursorFrom the cycle since whose beginning it has told all that was written.
 	CursorField string      `json:"cursor_field,omitempty"`
 	CursorFrom  int64       `json:"cursor_from,omitempty"`
@@ -83,19 +83,19 @@ func (s Side) String() string { return string(cmp.Or(s, Source)) }
 // Switch is a change of the side that serves. It is recorded in one step with it, so that at any time one side serves; what
 // is to be done after it is recorded as left.
 type Switch struct {
-	At     time.Time `json:"at"`
-	Until  time.Time `json:"until"`            // so long the side that was left is kept in step
-	Left   *Mark     `json:"left,omitempty"`   // what the side that was left held; nil once something was applied to it
-	Alias  string    `json:"alias,omitempty"`  // on the target, that the switch moves
-	Before string    `json:"before,omitempty"` // the collection that the alias named before a switch to the target; empty where it named none
-	Undone bool      `json:"undone,omitempty"` // the alias was not moved yet, or the certificate not written
+	At     time.Time   `json:"at"`
+	Until  time.Time   `json:"until"`            // so long the side that was left is kept in step
+	Left   *model.Mark `json:"left,omitempty"`   // what the side that was left held; nil once something was applied to it
+	Alias  string      `json:"alias,omitempty"`  // on the target, that the switch moves
+	Before string      `json:"before,omitempty"` // the collection that the alias named before a switch to the target; empty where it named none
+	Undone bool        `json:"undone,omitempty"` // the alias was not moved yet, or the certificate not written
 
 	Certificate json.RawMessage `json:"certificate,omitempty"`
 }
 
 // SyncRange is a range of keys, and when its rows were last compared.
 type SyncRange struct {
-	columns.Range
+	model.Range
 	Cycle    int64     `json:"cycle"`              // in which its rows were last compared
 	Looked   time.Time `json:"looked"`             // when that was
 	Hot      bool      `json:"hot,omitempty"`      // rows differed then: they were applied, and are to be looked at again

@@ -1,13 +1,18 @@
 package checkpoint
 
-import "testing"
+import (
+	"migrate/internal/model"
+	"testing"
+)
 
 // TestSame tells marks apart by all that a write moves.
 func TestSame(t *testing.T) {
-	mark := func(rows int64, segments map[int64]int64) *Mark { return &Mark{Rows: rows, Segments: segments} }
+	mark := func(rows int64, segments map[int64]int64) *model.Mark {
+		return &model.Mark{Rows: rows, Segments: segments}
+	}
 	then := mark(10, map[int64]int64{1: 12})
 	for name, c := range map[string]struct {
-		now  *Mark
+		now  *model.Mark
 		want bool
 	}{
 		"nothing written": {mark(10, map[int64]int64{1: 12}), true},

@@ -20,6 +20,7 @@ import (
 	"migrate/internal/columns"
 	"migrate/internal/manifest"
 	"migrate/internal/milvus"
+	"migrate/internal/model"
 	"migrate/internal/source"
 	"migrate/sinks"
 )
@@ -93,7 +94,7 @@ func Export(ctx context.Context, server *milvus.Server, collection string, sink 
 }
 
 // newJob is an export that has not begun, bound to what it is to read.
-func newJob(server *milvus.Server, coll *milvus.Collection, opts Options) checkpoint.Job {
+func newJob(server *milvus.Server, coll *model.Collection, opts Options) checkpoint.Job {
 	return checkpoint.Job{Kind: checkpoint.Export, Name: opts.Job, Params: map[string]string{
 		checkpoint.SourceAddress: server.Address, "database": coll.Database, "collection": coll.Name,
 		checkpoint.CollectionID: strconv.FormatInt(coll.ID, 10), "part size": strconv.FormatInt(opts.PartBytes, 10),
@@ -101,7 +102,7 @@ func newJob(server *milvus.Server, coll *milvus.Collection, opts Options) checkp
 }
 
 // describe refuses what can't be carried before any work.
-func describe(ctx context.Context, server *milvus.Server, collection string) (*milvus.Collection, error) {
+func describe(ctx context.Context, server *milvus.Server, collection string) (*model.Collection, error) {
 	coll, err := server.Describe(ctx, collection)
 	if err != nil {
 		return nil, err
@@ -135,7 +136,7 @@ func checkExisting(ctx context.Context, sink sinks.Sink, opts Options) (bool, er
 // export is one export under way.
 type export struct {
 	server     *milvus.Server
-	collection *milvus.Collection
+	collection *model.Collection
 	reader     *source.Reader
 	sink       sinks.Sink
 	opts       Options
@@ -305,7 +306,7 @@ func (e *export) end(ctx context.Context, cause error) error {
 // UnreadableError is the refusal of an export that would leave rows out.
 type UnreadableError struct {
 	Collection string
-	Ranges     []source.Unreadable
+	Ranges     []model.Unreadable
 }
 
 func (e *UnreadableError) Error() string {
@@ -384,8 +385,8 @@ func (e *export) checkKept(ctx context.Context, sizes map[string]int64) error {
 }
 
 // lowHigh widens the key bounds of a part by a batch.
-func lowHigh(part *checkpoint.Part, keys []columns.Key) {
-	low, high := slices.MinFunc(keys, columns.Key.Compare), slices.MaxFunc(keys, columns.Key.Compare)
+func lowHigh(part *checkpoint.Part, keys []model.Key) {
+	low, high := slices.MinFunc(keys, model.Key.Compare), slices.MaxFunc(keys, model.Key.Compare)
 	if part.Lowest == nil || low.Compare(*part.Lowest) < 0 {
 		low = low.Clone()
 		part.Lowest = &low

@@ -18,6 +18,7 @@ import (
 	"migrate/internal/labtest/memory"
 	"migrate/internal/manifest"
 	"migrate/internal/milvus"
+	"migrate/internal/model"
 	"migrate/internal/verify"
 	"migrate/sinks"
 )
@@ -200,11 +201,11 @@ func TestReservedKey(t *testing.T) {
 		_, exported := exporter.Export(t.Context(), server, c.Name, sink, exporter.Options{Job: "j", Load: true})
 		_, verified := verify.Open(t.Context(), server, c.Name)
 		for way, err := range map[string]error{"plan": planned, "export": exported} {
-			if !errors.Is(err, exporter.ErrUnsupported) || !errors.Is(err, milvus.ErrReserved) || !strings.Contains(err.Error(), strconv.Quote(word)) {
+			if !errors.Is(err, exporter.ErrUnsupported) || !errors.Is(err, model.ErrReserved) || !strings.Contains(err.Error(), strconv.Quote(word)) {
 				t.Errorf("%s with key %s: %v", way, word, err)
 			}
 		}
-		if !errors.Is(verified, milvus.ErrReserved) {
+		if !errors.Is(verified, model.ErrReserved) {
 			t.Errorf("verify with key %s: %v", word, verified)
 		}
 	}

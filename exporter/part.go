@@ -11,9 +11,9 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"migrate/checkpoint"
-	"migrate/internal/checksum"
 	"migrate/internal/columns"
 	"migrate/internal/manifest"
+	"migrate/internal/model"
 	"migrate/internal/part"
 	"migrate/sinks"
 )
@@ -50,7 +50,7 @@ func (w *partWriter) write(ctx context.Context) func(io.Writer) error {
 }
 
 func (w *partWriter) add(file *part.Writer, rec arrow.Record) error {
-	hashes, err := checksum.Rows(rec)
+	hashes, err := columns.Hash(rec)
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (w *partWriter) warn(stats map[string]columns.Stats) {
 	}
 }
 
-func (w *partWriter) warnOf(what, field string, key *columns.Key) {
+func (w *partWriter) warnOf(what, field string, key *model.Key) {
 	if key == nil || w.warned[what] {
 		return
 	}

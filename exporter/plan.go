@@ -6,15 +6,15 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"migrate/checkpoint"
-	"migrate/internal/columns"
 	"migrate/internal/manifest"
 	"migrate/internal/milvus"
+	"migrate/internal/model"
 	"migrate/internal/source"
 )
 
 // Plan is what an export is about to do.
 type Plan struct {
-	Collection *milvus.Collection
+	Collection *model.Collection
 	Rows       int64
 	Bytes      int64 // estimated from the size of the first rows
 	Ranges     []Range
@@ -24,7 +24,7 @@ type Plan struct {
 type Range struct {
 	Partition string
 	Number    int // within the partition
-	columns.Range
+	model.Range
 	Rows int64
 }
 
@@ -123,7 +123,7 @@ func (c cuts) hold(total int64) bool {
 // cut cuts each partition into ranges, unless the guess for it holds.
 func cut(ctx context.Context, reader *source.Reader, opts Options, guess []cuts) (all []cuts, err error) {
 	for i, partition := range reader.Partitions() {
-		total, err := reader.Count(ctx, partition, columns.Range{})
+		total, err := reader.Count(ctx, partition, model.Range{})
 		if err != nil {
 			return nil, err
 		}

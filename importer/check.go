@@ -15,6 +15,7 @@ import (
 	"migrate/internal/columns"
 	"migrate/internal/manifest"
 	"migrate/internal/milvus"
+	"migrate/internal/model"
 	"migrate/internal/part"
 	"migrate/internal/source"
 	"migrate/sinks"
@@ -171,8 +172,8 @@ func (im *importing) checkTarget(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	found := milvus.Compare(im.target, have)
-	diffs := slices.Concat(found.Texts(milvus.Refuses), found.Of(milvus.IndexOf).Texts(milvus.Differs)) // a field takes no second index
+	found := model.Compare(im.target, have)
+	diffs := slices.Concat(found.Texts(model.Refuses), found.Of(model.IndexOf).Texts(model.Differs)) // a field takes no second index
 	if len(diffs) > 0 {
 		return fmt.Errorf("collection %q on %s: %w: %s; drop it, or import under another name with --as",
 			im.target.Name, im.server.Address, ErrSchema, strings.Join(diffs, "; "))
@@ -189,7 +190,7 @@ func (im *importing) checkTarget(ctx context.Context) error {
 }
 
 // rowsThere counts the live rows of a loaded collection, and those of the segments of one that is not.
-func (im *importing) rowsThere(ctx context.Context, have *milvus.Collection) (int64, error) {
+func (im *importing) rowsThere(ctx context.Context, have *model.Collection) (int64, error) {
 	if !have.Loaded {
 		return im.server.RowCount(ctx, have.Name)
 	}
@@ -201,7 +202,7 @@ func (im *importing) rowsThere(ctx context.Context, have *milvus.Collection) (in
 }
 
 // checkDoubles refuses to add rows whose keys are there: bulk insert would keep both.
-func (im *importing) checkDoubles(ctx context.Context, have *milvus.Collection) error {
+func (im *importing) checkDoubles(ctx context.Context, have *model.Collection) error {
 	if !have.Loaded {
 		if err := im.server.Load(ctx, have.Name); err != nil {
 			return fmt.Errorf("looking for keys that are there already: %w", err)
@@ -228,8 +229,8 @@ func (im *importing) checkDoubles(ctx context.Context, have *milvus.Collection) 
 
 // checkOverlap compares the keys of one part with those that the target has between the part's lowest and highest.
 func (im *importing) checkOverlap(ctx context.Context, target *source.Reader, p manifest.Part) error {
-	rng := columns.Range{After: p.After, UpTo: p.Highest}
-	n, err := target.Count(ctx, source.AllPartitions, rng)
+	rng := model.Range{After: p.After, UpTo: p.Highest}
+	n, err := target.Count(ctx, model.AllPartitions, rng)
 	if n == 0 || err != nil {
 		return err
 	}
@@ -237,7 +238,7 @@ func (im *importing) checkOverlap(ctx context.Context, target *source.Reader, p 
 	if err != nil {
 		return err
 	}
-	_, err = target.Read(ctx, source.AllPartitions, rng, func(rec arrow.Record) error {
+	_, err = target.Read(ctx, model.AllPartitions, rng, func(rec arrow.Record) error {
 		for _, k := range target.Layout.Keys(rec) {
 			if theirs[k] {
 				return fmt.Errorf("adding to %q on %s: %w, %s among them; nothing was imported", im.target.Name, im.server.Address, ErrDoubles, k)
@@ -257,7 +258,7 @@ func (im *importing) checkThere(ctx context.Context, target *source.Reader, p ma
 	if err != nil {
 		return err
 	}
-	_, err = target.Read(ctx, source.AllPartitions, columns.Range{After: p.After, UpTo: p.Highest}, func(rec arrow.Record) error {
+	_, err = target.Read(ctx, model.AllPartitions, model.Range{After: p.After, UpTo: p.Highest}, func(rec arrow.Record) error {
 		for _, k := range target.Layout.Keys(rec) {
 			delete(missing, k)
 		}
@@ -270,9 +271,9 @@ func (im *importing) checkThere(ctx context.Context, target *source.Reader, p ma
 	return err
 }
 
-func (im *importing) partKeys(ctx context.Context, p manifest.Part) (keys map[columns.Key]bool, err error) {
-	keys = map[columns.Key]bool{}
-	pk := milvus.PrimaryKey(im.target.Schema).GetName()
+func (im *importing) partKeys(ctx context.Context, p manifest.Part) (keys map[model.Key]bool, err error) {
+	keys = map[model.Key]bool{}
+	pk := model.PrimaryKey(im.target.Schema).GetName()
 	err = im.manifest.ReadPart(ctx, im.export, p, func(rec arrow.Record) error {
 		for _, k := range columns.KeysOf(rec, pk) {
 			keys[k.Clone()] = true
@@ -283,5 +284,5 @@ func (im *importing) partKeys(ctx context.Context, p manifest.Part) (keys map[co
 }
 
 func countAll(ctx context.Context, reader *source.Reader) (int64, error) {
-	return reader.Count(ctx, source.AllPartitions, columns.Range{})
+	return reader.Count(ctx, model.AllPartitions, model.Range{})
 }

@@ -18,6 +18,7 @@ import (
 	"migrate/internal/clock"
 	"migrate/internal/manifest"
 	"migrate/internal/milvus"
+	"migrate/internal/model"
 	"migrate/internal/source"
 	"migrate/sinks"
 )
@@ -262,11 +263,11 @@ func (im *importing) end(ctx context.Context, cause error) error {
 }
 
 // targetOf is the collection as the target is to have it.
-func targetOf(m *manifest.Manifest, opts Options) *milvus.Collection {
+func targetOf(m *manifest.Manifest, opts Options) *model.Collection {
 	c := m.Collection.Milvus()
 	c.Name = opts.As
 	if opts.KeepIDs {
-		c.Schema = milvus.WithGivenKeys(c.Schema)
+		c.Schema = model.WithGivenKeys(c.Schema)
 	}
 	if opts.Widen {
 		Widen(c.Schema, m.Columns)
@@ -281,7 +282,7 @@ type importing struct {
 	manifest *manifest.Manifest
 	staging  Staging
 	opts     Options
-	target   *milvus.Collection
+	target   *model.Collection
 	takes    *schemapb.CollectionSchema // what the rows have to fit: the target's, where it is there
 	before   int64                      // rows that the target had
 	checked  bool                       // target and parts, by this run
@@ -292,7 +293,7 @@ type importing struct {
 }
 
 // newKeys reports whether the target gives the rows keys of its own.
-func (im *importing) newKeys() bool { return milvus.AutoID(im.target.Schema) }
+func (im *importing) newKeys() bool { return model.AutoID(im.target.Schema) }
 
 // create makes the collection unless it is there.
 func (im *importing) create(ctx context.Context) error {
@@ -346,7 +347,7 @@ func (im *importing) createIndexes(ctx context.Context) error {
 
 // loaded is the target's collection, indexed and loaded, so that its rows can be counted. One without a vector index can't be
 // loaded; where the export has no row either there is nothing to count.
-func (im *importing) loaded(ctx context.Context) (*milvus.Collection, error) {
+func (im *importing) loaded(ctx context.Context) (*model.Collection, error) {
 	if err := im.createIndexes(ctx); err != nil {
 		return nil, err
 	}
@@ -377,7 +378,7 @@ func (im *importing) keysInWords() string {
 	switch {
 	case im.newKeys():
 		return "auto id: the target gave every row a new key; the old ones are in the export's key column (--keep-ids keeps them)"
-	case milvus.AutoID(im.manifest.Collection.Schema.CollectionSchema):
+	case model.AutoID(im.manifest.Collection.Schema.CollectionSchema):
 		return "auto id: the keys were kept, so the target's key is an explicit one"
 	}
 	return ""

@@ -14,7 +14,7 @@ import (
 
 	"migrate/internal/columns"
 	"migrate/internal/manifest"
-	"migrate/internal/milvus"
+	"migrate/internal/model"
 )
 
 // ErrLimits: the export holds values that the target's bulk insert refuses.
@@ -49,7 +49,7 @@ func raise(f *schemapb.FieldSchema, key string, need *columns.Most, most int64) 
 
 // Refused says which values of an export a server's bulk insert refuses, where the collection is as schema says. Of an export of
 // an earlier migrate, which noted none, nothing is known.
-func Refused(can milvus.Capabilities, schema *schemapb.CollectionSchema, m *manifest.Manifest) error {
+func Refused(can model.Capabilities, schema *schemapb.CollectionSchema, m *manifest.Manifest) error {
 	var values, lengths []string
 	for _, name := range slices.Sorted(maps.Keys(m.Columns)) {
 		s, f := m.Columns[name], fieldOf(schema, name)
@@ -80,7 +80,7 @@ func fieldOf(schema *schemapb.CollectionSchema, name string) *schemapb.FieldSche
 
 // over says where a column holds more than its field takes.
 func over(f *schemapb.FieldSchema, key, unit string, has *columns.Most) []string {
-	most, err := strconv.ParseInt(milvus.TypeParam(f, key), 10, 64)
+	most, err := strconv.ParseInt(model.TypeParam(f, key), 10, 64)
 	if has == nil || err != nil || has.N <= most {
 		return nil
 	}

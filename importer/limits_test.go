@@ -10,7 +10,7 @@ import (
 
 	"migrate/internal/columns"
 	"migrate/internal/manifest"
-	"migrate/internal/milvus"
+	"migrate/internal/model"
 )
 
 func params(keysAndValues ...string) []*commonpb.KeyValuePair {
@@ -21,14 +21,14 @@ func params(keysAndValues ...string) []*commonpb.KeyValuePair {
 	return all
 }
 
-func most(n int64) *columns.Most { return &columns.Most{N: n, Key: columns.IntKey(17)} }
+func most(n int64) *columns.Most { return &columns.Most{N: n, Key: model.IntKey(17)} }
 
 // TestRefused says which values a target's bulk insert would refuse, and that it takes them once its fields are wide enough.
 func TestRefused(t *testing.T) {
-	nan := columns.IntKey(4)
-	checks := milvus.Capabilities{ChecksLengths: true}
+	nan := model.IntKey(4)
+	checks := model.Capabilities{ChecksLengths: true}
 	for name, test := range map[string]struct {
-		can      milvus.Capabilities
+		can      model.Capabilities
 		stats    map[string]columns.Stats
 		want     error
 		says     string
@@ -40,8 +40,8 @@ func TestRefused(t *testing.T) {
 		"an element":              {checks, map[string]columns.Stats{"tags": {Longest: most(80)}}, ErrLimits, `field "tags" has 80 bytes at key 17, and its max_length is 40`, true},
 		"an array":                {checks, map[string]columns.Stats{"tags": {Elements: most(5)}}, ErrLimits, `field "tags" has 5 elements at key 17, and its max_capacity is 4`, true},
 		"longer than any":         {checks, map[string]columns.Stats{"title": {Longest: most(65_536)}}, ErrLimits, `65536 bytes`, false},
-		"a server of no checks":   {milvus.Capabilities{}, map[string]columns.Stats{"title": {Longest: most(9)}}, nil, "", true},
-		"NaN, whatever is lesser": {milvus.Capabilities{}, map[string]columns.Stats{"price": {NotFinite: &nan}}, ErrValue, `field "price" of key 4 is NaN or infinite`, false},
+		"a server of no checks":   {model.Capabilities{}, map[string]columns.Stats{"title": {Longest: most(9)}}, nil, "", true},
+		"NaN, whatever is lesser": {model.Capabilities{}, map[string]columns.Stats{"price": {NotFinite: &nan}}, ErrValue, `field "price" of key 4 is NaN or infinite`, false},
 	} {
 		schema := &schemapb.CollectionSchema{Fields: []*schemapb.FieldSchema{
 			{Name: "title", DataType: schemapb.DataType_VarChar, TypeParams: params("max_length", "8")},

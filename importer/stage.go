@@ -12,7 +12,7 @@ import (
 
 	"migrate/internal/columns"
 	"migrate/internal/manifest"
-	"migrate/internal/milvus"
+	"migrate/internal/model"
 	"migrate/internal/part"
 	"migrate/sinks"
 )
@@ -81,7 +81,7 @@ func (im *importing) stageWithoutKeys(ctx context.Context, name string, p manife
 	if err != nil {
 		return err
 	}
-	pk := milvus.PrimaryKey(im.target.Schema).GetName()
+	pk := model.PrimaryKey(im.target.Schema).GetName()
 	keyless := layout.Only(func(column string) bool { return column != pk })
 	_, err = im.staging.Put(ctx, name, func(w io.Writer) error {
 		out, err := part.NewWriter(w, keyless.Arrow)

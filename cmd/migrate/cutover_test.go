@@ -17,10 +17,10 @@ import (
 
 	"migrate/checkpoint"
 	"migrate/internal/clock"
-	"migrate/internal/columns"
 	"migrate/internal/faulttable"
 	"migrate/internal/labtest"
 	"migrate/internal/milvus"
+	"migrate/internal/model"
 	"migrate/internal/source"
 )
 
@@ -234,7 +234,7 @@ func countRows(t *testing.T, server *milvus.Server, name string) int64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err := r.Count(t.Context(), source.AllPartitions, columns.Range{})
+	n, err := r.Count(t.Context(), model.AllPartitions, model.Range{})
 	if err != nil {
 		t.Fatal(err)
 	}

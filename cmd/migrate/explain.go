@@ -11,6 +11,7 @@ import (
 	"migrate/internal/drill"
 	"migrate/internal/manifest"
 	"migrate/internal/milvus"
+	"migrate/internal/model"
 	"migrate/internal/monitor"
 	"migrate/internal/part"
 	"migrate/internal/source"
@@ -27,7 +28,7 @@ var hints = []struct {
 	{exporter.ErrExists, "import it, export under another name with --job, or replace it with --overwrite"},
 	{exporter.ErrNotKept, "the same command writes these parts again; if that does not help, try the sink with `migrate doctor`"},
 	{syncer.ErrCursor, "give another --cursor-field, or none: what was written is then found by comparing"},
-	{milvus.ErrReserved, "only a collection whose key has another name can be moved: copy the rows into one on the source first"},
+	{model.ErrReserved, "only a collection whose key has another name can be moved: copy the rows into one on the source first"},
 	{exporter.ErrUnsupported, "leave those fields out of the source, or wait for a version that carries them"},
 	{source.ErrIncomplete, "look at these rows on the source; --allow-unreadable exports all others and names these"},
 	{milvus.ErrNotLoaded, "load it; `migrate export` and `migrate verify` do so with --load, and release it afterwards"},

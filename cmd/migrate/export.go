@@ -10,11 +10,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"migrate/exporter"
-	"migrate/internal/checksum"
 	"migrate/internal/manifest"
 	"migrate/internal/milvus"
+	"migrate/internal/model"
 	"migrate/internal/monitor"
-	"migrate/internal/source"
 )
 
 func newExport() *cobra.Command {
@@ -31,13 +30,13 @@ nothing counts as exported.`,
 
 // exportResult is what --json prints.
 type exportResult struct {
-	Job      string          `json:"job"`
-	URL      string          `json:"url"`
-	Content  checksum.Sum    `json:"content"`
-	Bytes    int64           `json:"bytes"`
-	Parts    int             `json:"parts"`
-	Snapshot string          `json:"snapshot,omitempty"` // the one instant of all rows, where the server can hold one
-	Findings source.Findings `json:"findings"`
+	Job      string         `json:"job"`
+	URL      string         `json:"url"`
+	Content  model.Sum      `json:"content"`
+	Bytes    int64          `json:"bytes"`
+	Parts    int            `json:"parts"`
+	Snapshot string         `json:"snapshot,omitempty"` // the one instant of all rows, where the server can hold one
+	Findings model.Findings `json:"findings"`
 	usage
 }
 
@@ -123,7 +122,7 @@ func (r exportResult) text(w io.Writer) {
 }
 
 // printFindings says what was found and not passed over.
-func printFindings(w io.Writer, side string, f source.Findings) {
+func printFindings(w io.Writer, side string, f model.Findings) {
 	if f.Duplicates.Rows > 0 {
 		fmt.Fprintf(w, "the %s holds %s: one row of each was read\n", side, f.Duplicates)
 	}

@@ -21,6 +21,7 @@ import (
 	"migrate/deploy/lab"
 	"migrate/internal/labtest"
 	"migrate/internal/milvus"
+	"migrate/internal/model"
 )
 
 // binary is the real program, built once.
@@ -266,10 +267,10 @@ func refusesPartly(t *testing.T, server *milvus.Server, name string) {
 }
 
 // createRaw makes a collection that migrate itself would refuse to make.
-func createRaw(t *testing.T, server *milvus.Server, c *milvus.Collection) {
+func createRaw(t *testing.T, server *milvus.Server, c *model.Collection) {
 	t.Helper()
 	labtest.DropLater(t, server, c.Name)
-	named := milvus.CloneSchema(c.Schema)
+	named := model.CloneSchema(c.Schema)
 	named.Name = c.Name
 	schema, err := proto.Marshal(named)
 	if err != nil {

@@ -8,10 +8,9 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
-	"migrate/internal/columns"
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/memory"
-	"migrate/internal/source"
+	"migrate/internal/model"
 )
 
 // TestOtherCollection refuses an export of another collection than the one that is named, in import and verify alike.
@@ -39,7 +38,7 @@ func TestVerifyIsThrottled(t *testing.T) {
 	}
 	defer giveBack()
 	began := time.Now()
-	if _, err := side.Read(t.Context(), source.AllPartitions, columns.Range{}, func(arrow.Record) error { return nil }); err != nil {
+	if _, err := side.Read(t.Context(), model.AllPartitions, model.Range{}, func(arrow.Record) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if took := time.Since(began); took < 400*time.Millisecond {

@@ -15,10 +15,9 @@ import (
 
 	"migrate/exporter"
 	"migrate/importer"
-	"migrate/internal/columns"
 	"migrate/internal/manifest"
 	"migrate/internal/milvus"
-	"migrate/internal/source"
+	"migrate/internal/model"
 )
 
 func newPlan() *cobra.Command {
@@ -46,7 +45,7 @@ type planResult struct {
 
 type planRange struct {
 	Partition string `json:"partition"`
-	columns.Range
+	model.Range
 	Rows int64 `json:"rows"`
 }
 
@@ -140,7 +139,7 @@ func (c config) targetLacks(ctx context.Context, plan *exporter.Plan, exported *
 }
 
 // serverLacks says what a target can't do.
-func serverLacks(server *milvus.Server, coll *milvus.Collection) (lacks []string) {
+func serverLacks(server *milvus.Server, coll *model.Collection) (lacks []string) {
 	can := server.Capabilities()
 	if fields := can.Unsupported(coll.Schema); len(fields) > 0 {
 		lacks = append(lacks, "it does not take the types of "+strings.Join(fields, ", "))
@@ -156,24 +155,24 @@ func serverLacks(server *milvus.Server, coll *milvus.Collection) (lacks []string
 }
 
 // absent is a collection that an import makes. The partitions of a partition key come with it.
-func absent(name string, coll *milvus.Collection) string {
+func absent(name string, coll *model.Collection) string {
 	partitions := fmt.Sprintf("its %d partitions", len(coll.Partitions))
-	if milvus.PartitionKey(coll.Schema) {
+	if model.PartitionKey(coll.Schema) {
 		partitions = "its partition key"
 	}
 	return fmt.Sprintf("collection %q, %s and %d indexes: import creates them", name, partitions, len(coll.Indexes))
 }
 
 // collectionLacks says how a collection that is there differs from what it should be, partitions excepted.
-func collectionLacks(name string, coll, have *milvus.Collection) (lacks []string) {
-	found := milvus.Compare(coll, have)
-	for _, d := range slices.Concat(found.Texts(milvus.Refuses), found.Of(milvus.IndexOf).Texts(milvus.Differs)) {
+func collectionLacks(name string, coll, have *model.Collection) (lacks []string) {
+	found := model.Compare(coll, have)
+	for _, d := range slices.Concat(found.Texts(model.Refuses), found.Of(model.IndexOf).Texts(model.Differs)) {
 		lacks = append(lacks, fmt.Sprintf("collection %q is there and is another, and import will refuse it: %s", name, d))
 	}
-	for _, d := range slices.Concat(found.Of(milvus.Fields), found.Of(milvus.Properties), found.Of(milvus.Reads)).Texts(milvus.Differs) {
+	for _, d := range slices.Concat(found.Of(model.Fields), found.Of(model.Properties), found.Of(model.Reads)).Texts(model.Differs) {
 		lacks = append(lacks, fmt.Sprintf("collection %q is there, and import leaves it so: %s", name, d))
 	}
-	for _, d := range found.Of(milvus.MissingIndex).Texts(milvus.Differs) {
+	for _, d := range found.Of(model.MissingIndex).Texts(model.Differs) {
 		lacks = append(lacks, d+": import creates it")
 	}
 	return lacks
@@ -204,11 +203,11 @@ func roomLacks(ctx context.Context, server *milvus.Server, plan *exporter.Plan) 
 }
 
 // valuesRefused says which values of an export an import would be refused for.
-func (c config) valuesRefused(server *milvus.Server, coll *milvus.Collection, exported *manifest.Manifest) []string {
+func (c config) valuesRefused(server *milvus.Server, coll *model.Collection, exported *manifest.Manifest) []string {
 	if exported == nil {
 		return nil
 	}
-	schema := milvus.CloneSchema(coll.Schema)
+	schema := model.CloneSchema(coll.Schema)
 	if c.Widen {
 		importer.Widen(schema, exported.Columns)
 	}
@@ -226,7 +225,7 @@ func (r planResult) text(w io.Writer) {
 	fmt.Fprintf(w, "collection %s: %s, about %s, indexes: %s\n", r.Collection, rows(r.Rows), size(r.Bytes), cmp.Or(strings.Join(r.Indexes, ", "), "none"))
 	var empty []string
 	for _, rng := range r.Ranges {
-		if rng.Rows == 0 && rng.Range.Equal(columns.Range{}) && rng.Partition != source.AllPartitions {
+		if rng.Rows == 0 && rng.Range.Equal(model.Range{}) && rng.Partition != model.AllPartitions {
 			empty = append(empty, rng.Partition)
 			continue
 		}

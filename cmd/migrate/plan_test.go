@@ -14,7 +14,7 @@ import (
 	"migrate/exporter"
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/memory"
-	"migrate/internal/milvus"
+	"migrate/internal/model"
 )
 
 // plannedOn runs plan against servers in memory, and returns what it prints.
@@ -43,7 +43,7 @@ func plannedOn(t *testing.T, from, to *memory.Server, collection string) (text s
 // TestPlanSumsUpPartitions has a line for all empty partitions, and for all that the target lacks; the JSON has each.
 func TestPlanSumsUpPartitions(t *testing.T) {
 	t.Parallel()
-	names := []string{milvus.DefaultPartition}
+	names := []string{model.DefaultPartition}
 	for i := range 101 {
 		names = append(names, fmt.Sprintf("p%03d", i))
 	}
@@ -52,7 +52,7 @@ func TestPlanSumsUpPartitions(t *testing.T) {
 	vector := labtest.Vector("v", schemapb.DataType_FloatVector, 2)
 	rows := labtest.Rows{N: 3, Columns: []*schemapb.FieldData{labtest.Column(labtest.IntKey("id"), []int64{1, 2, 3}), labtest.Vectors("v", 2, 3, 1)}}
 	for title, c := range map[string]struct {
-		coll       *milvus.Collection
+		coll       *model.Collection
 		there      bool // on the target, with one partition
 		rows       labtest.Rows
 		want, none []string
@@ -96,7 +96,7 @@ func TestPlanSumsUpPartitions(t *testing.T) {
 				t.Errorf("%s: %q in\n%s", title, none, text)
 			}
 		}
-		if ranges := len(data.Ranges); ranges != 102 && !milvus.PartitionKey(c.coll.Schema) || len(data.Missing) != c.missing {
+		if ranges := len(data.Ranges); ranges != 102 && !model.PartitionKey(c.coll.Schema) || len(data.Missing) != c.missing {
 			t.Errorf("%s: JSON has %d ranges and %d missing partitions", title, ranges, len(data.Missing))
 		}
 	}

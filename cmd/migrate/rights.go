@@ -15,6 +15,7 @@ import (
 
 	"migrate/exporter"
 	"migrate/internal/milvus"
+	"migrate/internal/model"
 )
 
 // rights are what was found out about those of a user on one side, by calls that need them.
@@ -199,7 +200,7 @@ func (p place) createPartition(ctx context.Context) error {
 
 func (p place) createIndex(ctx context.Context) error {
 	flat := []*commonpb.KeyValuePair{{Key: "index_type", Value: "FLAT"}, {Key: "metric_type", Value: "L2"}}
-	return p.conn.CreateIndex(ctx, p.name, milvus.Index{Name: "v", Field: "v", Params: flat})
+	return p.conn.CreateIndex(ctx, p.name, model.Index{Name: "v", Field: "v", Params: flat})
 }
 
 func (p place) upsert(ctx context.Context) error {
@@ -228,7 +229,7 @@ const dropTimeout = 30 * time.Second
 
 // dropOwn removes what was made, also where the context has ended: by its description it is told from what somebody else may have
 // made meanwhile.
-func (p place) dropOwn(ctx context.Context, probe *milvus.Collection) error {
+func (p place) dropOwn(ctx context.Context, probe *model.Collection) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dropTimeout)
 	defer cancel()
 	have, err := p.conn.Service().DescribeCollection(ctx, &milvuspb.DescribeCollectionRequest{DbName: p.conn.Database(), CollectionName: p.name})
@@ -244,8 +245,8 @@ func (p place) dropOwn(ctx context.Context, probe *milvus.Collection) error {
 }
 
 // tiny is a collection to try rights with, of a description that no other has.
-func tiny(name string) *milvus.Collection {
-	return &milvus.Collection{Name: name, Shards: 1, Schema: &schemapb.CollectionSchema{
+func tiny(name string) *model.Collection {
+	return &model.Collection{Name: name, Shards: 1, Schema: &schemapb.CollectionSchema{
 		Name: name, Description: "made by migrate doctor to try rights, " + rand.Text(),
 		Fields: []*schemapb.FieldSchema{
 			{Name: "id", DataType: schemapb.DataType_Int64, IsPrimaryKey: true},

@@ -11,7 +11,7 @@ import (
 
 	"migrate/checkpoint"
 	"migrate/internal/manifest"
-	"migrate/internal/milvus"
+	"migrate/internal/model"
 	"migrate/internal/monitor"
 	"migrate/internal/syncer"
 	"migrate/sinks"
@@ -83,7 +83,7 @@ func (c config) checkFields(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if milvus.AutoID(coll.Schema) && !c.KeepIDs {
+	if model.AutoID(coll.Schema) && !c.KeepIDs {
 		return usageError{fmt.Errorf("collection %q has auto ids, and the target would give others, by which nothing can be kept in step: say --keep-ids", c.Collection)}
 	}
 	return syncer.CheckCursor(server, coll, c.CursorField)

@@ -27,6 +27,7 @@ import (
 	"migrate/internal/faulttable"
 	"migrate/internal/labtest"
 	"migrate/internal/milvus"
+	"migrate/internal/model"
 	"migrate/internal/source"
 )
 
@@ -223,7 +224,7 @@ func answersQueries(t *testing.T, server *milvus.Server, name string) bool {
 	if err != nil {
 		return false
 	}
-	_, err = r.Count(t.Context(), source.AllPartitions, columns.Range{})
+	_, err = r.Count(t.Context(), model.AllPartitions, model.Range{})
 	return err == nil
 }
 
@@ -255,7 +256,7 @@ func wantJournal(t *testing.T, server *milvus.Server, name string, journal map[i
 		t.Fatal(err)
 	}
 	got := map[int64]int64{}
-	if _, err := r.Read(t.Context(), milvus.DefaultPartition, columns.Range{}, func(rec arrow.Record) error {
+	if _, err := r.Read(t.Context(), model.DefaultPartition, model.Range{}, func(rec arrow.Record) error {
 		versions := rec.Column(rec.Schema().FieldIndices("version")[0]).(*array.Int64).Int64Values()
 		for i, k := range columns.KeysOf(rec, "id") {
 			got[k.Int] = versions[i]

@@ -14,7 +14,7 @@ import (
 	"migrate/checkpoint"
 	"migrate/internal/certificate"
 	"migrate/internal/clock"
-	"migrate/internal/source"
+	"migrate/internal/model"
 	"migrate/sinks"
 )
 
@@ -41,7 +41,7 @@ type jobStatus struct {
 	Updated   time.Time        `json:"updated"`
 	LastError string           `json:"last_error,omitempty"`
 	Next      string           `json:"next"`
-	Found     source.Findings  `json:"findings,omitzero"` // of an export: duplicate keys, and rows that were not read
+	Found     model.Findings   `json:"findings,omitzero"` // of an export: duplicate keys, and rows that were not read
 
 	Sync *syncStatus `json:"sync,omitempty"` // of a sync
 }

@@ -11,9 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"migrate/internal/columns"
 	"migrate/internal/milvus"
-	"migrate/internal/source"
+	"migrate/internal/model"
 	"migrate/internal/verify"
 )
 
@@ -53,7 +52,7 @@ func runVerify(cmd *cobra.Command, c config) error {
 	var bar steps
 	bar.next("verify "+right.Collection.Name, rows)
 	report, err := verify.Compare(ctx, left, right, verify.Options{
-		Workers: c.Workers, WithoutKeys: milvus.AutoID(right.Schema()), Progress: bar.add,
+		Workers: c.Workers, WithoutKeys: model.AutoID(right.Schema()), Progress: bar.add,
 	})
 	bar.stop()
 	if err != nil {
@@ -109,7 +108,7 @@ func (c config) sourceSide(ctx context.Context) (verify.Side, int64, func(), err
 	if err != nil {
 		return nil, 0, nil, err
 	}
-	rows, err := side.Count(ctx, source.AllPartitions, columns.Range{})
+	rows, err := side.Count(ctx, model.AllPartitions, model.Range{})
 	if err != nil {
 		giveBack()
 	}
@@ -144,10 +143,10 @@ func (c config) targetName(left verify.Side) string {
 }
 
 // classWords say what a difference of descriptions means.
-var classWords = map[milvus.Class]string{
-	milvus.Refuses:  "unfit to serve",
-	milvus.Differs:  "different",
-	milvus.Expected: "as expected",
+var classWords = map[model.Class]string{
+	model.Refuses:  "unfit to serve",
+	model.Differs:  "different",
+	model.Expected: "as expected",
 }
 
 func (r verifyResult) text(w io.Writer) {
@@ -176,7 +175,7 @@ func (r verifyResult) text(w io.Writer) {
 	fmt.Fprintf(w, "%s: %s, %s\n", verdict, rows(r.Right.Rows), r.usage)
 }
 
-func (verifyResult) printRows(w io.Writer, what string, n int64, keys []columns.Key) {
+func (verifyResult) printRows(w io.Writer, what string, n int64, keys []model.Key) {
 	if n == 0 {
 		return
 	}

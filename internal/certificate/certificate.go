@@ -18,9 +18,9 @@ import (
 
 	"google.golang.org/protobuf/encoding/protojson"
 
-	"migrate/internal/checksum"
 	"migrate/internal/manifest"
 	"migrate/internal/milvus"
+	"migrate/internal/model"
 	"migrate/internal/sealed"
 	"migrate/internal/verify"
 	"migrate/sinks"
@@ -73,7 +73,7 @@ type Still struct {
 }
 
 // NewParty describes a collection on a server.
-func NewParty(role string, server *milvus.Server, c *milvus.Collection) Party {
+func NewParty(role string, server *milvus.Server, c *model.Collection) Party {
 	return Party{Role: role, Address: server.Address, Version: server.Version(), CollectionID: c.ID, Collection: manifest.Describe(c)}
 }
 
@@ -122,7 +122,7 @@ var pageText string
 
 var page = template.Must(template.New("certificate").Funcs(template.FuncMap{
 	"time":   func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
-	"hash":   func(h checksum.Digest) string { return fmt.Sprintf("%016x", uint64(h)) },
+	"hash":   func(h model.Digest) string { return fmt.Sprintf("%016x", uint64(h)) },
 	"schema": schemaText,
 	"join":   strings.Join,
 }).Parse(pageText))

@@ -12,8 +12,8 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
 	"migrate/internal/certificate"
-	"migrate/internal/checksum"
 	"migrate/internal/manifest"
+	"migrate/internal/model"
 	"migrate/internal/sealed"
 	"migrate/internal/verify"
 	"migrate/sinks"
@@ -29,7 +29,7 @@ func example() certificate.Certificate {
 			Indexes: []manifest.Index{{Name: "v", Field: "v", Params: map[string]string{"index_type": "HNSW", "metric_type": "L2"}}},
 		}}
 	}
-	sum := checksum.Sum{Rows: 42, Hash: 0xfeed}
+	sum := model.Sum{Rows: 42, Hash: 0xfeed}
 	at := time.Date(2026, 11, 28, 1, 2, 3, 0, time.UTC)
 	return certificate.Certificate{
 		Format: certificate.Version, Migrate: "v1", Job: "docs", Made: at, Left: party("source", "standalone:19530"), Serves: party("target", "cluster:19530"),

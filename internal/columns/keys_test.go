@@ -4,6 +4,7 @@ import (
 	"math"
 	"migrate/internal/columns"
 	"migrate/internal/labtest"
+	"migrate/internal/model"
 	"slices"
 	"testing"
 
@@ -12,9 +13,9 @@ import (
 
 func TestKeys(t *testing.T) {
 	id, name := labtest.IntKey("id"), labtest.TextKey("name")
-	for want, d := range map[columns.Key]*schemapb.FieldData{
-		columns.IntKey(math.MinInt64): labtest.Column(id, []int64{math.MinInt64, 0}),
-		columns.TextKey("0"):          labtest.Column(name, []string{"0", ""}),
+	for want, d := range map[model.Key]*schemapb.FieldData{
+		model.IntKey(math.MinInt64): labtest.Column(id, []int64{math.MinInt64, 0}),
+		model.TextKey("0"):          labtest.Column(name, []string{"0", ""}),
 	} {
 		key := id
 		if d.FieldName == name.Name {

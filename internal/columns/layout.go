@@ -17,7 +17,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
-	"migrate/internal/milvus"
+	"migrate/internal/model"
 )
 
 // Meta is the name of the dynamic field's column.
@@ -184,7 +184,7 @@ func scalar(t schemapb.DataType) (arrow.DataType, bool) {
 const mostBits = 32_768
 
 func vector(col field, f *schemapb.FieldSchema) (field, arrow.DataType, error) {
-	dim, err := strconv.Atoi(milvus.TypeParam(f, "dim"))
+	dim, err := strconv.Atoi(model.TypeParam(f, "dim"))
 	if err != nil || dim <= 0 || col.kind == schemapb.DataType_BinaryVector && dim%8 != 0 {
 		return col, nil, fmt.Errorf("field %q has no dimension: %w", col.name, ErrType)
 	}

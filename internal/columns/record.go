@@ -11,7 +11,7 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 	"google.golang.org/protobuf/proto"
 
-	"migrate/internal/milvus"
+	"migrate/internal/model"
 )
 
 // Record makes a record batch of a server's columns, which come in any order: they are matched by name. Numbers and
@@ -48,7 +48,7 @@ func nameOf(d *schemapb.FieldData) string {
 }
 
 func (f field) array(d *schemapb.FieldData) (arrow.Array, error) {
-	if err := milvus.CheckColumn(d); err != nil {
+	if err := model.CheckColumn(d); err != nil {
 		return nil, err
 	}
 	switch f.kind {

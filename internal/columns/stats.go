@@ -2,6 +2,7 @@ package columns
 
 import (
 	"math"
+	"migrate/internal/model"
 	"unicode/utf8"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -12,16 +13,16 @@ import (
 // Stats is what of a column's values decides whether a target takes them. The keys are those of first rows, by the order of keys.
 // The zero Stats is of no rows, or of a column that any target takes.
 type Stats struct {
-	Longest   *Most `json:"longest,omitempty"`    // bytes of a text, of a JSON document, or of a text that is an element
-	Elements  *Most `json:"elements,omitempty"`   // of an ARRAY
-	NotFinite *Key  `json:"not_finite,omitempty"` // a row with NaN or an infinity in a FLOAT or DOUBLE
-	NotUTF8   *Key  `json:"not_utf8,omitempty"`   // a row with JSON that is not UTF-8
+	Longest   *Most      `json:"longest,omitempty"`    // bytes of a text, of a JSON document, or of a text that is an element
+	Elements  *Most      `json:"elements,omitempty"`   // of an ARRAY
+	NotFinite *model.Key `json:"not_finite,omitempty"` // a row with NaN or an infinity in a FLOAT or DOUBLE
+	NotUTF8   *model.Key `json:"not_utf8,omitempty"`   // a row with JSON that is not UTF-8
 }
 
 // Most is the greatest number in a column, and a row that has it.
 type Most struct {
-	N   int64 `json:"n"`
-	Key Key   `json:"key"`
+	N   int64     `json:"n"`
+	Key model.Key `json:"key"`
 }
 
 // Add adds those of other rows.
@@ -37,7 +38,7 @@ func greater(a, b *Most) *Most {
 	return b
 }
 
-func earlier(a, b *Key) *Key {
+func earlier(a, b *model.Key) *model.Key {
 	if b == nil || a != nil && a.Compare(*b) <= 0 {
 		return a
 	}
@@ -68,7 +69,7 @@ func (l *Layout) Measure(rec arrow.Record) map[string]Stats {
 	return all
 }
 
-func (f field) measure(col arrow.Array, keys []Key) (s Stats) {
+func (f field) measure(col arrow.Array, keys []model.Key) (s Stats) {
 	switch c := col.(type) {
 	case *array.String:
 		s.Longest = longest(keys, func(i int) int64 { return int64(c.ValueLen(i)) })
@@ -88,7 +89,7 @@ func (f field) measure(col arrow.Array, keys []Key) (s Stats) {
 	return s
 }
 
-func longestElement(c *array.List, keys []Key) *Most {
+func longestElement(c *array.List, keys []model.Key) *Most {
 	texts, ok := c.ListValues().(*array.String)
 	if !ok {
 		return nil
@@ -103,7 +104,7 @@ func longestElement(c *array.List, keys []Key) *Most {
 }
 
 // longest is the greatest number of the rows; nil where none is above 0.
-func longest(keys []Key, of func(row int) int64) *Most {
+func longest(keys []model.Key, of func(row int) int64) *Most {
 	var most *Most
 	for i, k := range keys {
 		if n := of(i); n > 0 && (most == nil || n > most.N || n == most.N && k.Compare(most.Key) < 0) {
@@ -117,7 +118,7 @@ func longest(keys []Key, of func(row int) int64) *Most {
 }
 
 // first is the key of the first row that is so.
-func first(keys []Key, is func(row int) bool) *Key {
+func first(keys []model.Key, is func(row int) bool) *model.Key {
 	i := -1
 	for row, k := range keys {
 		if is(row) && (i < 0 || k.Compare(keys[i]) < 0) {

@@ -8,6 +8,7 @@ import (
 
 	"migrate/internal/columns"
 	"migrate/internal/labtest"
+	"migrate/internal/model"
 )
 
 // TestMeasure takes of each column what decides whether a target takes it, with the first key that has it.
@@ -29,8 +30,8 @@ func TestMeasure(t *testing.T) {
 	all := measure([]int64{9, 3, 5}, []string{"ab", "é", ""}, [][]byte{[]byte(`{}`), []byte("{\"\xff\": 1}"), []byte(`{}`)},
 		[]float64{math.NaN(), 0, math.Inf(-1)}, [][]string{{"x", "yyy"}, {}, {"zzz", ""}}, []float32{0, 0, 0})
 	all = columns.AddStats(all, measure([]int64{1}, []string{"c"}, [][]byte{[]byte(`{}`)}, []float64{1}, [][]string{{"a", "b", "c"}}, []float32{float32(math.Inf(1))}))
-	key := func(k int64) *columns.Key { key := columns.IntKey(k); return &key }
-	most := func(n, k int64) *columns.Most { return &columns.Most{N: n, Key: columns.IntKey(k)} }
+	key := func(k int64) *model.Key { key := model.IntKey(k); return &key }
+	most := func(n, k int64) *columns.Most { return &columns.Most{N: n, Key: model.IntKey(k)} }
 	for name, want := range map[string]columns.Stats{
 		"title":  {Longest: most(2, 3)},
 		"doc":    {Longest: most(8, 3), NotUTF8: key(3)},

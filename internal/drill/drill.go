@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"migrate/internal/clock"
-	"migrate/internal/columns"
 	"migrate/internal/loadtest"
 	"migrate/internal/milvus"
+	"migrate/internal/model"
 	"migrate/internal/source"
 )
 
@@ -233,7 +233,7 @@ func (l *load) proved(ctx context.Context, cfg milvus.Config) (Rows, error) {
 		rows.Acknowledged += s.rows
 	}
 	rows.Lost = rows.Acknowledged
-	found, err := reader.Read(ctx, source.AllPartitions, columns.Range{}, func(batch arrow.Record) error {
+	found, err := reader.Read(ctx, model.AllPartitions, model.Range{}, func(batch arrow.Record) error {
 		for _, key := range reader.Layout.Keys(batch) {
 			switch {
 			case among(l.acked, key.Int):

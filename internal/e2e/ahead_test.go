@@ -6,8 +6,8 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 
-	"migrate/internal/columns"
 	"migrate/internal/labtest"
+	"migrate/internal/model"
 	"migrate/internal/source"
 )
 
@@ -43,7 +43,7 @@ func TestCutAhead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n, err := now.Count(t.Context(), partition, columns.Range{}); err != nil || n != 5001 {
+	if n, err := now.Count(t.Context(), partition, model.Range{}); err != nil || n != 5001 {
 		t.Fatalf("%d rows are counted, and error %v; want 5001", n, err)
 	}
 

@@ -9,8 +9,8 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
 	"migrate/exporter"
-	"migrate/internal/columns"
 	"migrate/internal/labtest"
+	"migrate/internal/model"
 	"migrate/internal/source"
 	"migrate/internal/verify"
 	"migrate/sinks"
@@ -32,7 +32,7 @@ func TestDoubledKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []source.Copies{{Key: columns.IntKey(5), Copies: 2}, {Key: columns.IntKey(1234), Copies: 2}}
+	want := []model.Copies{{Key: model.IntKey(5), Copies: 2}, {Key: model.IntKey(1234), Copies: 2}}
 	if got := m.Findings.Duplicates; got.Keys != 2 || got.Rows != 2 || !slices.Equal(got.Sample, want) {
 		t.Errorf("duplicate keys: %+v, want %v", got, want)
 	}
@@ -53,8 +53,8 @@ func TestOneKeyManyTimes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := source.Copies{Key: columns.IntKey(0), Copies: copies}
-	if got := m.Findings.Duplicates; m.Total.Rows != 1 || got.Keys != 1 || got.Rows != copies-1 || !slices.Equal(got.Sample, []source.Copies{want}) {
+	want := model.Copies{Key: model.IntKey(0), Copies: copies}
+	if got := m.Findings.Duplicates; m.Total.Rows != 1 || got.Keys != 1 || got.Rows != copies-1 || !slices.Equal(got.Sample, []model.Copies{want}) {
 		t.Errorf("%d rows, duplicate keys: %+v", m.Total.Rows, got)
 	}
 }
@@ -99,13 +99,13 @@ func TestVerifyNamesWhatDiffers(t *testing.T) {
 		labtest.Column(labtest.IntKey("id"), []int64{700}), labtest.Vectors("v", dim, 1, 77),
 	}})
 	d := compare(t, side(t, from, c.Name), side(t, to, c.Name), verify.Options{}).Rows
-	if d.Missing != 2 || d.MissingKeys[0] != columns.IntKey(17) || d.MissingKeys[1] != columns.IntKey(1999) {
+	if d.Missing != 2 || d.MissingKeys[0] != model.IntKey(17) || d.MissingKeys[1] != model.IntKey(1999) {
 		t.Errorf("missing: %d, %v", d.Missing, d.MissingKeys)
 	}
-	if d.Extra != 1 || d.ExtraKeys[0] != columns.IntKey(-5) {
+	if d.Extra != 1 || d.ExtraKeys[0] != model.IntKey(-5) {
 		t.Errorf("extra: %d, %v", d.Extra, d.ExtraKeys)
 	}
-	if d.Differing != 1 || d.DifferingKeys[0] != columns.IntKey(700) {
+	if d.Differing != 1 || d.DifferingKeys[0] != model.IntKey(700) {
 		t.Errorf("differing: %d, %v", d.Differing, d.DifferingKeys)
 	}
 }

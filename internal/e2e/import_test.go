@@ -23,12 +23,13 @@ import (
 	"migrate/internal/labtest/double"
 	"migrate/internal/manifest"
 	"migrate/internal/milvus"
+	"migrate/internal/model"
 	"migrate/internal/verify"
 	"migrate/sinks"
 )
 
 // small is a collection on the standalone with the keys from 0.
-func small(t *testing.T, rows int) (*milvus.Server, *milvus.Collection) {
+func small(t *testing.T, rows int) (*milvus.Server, *model.Collection) {
 	t.Helper()
 	from, c := labtest.Source(t), labtest.Collection(narrow())
 	labtest.Create(t, from, c)
@@ -37,7 +38,7 @@ func small(t *testing.T, rows int) (*milvus.Server, *milvus.Collection) {
 }
 
 // exported is a small collection and its export.
-func exported(t *testing.T, sink sinks.Sink, rows int) (*milvus.Collection, *manifest.Manifest) {
+func exported(t *testing.T, sink sinks.Sink, rows int) (*model.Collection, *manifest.Manifest) {
 	t.Helper()
 	from, c := small(t, rows)
 	m, err := exporter.Export(t.Context(), from, c.Name, sink, exporter.Options{Job: c.Name, PartBytes: 50_000})
@@ -110,24 +111,24 @@ func TestMadeBefore(t *testing.T) {
 	t.Parallel()
 	sink, to := labtest.Local(t), labtest.Target(t)
 	_, m := exported(t, sink, 10)
-	index := func(c *milvus.Collection, name, kind, metric, params string) {
+	index := func(c *model.Collection, name, kind, metric, params string) {
 		c.Indexes[0].Name, c.Indexes[0].Params = name, []*commonpb.KeyValuePair{
 			{Key: "index_type", Value: kind}, {Key: "metric_type", Value: metric}, {Key: "params", Value: params}}
 	}
 	for name, test := range map[string]struct {
-		change func(c *milvus.Collection)
+		change func(c *model.Collection)
 		says   string
 	}{
-		"a field more": {func(c *milvus.Collection) {
+		"a field more": {func(c *model.Collection) {
 			c.Schema.Fields = append(c.Schema.Fields, labtest.Field("more", schemapb.DataType_Int8))
 		}, `"more" is extra`},
-		"a time to live": {func(c *milvus.Collection) {
+		"a time to live": {func(c *model.Collection) {
 			c.Properties = []*commonpb.KeyValuePair{{Key: "collection.ttl.seconds", Value: "30"}}
 		}, "it removes rows 30s after they were written"},
-		"another metric":         {func(c *milvus.Collection) { index(c, "v", "FLAT", "COSINE", "{}") }, "metric_type COSINE instead of L2"},
-		"another index":          {func(c *milvus.Collection) { index(c, "mine", "IVF_FLAT", "L2", `{"nlist": 16}`) }, "index_type IVF_FLAT instead of FLAT"},
-		"another name of it":     {func(c *milvus.Collection) { c.Indexes[0].Name = "mine" }, ""},
-		"no index and no reader": {func(c *milvus.Collection) { c.Indexes = nil }, ""},
+		"another metric":         {func(c *model.Collection) { index(c, "v", "FLAT", "COSINE", "{}") }, "metric_type COSINE instead of L2"},
+		"another index":          {func(c *model.Collection) { index(c, "mine", "IVF_FLAT", "L2", `{"nlist": 16}`) }, "index_type IVF_FLAT instead of FLAT"},
+		"another name of it":     {func(c *model.Collection) { c.Indexes[0].Name = "mine" }, ""},
+		"no index and no reader": {func(c *model.Collection) { c.Indexes = nil }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -250,7 +251,7 @@ func TestIntoServing(t *testing.T) {
 	sink, to := labtest.Local(t), labtest.Target(t)
 	from, c := small(t, 2000)
 	labtest.Create(t, to, c)
-	scalar := milvus.Index{Name: "id", Field: "id", Params: []*commonpb.KeyValuePair{{Key: "index_type", Value: "STL_SORT"}}}
+	scalar := model.Index{Name: "id", Field: "id", Params: []*commonpb.KeyValuePair{{Key: "index_type", Value: "STL_SORT"}}}
 	if err := from.CreateIndex(t.Context(), c.Name, scalar); err != nil {
 		t.Fatal(err)
 	}
@@ -347,7 +348,7 @@ func TestWiden(t *testing.T) {
 	}
 	r := compare(t, verify.Export{Sink: sink, Manifest: m}, side(t, to, c.Name), verify.Options{})
 	wantEqual(t, r, 2)
-	if got := r.Described.Of(milvus.Lengths).Texts(milvus.Expected); len(got) != 1 || !strings.Contains(got[0], "max_length 80 instead of 40") {
+	if got := r.Described.Of(model.Lengths).Texts(model.Expected); len(got) != 1 || !strings.Contains(got[0], "max_length 80 instead of 40") {
 		t.Errorf("expected differences: %q", got)
 	}
 }

@@ -7,10 +7,10 @@ import (
 
 	"migrate/deploy/lab"
 	"migrate/exporter"
-	"migrate/internal/checksum"
 	"migrate/internal/faulttable"
 	"migrate/internal/labtest"
 	"migrate/internal/milvus"
+	"migrate/internal/model"
 )
 
 const pacedRows = 20_000
@@ -25,7 +25,7 @@ func pacedCollection(t *testing.T, server *milvus.Server) string {
 }
 
 // pacedExport exports it in about so many parts, of one page each.
-func pacedExport(t *testing.T, server *milvus.Server, collection string, parts int64, progress func()) checksum.Sum {
+func pacedExport(t *testing.T, server *milvus.Server, collection string, parts int64, progress func()) model.Sum {
 	t.Helper()
 	m, err := exporter.Export(t.Context(), server, collection, labtest.Local(t), exporter.Options{
 		Job: "j", PartBytes: pacedRows * (dim*4 + 8) / parts, Progress: func(int64, int64) { progress() },

@@ -15,7 +15,7 @@ import (
 	"migrate/deploy/lab"
 	"migrate/exporter"
 	"migrate/internal/labtest"
-	"migrate/internal/milvus"
+	"migrate/internal/model"
 	"migrate/sinks"
 )
 
@@ -49,7 +49,7 @@ func TestReaders(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			scalars := readersScalars()
 			fields := append([]*schemapb.FieldSchema{test.key, test.vector}, scalars.fields...)
-			c := labtest.Collection(labtest.Schema(fields...), milvus.DefaultPartition, "second")
+			c := labtest.Collection(labtest.Schema(fields...), model.DefaultPartition, "second")
 			c.Schema.EnableDynamicField = true
 			folder := readersExport(t, c, func(s readersSpan) labtest.Rows {
 				columns := append(test.columns(s), scalars.columns(s)...)
@@ -70,7 +70,7 @@ func readersEach[T any](s readersSpan, value func(i int) T) []T {
 
 // readersExport fills a collection, a third of it sealed and in a partition of its own, and exports it in several parts.
 // It returns the export's folder.
-func readersExport(t *testing.T, c *milvus.Collection, rows func(readersSpan) labtest.Rows) string {
+func readersExport(t *testing.T, c *model.Collection, rows func(readersSpan) labtest.Rows) string {
 	t.Helper()
 	server, folder := labtest.Source(t), t.TempDir()
 	labtest.Create(t, server, c)

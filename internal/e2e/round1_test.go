@@ -9,10 +9,9 @@ import (
 
 	"migrate/checkpoint"
 	"migrate/internal/certificate"
-	"migrate/internal/checksum"
 	"migrate/internal/columns"
 	"migrate/internal/manifest"
-	"migrate/internal/source"
+	"migrate/internal/model"
 	"migrate/sinks"
 )
 
@@ -38,10 +37,10 @@ func TestRound1Export(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var sum checksum.Sum
+	var sum model.Sum
 	for _, p := range m.Parts {
 		err := m.ReadPart(t.Context(), sink, p, func(rec arrow.Record) error {
-			hashes, err := checksum.Rows(rec)
+			hashes, err := columns.Hash(rec)
 			sum.AddRows(hashes)
 			return err
 		})
@@ -52,7 +51,7 @@ func TestRound1Export(t *testing.T) {
 	if sum != m.Total || sum.Rows != 90 {
 		t.Errorf("its rows sum up to %+v, the manifest says %+v", sum, m.Total)
 	}
-	if d := m.Findings.Duplicates; d.Keys != 2 || d.Rows != 2 || d.Sample[0] != (source.Copies{Key: columns.IntKey(5), Copies: 2}) {
+	if d := m.Findings.Duplicates; d.Keys != 2 || d.Rows != 2 || d.Sample[0] != (model.Copies{Key: model.IntKey(5), Copies: 2}) {
 		t.Errorf("duplicate keys: %+v", d)
 	}
 }

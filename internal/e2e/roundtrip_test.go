@@ -13,10 +13,10 @@ import (
 
 	"migrate/exporter"
 	"migrate/importer"
-	"migrate/internal/columns"
 	"migrate/internal/labtest"
 	"migrate/internal/manifest"
 	"migrate/internal/milvus"
+	"migrate/internal/model"
 	"migrate/internal/source"
 	"migrate/internal/verify"
 	"migrate/sinks"
@@ -26,7 +26,7 @@ const dim = 16
 
 // trip is one collection's way from the standalone to the cluster.
 type trip struct {
-	coll   *milvus.Collection
+	coll   *model.Collection
 	rows   int64 // that the export must hold
 	export exporter.Options
 	imp    importer.Options
@@ -54,7 +54,7 @@ func (tr trip) run(t *testing.T, sink sinks.Sink) *manifest.Manifest {
 		t.Fatal(err)
 	}
 	other := side(t, check, tr.coll.Name)
-	opts := verify.Options{WithoutKeys: milvus.AutoID(other.Schema())}
+	opts := verify.Options{WithoutKeys: model.AutoID(other.Schema())}
 	wantEqual(t, compare(t, side(t, from, tr.coll.Name), other, opts), tr.rows)
 	wantEqual(t, compare(t, verify.Export{Sink: sink, Manifest: m}, other, opts), tr.rows)
 	return m
@@ -213,7 +213,7 @@ func TestAutoID(t *testing.T) {
 	}
 }
 
-func keptKeys(t *testing.T, c *milvus.Collection) {
+func keptKeys(t *testing.T, c *model.Collection) {
 	ctx, sink, to := t.Context(), labtest.Sink(t), labtest.Target(t)
 	m, err := exporter.Export(ctx, labtest.Source(t), c.Name, sink, exporter.Options{Job: "kept"})
 	if err != nil {
@@ -383,7 +383,7 @@ func TestPlanChangesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var after *columns.Key
+	var after *model.Key
 	var rows int64
 	for i, r := range plan.Ranges {
 		if (i == 0) != (r.After == nil) || i > 0 && *r.After != *after {

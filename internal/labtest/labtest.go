@@ -16,6 +16,7 @@ import (
 
 	"migrate/deploy/lab"
 	"migrate/internal/milvus"
+	"migrate/internal/model"
 	"migrate/sinks"
 )
 
@@ -166,13 +167,13 @@ func DropLater(t testing.TB, server *milvus.Server, name string) {
 
 // Collection describes a collection of a test: an index FLAT on each vector field, two shards, and consistency level
 // bounded, so that nothing here leans on strong reads.
-func Collection(schema *schemapb.CollectionSchema, partitions ...string) *milvus.Collection {
-	c := &milvus.Collection{
+func Collection(schema *schemapb.CollectionSchema, partitions ...string) *model.Collection {
+	c := &model.Collection{
 		Name: Name(), Schema: schema, Shards: 2, ConsistencyLevel: commonpb.ConsistencyLevel_Bounded, Partitions: partitions,
 	}
 	for _, f := range schema.Fields {
 		if metric, ok := metrics[f.DataType]; ok {
-			c.Indexes = append(c.Indexes, milvus.Index{Name: f.Name, Field: f.Name, Params: metric})
+			c.Indexes = append(c.Indexes, model.Index{Name: f.Name, Field: f.Name, Params: metric})
 		}
 	}
 	return c
@@ -184,7 +185,7 @@ var metrics = map[schemapb.DataType][]*commonpb.KeyValuePair{
 }
 
 // Create makes, indexes and loads a collection, and drops it when the test ends.
-func Create(t testing.TB, server *milvus.Server, c *milvus.Collection) {
+func Create(t testing.TB, server *milvus.Server, c *model.Collection) {
 	t.Helper()
 	ctx := t.Context()
 	DropLater(t, server, c.Name)
@@ -261,7 +262,7 @@ func Flush(t testing.TB, server *milvus.Server, collection string) {
 }
 
 // Describe describes a collection.
-func Describe(t testing.TB, server *milvus.Server, name string) *milvus.Collection {
+func Describe(t testing.TB, server *milvus.Server, name string) *model.Collection {
 	t.Helper()
 	c, err := server.Describe(t.Context(), name)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
 	"migrate/internal/milvus"
+	"migrate/internal/model"
 )
 
 const (
@@ -59,7 +60,7 @@ func (x Index) search() string {
 
 // Create makes a collection of vectors of so many dimensions, without an index.
 func Create(ctx context.Context, server *milvus.Server, name string, dim int) error {
-	return server.Create(ctx, &milvus.Collection{
+	return server.Create(ctx, &model.Collection{
 		Name: name, Shards: shards, ConsistencyLevel: commonpb.ConsistencyLevel_Bounded,
 		Schema: &schemapb.CollectionSchema{Fields: []*schemapb.FieldSchema{
 			{Name: keyField, DataType: schemapb.DataType_Int64, IsPrimaryKey: true},
@@ -79,7 +80,7 @@ func MakeSearchable(ctx context.Context, server *milvus.Server, name string, x I
 	if err != nil {
 		return err
 	}
-	index := milvus.Index{Name: vectorField, Field: vectorField, Params: []*commonpb.KeyValuePair{
+	index := model.Index{Name: vectorField, Field: vectorField, Params: []*commonpb.KeyValuePair{
 		{Key: "index_type", Value: x.Type}, {Key: "metric_type", Value: Metric}, {Key: "params", Value: params},
 	}}
 	if err := server.CreateIndex(ctx, name, index); err != nil {

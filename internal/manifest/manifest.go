@@ -24,11 +24,10 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 	"google.golang.org/protobuf/encoding/protojson"
 
-	"migrate/internal/checksum"
 	"migrate/internal/columns"
 	"migrate/internal/milvus"
+	"migrate/internal/model"
 	"migrate/internal/sealed"
-	"migrate/internal/source"
 	"migrate/sinks"
 )
 
@@ -47,17 +46,17 @@ var (
 
 // Manifest describes one export.
 type Manifest struct {
-	Format     int             `json:"format"`
-	Job        string          `json:"job"`
-	Source     Server          `json:"source"`
-	Started    time.Time       `json:"started"`
-	Finished   time.Time       `json:"finished"`
-	Snapshot   uint64          `json:"snapshot,omitempty"` // the one instant of all rows, as a server timestamp; 0 where there is none
-	Collection Collection      `json:"collection"`
-	Total      checksum.Sum    `json:"total"` // over all columns of all rows
-	Bytes      int64           `json:"bytes"` // of all parts
-	Parts      []Part          `json:"parts"` // by partition, then by range; together they cover every key
-	Findings   source.Findings `json:"findings"`
+	Format     int            `json:"format"`
+	Job        string         `json:"job"`
+	Source     Server         `json:"source"`
+	Started    time.Time      `json:"started"`
+	Finished   time.Time      `json:"finished"`
+	Snapshot   uint64         `json:"snapshot,omitempty"` // the one instant of all rows, as a server timestamp; 0 where there is none
+	Collection Collection     `json:"collection"`
+	Total      model.Sum      `json:"total"` // over all columns of all rows
+	Bytes      int64          `json:"bytes"` // of all parts
+	Parts      []Part         `json:"parts"` // by partition, then by range; together they cover every key
+	Findings   model.Findings `json:"findings"`
 	// Columns is what of the values decides whether a target takes them; nil where an earlier migrate exported.
 	Columns map[string]columns.Stats `json:"columns,omitempty"`
 }
@@ -79,13 +78,13 @@ func (s *Server) UnmarshalJSON(b []byte) error {
 // Part is one range of one partition. A range without rows has no object.
 type Part struct {
 	Partition string `json:"partition"`
-	columns.Range
-	Object  string       `json:"object,omitempty"` // relative to the job's folder
-	Rows    checksum.Sum `json:"content"`
-	Bytes   int64        `json:"bytes,omitempty"`
-	SHA256  string       `json:"sha256,omitempty"`
-	Lowest  *columns.Key `json:"lowest,omitempty"` // smallest and largest key that is there
-	Highest *columns.Key `json:"highest,omitempty"`
+	model.Range
+	Object  string     `json:"object,omitempty"` // relative to the job's folder
+	Rows    model.Sum  `json:"content"`
+	Bytes   int64      `json:"bytes,omitempty"`
+	SHA256  string     `json:"sha256,omitempty"`
+	Lowest  *model.Key `json:"lowest,omitempty"` // smallest and largest key that is there
+	Highest *model.Key `json:"highest,omitempty"`
 }
 
 // Collection is a milvus.Collection in JSON; the schema is protojson.
@@ -124,7 +123,7 @@ func (s *Schema) UnmarshalJSON(b []byte) error {
 }
 
 // Describe puts a collection into a manifest's terms.
-func Describe(c *milvus.Collection) Collection {
+func Describe(c *model.Collection) Collection {
 	d := Collection{
 		Name: c.Name, Database: c.Database, Schema: Schema{c.Schema}, Shards: c.Shards,
 		ConsistencyLevel: c.ConsistencyLevel.String(), Properties: toMap(c.Properties),
@@ -137,20 +136,20 @@ func Describe(c *milvus.Collection) Collection {
 }
 
 // Milvus is the collection as it was described.
-func (d Collection) Milvus() *milvus.Collection {
-	c := &milvus.Collection{
-		Name: d.Name, Database: d.Database, Schema: milvus.CloneSchema(d.Schema.CollectionSchema),
+func (d Collection) Milvus() *model.Collection {
+	c := &model.Collection{
+		Name: d.Name, Database: d.Database, Schema: model.CloneSchema(d.Schema.CollectionSchema),
 		Shards: d.Shards, ConsistencyLevel: commonpb.ConsistencyLevel(commonpb.ConsistencyLevel_value[d.ConsistencyLevel]),
 		Properties: toPairs(d.Properties), Partitions: d.Partitions, Aliases: d.Aliases, Loaded: d.Loaded,
 	}
 	for _, x := range d.Indexes {
-		c.Indexes = append(c.Indexes, milvus.Index{Name: x.Name, Field: x.Field, Params: toPairs(x.Params)})
+		c.Indexes = append(c.Indexes, model.Index{Name: x.Name, Field: x.Field, Params: toPairs(x.Params)})
 	}
 	return c
 }
 
 // Add adds a part, what was found while it was read, and what its columns hold.
-func (m *Manifest) Add(p Part, found source.Findings, stats map[string]columns.Stats) {
+func (m *Manifest) Add(p Part, found model.Findings, stats map[string]columns.Stats) {
 	m.Columns = columns.AddStats(m.Columns, stats)
 	m.Parts = append(m.Parts, p)
 	m.Total.Add(p.Rows)
@@ -170,7 +169,7 @@ func (m *Manifest) ObjectName(p Part) string { return path.Join(m.Job, p.Object)
 // PartName names the n-th part of a partition as an owner of the job writes it, relative to the job's folder. Owners after the first
 // have their epoch in the name: what one of before writes late lies beside it and replaces nothing.
 func PartName(partition string, n int, epoch int64) string {
-	if partition == source.AllPartitions {
+	if partition == model.AllPartitions {
 		partition = "all"
 	}
 	if epoch > 1 {
@@ -251,7 +250,7 @@ func parse(text []byte) (*Manifest, error) {
 	if err := sealed.Unmarshal(text, m); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	if m.Format < 1 || m.Collection.Schema.CollectionSchema == nil || milvus.PrimaryKey(m.Collection.Schema.CollectionSchema) == nil {
+	if m.Format < 1 || m.Collection.Schema.CollectionSchema == nil || model.PrimaryKey(m.Collection.Schema.CollectionSchema) == nil {
 		return nil, fmt.Errorf("%w: it describes no collection", ErrDamaged)
 	}
 	return m, nil

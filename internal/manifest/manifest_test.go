@@ -16,12 +16,11 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 	"google.golang.org/protobuf/proto"
 
-	"migrate/internal/checksum"
 	"migrate/internal/columns"
 	"migrate/internal/milvus"
+	"migrate/internal/model"
 	"migrate/internal/part"
 	"migrate/internal/sealed"
-	"migrate/internal/source"
 	"migrate/sinks"
 )
 
@@ -49,15 +48,15 @@ func fields() []*schemapb.FieldSchema {
 	}
 }
 
-func collection() *milvus.Collection {
-	return &milvus.Collection{
+func collection() *model.Collection {
+	return &model.Collection{
 		Name: "books", Database: "library", Schema: &schemapb.CollectionSchema{
 			Name: "books", Description: "all of them", EnableDynamicField: true, Fields: fields(),
 		},
 		Shards: 2, ConsistencyLevel: commonpb.ConsistencyLevel_Eventually,
 		Properties: []*commonpb.KeyValuePair{{Key: "collection.ttl.seconds", Value: "60"}, {Key: "mmap.enabled", Value: ""}},
 		Partitions: []string{"_default", "new"},
-		Indexes: []milvus.Index{
+		Indexes: []model.Index{
 			{Name: "", Field: "int64"},
 			{Name: "by floats", Field: "floats", Params: []*commonpb.KeyValuePair{{Key: "index_type", Value: "HNSW"}, {Key: "params", Value: `{"M":8}`}}},
 		},
@@ -67,22 +66,22 @@ func collection() *milvus.Collection {
 
 // full is a manifest in which nothing is left out.
 func full() *Manifest {
-	low, mid, high := columns.IntKey(-1<<63), columns.IntKey(0), columns.IntKey(1<<63-1)
+	low, mid, high := model.IntKey(-1<<63), model.IntKey(0), model.IntKey(1<<63-1)
 	return &Manifest{
 		Format: Version, Job: "books", Source: Server{Address: "localhost:19530", Version: "v2.3.5"},
 		Started:    time.Date(2026, 11, 24, 1, 2, 3, 456789, time.UTC),
 		Finished:   time.Date(2026, 11, 24, 1, 2, 4, 0, time.UTC),
 		Collection: Describe(collection()),
-		Total:      checksum.Sum{Rows: 3, Hash: 0xfedcba9876543210}, Bytes: 4321,
+		Total:      model.Sum{Rows: 3, Hash: 0xfedcba9876543210}, Bytes: 4321,
 		Parts: []Part{
-			{Partition: "_default", Range: columns.Range{UpTo: &mid}, Object: "_default/part-00000.parquet",
-				Rows: checksum.Sum{Rows: 3, Hash: 0xfedcba9876543210}, Bytes: 4321, SHA256: strings.Repeat("0f", 32), Lowest: &low, Highest: &mid},
-			{Partition: "_default", Range: columns.Range{After: &mid}},
+			{Partition: "_default", Range: model.Range{UpTo: &mid}, Object: "_default/part-00000.parquet",
+				Rows: model.Sum{Rows: 3, Hash: 0xfedcba9876543210}, Bytes: 4321, SHA256: strings.Repeat("0f", 32), Lowest: &low, Highest: &mid},
+			{Partition: "_default", Range: model.Range{After: &mid}},
 		},
 		Columns: map[string]columns.Stats{"title": {Longest: &columns.Most{N: 300, Key: low}, NotUTF8: &mid}},
-		Findings: source.Findings{
-			Duplicates: source.Duplicates{Keys: 1, Rows: 1, Sample: []source.Copies{{Key: columns.TextKey("a\"b"), Copies: 2}}},
-			Unreadable: []source.Unreadable{{Range: columns.Range{After: &mid, UpTo: &high}, Rows: 1}},
+		Findings: model.Findings{
+			Duplicates: model.Duplicates{Keys: 1, Rows: 1, Sample: []model.Copies{{Key: model.TextKey("a\"b"), Copies: 2}}},
+			Unreadable: []model.Unreadable{{Range: model.Range{After: &mid, UpTo: &high}, Rows: 1}},
 		},
 	}
 }
@@ -267,7 +266,7 @@ func TestReadRefuses(t *testing.T) {
 
 // What was described is the collection that it was, but for the id that its server gave it.
 func TestDescribeAndBack(t *testing.T) {
-	for name, want := range map[string]*milvus.Collection{
+	for name, want := range map[string]*model.Collection{
 		"full": collection(),
 		"bare": {Name: "bare", Schema: &schemapb.CollectionSchema{Fields: fields()[:1]}},
 	} {
@@ -295,7 +294,7 @@ func TestPartName(t *testing.T) {
 	}{
 		{"_default", 0, 1, "_default/part-00000.parquet"},
 		{"_default", 0, 7, "_default/part-00000.7.parquet"},
-		{source.AllPartitions, 12, 1, "all/part-00012.parquet"},
+		{model.AllPartitions, 12, 1, "all/part-00012.parquet"},
 		{"p", 123456, 0, "p/part-123456.parquet"},
 	} {
 		if got := PartName(test.partition, test.n, test.epoch); got != test.want || !IsPart(got) {
@@ -311,7 +310,7 @@ func TestPartName(t *testing.T) {
 
 func TestReadPart(t *testing.T) {
 	sink, ctx := local(t), t.Context()
-	m := &Manifest{Job: "books", Collection: Describe(&milvus.Collection{Schema: &schemapb.CollectionSchema{Fields: fields()[:1]}})}
+	m := &Manifest{Job: "books", Collection: Describe(&model.Collection{Schema: &schemapb.CollectionSchema{Fields: fields()[:1]}})}
 	layout, err := columns.NewLayout(m.Collection.Schema.CollectionSchema)
 	if err != nil {
 		t.Fatal(err)
@@ -334,12 +333,12 @@ func TestReadPart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var keys []columns.Key
+	var keys []model.Key
 	read := func(rec arrow.Record) error { keys = append(keys, layout.Keys(rec)...); return nil }
 	if err := m.ReadPart(ctx, sink, p, read); err != nil {
 		t.Fatal(err)
 	}
-	if want := []columns.Key{columns.IntKey(3), columns.IntKey(1), columns.IntKey(2)}; !reflect.DeepEqual(keys, want) {
+	if want := []model.Key{model.IntKey(3), model.IntKey(1), model.IntKey(2)}; !reflect.DeepEqual(keys, want) {
 		t.Errorf("keys %v, want %v", keys, want)
 	}
 	if err := m.ReadPart(ctx, sink, Part{Object: PartName("p", 1, 1)}, read); !errors.Is(err, sinks.ErrNotExist) {
@@ -376,10 +375,10 @@ func FuzzParse(f *testing.F) {
 		if layout, err := columns.NewLayout(m.Collection.Schema.CollectionSchema); err == nil {
 			layout.FixedRowBytes()
 			for _, p := range m.Parts {
-				columns.KeyOf(m.Collection.Schema.CollectionSchema).Within(p.Range)
+				milvus.KeyOf(m.Collection.Schema.CollectionSchema).Within(p.Range)
 			}
 		}
-		if c := m.Collection.Milvus(); milvus.PrimaryKey(c.Schema) == nil {
+		if c := m.Collection.Milvus(); model.PrimaryKey(c.Schema) == nil {
 			t.Error("a collection without a primary key")
 		}
 	})

@@ -1,6 +1,7 @@
 package milvus
 
 import (
+	"migrate/internal/model"
 	"regexp"
 	"slices"
 	"strconv"
@@ -18,9 +19,9 @@ var carried = []schemapb.DataType{
 
 var versionPattern = regexp.MustCompile(`(\d+)\.(\d+)(?:\.(\d+))?`)
 
-func capabilitiesOf(text string) Capabilities {
+func capabilitiesOf(text string) model.Capabilities {
 	v := parseVersion(text)
-	can := Capabilities{
+	can := model.Capabilities{
 		Types:            carried,
 		GRPCImport:       v.in(2, 3),
 		RESTImport:       !v.before(2, 4, 0),

@@ -11,11 +11,12 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
 
 	"migrate/internal/clock"
+	"migrate/internal/model"
 )
 
 // Describe asks for everything about a collection but its rows. ErrNotFound where there is none of that name, ErrAlias where it is
 // an alias: what is done to a collection has to name it.
-func (s *Server) Describe(ctx context.Context, name string) (*Collection, error) {
+func (s *Server) Describe(ctx context.Context, name string) (*model.Collection, error) {
 	resp, err := s.svc.DescribeCollection(ctx, &milvuspb.DescribeCollectionRequest{DbName: s.database, CollectionName: name})
 	if errors.Is(err, ErrNotFound) {
 		return nil, fmt.Errorf("collection %q on %s: %w", name, s.Address, ErrNotFound)
@@ -26,7 +27,7 @@ func (s *Server) Describe(ctx context.Context, name string) (*Collection, error)
 	if named := resp.GetSchema().GetName(); named != "" && named != name {
 		return nil, fmt.Errorf("%q on %s %w of collection %q", name, s.Address, ErrAlias, named)
 	}
-	c := &Collection{
+	c := &model.Collection{
 		ID: resp.GetCollectionID(), Name: name, Database: s.database, Schema: resp.GetSchema(), Shards: resp.GetShardsNum(),
 		ConsistencyLevel: resp.GetConsistencyLevel(), Properties: resp.GetProperties(), Aliases: resp.GetAliases(),
 	}
@@ -49,14 +50,14 @@ func (s *Server) partitions(ctx context.Context, name string) ([]string, error) 
 }
 
 // Indexes are those of a collection.
-func (s *Server) Indexes(ctx context.Context, name string) ([]Index, error) {
+func (s *Server) Indexes(ctx context.Context, name string) ([]model.Index, error) {
 	descriptions, err := s.describeIndexes(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	indexes := make([]Index, len(descriptions))
+	indexes := make([]model.Index, len(descriptions))
 	for i, d := range descriptions {
-		indexes[i] = Index{Name: d.GetIndexName(), Field: d.GetFieldName(), Params: d.GetParams()}
+		indexes[i] = model.Index{Name: d.GetIndexName(), Field: d.GetFieldName(), Params: d.GetParams()}
 	}
 	return indexes, nil
 }

@@ -3,6 +3,7 @@ package milvus
 import (
 	"context"
 	"fmt"
+	"migrate/internal/model"
 	"slices"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
@@ -12,7 +13,7 @@ import (
 
 // Create makes a collection as c describes it, with its partitions and without indexes. Types that the server does not
 // know are refused here: a server may accept such a collection, and abort when it is loaded.
-func (s *Server) Create(ctx context.Context, c *Collection) error {
+func (s *Server) Create(ctx context.Context, c *model.Collection) error {
 	if fields := s.Capabilities().Unsupported(c.Schema); len(fields) > 0 {
 		return fmt.Errorf("creating collection %q on %s: the server can't take the types of %v", c.Name, s.Address, fields)
 	}
@@ -24,7 +25,7 @@ func (s *Server) Create(ctx context.Context, c *Collection) error {
 		DbName: s.database, CollectionName: c.Name, Schema: schema, ShardsNum: c.Shards,
 		ConsistencyLevel: c.ConsistencyLevel, Properties: c.Properties,
 	}
-	if PartitionKey(c.Schema) {
+	if model.PartitionKey(c.Schema) {
 		req.NumPartitions = int64(len(c.Partitions))
 	}
 	if _, err := s.svc.CreateCollection(ctx, req); err != nil {
@@ -34,8 +35,8 @@ func (s *Server) Create(ctx context.Context, c *Collection) error {
 }
 
 // CreatePartitions adds the partitions of c that the server lacks.
-func (s *Server) CreatePartitions(ctx context.Context, c *Collection) error {
-	if PartitionKey(c.Schema) {
+func (s *Server) CreatePartitions(ctx context.Context, c *model.Collection) error {
+	if model.PartitionKey(c.Schema) {
 		return nil
 	}
 	have, err := s.partitions(ctx, c.Name)
@@ -55,8 +56,8 @@ func (s *Server) CreatePartitions(ctx context.Context, c *Collection) error {
 }
 
 // creatable is the schema without what only the server may set.
-func creatable(c *Collection) *schemapb.CollectionSchema {
-	schema := CloneSchema(c.Schema)
+func creatable(c *model.Collection) *schemapb.CollectionSchema {
+	schema := model.CloneSchema(c.Schema)
 	schema.Name = c.Name
 	schema.Fields = slices.DeleteFunc(schema.Fields, (*schemapb.FieldSchema).GetIsDynamic)
 	for _, f := range schema.Fields {

@@ -3,6 +3,7 @@ package milvus
 import (
 	"context"
 	"log/slog"
+	"migrate/internal/model"
 	"path"
 	"sync"
 	"sync/atomic"
@@ -24,7 +25,7 @@ type identity struct {
 // said is one answer.
 type said struct {
 	version string
-	can     Capabilities
+	can     model.Capabilities
 	over    int64 // the number of the connection
 }
 
@@ -32,7 +33,7 @@ type said struct {
 func (i *identity) Version() string { return i.said.Load().version }
 
 // Capabilities is what a server of that version can do.
-func (i *identity) Capabilities() Capabilities { return i.said.Load().can }
+func (i *identity) Capabilities() model.Capabilities { return i.said.Load().can }
 
 func (i *identity) ask(ctx context.Context, svc milvuspb.MilvusServiceClient) error {
 	over := i.connections.made.Load()

@@ -9,10 +9,11 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
 
 	"migrate/internal/clock"
+	"migrate/internal/model"
 )
 
 // CreateIndex makes one index of a collection. It is no error if the same one is there.
-func (s *Server) CreateIndex(ctx context.Context, collection string, idx Index) error {
+func (s *Server) CreateIndex(ctx context.Context, collection string, idx model.Index) error {
 	req := &milvuspb.CreateIndexRequest{
 		DbName: s.database, CollectionName: collection, FieldName: idx.Field, IndexName: idx.Name, ExtraParams: idx.Params,
 	}

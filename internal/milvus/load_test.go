@@ -3,6 +3,7 @@ package milvus
 import (
 	"context"
 	"errors"
+	"migrate/internal/model"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -58,7 +59,7 @@ func (l *loader) GetLoadingProgress(context.Context, *milvuspb.GetLoadingProgres
 func (l *loader) ShowPartitions(context.Context, *milvuspb.ShowPartitionsRequest, ...grpc.CallOption) (
 	*milvuspb.ShowPartitionsResponse, error,
 ) {
-	return &milvuspb.ShowPartitionsResponse{PartitionNames: []string{DefaultPartition}}, nil
+	return &milvuspb.ShowPartitionsResponse{PartitionNames: []string{model.DefaultPartition}}, nil
 }
 
 // TestLoad leaves a loaded collection alone, and waits for any other no longer than there is hope.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"migrate/internal/model"
 	"strconv"
 	"strings"
 
@@ -34,7 +35,7 @@ func (s *Server) Room(ctx context.Context) (Room, error) {
 	if err != nil {
 		return room, nil // of before 2.4: it has no such call
 	}
-	properties := toMap(db.GetProperties())
+	properties := model.ToMap(db.GetProperties())
 	megabytes, _ := strconv.ParseFloat(properties["database.diskQuota.mb"], 64)
 	room.DiskQuota = int64(megabytes * (1 << 20))
 	room.Collections, _ = strconv.Atoi(properties["database.max.collections"])

@@ -1,6 +1,7 @@
 package milvus
 
 import (
+	"migrate/internal/model"
 	"slices"
 	"testing"
 
@@ -66,18 +67,18 @@ func TestUnsupported(t *testing.T) {
 
 func TestWhatASchemaSays(t *testing.T) {
 	schema := books()
-	if PrimaryKey(schema).GetName() != "id" || PrimaryKey(&schemapb.CollectionSchema{}) != nil {
-		t.Errorf("primary keys %v and %v", PrimaryKey(schema), PrimaryKey(&schemapb.CollectionSchema{}))
+	if model.PrimaryKey(schema).GetName() != "id" || model.PrimaryKey(&schemapb.CollectionSchema{}) != nil {
+		t.Errorf("primary keys %v and %v", model.PrimaryKey(schema), model.PrimaryKey(&schemapb.CollectionSchema{}))
 	}
-	if AutoID(schema) || PartitionKey(schema) {
-		t.Errorf("auto id %t, partition key %t; want neither", AutoID(schema), PartitionKey(schema))
+	if model.AutoID(schema) || model.PartitionKey(schema) {
+		t.Errorf("auto id %t, partition key %t; want neither", model.AutoID(schema), model.PartitionKey(schema))
 	}
-	clone := CloneSchema(schema)
+	clone := model.CloneSchema(schema)
 	clone.Fields[0].AutoID, clone.Fields[1].IsPartitionKey = true, true
-	if !AutoID(clone) || !PartitionKey(clone) || AutoID(schema) || PartitionKey(schema) {
+	if !model.AutoID(clone) || !model.PartitionKey(clone) || model.AutoID(schema) || model.PartitionKey(schema) {
 		t.Error("a clone can't be changed for itself")
 	}
-	if got := TypeParam(schema.Fields[2], "dim") + TypeParam(schema.Fields[0], "dim"); got != "8" {
+	if got := model.TypeParam(schema.Fields[2], "dim") + model.TypeParam(schema.Fields[0], "dim"); got != "8" {
 		t.Errorf("dimensions %s, want 8 and none", got)
 	}
 }

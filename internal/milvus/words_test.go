@@ -2,6 +2,7 @@ package milvus
 
 import (
 	"errors"
+	"migrate/internal/model"
 	"testing"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
@@ -31,7 +32,7 @@ func TestReservedWords(t *testing.T) {
 				"v2.3.5-lite": c.from2_3, "v2.4.15": c.from2_4, "v2.5.10": c.from2_4, "v2.6.2": c.from2_6, "v3.0.2": c.from2_6,
 			} {
 				can := capabilitiesOf(version)
-				if err := can.CheckKey(schema); errors.Is(err, ErrReserved) != refused || (err != nil) != refused || can.CanFilter(word) == refused {
+				if err := can.CheckKey(schema); errors.Is(err, model.ErrReserved) != refused || (err != nil) != refused || can.CanFilter(word) == refused {
 					t.Errorf("%s, key %q: %v, to be refused: %t", version, word, err, refused)
 				}
 			}

@@ -17,7 +17,8 @@ import (
 	"github.com/apache/arrow/go/v15/parquet/file"
 	"pgregory.net/rapid"
 
-	"migrate/internal/checksum"
+	"migrate/internal/columns"
+	"migrate/internal/model"
 )
 
 // everything has a column of each type that a part may have.
@@ -112,14 +113,14 @@ func writeTo(out io.Writer, schema *arrow.Schema, batches ...arrow.Record) (*Wri
 }
 
 // read sums a part up.
-func read(ctx context.Context, data []byte, sha256 string, schema *arrow.Schema) (checksum.Sum, error) {
-	var sum checksum.Sum
+func read(ctx context.Context, data []byte, sha256 string, schema *arrow.Schema) (model.Sum, error) {
+	var sum model.Sum
 	err := Read(ctx, bytes.NewReader(data), sha256, schema, func(rec arrow.Record) error { return add(&sum, rec) })
 	return sum, err
 }
 
-func add(sum *checksum.Sum, rec arrow.Record) error {
-	hashes, err := checksum.Rows(rec)
+func add(sum *model.Sum, rec arrow.Record) error {
+	hashes, err := columns.Hash(rec)
 	sum.AddRows(hashes)
 	return err
 }
@@ -139,7 +140,7 @@ func TestWriteThenRead(t *testing.T) {
 
 // wantBack writes batches and reads the same rows, and has the writer know the bytes' checksum.
 func wantBack(t rapid.TB, schema *arrow.Schema, batches []arrow.Record) {
-	var want checksum.Sum
+	var want model.Sum
 	for _, rec := range batches {
 		if err := add(&want, rec); err != nil {
 			t.Fatal(err)

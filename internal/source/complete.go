@@ -10,8 +10,8 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"migrate/internal/clock"
-	"migrate/internal/columns"
 	"migrate/internal/milvus"
+	"migrate/internal/model"
 )
 
 // A server may leave rows out of an answer, and it counts each row of a key of which it returns one. Both make a page differ from
@@ -27,7 +27,7 @@ const (
 )
 
 // nameable is how many of some keys, the first ones, a filter may name: one at least.
-func nameable(keys []columns.Key) int {
+func nameable(keys []model.Key) int {
 	bytes := 0
 	for i, k := range keys {
 		if bytes += len(k.Text) + len(", "); i == mostNamed || bytes > namedBytes && i > 0 {
@@ -82,12 +82,12 @@ func (p *reading) complete(ctx context.Context, page Counted, read []arrow.Recor
 
 // gap is a range and those of its keys that were seen, beside which the server counts further rows.
 type gap struct {
-	Counted               // the rows that were not seen
-	seen    []columns.Key // in ascending order
+	Counted             // the rows that were not seen
+	seen    []model.Key // in ascending order
 }
 
 // filter lets the rows of a range through that have none of the keys.
-func (r *Reader) filter(rng columns.Range, seen []columns.Key) string {
+func (r *Reader) filter(rng model.Range, seen []model.Key) string {
 	if len(seen) == 0 {
 		return r.key.Within(rng)
 	}
@@ -95,7 +95,7 @@ func (r *Reader) filter(rng columns.Range, seen []columns.Key) string {
 }
 
 // leftOut cuts a range along the keys that were seen, and returns the pieces that have rows with other keys.
-func (p *reading) leftOut(ctx context.Context, rng columns.Range, seen []columns.Key) ([]gap, error) {
+func (p *reading) leftOut(ctx context.Context, rng model.Range, seen []model.Key) ([]gap, error) {
 	var gaps []gap
 	for g := range pieces(rng, seen) {
 		n, err := p.CountWhere(ctx, p.partition, p.filter(g.Range, g.seen))
@@ -110,11 +110,11 @@ func (p *reading) leftOut(ctx context.Context, rng columns.Range, seen []columns
 }
 
 // pieces cuts a range after every so many of the keys seen in it.
-func pieces(rng columns.Range, seen []columns.Key) func(yield func(gap) bool) {
+func pieces(rng model.Range, seen []model.Key) func(yield func(gap) bool) {
 	return func(yield func(gap) bool) {
 		for n := nameable(seen); n < len(seen); n = nameable(seen) {
 			upTo := seen[n-1]
-			if !yield(gap{Counted{Range: columns.Range{After: rng.After, UpTo: &upTo}}, seen[:n]}) {
+			if !yield(gap{Counted{Range: model.Range{After: rng.After, UpTo: &upTo}}, seen[:n]}) {
 				return
 			}
 			rng.After, seen = &upTo, seen[n:]
@@ -124,8 +124,8 @@ func pieces(rng columns.Range, seen []columns.Key) func(yield func(gap) bool) {
 }
 
 // fetchGaps asks for the rows that were left out, hands them on, and returns their keys.
-func (p *reading) fetchGaps(ctx context.Context, gaps []gap) ([]columns.Key, error) {
-	var found []columns.Key
+func (p *reading) fetchGaps(ctx context.Context, gaps []gap) ([]model.Key, error) {
+	var found []model.Key
 	for _, g := range gaps {
 		rec, err := p.fetchSome(ctx, g)
 		if err != nil {
@@ -150,20 +150,20 @@ func (p *reading) fetchSome(ctx context.Context, g gap) (arrow.Record, error) {
 }
 
 // sortedKeys are the keys of some batches, with memory of their own, in ascending order.
-func (p *reading) sortedKeys(read []arrow.Record) []columns.Key {
-	keys := make([]columns.Key, 0, rowsOf(read))
+func (p *reading) sortedKeys(read []arrow.Record) []model.Key {
+	keys := make([]model.Key, 0, rowsOf(read))
 	for _, rec := range read {
 		for _, k := range p.Layout.Keys(rec) {
 			keys = append(keys, k.Clone())
 		}
 	}
-	slices.SortFunc(keys, columns.Key.Compare)
+	slices.SortFunc(keys, model.Key.Compare)
 	return keys
 }
 
-func merge(seen, found []columns.Key) []columns.Key {
+func merge(seen, found []model.Key) []model.Key {
 	seen = append(seen, found...)
-	slices.SortFunc(seen, columns.Key.Compare)
+	slices.SortFunc(seen, model.Key.Compare)
 	return slices.Compact(seen)
 }
 
@@ -184,7 +184,7 @@ func (p *reading) noteUnreadable(ctx context.Context, left []gap) (rows int64, e
 		if g, err = p.narrowed(ctx, g); err != nil {
 			return 0, err
 		}
-		p.found.Unreadable = append(p.found.Unreadable, Unreadable{g.Range, g.Rows})
+		p.found.Unreadable = append(p.found.Unreadable, model.Unreadable{Range: g.Range, Rows: g.Rows})
 		rows += g.Rows
 	}
 	if len(p.found.Unreadable) > mostUnreadable {
@@ -197,15 +197,15 @@ func (p *reading) noteUnreadable(ctx context.Context, left []gap) (rows int64, e
 // is known for it.
 func (p *reading) narrowed(ctx context.Context, g gap) (gap, error) {
 	if p.Layout.IntKey() && g.UpTo == nil {
-		n, err := p.Count(ctx, p.partition, never())
+		n, err := p.Count(ctx, p.partition, model.Never())
 		if err != nil || n == g.Rows {
-			g.Range = never()
+			g.Range = model.Never()
 			return g, err
 		}
 	}
 	for len(g.seen) > 0 {
 		mid := g.seen[len(g.seen)/2]
-		below := gap{Counted{Range: columns.Range{After: g.After, UpTo: &mid}}, g.seen[:len(g.seen)/2+1]}
+		below := gap{Counted{Range: model.Range{After: g.After, UpTo: &mid}}, g.seen[:len(g.seen)/2+1]}
 		n, err := p.CountWhere(ctx, p.partition, p.filter(below.Range, below.seen))
 		if err != nil {
 			return gap{}, err
@@ -223,12 +223,12 @@ func (p *reading) narrowed(ctx context.Context, g gap) (gap, error) {
 }
 
 // noteDuplicates notes the keys of a page of which there are several rows, where it counts more than are explained.
-func (p *reading) noteDuplicates(ctx context.Context, page Counted, explained int64, seen []columns.Key) error {
+func (p *reading) noteDuplicates(ctx context.Context, page Counted, explained int64, seen []model.Key) error {
 	now, err := p.Count(ctx, p.partition, page.Range)
 	if err != nil || max(page.Rows, now) <= explained {
 		return err
 	}
-	found, err := p.Duplicates(ctx, p.partition, seen, Sampled-len(p.found.Duplicates.Sample))
+	found, err := p.Duplicates(ctx, p.partition, seen, model.Sampled-len(p.found.Duplicates.Sample))
 	p.found.Duplicates.Add(found)
 	return err
 }

@@ -5,7 +5,7 @@ import (
 	"math"
 
 	"migrate/internal/clock"
-	"migrate/internal/columns"
+	"migrate/internal/model"
 )
 
 // MostAsked is how many duplicate keys are told one by one where each has to be known, at the price of a count or two.
@@ -14,15 +14,15 @@ const MostAsked = 10_000
 // Duplicates finds those of some keys, in ascending order, that have more than one row. It names so many of them at most, each
 // for the price of a few counts: of the others it says how many rows there are, and how many keys at most. An upsert under
 // way, which for a moment counts twice, is none.
-func (r *Reader) Duplicates(ctx context.Context, partition string, keys []columns.Key, name int) (Duplicates, error) {
+func (r *Reader) Duplicates(ctx context.Context, partition string, keys []model.Key, name int) (model.Duplicates, error) {
 	d := duplicates{Reader: r, partition: partition, name: name}
 	blocks, err := d.blocks(ctx, keys)
 	if err != nil {
-		return Duplicates{}, err
+		return model.Duplicates{}, err
 	}
 	for _, b := range blocks {
 		if err := d.look(ctx, b); err != nil {
-			return Duplicates{}, err
+			return model.Duplicates{}, err
 		}
 	}
 	return d.found, nil
@@ -33,17 +33,17 @@ type duplicates struct {
 	*Reader
 	partition string
 	name      int
-	found     Duplicates
+	found     model.Duplicates
 }
 
 // block is some keys, and the rows that they have beyond one of each.
 type block struct {
-	keys    []columns.Key
+	keys    []model.Key
 	surplus int64
 }
 
 // blocks are those that have a surplus, twice in a row unless all reads see one instant.
-func (d *duplicates) blocks(ctx context.Context, keys []columns.Key) ([]block, error) {
+func (d *duplicates) blocks(ctx context.Context, keys []model.Key) ([]block, error) {
 	all := make([]block, 0, len(keys)/mostNamed+1)
 	for len(keys) > 0 {
 		n := nameable(keys)
@@ -82,7 +82,7 @@ func (d *duplicates) look(ctx context.Context, b block) error {
 	case n == 1:
 		d.found.Keys++
 		d.found.Rows += b.surplus
-		d.found.Sample = append(d.found.Sample, Copies{b.keys[0], b.surplus + 1})
+		d.found.Sample = append(d.found.Sample, model.Copies{Key: b.keys[0], Copies: b.surplus + 1})
 		return nil
 	case len(d.found.Sample) >= d.name:
 		d.found.Keys += min(b.surplus, n)

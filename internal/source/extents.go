@@ -4,7 +4,7 @@ import (
 	"maps"
 	"sync"
 
-	"migrate/internal/columns"
+	"migrate/internal/model"
 )
 
 // Extent bounds the integer keys that a partition had when it was cut.
@@ -29,7 +29,7 @@ func (e *extents) keep(partition string, x Extent) {
 }
 
 // within bounds a range by the extent of its partition; false where that is not known, or leaves nothing to cut.
-func (e *extents) within(partition string, rng columns.Range) (lo, hi int64, known bool) {
+func (e *extents) within(partition string, rng model.Range) (lo, hi int64, known bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	x, known := e.known[partition]

@@ -9,14 +9,15 @@ import (
 
 	"migrate/internal/clock"
 	"migrate/internal/columns"
+	"migrate/internal/model"
 )
 
 // Found is what a server has of some keys: one row of each.
 type Found struct {
 	Record arrow.Record
 	Data   []*schemapb.FieldData // the same rows as the protocol has them
-	Absent []columns.Key         // of those that were asked for: the server neither returns nor counts them
-	Hidden []columns.Key         // of those that were asked for: the server counts rows of them and returns none
+	Absent []model.Key           // of those that were asked for: the server neither returns nor counts them
+	Hidden []model.Key           // of those that were asked for: the server counts rows of them and returns none
 }
 
 // AsOfNow reads the same collection as it stands now.
@@ -32,7 +33,7 @@ func (r *Reader) AsOfNow(ctx context.Context) (*Reader, error) {
 
 // Lookup reads the rows of some keys, so few that one answer holds them. A server may leave some out of an answer: it is asked
 // for the others until it counts no row of them, or none comes.
-func (r *Reader) Lookup(ctx context.Context, partition string, keys []columns.Key) (Found, error) {
+func (r *Reader) Lookup(ctx context.Context, partition string, keys []model.Key) (Found, error) {
 	found, err := r.lookup(ctx, partition, keys)
 	if err != nil {
 		return found, fmt.Errorf("looking up %d keys of %q: %w", len(keys), r.Collection.Name, err)
@@ -40,7 +41,7 @@ func (r *Reader) Lookup(ctx context.Context, partition string, keys []columns.Ke
 	return found, nil
 }
 
-func (r *Reader) lookup(ctx context.Context, partition string, keys []columns.Key) (found Found, err error) {
+func (r *Reader) lookup(ctx context.Context, partition string, keys []model.Key) (found Found, err error) {
 	for idle := 0; idle < len(pauses); {
 		if err := clock.Sleep(ctx, pauses[idle]); err != nil {
 			return found, err
@@ -67,7 +68,7 @@ func (r *Reader) lookup(ctx context.Context, partition string, keys []columns.Ke
 }
 
 // tellHidden tells keys of which rows are counted from those that are absent.
-func (r *Reader) tellHidden(ctx context.Context, partition string, keys []columns.Key, found *Found) error {
+func (r *Reader) tellHidden(ctx context.Context, partition string, keys []model.Key, found *Found) error {
 	n, err := r.CountOf(ctx, partition, keys)
 	switch {
 	case err != nil:
@@ -87,7 +88,7 @@ func (r *Reader) tellHidden(ctx context.Context, partition string, keys []column
 }
 
 // CountOf is how many rows of some keys the server counts.
-func (r *Reader) CountOf(ctx context.Context, partition string, keys []columns.Key) (int64, error) {
+func (r *Reader) CountOf(ctx context.Context, partition string, keys []model.Key) (int64, error) {
 	if len(keys) == 0 {
 		return 0, nil
 	}
@@ -95,12 +96,12 @@ func (r *Reader) CountOf(ctx context.Context, partition string, keys []columns.K
 }
 
 // without are the keys that are not among others.
-func without(keys, others []columns.Key) []columns.Key {
-	there := make(map[columns.Key]bool, len(others))
+func without(keys, others []model.Key) []model.Key {
+	there := make(map[model.Key]bool, len(others))
 	for _, k := range others {
 		there[k] = true
 	}
-	var left []columns.Key
+	var left []model.Key
 	for _, k := range keys {
 		if !there[k] {
 			left = append(left, k)

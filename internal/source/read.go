@@ -10,8 +10,8 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 	"golang.org/x/sync/errgroup"
 
-	"migrate/internal/columns"
 	"migrate/internal/milvus"
+	"migrate/internal/model"
 )
 
 // ErrIncomplete: the server counts rows in a range that it does not return, and nothing explains them.
@@ -21,7 +21,7 @@ var ErrIncomplete = errors.New("the server does not return every row that it cou
 // page is proved by a count(*) of its own key range: where the two differ, the server is asked for the rows whose keys it did not
 // return, until it counts none or none comes. Of a key that is there more than once one row is handed on. An error of
 // emit ends the read and is returned as it is.
-func (r *Reader) Read(ctx context.Context, partition string, rng columns.Range, emit func(arrow.Record) error) (Findings, error) {
+func (r *Reader) Read(ctx context.Context, partition string, rng model.Range, emit func(arrow.Record) error) (model.Findings, error) {
 	p := &reading{Reader: r, partition: partition, emit: withRows(emit)}
 	read := p.readTexts
 	if r.Layout.IntKey() {
@@ -46,13 +46,13 @@ type reading struct {
 	*Reader
 	partition string
 	emit      func(arrow.Record) error
-	found     Findings
+	found     model.Findings
 	early     bool // pages were counted before the range was, and agree with it in their sum only
 	moved     bool // one of them was found to have changed since
 }
 
 // readInts cuts the range into pages, and reads one ahead of the page that is handed on.
-func (p *reading) readInts(ctx context.Context, rng columns.Range) error {
+func (p *reading) readInts(ctx context.Context, rng model.Range) error {
 	pages, err := p.pages(ctx, rng)
 	if err != nil {
 		return err
@@ -76,7 +76,7 @@ func (p *reading) readInts(ctx context.Context, rng columns.Range) error {
 
 // pages cuts a range into pieces of about a page. They are read without a limit, which costs the server half of what a
 // limit does.
-func (p *reading) pages(ctx context.Context, rng columns.Range) ([]Counted, error) {
+func (p *reading) pages(ctx context.Context, rng model.Range) ([]Counted, error) {
 	most := p.pageRows.Load()
 	total, err := p.Count(ctx, p.partition, rng)
 	if err != nil {
@@ -132,7 +132,7 @@ func (p *reading) take(ctx context.Context, got page) error {
 
 // readTexts goes forward by the last key seen, and counts afterwards. A short page is not the end: only an empty one is,
 // where the count agrees.
-func (p *reading) readTexts(ctx context.Context, rng columns.Range) error {
+func (p *reading) readTexts(ctx context.Context, rng model.Range) error {
 	for {
 		most := min(p.pageRows.Load(), mostLimit)
 		rec, err := p.fetch(ctx, p.partition, p.key.Within(rng), limited(most))
@@ -147,11 +147,11 @@ func (p *reading) readTexts(ctx context.Context, rng columns.Range) error {
 		if len(keys) == 0 {
 			return p.checkPage(ctx, rng, nil)
 		}
-		last := slices.MaxFunc(keys, columns.Key.Compare)
+		last := slices.MaxFunc(keys, model.Key.Compare)
 		if err := p.checkForward(rng, last); err != nil {
 			return err
 		}
-		page := columns.Range{After: rng.After, UpTo: &last}
+		page := model.Range{After: rng.After, UpTo: &last}
 		if err := p.checkPage(ctx, page, []arrow.Record{rec}); err != nil {
 			return err
 		}
@@ -160,7 +160,7 @@ func (p *reading) readTexts(ctx context.Context, rng columns.Range) error {
 }
 
 // checkPage hands a page on, together with what is left out of it if the count of its range does not agree.
-func (p *reading) checkPage(ctx context.Context, page columns.Range, read []arrow.Record) error {
+func (p *reading) checkPage(ctx context.Context, page model.Range, read []arrow.Record) error {
 	n, err := p.Count(ctx, p.partition, page)
 	if err != nil {
 		return err
@@ -229,24 +229,24 @@ func (r *Reader) lowerPages(most int64) {
 }
 
 // checkForward refuses an answer that leads back: a server that takes a key in a filter for another one would be asked for ever.
-func (r *Reader) checkForward(rng columns.Range, last columns.Key) error {
+func (r *Reader) checkForward(rng model.Range, last model.Key) error {
 	if rng.After == nil || last.Compare(*rng.After) > 0 {
 		return nil
 	}
 	return fmt.Errorf("reading %q: asked for keys above %s, the server answers with %s: %w", r.Collection.Name, rng.After, last, ErrIncomplete)
 }
 
-func (r *Reader) keys(data []*schemapb.FieldData) []columns.Key {
-	var keys []columns.Key
+func (r *Reader) keys(data []*schemapb.FieldData) []model.Key {
+	var keys []model.Key
 	for _, d := range data {
 		if d.GetFieldName() != r.Layout.KeyName() {
 			continue
 		}
 		for _, v := range d.GetScalars().GetLongData().GetData() {
-			keys = append(keys, columns.IntKey(v))
+			keys = append(keys, model.IntKey(v))
 		}
 		for _, v := range d.GetScalars().GetStringData().GetData() {
-			keys = append(keys, columns.TextKey(v))
+			keys = append(keys, model.TextKey(v))
 		}
 	}
 	return keys

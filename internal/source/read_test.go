@@ -11,38 +11,37 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 	"pgregory.net/rapid"
 
-	"migrate/internal/columns"
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/memory"
-	"migrate/internal/milvus"
+	"migrate/internal/model"
 	"migrate/internal/source"
 )
 
 // kind is an INT64 or a VARCHAR as the key of a collection.
 type kind struct {
 	field *schemapb.FieldSchema
-	key   func(i int) columns.Key
-	data  func(keys []columns.Key) *schemapb.FieldData
+	key   func(i int) model.Key
+	data  func(keys []model.Key) *schemapb.FieldData
 }
 
 var kinds = map[string]kind{
-	"integers": {labtest.IntKey("id"), func(i int) columns.Key { return columns.IntKey(int64(i)) }, func(keys []columns.Key) *schemapb.FieldData {
+	"integers": {labtest.IntKey("id"), func(i int) model.Key { return model.IntKey(int64(i)) }, func(keys []model.Key) *schemapb.FieldData {
 		return labtest.Column(labtest.IntKey("id"), labtest.Each(len(keys), func(i int) int64 { return keys[i].Int }))
 	}},
-	"texts": {labtest.TextKey("id"), func(i int) columns.Key { return columns.TextKey(fmt.Sprintf("k%06d \"x\"", i)) }, func(keys []columns.Key) *schemapb.FieldData {
+	"texts": {labtest.TextKey("id"), func(i int) model.Key { return model.TextKey(fmt.Sprintf("k%06d \"x\"", i)) }, func(keys []model.Key) *schemapb.FieldData {
 		return labtest.Column(labtest.TextKey("id"), labtest.Each(len(keys), func(i int) string { return keys[i].Text }))
 	}},
 }
 
-func (k kind) keys(from, to int) []columns.Key {
-	return labtest.Each(to-from, func(i int) columns.Key { return k.key(from + i) })
+func (k kind) keys(from, to int) []model.Key {
+	return labtest.Each(to-from, func(i int) model.Key { return k.key(from + i) })
 }
 
-func (k kind) rows(keys []columns.Key) labtest.Rows {
+func (k kind) rows(keys []model.Key) labtest.Rows {
 	return labtest.Rows{N: len(keys), Columns: []*schemapb.FieldData{k.data(keys), labtest.Vectors("v", 2, len(keys), 1)}}
 }
 
-func (k kind) collection() *milvus.Collection {
+func (k kind) collection() *model.Collection {
 	return labtest.Collection(labtest.Schema(k.field, labtest.Vector("v", schemapb.DataType_FloatVector, 2)))
 }
 
@@ -57,10 +56,10 @@ func open(t testing.TB, s *memory.Server, name string) *source.Reader {
 }
 
 // read reads a range, and returns its keys in order.
-func read(t testing.TB, r *source.Reader, rng columns.Range) ([]columns.Key, source.Findings) {
+func read(t testing.TB, r *source.Reader, rng model.Range) ([]model.Key, model.Findings) {
 	t.Helper()
-	var keys []columns.Key
-	found, err := r.Read(t.Context(), source.AllPartitions, rng, func(rec arrow.Record) error {
+	var keys []model.Key
+	found, err := r.Read(t.Context(), model.AllPartitions, rng, func(rec arrow.Record) error {
 		for _, k := range r.Layout.Keys(rec) {
 			keys = append(keys, k.Clone())
 		}
@@ -69,7 +68,7 @@ func read(t testing.TB, r *source.Reader, rng columns.Range) ([]columns.Key, sou
 	if err != nil {
 		t.Fatal(err)
 	}
-	slices.SortFunc(keys, columns.Key.Compare)
+	slices.SortFunc(keys, model.Key.Compare)
 	return keys, found
 }
 
@@ -88,7 +87,7 @@ func TestShortPages(t *testing.T) {
 				t.Fatal("no snapshot")
 			}
 			s.Asked()
-			keys, found := read(t, r, columns.Range{})
+			keys, found := read(t, r, model.Range{})
 			want := slices.Concat(k.keys(0, 3010), k.keys(5000, 5100))
 			if !slices.Equal(keys, want) || found.Duplicates.Rows != 0 || len(found.Unreadable) > 0 {
 				t.Errorf("%d rows of %d, %+v", len(keys), len(want), found)
@@ -108,10 +107,10 @@ func TestSealedOnly(t *testing.T) {
 	s.Sealed(t, c.Name, k.rows(k.keys(0, 100)))
 	s.Growing(t, c.Name, k.rows(k.keys(100, 120)))
 	r := open(t, s, c.Name).KeysOnly()
-	if keys, _ := read(t, r, columns.Range{}); len(keys) != 120 {
+	if keys, _ := read(t, r, model.Range{}); len(keys) != 120 {
 		t.Errorf("%d rows of all segments", len(keys))
 	}
-	if keys, _ := read(t, r.Sealed(), columns.Range{}); len(keys) != 100 {
+	if keys, _ := read(t, r.Sealed(), model.Range{}); len(keys) != 100 {
 		t.Errorf("%d rows of sealed segments", len(keys))
 	}
 }
@@ -128,12 +127,12 @@ func TestDuplicateKeys(t *testing.T) {
 				s.Growing(t, c.Name, k.rows(k.keys(300, 1400)))
 				r := open(t, s, c.Name)
 				s.Asked()
-				keys, found := read(t, r, columns.Range{})
+				keys, found := read(t, r, model.Range{})
 				if !slices.Equal(keys, k.keys(0, 2000)) || len(found.Unreadable) > 0 {
 					t.Errorf("%d rows of 2,000, unreadable %v", len(keys), found.Unreadable)
 				}
 				d := found.Duplicates
-				if d.Rows != 1100 || d.Keys < 1100 || len(d.Sample) != source.Sampled || d.Sample[0] != (source.Copies{Key: k.key(300), Copies: 2}) {
+				if d.Rows != 1100 || d.Keys < 1100 || len(d.Sample) != model.Sampled || d.Sample[0] != (model.Copies{Key: k.key(300), Copies: 2}) {
 					t.Errorf("duplicates: %+v", d)
 				}
 				if rows, counts := s.Asked(); rows > 6 || counts > 50 {
@@ -151,13 +150,13 @@ func TestReadIsWhole(t *testing.T) {
 		s, c := memory.Start(t, rapid.SampledFrom([]string{"v2.3.5", "v2.5.10", "v2.6.1"}).Draw(rt, "version")), k.collection()
 		s.LeavesOut = rapid.Bool().Draw(rt, "leaves out")
 		s.Add(t, c)
-		copies := map[columns.Key]int64{}
+		copies := map[model.Key]int64{}
 		for range rapid.IntRange(1, 4).Draw(rt, "segments") {
 			insert := s.Sealed
 			if rapid.Bool().Draw(rt, "growing") {
 				insert = s.Growing
 			}
-			var keys []columns.Key
+			var keys []model.Key
 			for _, i := range rapid.SliceOfN(rapid.IntRange(0, 60), 1, 40).Draw(rt, "keys") {
 				keys = append(keys, k.key(i))
 				copies[k.key(i)]++
@@ -165,9 +164,9 @@ func TestReadIsWhole(t *testing.T) {
 			insert(t, c.Name, k.rows(keys))
 		}
 		if rapid.Bool().Draw(rt, "hidden") {
-			s.Hide = []columns.Key{k.key(30)}
+			s.Hide = []model.Key{k.key(30)}
 		}
-		var want []columns.Key
+		var want []model.Key
 		var surplus, hidden int64
 		for key, n := range copies {
 			if slices.Contains(s.Hide, key) {
@@ -177,8 +176,8 @@ func TestReadIsWhole(t *testing.T) {
 			want = append(want, key)
 			surplus += n - 1
 		}
-		slices.SortFunc(want, columns.Key.Compare)
-		keys, found := read(t, open(t, s, c.Name), columns.Range{})
+		slices.SortFunc(want, model.Key.Compare)
+		keys, found := read(t, open(t, s, c.Name), model.Range{})
 		if !slices.Equal(keys, want) {
 			rt.Errorf("read %v, want %v", keys, want)
 		}
@@ -199,10 +198,10 @@ func TestUnreadable(t *testing.T) {
 	s, c := memory.Start(t, "v2.3.5"), k.collection()
 	s.Add(t, c)
 	s.Sealed(t, c.Name, k.rows(k.keys(0, 100)))
-	s.Hide = []columns.Key{k.key(42)}
-	keys, found := read(t, open(t, s, c.Name), columns.Range{})
+	s.Hide = []model.Key{k.key(42)}
+	keys, found := read(t, open(t, s, c.Name), model.Range{})
 	after, upTo := k.key(41), k.key(43)
-	want := source.Unreadable{Range: columns.Range{After: &after, UpTo: &upTo}, Rows: 1}
+	want := model.Unreadable{Range: model.Range{After: &after, UpTo: &upTo}, Rows: 1}
 	if len(keys) != 99 || len(found.Unreadable) != 1 || !found.Unreadable[0].Equal(want.Range) || found.Unreadable[0].Rows != 1 {
 		t.Errorf("%d rows, unreadable: %+v", len(keys), found.Unreadable)
 	}
@@ -217,21 +216,21 @@ func TestLookup(t *testing.T) {
 		s.Add(t, c)
 		s.Sealed(t, c.Name, k.rows(k.keys(0, 500)))
 		s.Growing(t, c.Name, k.rows(slices.Concat(k.keys(100, 110), k.keys(600, 610))))
-		s.Hide = []columns.Key{k.key(499)}
+		s.Hide = []model.Key{k.key(499)}
 		r := open(t, s, c.Name)
-		found, err := r.Lookup(t.Context(), source.AllPartitions, k.keys(90, 120))
+		found, err := r.Lookup(t.Context(), model.AllPartitions, k.keys(90, 120))
 		if err != nil || found.Record.NumRows() != 30 || len(found.Absent) > 0 {
 			t.Fatalf("%s: %v, %v", version, found, err)
 		}
-		found, err = r.Lookup(t.Context(), source.AllPartitions, k.keys(480, 520)[:19])
+		found, err = r.Lookup(t.Context(), model.AllPartitions, k.keys(480, 520)[:19])
 		if err != nil || found.Record.NumRows() != 19 {
 			t.Errorf("%s: %v, %v", version, found, err)
 		}
-		found, err = r.Lookup(t.Context(), source.AllPartitions, k.keys(590, 620))
+		found, err = r.Lookup(t.Context(), model.AllPartitions, k.keys(590, 620))
 		if err != nil || found.Record.NumRows() != 10 || !slices.Equal(found.Absent, slices.Concat(k.keys(590, 600), k.keys(610, 620))) {
 			t.Errorf("%s: %v, %v", version, found, err)
 		}
-		found, err = r.Lookup(t.Context(), source.AllPartitions, k.keys(498, 502))
+		found, err = r.Lookup(t.Context(), model.AllPartitions, k.keys(498, 502))
 		if err != nil || !slices.Equal(found.Hidden, k.keys(499, 500)) || !slices.Equal(found.Absent, k.keys(500, 502)) {
 			t.Errorf("%s: a key that is counted and never returned: %+v, %v", version, found, err)
 		}
@@ -247,13 +246,13 @@ func TestThrottle(t *testing.T) {
 	r := open(t, s, c.Name)
 	r.Throttle(200) // and so many at once in the beginning
 	began := time.Now()
-	if keys, _ := read(t, r.KeysOnly(), columns.Range{}); len(keys) != 300 || time.Since(began) < 400*time.Millisecond {
+	if keys, _ := read(t, r.KeysOnly(), model.Range{}); len(keys) != 300 || time.Since(began) < 400*time.Millisecond {
 		t.Errorf("%d rows in %v at 200 rows/s", len(keys), time.Since(began))
 	}
 	r.Throttle(1)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if _, err := r.Read(ctx, source.AllPartitions, columns.Range{}, func(arrow.Record) error { return nil }); err == nil {
+	if _, err := r.Read(ctx, model.AllPartitions, model.Range{}, func(arrow.Record) error { return nil }); err == nil {
 		t.Error("300 rows at once at 1 row/s")
 	}
 }

@@ -21,16 +21,17 @@ import (
 
 	"migrate/internal/columns"
 	"migrate/internal/milvus"
+	"migrate/internal/model"
 )
 
 // Reader reads one collection. It is safe for use by several goroutines: each read holds two pages of about pageBytes in
 // memory (as the protocol has them, and as Arrow, which shares their numbers and vectors).
 type Reader struct {
-	Collection *milvus.Collection
+	Collection *model.Collection
 	Layout     *columns.Layout
 	RowBytes   float64 // of a row on the wire, from a sample of the first rows
 
-	key      columns.KeyField
+	key      milvus.KeyField
 	server   *milvus.Server
 	extents  *extents
 	ahead    *pagesAhead
@@ -50,7 +51,7 @@ const (
 
 // Open prepares to read a loaded collection as it stands now. ErrNotLoaded where it is not loaded as a whole, and ErrNoIndex where
 // it can't be: unless it has no row, which is known without a query.
-func Open(ctx context.Context, server *milvus.Server, coll *milvus.Collection) (*Reader, error) {
+func Open(ctx context.Context, server *milvus.Server, coll *model.Collection) (*Reader, error) {
 	layout, err := columns.NewLayout(coll.Schema)
 	if err != nil {
 		return nil, fmt.Errorf("collection %q: %w", coll.Name, err)
@@ -58,7 +59,7 @@ func Open(ctx context.Context, server *milvus.Server, coll *milvus.Collection) (
 	if err := server.Capabilities().CheckKey(coll.Schema); err != nil {
 		return nil, fmt.Errorf("reading %q on %s: %w", coll.Name, server.Address, err)
 	}
-	r := &Reader{Collection: coll, Layout: layout, key: columns.KeyOf(coll.Schema), server: server, extents: &extents{}, ahead: &pagesAhead{}}
+	r := &Reader{Collection: coll, Layout: layout, key: milvus.KeyOf(coll.Schema), server: server, extents: &extents{}, ahead: &pagesAhead{}}
 	if !coll.Loaded {
 		return r, r.openUnloaded(ctx)
 	}
@@ -89,7 +90,7 @@ func (r *Reader) openUnloaded(ctx context.Context) error {
 // begin takes a snapshot where the server gives one, and the present time elsewhere.
 func (r *Reader) begin(ctx context.Context) (err error) {
 	if r.server.Capabilities().SnapshotReads {
-		resp, err := r.ask(ctx, AllPartitions, r.key.Within(columns.Range{}), []string{r.Layout.KeyName()}, limited(1))
+		resp, err := r.ask(ctx, model.AllPartitions, r.key.Within(model.Range{}), []string{r.Layout.KeyName()}, limited(1))
 		if err != nil {
 			return fmt.Errorf("taking a snapshot of %q: %w", r.Collection.Name, err)
 		}
@@ -182,8 +183,8 @@ func (r *Reader) rest(ctx context.Context, rows int64) error {
 
 // Partitions are the partitions to read one by one.
 func (r *Reader) Partitions() []string {
-	if milvus.PartitionKey(r.Collection.Schema) {
-		return []string{AllPartitions}
+	if model.PartitionKey(r.Collection.Schema) {
+		return []string{model.AllPartitions}
 	}
 	return r.Collection.Partitions
 }
@@ -220,7 +221,7 @@ func (r *Reader) size(rows, bytes int, err error) error {
 
 // firstRows are about a hundred rows, and their bytes on the wire.
 func (r *Reader) firstRows(ctx context.Context) (rows, bytes int, err error) {
-	data, err := r.first(ctx, AllPartitions, columns.Range{}, r.Layout.Names(), sampleLimit)
+	data, err := r.first(ctx, model.AllPartitions, model.Range{}, r.Layout.Names(), sampleLimit)
 	for _, d := range data {
 		bytes += proto.Size(d)
 		rows = max(rows, len(d.GetScalars().GetLongData().GetData()), len(d.GetScalars().GetStringData().GetData()))
@@ -229,7 +230,7 @@ func (r *Reader) firstRows(ctx context.Context) (rows, bytes int, err error) {
 }
 
 // first are fields of about n rows with the smallest keys of a range: of fewer where so many are too large to send.
-func (r *Reader) first(ctx context.Context, partition string, rng columns.Range, fields []string, n int64) ([]*schemapb.FieldData, error) {
+func (r *Reader) first(ctx context.Context, partition string, rng model.Range, fields []string, n int64) ([]*schemapb.FieldData, error) {
 	for n = min(n, mostLimit); ; n /= 2 {
 		data, err := r.query(ctx, partition, r.key.Within(rng), fields, limited(n))
 		if !errors.Is(err, milvus.ErrTooLarge) || n <= 1 {
@@ -239,7 +240,7 @@ func (r *Reader) first(ctx context.Context, partition string, rng columns.Range,
 }
 
 // Count counts the live rows of a range, each copy of a doubled key included.
-func (r *Reader) Count(ctx context.Context, partition string, rng columns.Range) (int64, error) {
+func (r *Reader) Count(ctx context.Context, partition string, rng model.Range) (int64, error) {
 	return r.CountWhere(ctx, partition, r.key.Within(rng))
 }
 
@@ -274,7 +275,7 @@ func (r *Reader) fetchRange(ctx context.Context, partition string, rng Counted) 
 		if left -= rec.NumRows(); !r.snapshot || rec.NumRows() == 0 || left <= 0 {
 			return read, nil
 		}
-		last := slices.MaxFunc(r.Layout.Keys(rec), columns.Key.Compare)
+		last := slices.MaxFunc(r.Layout.Keys(rec), model.Key.Compare)
 		if rng.UpTo != nil && last.Compare(*rng.UpTo) >= 0 {
 			return read, nil
 		}
@@ -315,9 +316,9 @@ func (r *Reader) distinct(data []*schemapb.FieldData) (arrow.Record, []*schemapb
 }
 
 // distinct reports whether no key comes twice. Most servers answer in ascending order, which spares the sorting.
-func distinct(keys []columns.Key) bool {
-	if !slices.IsSortedFunc(keys, columns.Key.Compare) {
-		keys = slices.SortedFunc(slices.Values(keys), columns.Key.Compare)
+func distinct(keys []model.Key) bool {
+	if !slices.IsSortedFunc(keys, model.Key.Compare) {
+		keys = slices.SortedFunc(slices.Values(keys), model.Key.Compare)
 	}
 	for i := 1; i < len(keys); i++ {
 		if keys[i] == keys[i-1] {
@@ -328,8 +329,8 @@ func distinct(keys []columns.Key) bool {
 }
 
 // firstOfEach are the numbers of the rows that are the first of their key.
-func firstOfEach(keys []columns.Key) []int {
-	seen, rows := make(map[columns.Key]bool, len(keys)), []int(nil)
+func firstOfEach(keys []model.Key) []int {
+	seen, rows := make(map[model.Key]bool, len(keys)), []int(nil)
 	for i, k := range keys {
 		if !seen[k] {
 			seen[k] = true
@@ -367,7 +368,7 @@ func (r *Reader) ask(ctx context.Context, partition, expr string, fields []strin
 		DbName: r.Collection.Database, CollectionName: r.Collection.Name, Expr: expr, OutputFields: fields,
 		GuaranteeTimestamp: r.asOf, QueryParams: params,
 	}
-	if partition != AllPartitions {
+	if partition != model.AllPartitions {
 		req.PartitionNames = []string{partition}
 	}
 	return r.server.Service().Query(milvus.WasLoaded(ctx), req)

@@ -9,7 +9,7 @@ import (
 	"migrate/internal/columns"
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/memory"
-	"migrate/internal/milvus"
+	"migrate/internal/model"
 )
 
 // TestReplay2510 reads what a real 2.5.10 answered: 181 of 196 rows, where a growing segment is through, then 15.
@@ -20,7 +20,7 @@ func TestReplay2510(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := &Reader{
-		Collection: &milvus.Collection{Name: "n_growing", Schema: schema}, Layout: layout, server: memory.Replay(t, "testdata/milvus-2.5.10"),
+		Collection: &model.Collection{Name: "n_growing", Schema: schema}, Layout: layout, server: memory.Replay(t, "testdata/milvus-2.5.10"),
 		extents: &extents{}, ahead: &pagesAhead{},
 	}
 	if err := r.begin(t.Context()); err != nil {
@@ -29,9 +29,9 @@ func TestReplay2510(t *testing.T) {
 	if r.Snapshot() != 470789679312797700 {
 		t.Errorf("snapshot %d is not the recorded session_ts", r.Snapshot())
 	}
-	after, upTo := columns.IntKey(100), columns.IntKey(300)
-	rows := map[columns.Key]int{}
-	found, err := r.KeysOnly().Read(t.Context(), AllPartitions, columns.Range{After: &after, UpTo: &upTo}, func(rec arrow.Record) error {
+	after, upTo := model.IntKey(100), model.IntKey(300)
+	rows := map[model.Key]int{}
+	found, err := r.KeysOnly().Read(t.Context(), model.AllPartitions, model.Range{After: &after, UpTo: &upTo}, func(rec arrow.Record) error {
 		for _, k := range layout.Keys(rec) {
 			rows[k]++
 		}

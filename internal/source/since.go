@@ -11,6 +11,7 @@ import (
 
 	"migrate/internal/columns"
 	"migrate/internal/milvus"
+	"migrate/internal/model"
 )
 
 // CanBeCursor reports whether rows can be found by a field's values: an INT64 or a VARCHAR that is not the primary key.
@@ -25,38 +26,38 @@ func CanBeCursor(schema *schemapb.CollectionSchema, name string) bool {
 
 // Seen is what Since saw.
 type Seen struct {
-	Greatest *columns.Key // value of the field; the one that was given where there was no row
-	Whole    bool         // as many rows were returned as are counted; a row that is written meanwhile may make them differ
+	Greatest *model.Key // value of the field; the one that was given where there was no row
+	Whole    bool       // as many rows were returned as are counted; a row that is written meanwhile may make them differ
 }
 
 // From says which rows Since finds: those whose field has a value or a greater one, or only a greater one.
 type From struct {
 	Field string
-	Value *columns.Key // all rows where it is nil
-	Above bool         // not those with the value itself
+	Value *model.Key // all rows where it is nil
+	Above bool       // not those with the value itself
 }
 
 func (f From) filter() string {
 	if f.Above {
-		return columns.Above(f.Field, *f.Value)
+		return milvus.Above(f.Field, *f.Value)
 	}
-	return columns.From(f.Field, *f.Value)
+	return milvus.From(f.Field, *f.Value)
 }
 
 // Since hands on the keys of the rows of a partition from a value of a field on, in pages.
-func (r *Reader) Since(ctx context.Context, partition string, from From, emit func([]columns.Key) error) (Seen, error) {
+func (r *Reader) Since(ctx context.Context, partition string, from From, emit func([]model.Key) error) (Seen, error) {
 	s := since{
 		Reader: r, partition: partition, from: from, limit: mostLimit, seen: Seen{Greatest: from.Value, Whole: true},
 		layout: r.Layout.Only(func(name string) bool { return name == r.Layout.KeyName() || name == from.Field }),
 	}
-	var rest columns.Range
+	var rest model.Range
 	for {
 		rec, err := s.proved(ctx, rest)
 		if err != nil || rec.NumRows() == 0 {
 			return s.seen, err
 		}
 		keys := s.layout.Keys(rec)
-		last := slices.MaxFunc(keys, columns.Key.Compare).Clone()
+		last := slices.MaxFunc(keys, model.Key.Compare).Clone()
 		s.note(columns.KeysOf(rec, s.from.Field))
 		if err := emit(keys); err != nil {
 			return s.seen, err
@@ -75,7 +76,7 @@ type since struct {
 	seen      Seen
 }
 
-func (s *since) filter(rng columns.Range) string {
+func (s *since) filter(rng model.Range) string {
 	expr := s.Reader.key.Within(rng)
 	if s.from.Value != nil {
 		expr += " and " + s.from.filter()
@@ -85,14 +86,14 @@ func (s *since) filter(rng columns.Range) string {
 
 // proved is the next page, read again a few times where the server counts another number of rows in it: what is written
 // meanwhile makes the two differ.
-func (s *since) proved(ctx context.Context, rest columns.Range) (rec arrow.Record, err error) {
+func (s *since) proved(ctx context.Context, rest model.Range) (rec arrow.Record, err error) {
 	for range len(pauses) + 1 {
 		if rec, err = s.page(ctx, rest); err != nil {
 			return nil, err
 		}
 		page := rest
 		if rec.NumRows() > 0 {
-			last := slices.MaxFunc(s.layout.Keys(rec), columns.Key.Compare)
+			last := slices.MaxFunc(s.layout.Keys(rec), model.Key.Compare)
 			page.UpTo = &last
 		}
 		n, err := s.CountWhere(ctx, s.partition, s.filter(page))
@@ -104,7 +105,7 @@ func (s *since) proved(ctx context.Context, rest columns.Range) (rec arrow.Recor
 	return rec, nil
 }
 
-func (s *since) page(ctx context.Context, rest columns.Range) (arrow.Record, error) {
+func (s *since) page(ctx context.Context, rest model.Range) (arrow.Record, error) {
 	expr := s.filter(rest)
 	data, err := s.query(ctx, s.partition, expr, s.layout.Names(), limited(s.limit))
 	if errors.Is(err, milvus.ErrTooLarge) && s.limit > 1 {
@@ -121,7 +122,7 @@ func (s *since) page(ctx context.Context, rest columns.Range) (arrow.Record, err
 	return rec, nil
 }
 
-func (s *since) note(values []columns.Key) {
+func (s *since) note(values []model.Key) {
 	for _, v := range values {
 		if s.seen.Greatest == nil || v.Compare(*s.seen.Greatest) > 0 {
 			v = v.Clone()

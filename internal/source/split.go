@@ -6,23 +6,23 @@ import (
 	"math"
 	"slices"
 
-	"migrate/internal/columns"
+	"migrate/internal/model"
 )
 
 // Counted is a range and the rows in it.
 type Counted struct {
-	columns.Range
+	model.Range
 	Rows int64
 }
 
 // Split cuts all keys of a partition into ranges of at most about most rows, in order and without gaps: the first is
 // open below, the last above. A range of one key may hold more rows, where that key is doubled.
 func (r *Reader) Split(ctx context.Context, partition string, most int64) ([]Counted, error) {
-	return r.SplitRange(ctx, partition, columns.Range{}, most)
+	return r.SplitRange(ctx, partition, model.Range{}, most)
 }
 
 // SplitRange cuts one range as Split does all keys: the first piece begins where the range does, the last ends there.
-func (r *Reader) SplitRange(ctx context.Context, partition string, rng columns.Range, most int64) ([]Counted, error) {
+func (r *Reader) SplitRange(ctx context.Context, partition string, rng model.Range, most int64) ([]Counted, error) {
 	total, err := r.Count(ctx, partition, rng)
 	if err != nil {
 		return nil, err
@@ -68,27 +68,27 @@ const mostCuts = 64
 
 // cut cuts a range whose keys lie in [lo, hi] into pieces of equal width, at least two and as many as do if the keys are
 // spread evenly.
-func cut(whole columns.Range, lo, hi, rows, most int64) []columns.Range {
+func cut(whole model.Range, lo, hi, rows, most int64) []model.Range {
 	width := uint64(hi) - uint64(lo) // right even where hi-lo overflows
 	step := width/min(max(uint64((rows+most-1)/most), 2), mostCuts) + 1
-	var pieces []columns.Range
+	var pieces []model.Range
 	after := whole.After
 	for d := step - 1; d < width; d += step {
-		key := columns.IntKey(int64(uint64(lo) + d))
-		pieces = append(pieces, columns.Range{After: after, UpTo: &key})
+		key := model.IntKey(int64(uint64(lo) + d))
+		pieces = append(pieces, model.Range{After: after, UpTo: &key})
 		after = &key
 		if d > math.MaxUint64-step {
 			break
 		}
 	}
-	return append(pieces, columns.Range{After: after, UpTo: whole.UpTo})
+	return append(pieces, model.Range{After: after, UpTo: whole.UpTo})
 }
 
 func join(pieces []Counted, most int64) []Counted {
 	var joined []Counted
 	for _, p := range pieces {
 		if last := len(joined) - 1; last >= 0 && joined[last].Rows+p.Rows <= most {
-			joined[last] = Counted{columns.Range{After: joined[last].After, UpTo: p.UpTo}, joined[last].Rows + p.Rows}
+			joined[last] = Counted{model.Range{After: joined[last].After, UpTo: p.UpTo}, joined[last].Rows + p.Rows}
 			continue
 		}
 		joined = append(joined, p)
@@ -101,7 +101,7 @@ func join(pieces []Counted, most int64) []Counted {
 //
 // Those of a whole partition are kept, since to find them takes a dozen counts: an open end of a range of it is bounded by
 // them, as long as that leaves something to cut.
-func (r *Reader) extent(ctx context.Context, partition string, rng columns.Range) (lo, hi int64, err error) {
+func (r *Reader) extent(ctx context.Context, partition string, rng model.Range) (lo, hi int64, err error) {
 	whole := rng.After == nil && rng.UpTo == nil
 	if lo, hi, known := r.extents.within(partition, rng); known && !whole {
 		return lo, hi, nil
@@ -113,7 +113,7 @@ func (r *Reader) extent(ctx context.Context, partition string, rng columns.Range
 	return lo, hi, err
 }
 
-func (r *Reader) findExtent(ctx context.Context, partition string, rng columns.Range) (lo, hi int64, err error) {
+func (r *Reader) findExtent(ctx context.Context, partition string, rng model.Range) (lo, hi int64, err error) {
 	lo, hi = math.MinInt64, math.MaxInt64
 	if rng.After != nil {
 		lo = rng.After.Int + 1
@@ -128,7 +128,7 @@ func (r *Reader) findExtent(ctx context.Context, partition string, rng columns.R
 }
 
 // lowest is the smallest key of a range if the server gives it, and the smallest of all if not.
-func (r *Reader) lowest(ctx context.Context, partition string, rng columns.Range) (int64, error) {
+func (r *Reader) lowest(ctx context.Context, partition string, rng model.Range) (int64, error) {
 	data, err := r.query(ctx, partition, r.key.Within(rng), []string{r.Layout.KeyName()}, limited(1))
 	if err != nil {
 		return 0, fmt.Errorf("looking for the lowest key of %q: %w", r.Collection.Name, err)
@@ -137,12 +137,12 @@ func (r *Reader) lowest(ctx context.Context, partition string, rng columns.Range
 	if len(keys) == 0 {
 		return math.MinInt64, nil
 	}
-	lowest := slices.MinFunc(keys, columns.Key.Compare)
+	lowest := slices.MinFunc(keys, model.Key.Compare)
 	if lowest.Int == math.MinInt64 {
 		return lowest.Int, nil
 	}
-	below := columns.IntKey(lowest.Int - 1)
-	n, err := r.Count(ctx, partition, columns.Range{UpTo: &below})
+	below := model.IntKey(lowest.Int - 1)
+	n, err := r.Count(ctx, partition, model.Range{UpTo: &below})
 	if n > 0 || err != nil {
 		return math.MinInt64, err
 	}
@@ -159,7 +159,7 @@ func (r *Reader) highest(ctx context.Context, partition string, lo int64) (int64
 			none = mid
 			continue
 		}
-		n, err := r.Count(ctx, partition, columns.Range{After: &bound})
+		n, err := r.Count(ctx, partition, model.Range{After: &bound})
 		if err != nil {
 			return 0, err
 		}
@@ -188,11 +188,11 @@ func (r *Reader) tighten(ctx context.Context, partition string, lo int64, exp in
 		}
 	}
 	for range tightenings {
-		mid := columns.IntKey(int64(uint64(low) + (uint64(high)-uint64(low))/2))
+		mid := model.IntKey(int64(uint64(low) + (uint64(high)-uint64(low))/2))
 		if mid.Int == low || mid.Int == high {
 			break
 		}
-		n, err := r.Count(ctx, partition, columns.Range{After: &mid})
+		n, err := r.Count(ctx, partition, model.Range{After: &mid})
 		if err != nil {
 			return 0, err
 		}
@@ -206,19 +206,19 @@ func (r *Reader) tighten(ctx context.Context, partition string, lo int64, exp in
 }
 
 // above is lo+2^exp-1, unless that is not an int64.
-func above(lo int64, exp int) (columns.Key, bool) {
+func above(lo int64, exp int) (model.Key, bool) {
 	if exp > 63 {
-		return columns.Key{}, false
+		return model.Key{}, false
 	}
 	step := uint64(1)<<exp - 1
 	if step > uint64(math.MaxInt64)-uint64(lo) {
-		return columns.Key{}, false
+		return model.Key{}, false
 	}
-	return columns.IntKey(int64(uint64(lo) + step)), true
+	return model.IntKey(int64(uint64(lo) + step)), true
 }
 
 // splitTexts goes through the keys of a range in order, and cuts after each most keys.
-func (r *Reader) splitTexts(ctx context.Context, partition string, rng columns.Range, most int64) ([]Counted, error) {
+func (r *Reader) splitTexts(ctx context.Context, partition string, rng model.Range, most int64) ([]Counted, error) {
 	var ranges []Counted
 	open, left := Counted{Range: rng}, rng // the range being filled, and what was not gone through
 	for {
@@ -242,12 +242,12 @@ func (r *Reader) splitTexts(ctx context.Context, partition string, rng columns.R
 }
 
 // nextKeys reads about n keys from the beginning of a range, in ascending order.
-func (r *Reader) nextKeys(ctx context.Context, partition string, rng columns.Range, n int64) ([]columns.Key, error) {
+func (r *Reader) nextKeys(ctx context.Context, partition string, rng model.Range, n int64) ([]model.Key, error) {
 	data, err := r.first(ctx, partition, rng, []string{r.Layout.KeyName()}, n)
 	if err != nil {
 		return nil, fmt.Errorf("reading the keys of %q: %w", r.Collection.Name, err)
 	}
 	keys := r.keys(data)
-	slices.SortFunc(keys, columns.Key.Compare)
+	slices.SortFunc(keys, model.Key.Compare)
 	return keys, nil
 }

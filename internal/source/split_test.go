@@ -12,7 +12,7 @@ import (
 
 	"migrate/internal/columns"
 	"migrate/internal/labtest"
-	"migrate/internal/milvus"
+	"migrate/internal/model"
 )
 
 // TestWithRows keeps an empty page from who would look for its lowest key.
@@ -42,14 +42,14 @@ func TestWithRows(t *testing.T) {
 
 // TestForward ends a read that a server leads back.
 func TestForward(t *testing.T) {
-	r := &Reader{Collection: &milvus.Collection{Name: "c"}}
-	after := columns.TextKey("b")
+	r := &Reader{Collection: &model.Collection{Name: "c"}}
+	after := model.TextKey("b")
 	for last, want := range map[string]error{"c": nil, "b": ErrIncomplete, "a": ErrIncomplete} {
-		if err := r.checkForward(columns.Range{After: &after}, columns.TextKey(last)); !errors.Is(err, want) {
+		if err := r.checkForward(model.Range{After: &after}, model.TextKey(last)); !errors.Is(err, want) {
 			t.Errorf("from b to %s: %v", last, err)
 		}
 	}
-	if err := r.checkForward(columns.Range{}, columns.TextKey("")); err != nil {
+	if err := r.checkForward(model.Range{}, model.TextKey("")); err != nil {
 		t.Errorf("from the beginning: %v", err)
 	}
 }
@@ -72,13 +72,13 @@ func TestCutCoversEveryKey(t *testing.T) {
 		hi := rapid.OneOf(rapid.Int64Min(lo+1), rapid.SampledFrom([]int64{lo + 1, 1<<63 - 1})).Draw(t, "hi")
 		count := rapid.OneOf(rapid.Int64Min(1), rapid.Int64Range(1, 40))
 		most, rows := count.Draw(t, "most"), count.Draw(t, "rows")
-		var whole columns.Range
+		var whole model.Range
 		if lo > -1<<63 && rapid.Bool().Draw(t, "closed below") {
-			bound := columns.IntKey(lo - 1)
+			bound := model.IntKey(lo - 1)
 			whole.After = &bound
 		}
 		if rapid.Bool().Draw(t, "closed above") {
-			bound := columns.IntKey(hi)
+			bound := model.IntKey(hi)
 			whole.UpTo = &bound
 		}
 		pieces := cut(whole, lo, hi, rows, most)
@@ -108,8 +108,8 @@ func TestJoinKeepsTheRows(t *testing.T) {
 		var pieces []Counted
 		var total int64
 		for i, n := range counts {
-			after, upTo := columns.IntKey(int64(i)), columns.IntKey(int64(i+1))
-			pieces = append(pieces, Counted{columns.Range{After: &after, UpTo: &upTo}, n})
+			after, upTo := model.IntKey(int64(i)), model.IntKey(int64(i+1))
+			pieces = append(pieces, Counted{model.Range{After: &after, UpTo: &upTo}, n})
 			total += n
 		}
 		joined := join(pieces, most)
@@ -154,12 +154,12 @@ func TestAbove(t *testing.T) {
 
 // TestNameable names no more keys in a filter than a server takes of one request, and one at least.
 func TestNameable(t *testing.T) {
-	long := columns.TextKey(strings.Repeat("k", 3<<20))
-	short := slices.Repeat([]columns.Key{columns.IntKey(1)}, mostNamed+1)
+	long := model.TextKey(strings.Repeat("k", 3<<20))
+	short := slices.Repeat([]model.Key{model.IntKey(1)}, mostNamed+1)
 	for _, c := range []struct {
-		keys []columns.Key
+		keys []model.Key
 		want int
-	}{{nil, 0}, {short[:5], 5}, {short[:mostNamed], mostNamed}, {short, mostNamed}, {[]columns.Key{long, long}, 1}, {[]columns.Key{short[0], long, long}, 2}} {
+	}{{nil, 0}, {short[:5], 5}, {short[:mostNamed], mostNamed}, {short, mostNamed}, {[]model.Key{long, long}, 1}, {[]model.Key{short[0], long, long}, 2}} {
 		if got := nameable(c.keys); got != c.want {
 			t.Errorf("%d of %d keys", got, len(c.keys))
 		}

@@ -9,10 +9,10 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 
-	"migrate/internal/checksum"
 	"migrate/internal/clock"
 	"migrate/internal/columns"
 	"migrate/internal/milvus"
+	"migrate/internal/model"
 	"migrate/internal/source"
 )
 
@@ -44,7 +44,7 @@ func (c *cycle) deal(ctx context.Context, suspects Suspects) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	a := &applying{cycle: c, now: now, suspects: suspects, wrote: map[string]map[columns.Key]uint64{}}
+	a := &applying{cycle: c, now: now, suspects: suspects, wrote: map[string]map[model.Key]uint64{}}
 	left, err := a.deleteGone(ctx)
 	if err == nil {
 		err = a.upsert(ctx, left)
@@ -71,13 +71,13 @@ type applying struct {
 	now      sides
 	suspects Suspects
 	done     Outcome
-	wrote    map[string]map[columns.Key]uint64 // by partition, the hashes of rows that nothing else would look at again
+	wrote    map[string]map[model.Key]uint64 // by partition, the hashes of rows that nothing else would look at again
 }
 
 // deleteGone deletes the keys that only the target has, unless they are said to have been written, and returns those that
 // the source has.
-func (a *applying) deleteGone(ctx context.Context) (there map[string][]columns.Key, err error) {
-	there, gone := map[string][]columns.Key{}, map[string][]columns.Key{}
+func (a *applying) deleteGone(ctx context.Context) (there map[string][]model.Key, err error) {
+	there, gone := map[string][]model.Key{}, map[string][]model.Key{}
 	var n int64
 	for _, p := range slices.Sorted(maps.Keys(a.suspects.Keys)) {
 		for keys := range slices.Chunk(a.suspects.Keys[p], mostKeys) {
@@ -112,7 +112,7 @@ func (a *applying) deleteGone(ctx context.Context) (there map[string][]columns.K
 
 // noteDoubled counts the rows of keys beyond one each: where one of them was written again, a row that was written is not a key
 // that was.
-func (a *applying) noteDoubled(ctx context.Context, partition string, keys []columns.Key, there int) error {
+func (a *applying) noteDoubled(ctx context.Context, partition string, keys []model.Key, there int) error {
 	n, err := a.now.source.CountOf(ctx, partition, keys)
 	a.done.Unsure += max(n-int64(there), 0)
 	return err
@@ -122,13 +122,13 @@ func (a *applying) noteDoubled(ctx context.Context, partition string, keys []col
 // the target does not have as it should be proves nothing.
 func (a *applying) see(ctx context.Context, target *source.Reader) error {
 	for p, rows := range a.wrote {
-		keys := slices.SortedFunc(maps.Keys(rows), columns.Key.Compare)
+		keys := slices.SortedFunc(maps.Keys(rows), model.Key.Compare)
 		for some := range slices.Chunk(keys, a.atOnce()) {
 			found, err := target.Lookup(ctx, p, some)
 			if err != nil {
 				return err
 			}
-			have, err := checksum.Rows(found.Record)
+			have, err := columns.Hash(found.Record)
 			if err != nil {
 				return err
 			}
@@ -144,7 +144,7 @@ func (a *applying) see(ctx context.Context, target *source.Reader) error {
 }
 
 // absent are the keys that a side has no row of in a partition. Those that it counts and does not return are left alone.
-func (a *applying) absent(ctx context.Context, r *source.Reader, partition string, keys []columns.Key) ([]columns.Key, error) {
+func (a *applying) absent(ctx context.Context, r *source.Reader, partition string, keys []model.Key) ([]model.Key, error) {
 	if len(keys) == 0 || !slices.Contains(r.Partitions(), partition) {
 		return keys, nil
 	}
@@ -153,10 +153,10 @@ func (a *applying) absent(ctx context.Context, r *source.Reader, partition strin
 }
 
 // except are the keys that are not among others.
-func except(keys, others []columns.Key) []columns.Key {
-	left := make([]columns.Key, 0, len(keys))
+func except(keys, others []model.Key) []model.Key {
+	left := make([]model.Key, 0, len(keys))
 	for _, k := range keys {
-		if _, found := slices.BinarySearchFunc(others, k, columns.Key.Compare); !found {
+		if _, found := slices.BinarySearchFunc(others, k, model.Key.Compare); !found {
 			left = append(left, k)
 		}
 	}
@@ -178,13 +178,13 @@ func (a *applying) mayDelete(ctx context.Context, n int64) error {
 	return nil
 }
 
-func (a *applying) delete(ctx context.Context, gone map[string][]columns.Key) error {
+func (a *applying) delete(ctx context.Context, gone map[string][]model.Key) error {
 	for _, p := range slices.Sorted(maps.Keys(gone)) {
 		for keys := range slices.Chunk(gone[p], mostKeys) {
 			if err := a.job.StillOwner(ctx); err != nil {
 				return err
 			}
-			if err := a.opts.Writer.Delete(ctx, a.opts.As, p, columns.KeyOf(a.now.target.Collection.Schema).In(keys)); err != nil {
+			if err := a.opts.Writer.Delete(ctx, a.opts.As, p, milvus.KeyOf(a.now.target.Collection.Schema).In(keys)); err != nil {
 				return err
 			}
 			a.done.Deleted += int64(len(keys))
@@ -194,7 +194,7 @@ func (a *applying) delete(ctx context.Context, gone map[string][]columns.Key) er
 }
 
 // upsert brings rows to the target that it has not or has otherwise, in batches.
-func (a *applying) upsert(ctx context.Context, there map[string][]columns.Key) error {
+func (a *applying) upsert(ctx context.Context, there map[string][]model.Key) error {
 	for _, p := range slices.Sorted(maps.Keys(there)) {
 		for keys := range slices.Chunk(there[p], a.atOnce()) {
 			if err := a.upsertBatch(ctx, p, keys); err != nil {
@@ -211,7 +211,7 @@ func (a *applying) atOnce() int {
 }
 
 // upsertBatch brings the rows of some keys to the target.
-func (a *applying) upsertBatch(ctx context.Context, partition string, keys []columns.Key) error {
+func (a *applying) upsertBatch(ctx context.Context, partition string, keys []model.Key) error {
 	var from, to source.Found
 	err := both(ctx, func(ctx context.Context) (err error) {
 		from, err = a.now.source.Lookup(ctx, partition, keys)
@@ -252,16 +252,16 @@ func (a *applying) upsertBatch(ctx context.Context, partition string, keys []col
 
 // differing are the numbers of the source's rows, one a key, that the target has not, or has otherwise. Keys whose rows the target
 // hides can't be said to differ.
-func (a *applying) differing(partition string, from, to arrow.Record, hidden []columns.Key) (numbers []int, done Outcome, err error) {
-	want, err := checksum.Rows(from)
+func (a *applying) differing(partition string, from, to arrow.Record, hidden []model.Key) (numbers []int, done Outcome, err error) {
+	want, err := columns.Hash(from)
 	if err != nil {
 		return nil, done, err
 	}
-	have, err := checksum.Rows(to)
+	have, err := columns.Hash(to)
 	if err != nil {
 		return nil, done, err
 	}
-	there, seen := map[columns.Key]uint64{}, map[columns.Key]bool{}
+	there, seen := map[model.Key]uint64{}, map[model.Key]bool{}
 	for _, k := range hidden {
 		seen[k] = true
 	}
@@ -277,7 +277,7 @@ func (a *applying) differing(partition string, from, to arrow.Record, hidden []c
 		numbers = append(numbers, i)
 		if a.suspects.Written {
 			if a.wrote[partition] == nil {
-				a.wrote[partition] = map[columns.Key]uint64{}
+				a.wrote[partition] = map[model.Key]uint64{}
 			}
 			a.wrote[partition][k.Clone()] = want[i]
 		}

@@ -4,7 +4,8 @@ import (
 	"context"
 	"slices"
 
-	"migrate/internal/columns"
+	"migrate/internal/milvus"
+	"migrate/internal/model"
 	"migrate/internal/source"
 )
 
@@ -32,15 +33,15 @@ func (c *comparison) followCursor(ctx context.Context) error {
 	}
 	from := source.From{Field: field, Value: since}
 	if since != nil {
-		ties, err := c.sides.source.CountWhere(ctx, source.AllPartitions, columns.Is(field, *since))
+		ties, err := c.sides.source.CountWhere(ctx, model.AllPartitions, milvus.Is(field, *since))
 		if err != nil {
 			return err
 		}
 		from.Above = ties > mostTies
 	}
-	greatest, whole := (*columns.Key)(nil), !from.Above
+	greatest, whole := (*model.Key)(nil), !from.Above
 	for _, p := range c.sides.source.Partitions() {
-		saw, err := c.sides.source.Since(ctx, p, from, func(keys []columns.Key) error {
+		saw, err := c.sides.source.Since(ctx, p, from, func(keys []model.Key) error {
 			if err := c.sides.keysOnly().paced(ctx, int64(len(keys))); err != nil || since == nil {
 				return err
 			}
@@ -66,12 +67,12 @@ func (c *comparison) followCursor(ctx context.Context) error {
 }
 
 // dealWritten deals with keys that are said to have been written.
-func (c *comparison) dealWritten(ctx context.Context, partition string, keys []columns.Key) error {
+func (c *comparison) dealWritten(ctx context.Context, partition string, keys []model.Key) error {
 	for i, k := range keys {
 		keys[i] = k.Clone()
 	}
-	slices.SortFunc(keys, columns.Key.Compare)
-	done, err := c.deal(ctx, Suspects{Keys: map[string][]columns.Key{partition: keys}, Written: true})
+	slices.SortFunc(keys, model.Key.Compare)
+	done, err := c.deal(ctx, Suspects{Keys: map[string][]model.Key{partition: keys}, Written: true})
 	c.found.add(done)
 	return err
 }

@@ -6,8 +6,7 @@ import (
 	"time"
 
 	"migrate/checkpoint"
-	"migrate/internal/columns"
-	"migrate/internal/source"
+	"migrate/internal/model"
 )
 
 // Finder finds what may differ between the two sides. A comparison of ranges is one; one that reads the source's logs
@@ -96,7 +95,7 @@ func (c *comparison) takeMark(ctx context.Context) error {
 	if err != nil || segments == nil {
 		return err
 	}
-	mark := &checkpoint.Mark{Cycle: c.pos.Cycle, At: c.started, Rows: c.rows.source, Segments: segments}
+	mark := &model.Mark{Cycle: c.pos.Cycle, At: c.started, Rows: c.rows.source, Segments: segments}
 	if mark.Same(last) {
 		calm := *last
 		calm.Busy = 0
@@ -140,7 +139,7 @@ func (c *comparison) rangeRows() int64 {
 
 // split cuts all keys into ranges, by what the source has now.
 func (c *comparison) split(ctx context.Context) error {
-	counted, err := c.sides.source.SplitRange(ctx, source.AllPartitions, columns.Range{}, c.rangeRows())
+	counted, err := c.sides.source.SplitRange(ctx, model.AllPartitions, model.Range{}, c.rangeRows())
 	for _, r := range counted {
 		c.pos.Ranges = append(c.pos.Ranges, checkpoint.SyncRange{Range: r.Range})
 	}
@@ -179,7 +178,7 @@ func (c *comparison) compareCounts(ctx context.Context) error {
 // cut cuts a range that has grown, and returns how many pieces it is now.
 func (c *comparison) cut(ctx context.Context, i int) (int, error) {
 	r := c.pos.Ranges[i]
-	counted, err := c.sides.source.SplitRange(ctx, source.AllPartitions, r.Range, c.rangeRows())
+	counted, err := c.sides.source.SplitRange(ctx, model.AllPartitions, r.Range, c.rangeRows())
 	if err != nil {
 		return 0, err
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"migrate/checkpoint"
-	"migrate/internal/columns"
+	"migrate/internal/model"
 	"migrate/internal/source"
 )
 
@@ -33,7 +33,7 @@ func (c *comparison) followGrowing(ctx context.Context) error {
 	keys := c.sides.source.KeysOnly()
 	g := growing{comparison: c, all: keys, sealed: keys.Sealed()}
 	g.ranges = int(float64(c.budget()) * c.sides.source.RowBytes / (2 * keys.RowBytes)) // each is read twice
-	n, err := g.count(ctx, source.AllPartitions, columns.Range{})
+	n, err := g.count(ctx, model.AllPartitions, model.Range{})
 	if err != nil || n == 0 || n > min(c.rows.source/growingShare, c.opts.CycleRows/growingCycleShare) {
 		return err
 	}
@@ -41,7 +41,7 @@ func (c *comparison) followGrowing(ctx context.Context) error {
 		if g.done() {
 			return nil
 		}
-		n, err := g.count(ctx, p, columns.Range{})
+		n, err := g.count(ctx, p, model.Range{})
 		if err != nil {
 			return err
 		}
@@ -61,14 +61,14 @@ type growing struct {
 	all, sealed *source.Reader
 	ranges      int // whose keys may still be read
 
-	keys    []columns.Key // gathered of one partition
+	keys    []model.Key // gathered of one partition
 	touched []*checkpoint.SyncRange
 }
 
 func (g *growing) done() bool { return g.ranges <= 0 || g.explained() }
 
 // count is how many rows of a range are in growing segments.
-func (g *growing) count(ctx context.Context, partition string, rng columns.Range) (int64, error) {
+func (g *growing) count(ctx context.Context, partition string, rng model.Range) (int64, error) {
 	all, err := g.all.Count(ctx, partition, rng)
 	if err != nil {
 		return 0, err
@@ -102,18 +102,18 @@ func (g *growing) look(ctx context.Context, partition string, ranges []checkpoin
 }
 
 // span is from the first of some ranges to the last.
-func span(ranges []checkpoint.SyncRange) columns.Range {
-	return columns.Range{After: ranges[0].After, UpTo: ranges[len(ranges)-1].UpTo}
+func span(ranges []checkpoint.SyncRange) model.Range {
+	return model.Range{After: ranges[0].After, UpTo: ranges[len(ranges)-1].UpTo}
 }
 
 // gather gathers the keys of a range that all segments have and the sealed ones have not.
 func (g *growing) gather(ctx context.Context, partition string, r *checkpoint.SyncRange) error {
-	fresh, read := map[columns.Key]bool{}, int64(0)
-	err := eachKey(ctx, g.all, partition, r.Range, func(k columns.Key) { fresh[k.Clone()] = true; read++ })
+	fresh, read := map[model.Key]bool{}, int64(0)
+	err := eachKey(ctx, g.all, partition, r.Range, func(k model.Key) { fresh[k.Clone()] = true; read++ })
 	if err != nil {
 		return err
 	}
-	if err := eachKey(ctx, g.sealed, partition, r.Range, func(k columns.Key) { delete(fresh, k); read++ }); err != nil {
+	if err := eachKey(ctx, g.sealed, partition, r.Range, func(k model.Key) { delete(fresh, k); read++ }); err != nil {
 		return err
 	}
 	if err := g.sides.keysOnly().paced(ctx, read); err != nil { // after both, which have to be close to each other
@@ -147,7 +147,7 @@ func (g *growing) dealWithKeys(ctx context.Context, partition string) error {
 	return nil
 }
 
-func eachKey(ctx context.Context, r *source.Reader, partition string, rng columns.Range, do func(columns.Key)) error {
+func eachKey(ctx context.Context, r *source.Reader, partition string, rng model.Range, do func(model.Key)) error {
 	_, err := r.Read(ctx, partition, rng, func(rec arrow.Record) error {
 		for _, k := range r.Layout.Keys(rec) {
 			do(k)

@@ -4,8 +4,8 @@ import (
 	"testing"
 	"time"
 
-	"migrate/internal/columns"
 	"migrate/internal/labtest"
+	"migrate/internal/model"
 	"migrate/internal/source"
 	"migrate/internal/syncer"
 )
@@ -46,7 +46,7 @@ func (p pair) waitSealed(t *testing.T) {
 
 func rows(t *testing.T, r *source.Reader) int64 {
 	t.Helper()
-	n, err := r.Count(t.Context(), source.AllPartitions, columns.Range{})
+	n, err := r.Count(t.Context(), model.AllPartitions, model.Range{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,8 +12,8 @@ import (
 
 	"migrate/checkpoint"
 	"migrate/internal/certificate"
-	"migrate/internal/columns"
 	"migrate/internal/milvus"
+	"migrate/internal/model"
 	"migrate/internal/source"
 	"migrate/sinks"
 )
@@ -60,19 +60,19 @@ func (c *cycle) open(ctx context.Context) error {
 }
 
 // CheckCursor refuses a field, where one is named, by which what was written to a collection can't be found: ErrCursor.
-func CheckCursor(server *milvus.Server, coll *milvus.Collection, field string) error {
+func CheckCursor(server *milvus.Server, coll *model.Collection, field string) error {
 	switch {
 	case field == "":
 	case !source.CanBeCursor(coll.Schema, field):
 		return fmt.Errorf("%w: %q of %q; it has to be an INT64 or a VARCHAR, and not the primary key", ErrCursor, field, coll.Name)
 	case !server.Capabilities().CanFilter(field):
-		return fmt.Errorf("%w: %q of %q %w", ErrCursor, field, coll.Name, milvus.ErrReserved)
+		return fmt.Errorf("%w: %q of %q %w", ErrCursor, field, coll.Name, model.ErrReserved)
 	}
 	return nil
 }
 
 // describe describes a collection that has to be the one with that id, where one is known.
-func (c *cycle) describe(ctx context.Context, server *milvus.Server, name string, unfit error, id int64) (*milvus.Collection, error) {
+func (c *cycle) describe(ctx context.Context, server *milvus.Server, name string, unfit error, id int64) (*model.Collection, error) {
 	coll, err := server.Describe(ctx, name)
 	if errors.Is(err, milvus.ErrNotFound) {
 		return nil, fmt.Errorf("%w: collection %q is not on %s; nothing was changed for that. "+
@@ -88,8 +88,8 @@ func (c *cycle) describe(ctx context.Context, server *milvus.Server, name string
 	return coll, nil
 }
 
-func (c *cycle) checkSchemas(from, to *milvus.Collection) error {
-	if milvus.AutoID(to.Schema) {
+func (c *cycle) checkSchemas(from, to *model.Collection) error {
+	if model.AutoID(to.Schema) {
 		remedy := "; import with --keep-ids"
 		if c.pos.Serving.Is(checkpoint.Target) {
 			remedy = ", and it can't be kept in step after the switch"
@@ -98,21 +98,21 @@ func (c *cycle) checkSchemas(from, to *milvus.Collection) error {
 			ErrTarget, to.Name, c.target.Address, remedy)
 	}
 	want := *from
-	want.Schema = milvus.WithGivenKeys(from.Schema)
-	found := milvus.Compare(&want, to)
+	want.Schema = model.WithGivenKeys(from.Schema)
+	found := model.Compare(&want, to)
 	if c.pos.Serving.Is(checkpoint.Target) {
 		found = wayBack(found)
 	}
-	if diffs := found.Of(milvus.Fields, milvus.Lengths).Texts(milvus.Refuses); len(diffs) > 0 {
+	if diffs := found.Of(model.Fields, model.Lengths).Texts(model.Refuses); len(diffs) > 0 {
 		return fmt.Errorf("%w: its schema and that of %q on %s differ: %s; nothing was changed on the target",
 			ErrSource, to.Name, c.target.Address, strings.Join(diffs, "; "))
 	}
-	if diffs := found.Texts(milvus.Refuses); len(diffs) > 0 {
+	if diffs := found.Texts(model.Refuses); len(diffs) > 0 {
 		return fmt.Errorf("%w: collection %q on %s is not what %q on %s is: %s; nothing was changed on the target",
 			ErrTarget, to.Name, c.target.Address, from.Name, c.source.Address, strings.Join(diffs, "; "))
 	}
 	c.report.Described = found
-	if differ := found.Texts(milvus.Differs); !slices.Equal(differ, c.described) {
+	if differ := found.Texts(model.Differs); !slices.Equal(differ, c.described) {
 		c.described = differ
 		slog.Warn("the target is described otherwise than the source; `migrate verify` lists it, and a cutover has to be told that this may be",
 			"collection", to.Name, "differences", strings.Join(differ, "; "))
@@ -122,7 +122,7 @@ func (c *cycle) checkSchemas(from, to *milvus.Collection) error {
 
 // wayBack leaves shorter lengths out: the side that was left need not be as wide as the one that an import has widened, and a row that
 // does not fit is told when it is written.
-func wayBack(found milvus.Differences) milvus.Differences { return found.Without(milvus.Lengths) }
+func wayBack(found model.Differences) model.Differences { return found.Without(model.Lengths) }
 
 // checkBase refuses a target for which nothing says that it was filled: an import stamps its rows with its own time, so
 // that a change applied before it would be lost. It returns the id of the collection that was filled; 0 where unknown.
@@ -148,7 +148,7 @@ func (c *cycle) checkBase(ctx context.Context) (int64, error) {
 }
 
 // checkExported refuses a source that is not the collection which was exported, where its export is known.
-func (c *cycle) checkExported(ctx context.Context, from *milvus.Collection) error {
+func (c *cycle) checkExported(ctx context.Context, from *model.Collection) error {
 	if c.opts.BaseDone {
 		return nil
 	}
@@ -192,7 +192,7 @@ func (c *cycle) refuseLate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if now := (&checkpoint.Mark{Rows: c.rows.target, Segments: held}); now.Wrote(sw.Left) {
+	if now := (&model.Mark{Rows: c.rows.target, Segments: held}); now.Wrote(sw.Left) {
 		return fmt.Errorf("%q on %s: %w at %s, when it held %d rows; it counts %d now, and nothing was undone. "+
 			"Find who still writes there and bring these rows to %s, or say --discard-late to have them undone",
 			c.opts.As, c.target.Address, ErrLate, sw.At.Local().Format(time.DateTime), sw.Left.Rows, now.Rows, c.source.Address)
@@ -201,11 +201,11 @@ func (c *cycle) refuseLate(ctx context.Context) error {
 }
 
 // addPartitions makes those on the target that the source has and the target has not.
-func (c *cycle) addPartitions(ctx context.Context, from, to *milvus.Collection) error {
+func (c *cycle) addPartitions(ctx context.Context, from, to *model.Collection) error {
 	wanted := *to
 	wanted.Partitions = from.Partitions
 	missing := func(p string) bool { return !slices.Contains(to.Partitions, p) }
-	if milvus.PartitionKey(to.Schema) || !slices.ContainsFunc(from.Partitions, missing) {
+	if model.PartitionKey(to.Schema) || !slices.ContainsFunc(from.Partitions, missing) {
 		return nil
 	}
 	if err := c.target.CreatePartitions(ctx, &wanted); err != nil {
@@ -224,7 +224,7 @@ func (c *cycle) addPartitions(ctx context.Context, from, to *milvus.Collection) 
 // count counts both sides, and holds them against each other before anything is looked at: a source that lost its rows, or
 // has not loaded them all, counts fewer.
 func (c *cycle) count(ctx context.Context) (err error) {
-	if c.rows, err = c.sides.counts(ctx, columns.Range{}); err != nil {
+	if c.rows, err = c.sides.counts(ctx, model.Range{}); err != nil {
 		return err
 	}
 	if c.rows.source == 0 && c.rows.target > 0 && c.opts.MaxDelete.Share < 1 {

@@ -15,12 +15,11 @@ import (
 
 	"migrate/checkpoint"
 	"migrate/deploy/lab"
-	"migrate/internal/columns"
 	"migrate/internal/faulttable"
 	"migrate/internal/labtest"
 	"migrate/internal/milvus"
+	"migrate/internal/model"
 	"migrate/internal/sealed"
-	"migrate/internal/source"
 	"migrate/internal/syncer"
 	"migrate/internal/verify"
 	"migrate/sinks"
@@ -101,16 +100,16 @@ func other() *schemapb.CollectionSchema {
 }
 
 func in(keys []int64) string {
-	of := make([]columns.Key, len(keys))
+	of := make([]model.Key, len(keys))
 	for i, k := range keys {
-		of[i] = columns.IntKey(k)
+		of[i] = model.IntKey(k)
 	}
-	return columns.KeyOf(plain(id)).In(of)
+	return milvus.KeyOf(plain(id)).In(of)
 }
 
 func count(t *testing.T, server *milvus.Server, name string) int64 {
 	t.Helper()
-	n, err := open(t, server, name).Count(t.Context(), source.AllPartitions, columns.Range{})
+	n, err := open(t, server, name).Count(t.Context(), model.AllPartitions, model.Range{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +182,7 @@ func TestMadeAnewMeanwhile(t *testing.T) {
 	if _, err := p.sync(t, opts); !errors.Is(err, syncer.ErrSource) {
 		t.Errorf("error %v, want %v", err, syncer.ErrSource)
 	}
-	strange, err := open(t, p.target, p.name).CountWhere(t.Context(), source.AllPartitions, "version == 3")
+	strange, err := open(t, p.target, p.name).CountWhere(t.Context(), model.AllPartitions, "version == 3")
 	if err != nil || strange > 0 {
 		t.Errorf("%d rows of the new collection were applied, %v", strange, err)
 	}

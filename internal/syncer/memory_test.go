@@ -11,10 +11,10 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
 	"migrate/checkpoint"
-	"migrate/internal/columns"
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/memory"
 	"migrate/internal/milvus"
+	"migrate/internal/model"
 	"migrate/internal/syncer"
 	"migrate/internal/verify"
 )
@@ -25,7 +25,7 @@ type inMemory struct {
 	from, to *memory.Server
 }
 
-func newInMemory(t *testing.T, version string, change ...func(target *milvus.Collection)) inMemory {
+func newInMemory(t *testing.T, version string, change ...func(target *model.Collection)) inMemory {
 	t.Helper()
 	c := labtest.Collection(labtest.Schema(labtest.IntKey("id"), labtest.Vector("v", schemapb.DataType_FloatVector, 2)))
 	m := inMemory{from: memory.Start(t, version), to: memory.Start(t, version)}
@@ -202,10 +202,10 @@ func TestCutoverBesideDuplicates(t *testing.T) {
 	}
 }
 
-func numberedKeys(rows labtest.Rows) []columns.Key {
-	var keys []columns.Key
+func numberedKeys(rows labtest.Rows) []model.Key {
+	var keys []model.Key
 	for _, id := range rows.Columns[0].GetScalars().GetLongData().GetData() {
-		keys = append(keys, columns.IntKey(id))
+		keys = append(keys, model.IntKey(id))
 	}
 	return keys
 }
@@ -236,27 +236,27 @@ func TestUpgradeUnderASync(t *testing.T) {
 // unless told to.
 func TestDescribedOtherwise(t *testing.T) {
 	t.Parallel()
-	index := func(params ...string) func(*milvus.Collection) {
-		return func(c *milvus.Collection) {
+	index := func(params ...string) func(*model.Collection) {
+		return func(c *model.Collection) {
 			x := c.Indexes[0]
 			x.Params = nil
 			for kv := range slices.Chunk(params, 2) {
 				x.Params = append(x.Params, &commonpb.KeyValuePair{Key: kv[0], Value: kv[1]})
 			}
-			c.Indexes = []milvus.Index{x}
+			c.Indexes = []model.Index{x}
 		}
 	}
 	for name, test := range map[string]struct {
-		change  func(target *milvus.Collection)
+		change  func(target *model.Collection)
 		says    string
 		refused bool // whatever is allowed
 	}{
-		"time to live": {func(c *milvus.Collection) {
+		"time to live": {func(c *model.Collection) {
 			c.Properties = []*commonpb.KeyValuePair{{Key: "collection.ttl.seconds", Value: "30"}}
 		}, "removes rows 30s after", true},
 		"metric": {index("index_type", "FLAT", "metric_type", "COSINE"), "metric_type COSINE instead of L2", true},
 		"index":  {index("index_type", "IVF_FLAT", "metric_type", "L2"), "index_type IVF_FLAT instead of FLAT", false},
-		"a name": {func(c *milvus.Collection) { x := c.Indexes[0]; x.Name = "other"; c.Indexes = []milvus.Index{x} }, "", false},
+		"a name": {func(c *model.Collection) { x := c.Indexes[0]; x.Name = "other"; c.Indexes = []model.Index{x} }, "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

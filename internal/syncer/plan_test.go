@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"migrate/checkpoint"
+	"migrate/internal/model"
 )
 
 var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -88,12 +89,12 @@ func TestOrder(t *testing.T) {
 
 // TestExplained tells from the segments whether all that was written has been found.
 func TestExplained(t *testing.T) {
-	base := &checkpoint.Mark{Rows: 100, Segments: map[int64]int64{1: 60, 2: 50}}
-	mark := func(rows int64, segments map[int64]int64) *checkpoint.Mark {
-		return &checkpoint.Mark{Rows: rows, Segments: segments}
+	base := &model.Mark{Rows: 100, Segments: map[int64]int64{1: 60, 2: 50}}
+	mark := func(rows int64, segments map[int64]int64) *model.Mark {
+		return &model.Mark{Rows: rows, Segments: segments}
 	}
 	for name, c := range map[string]struct {
-		mark  *checkpoint.Mark
+		mark  *model.Mark
 		found Outcome
 		want  bool
 	}{

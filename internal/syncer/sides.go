@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
 
-	"migrate/internal/checksum"
 	"migrate/internal/columns"
 	"migrate/internal/milvus"
+	"migrate/internal/model"
 	"migrate/internal/source"
 )
 
@@ -25,7 +25,7 @@ type sides struct {
 	read           *int64        // rows that were
 }
 
-func openSides(ctx context.Context, from, to *milvus.Server, a, b *milvus.Collection) (sides, error) {
+func openSides(ctx context.Context, from, to *milvus.Server, a, b *model.Collection) (sides, error) {
 	var s sides
 	err := both(ctx, func(ctx context.Context) (err error) {
 		s.source, err = source.Open(ctx, from, a)
@@ -76,12 +76,12 @@ func (s sides) partitions() []string {
 // counts are the rows that the two sides count.
 type counts struct{ source, target int64 }
 
-func (s sides) counts(ctx context.Context, rng columns.Range) (n counts, err error) {
+func (s sides) counts(ctx context.Context, rng model.Range) (n counts, err error) {
 	err = both(ctx, func(ctx context.Context) (err error) {
-		n.source, err = s.source.Count(ctx, source.AllPartitions, rng)
+		n.source, err = s.source.Count(ctx, model.AllPartitions, rng)
 		return err
 	}, func(ctx context.Context) (err error) {
-		n.target, err = s.target.Count(ctx, source.AllPartitions, rng)
+		n.target, err = s.target.Count(ctx, model.AllPartitions, rng)
 		return err
 	})
 	return n, err
@@ -89,9 +89,9 @@ func (s sides) counts(ctx context.Context, rng columns.Range) (n counts, err err
 
 // Suspects are keys, by partition, whose rows may differ.
 type Suspects struct {
-	Keys map[string][]columns.Key
+	Keys map[string][]model.Key
 	// Twice are those among them that the target has more than one row of: they are written anew even where they look equal.
-	Twice map[columns.Key]bool
+	Twice map[model.Key]bool
 	// Written: nobody saw these differ; they are said to have been written, so those that are equal are no differences passed.
 	Written bool
 }
@@ -115,8 +115,8 @@ type look struct {
 func (l look) differs() bool { return l.number() > 0 || l.unreadable > 0 }
 
 // compare holds all rows of a range against each other, partition by partition.
-func (s sides) compare(ctx context.Context, rng columns.Range) (look, error) {
-	l := look{Suspects: Suspects{Keys: map[string][]columns.Key{}, Twice: map[columns.Key]bool{}}}
+func (s sides) compare(ctx context.Context, rng model.Range) (look, error) {
+	l := look{Suspects: Suspects{Keys: map[string][]model.Key{}, Twice: map[model.Key]bool{}}}
 	for _, p := range s.partitions() {
 		var from, to rows
 		err := both(ctx, func(ctx context.Context) (err error) {
@@ -145,22 +145,22 @@ func (s sides) compare(ctx context.Context, rng columns.Range) (look, error) {
 // arbitrary are the keys that differ and have several rows on the source: a query returns any of these, so that it can't be said
 // that they differ. Where there are very many, so are all keys that differ beyond those that were asked for; verify does not pass
 // them over.
-func (s sides) arbitrary(ctx context.Context, partition string, from, to rows) ([]source.Copies, error) {
+func (s sides) arbitrary(ctx context.Context, partition string, from, to rows) ([]model.Copies, error) {
 	if from.found.Duplicates.Rows == 0 {
 		return nil, nil
 	}
-	var differing []columns.Key
+	var differing []model.Key
 	for key, hash := range from.hashes {
 		if other, there := to.hashes[key]; there && other != hash {
 			differing = append(differing, key)
 		}
 	}
-	slices.SortFunc(differing, columns.Key.Compare)
+	slices.SortFunc(differing, model.Key.Compare)
 	found, err := s.source.Duplicates(ctx, partition, differing, source.MostAsked)
 	if n := len(found.Sample); n >= source.MostAsked {
 		for _, k := range differing {
 			if k.Compare(found.Sample[n-1].Key) > 0 {
-				found.Sample = append(found.Sample, source.Copies{Key: k})
+				found.Sample = append(found.Sample, model.Copies{Key: k})
 			}
 		}
 	}
@@ -171,11 +171,11 @@ func (s sides) arbitrary(ctx context.Context, partition string, from, to rows) (
 const mostTwice = 2000
 
 // twice are keys that the target has several rows of, which are to be written anew.
-func (s sides) twice(ctx context.Context, partition string, to rows) ([]source.Copies, error) {
+func (s sides) twice(ctx context.Context, partition string, to rows) ([]model.Copies, error) {
 	if to.found.Duplicates.Rows == 0 {
 		return nil, nil
 	}
-	found, err := s.target.Duplicates(ctx, partition, slices.SortedFunc(maps.Keys(to.hashes), columns.Key.Compare), mostTwice)
+	found, err := s.target.Duplicates(ctx, partition, slices.SortedFunc(maps.Keys(to.hashes), model.Key.Compare), mostTwice)
 	return found.Sample, err
 }
 
@@ -195,17 +195,17 @@ func (s sides) paced(ctx context.Context, n int64) error {
 
 // rows are those of one range of one partition of one side: a hash for each key.
 type rows struct {
-	hashes map[columns.Key]uint64
-	found  source.Findings
+	hashes map[model.Key]uint64
+	found  model.Findings
 }
 
-func (s sides) rows(ctx context.Context, r *source.Reader, partition string, rng columns.Range, paced func(context.Context, int64) error) (rows, error) {
-	got := rows{hashes: map[columns.Key]uint64{}}
+func (s sides) rows(ctx context.Context, r *source.Reader, partition string, rng model.Range, paced func(context.Context, int64) error) (rows, error) {
+	got := rows{hashes: map[model.Key]uint64{}}
 	if !slices.Contains(r.Partitions(), partition) {
 		return got, nil
 	}
 	found, err := r.Read(ctx, partition, rng, func(rec arrow.Record) error {
-		hashes, err := checksum.Rows(rec)
+		hashes, err := columns.Hash(rec)
 		if err != nil {
 			return err
 		}
@@ -223,11 +223,11 @@ func (s sides) rows(ctx context.Context, r *source.Reader, partition string, rng
 
 // add takes what a partition holds on both sides: keys whose rows differ arbitrarily on the source, and such as the target has
 // twice, are told apart.
-func (l *look) add(partition string, from, to rows, arbitrary, twice []source.Copies) {
+func (l *look) add(partition string, from, to rows, arbitrary, twice []model.Copies) {
 	l.double += from.found.Duplicates.Keys
 	l.uneven += from.found.Duplicates.Rows + from.found.KnownRows() - to.found.KnownRows()
 	l.unreadable += from.found.UnreadableRows() - from.found.KnownRows() + to.found.UnreadableRows() - to.found.KnownRows()
-	passed := map[columns.Key]bool{}
+	passed := map[model.Key]bool{}
 	for _, c := range arbitrary {
 		passed[c.Key] = true
 	}
@@ -245,5 +245,5 @@ func (l *look) add(partition string, from, to rows, arbitrary, twice []source.Co
 			l.Keys[partition] = append(l.Keys[partition], key)
 		}
 	}
-	slices.SortFunc(l.Keys[partition], columns.Key.Compare)
+	slices.SortFunc(l.Keys[partition], model.Key.Compare)
 }

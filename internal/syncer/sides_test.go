@@ -8,32 +8,31 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"migrate/internal/columns"
-	"migrate/internal/source"
+	"migrate/internal/model"
 )
 
 // TestSuspects takes what a partition holds on both sides, and says which keys may differ.
 func TestSuspects(t *testing.T) {
 	of := func(hashes ...uint64) rows { // of the keys 0, 1, 2, …; 0 is no row
-		r := rows{hashes: map[columns.Key]uint64{}}
+		r := rows{hashes: map[model.Key]uint64{}}
 		for k, h := range hashes {
 			if h > 0 {
-				r.hashes[columns.IntKey(int64(k))] = h
+				r.hashes[model.IntKey(int64(k))] = h
 			}
 		}
 		return r
 	}
 	doubled := func(r rows, key int64) rows {
-		r.found.Duplicates = source.Duplicates{Keys: 1, Rows: 2, Sample: []source.Copies{{Key: columns.IntKey(key), Copies: 3}}}
+		r.found.Duplicates = model.Duplicates{Keys: 1, Rows: 2, Sample: []model.Copies{{Key: model.IntKey(key), Copies: 3}}}
 		return r
 	}
 	unreadable := func(r rows) rows {
-		r.found.Unreadable = append(r.found.Unreadable, source.Unreadable{Rows: 1})
+		r.found.Unreadable = append(r.found.Unreadable, model.Unreadable{Rows: 1})
 		return r
 	}
 	never := func(r rows) rows { // the key 2^63-1
-		below := columns.IntKey(math.MaxInt64 - 1)
-		r.found.Unreadable = append(r.found.Unreadable, source.Unreadable{Range: columns.Range{After: &below}, Rows: 1})
+		below := model.IntKey(math.MaxInt64 - 1)
+		r.found.Unreadable = append(r.found.Unreadable, model.Unreadable{Range: model.Range{After: &below}, Rows: 1})
 		return r
 	}
 	for name, c := range map[string]struct {
@@ -56,7 +55,7 @@ func TestSuspects(t *testing.T) {
 		"nothing on either side so far": {of(), of(), nil, 0, 0, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := look{Suspects: Suspects{Keys: map[string][]columns.Key{}, Twice: map[columns.Key]bool{}}}
+			l := look{Suspects: Suspects{Keys: map[string][]model.Key{}, Twice: map[model.Key]bool{}}}
 			l.add("p", c.from, c.to, c.from.found.Duplicates.Sample, c.to.found.Duplicates.Sample)
 			var got []int64
 			for _, k := range l.Keys["p"] {

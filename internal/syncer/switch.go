@@ -16,9 +16,8 @@ import (
 	"migrate/checkpoint"
 	"migrate/internal/certificate"
 	"migrate/internal/clock"
-	"migrate/internal/columns"
 	"migrate/internal/milvus"
-	"migrate/internal/source"
+	"migrate/internal/model"
 	"migrate/internal/verify"
 	"migrate/sinks"
 )
@@ -215,26 +214,26 @@ func (s *switching) refuseDuplicates(ctx context.Context, seen *checkpoint.Posit
 		return err
 	}
 	keys := side.KeysOnly()
-	var found source.Findings
+	var found model.Findings
 	for _, r := range seen.Ranges {
 		if r.Double == 0 {
 			continue
 		}
-		more, err := keys.Read(ctx, source.AllPartitions, r.Range, func(arrow.Record) error { return nil })
+		more, err := keys.Read(ctx, model.AllPartitions, r.Range, func(arrow.Record) error { return nil })
 		if err != nil {
 			return err
 		}
 		found.Add(more)
 	}
-	return duplicatesError(s.source.Address, columns.KeyOf(side.Collection.Schema), s.opts.Collection, found.Duplicates)
+	return duplicatesError(s.source.Address, milvus.KeyOf(side.Collection.Schema), s.opts.Collection, found.Duplicates)
 }
 
 // duplicatesError says which keys, and what is to be done about them.
-func duplicatesError(address string, key columns.KeyField, collection string, d source.Duplicates) error {
+func duplicatesError(address string, key milvus.KeyField, collection string, d model.Duplicates) error {
 	if d.Rows == 0 {
 		return nil
 	}
-	keys := make([]columns.Key, len(d.Sample))
+	keys := make([]model.Key, len(d.Sample))
 	for i, c := range d.Sample {
 		keys[i] = c.Key
 	}
@@ -246,14 +245,14 @@ func duplicatesError(address string, key columns.KeyField, collection string, d 
 // explain says why the two sides differ although they were in step, and what is to be done.
 func (s *switching) explain(ctx context.Context, differs error, was *checkpoint.Position, c certificate.Certificate) error {
 	found := c.Report.LeftFound // rows that are counted beyond those that were read
-	now := &checkpoint.Mark{Rows: c.Report.Left.Rows + found.Duplicates.Rows + found.UnreadableRows()}
+	now := &model.Mark{Rows: c.Report.Left.Rows + found.Duplicates.Rows + found.UnreadableRows()}
 	var err error
 	if now.Segments, err = s.segments(ctx); err != nil {
 		return errors.Join(differs, err)
 	}
 	before := was.Mark
 	if before == nil {
-		before = &checkpoint.Mark{Rows: was.Rows}
+		before = &model.Mark{Rows: was.Rows}
 	}
 	switch d := c.Report.Rows; {
 	case now.Wrote(before):
@@ -310,7 +309,7 @@ const (
 // inStep runs cycles until one sees that all is applied and nothing was written meanwhile. What is left though nothing is
 // written is a difference that the target does not take.
 func (s *switching) inStep(ctx context.Context) (r Report, err error) {
-	var last *checkpoint.Mark
+	var last *model.Mark
 	moved := 0
 	for range passes {
 		r = s.reported(ctx)
@@ -322,7 +321,7 @@ func (s *switching) inStep(ctx context.Context) (r Report, err error) {
 		case r.InStep, r.Settled && r.Position.Mark == nil && r.idle():
 			return r, nil
 		}
-		now := &checkpoint.Mark{Rows: r.Position.Rows}
+		now := &model.Mark{Rows: r.Position.Rows}
 		if now.Segments, err = s.segments(ctx); err != nil {
 			return r, err
 		}
@@ -367,7 +366,7 @@ func (s *switching) verified(ctx context.Context) (c certificate.Certificate, er
 	}
 	s.done.Certificate = c
 	if !s.how.AllowDuplicates { // which the last pass may not have looked for
-		if err := duplicatesError(s.source.Address, columns.KeyOf(left.Collection.Schema), s.opts.Collection, report.LeftFound.Duplicates); err != nil {
+		if err := duplicatesError(s.source.Address, milvus.KeyOf(left.Collection.Schema), s.opts.Collection, report.LeftFound.Duplicates); err != nil {
 			return c, err
 		}
 	}
@@ -386,7 +385,7 @@ func (s *switching) refuseDescribed(r *verify.Report) error {
 	if s.how.To.Is(checkpoint.Source) {
 		found = wayBack(found)
 	}
-	refused, differ := found.Texts(milvus.Refuses), found.Texts(milvus.Differs)
+	refused, differ := found.Texts(model.Refuses), found.Texts(model.Differs)
 	if len(refused) > 0 || len(differ) > 0 && !s.how.AllowDifferences {
 		return fmt.Errorf("%q on %s, which is to serve: %w: %s", s.opts.As, s.target.Address, ErrDescribed, strings.Join(append(refused, differ...), "; "))
 	}
@@ -409,7 +408,7 @@ func (s *switching) record(ctx context.Context, c certificate.Certificate, befor
 	}
 	left := was.Mark
 	if left == nil {
-		left = &checkpoint.Mark{Rows: was.Rows}
+		left = &model.Mark{Rows: was.Rows}
 	}
 	next := turned(was)
 	next.Switch = &checkpoint.Switch{

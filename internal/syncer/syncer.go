@@ -18,6 +18,7 @@ import (
 	"migrate/checkpoint"
 	"migrate/internal/clock"
 	"migrate/internal/milvus"
+	"migrate/internal/model"
 	"migrate/internal/verify"
 	"migrate/sinks"
 )
@@ -104,7 +105,7 @@ type Report struct {
 	// from being in step.
 	Unreadable int64 `json:"unreadable_rows"`
 	// Described are the differences of all but the rows.
-	Described milvus.Differences   `json:"description_differences,omitempty"`
+	Described model.Differences    `json:"description_differences,omitempty"`
 	Position  *checkpoint.Position `json:"-"`
 	Err       error                `json:"-"` // that ended the cycle
 

@@ -6,25 +6,25 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
 	"migrate/internal/labtest"
-	"migrate/internal/milvus"
+	"migrate/internal/model"
 )
 
 // TestWayBack of a target that was made wider than its source is not refused for that, and for nothing else less.
 func TestWayBack(t *testing.T) {
-	described := func(length string, dim int) *milvus.Collection {
+	described := func(length string, dim int) *model.Collection {
 		title := labtest.Field("title", schemapb.DataType_VarChar)
 		title.TypeParams[0].Value = length
-		return &milvus.Collection{Schema: labtest.Schema(labtest.IntKey("id"), title, labtest.Vector("v", schemapb.DataType_FloatVector, dim))}
+		return &model.Collection{Schema: labtest.Schema(labtest.IntKey("id"), title, labtest.Vector("v", schemapb.DataType_FloatVector, dim))}
 	}
 	for name, c := range map[string]struct {
-		serves, left *milvus.Collection
+		serves, left *model.Collection
 		refused      int
 	}{
 		"narrower":            {described("80", 2), described("40", 2), 0},
 		"another dimension":   {described("80", 2), described("40", 3), 1},
 		"the same everywhere": {described("80", 2), described("80", 2), 0},
 	} {
-		if got := wayBack(milvus.Compare(c.serves, c.left)).Texts(milvus.Refuses); len(got) != c.refused {
+		if got := wayBack(model.Compare(c.serves, c.left)).Texts(model.Refuses); len(got) != c.refused {
 			t.Errorf("%s: refused for %q", name, got)
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"migrate/internal/columns"
 	"migrate/internal/faulttable"
 	"migrate/internal/labtest"
+	"migrate/internal/model"
 	"migrate/internal/syncer"
 )
 
@@ -188,7 +189,7 @@ func (w *writers) reuse(ctx context.Context, n int64) error {
 func (w *writers) wantJournal(t *testing.T) {
 	t.Helper()
 	got := map[int64]int64{}
-	_, err := open(t, w.target, w.name).Read(t.Context(), "_default", columns.Range{}, func(rec arrow.Record) error {
+	_, err := open(t, w.target, w.name).Read(t.Context(), "_default", model.Range{}, func(rec arrow.Record) error {
 		versions := rec.Column(rec.Schema().FieldIndices("version")[0]).(*array.Int64).Int64Values()
 		for i, k := range columns.KeysOf(rec, "id") {
 			if _, twice := got[k.Int]; twice {

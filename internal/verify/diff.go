@@ -9,25 +9,25 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
-	"migrate/internal/checksum"
 	"migrate/internal/columns"
 	"migrate/internal/milvus"
+	"migrate/internal/model"
 	"migrate/internal/source"
 )
 
 // rowHashes are the rows of one range of one side: a hash for each key.
-type rowHashes map[columns.Key]uint64
+type rowHashes map[model.Key]uint64
 
 // diffRange holds the rows of a range against each other. Only those of the left side are kept in memory: its ranges are cut to
 // that end, and the right side may have any number of rows in one of them.
-func (c *comparison) diffRange(ctx context.Context, partition string, rng columns.Range) (d Differences, left, right outcome, err error) {
+func (c *comparison) diffRange(ctx context.Context, partition string, rng model.Range) (d Differences, left, right outcome, err error) {
 	rest := rowHashes{} // of the left side, without those that were found on the right
-	left, err = c.each(ctx, c.left, partition, rng, func(key columns.Key, hash uint64) { rest[key.Clone()] = hash })
+	left, err = c.each(ctx, c.left, partition, rng, func(key model.Key, hash uint64) { rest[key.Clone()] = hash })
 	if err != nil {
 		return d, left, right, err
 	}
-	var differing []columns.Key
-	right, err = c.each(ctx, c.right, partition, rng, func(key columns.Key, hash uint64) {
+	var differing []model.Key
+	right, err = c.each(ctx, c.right, partition, rng, func(key model.Key, hash uint64) {
 		switch want, there := rest[key]; {
 		case !there:
 			d.Extra++
@@ -57,35 +57,35 @@ func (c *comparison) diffRange(ctx context.Context, partition string, rng column
 
 // duplicates is a side that can tell the keys that it has several rows of.
 type duplicates interface {
-	Duplicates(ctx context.Context, partition string, keys []columns.Key, name int) (source.Duplicates, error)
+	Duplicates(ctx context.Context, partition string, keys []model.Key, name int) (model.Duplicates, error)
 }
 
 // leaveArbitrary takes the keys that the left side has several rows of from those that differ, and says how many they are: a query
 // returns any of these rows, so that another one may be what the right side has.
-func (c *comparison) leaveArbitrary(ctx context.Context, partition string, differing []columns.Key, found source.Findings) (left []columns.Key, arbitrary int64, err error) {
+func (c *comparison) leaveArbitrary(ctx context.Context, partition string, differing []model.Key, found model.Findings) (left []model.Key, arbitrary int64, err error) {
 	side, ok := c.left.(duplicates)
 	if !ok || found.Duplicates.Rows == 0 || len(differing) == 0 {
 		return differing, 0, nil
 	}
-	slices.SortFunc(differing, columns.Key.Compare)
+	slices.SortFunc(differing, model.Key.Compare)
 	several, err := side.Duplicates(ctx, partition, differing, source.MostAsked) // the others stay differences: none may hide among them
 	if err != nil {
 		return nil, 0, err
 	}
-	return slices.DeleteFunc(differing, func(k columns.Key) bool {
-		_, found := slices.BinarySearchFunc(several.Sample, k, func(c source.Copies, k columns.Key) int { return c.Key.Compare(k) })
+	return slices.DeleteFunc(differing, func(k model.Key) bool {
+		_, found := slices.BinarySearchFunc(several.Sample, k, func(c model.Copies, k model.Key) int { return c.Key.Compare(k) })
 		return found
 	}), int64(len(several.Sample)), nil
 }
 
 // each gives the key and the hash of every row of a range of one side.
-func (c *comparison) each(ctx context.Context, side Side, partition string, rng columns.Range, row func(columns.Key, uint64)) (o outcome, err error) {
+func (c *comparison) each(ctx context.Context, side Side, partition string, rng model.Range, row func(model.Key, uint64)) (o outcome, err error) {
 	if !slices.Contains(side.Partitions(), partition) {
 		return o, nil
 	}
 	key := keyName(side.Schema())
 	o.found, err = side.Read(ctx, partition, rng, func(rec arrow.Record) error {
-		hashes, err := checksum.Rows(rec)
+		hashes, err := columns.Hash(rec)
 		if err != nil {
 			return err
 		}
@@ -99,7 +99,7 @@ func (c *comparison) each(ctx context.Context, side Side, partition string, rng 
 }
 
 // named adds a key to those of which the first are named in the end, and keeps no more than a few of the others.
-func named(keys *[]columns.Key, key columns.Key) {
+func named(keys *[]model.Key, key model.Key) {
 	*keys = append(*keys, key.Clone())
 	if len(*keys) == 100*namedKeys {
 		trim(keys)
@@ -119,13 +119,13 @@ func (d *Differences) add(other Differences) {
 
 // trim keeps the first keys of each kind.
 func (d *Differences) trim() {
-	for _, keys := range []*[]columns.Key{&d.MissingKeys, &d.ExtraKeys, &d.DifferingKeys} {
+	for _, keys := range []*[]model.Key{&d.MissingKeys, &d.ExtraKeys, &d.DifferingKeys} {
 		trim(keys)
 	}
 }
 
-func trim(keys *[]columns.Key) {
-	slices.SortFunc(*keys, columns.Key.Compare)
+func trim(keys *[]model.Key) {
+	slices.SortFunc(*keys, model.Key.Compare)
 	if len(*keys) > namedKeys {
 		*keys = slices.Clone((*keys)[:namedKeys])
 	}
@@ -144,7 +144,7 @@ func (r *Report) settle() {
 		return p.Left.Rows != p.Right.Rows || p.Left.Hash != p.Right.Hash && p.Arbitrary == 0
 	})
 	r.sameRows = !moved && d.Missing+d.Extra+d.Differing+d.Uncheckable == 0
-	r.Equal = r.sameRows && len(r.Described.Texts(milvus.Refuses, milvus.Differs)) == 0
+	r.Equal = r.sameRows && len(r.Described.Texts(model.Refuses, model.Differs)) == 0
 }
 
 // SameRows reports whether the two sides hold the same rows, however they are described.
@@ -169,18 +169,18 @@ func newReport(left, right Side) *Report {
 	want := *left.Described()
 	r := &Report{KeptKeys: keptKeys(left, right)}
 	if r.KeptKeys {
-		want.Schema = milvus.WithGivenKeys(want.Schema)
+		want.Schema = model.WithGivenKeys(want.Schema)
 	}
-	r.Described = milvus.Compare(&want, right.Described())
-	r.Schema = r.Described.Of(milvus.Fields, milvus.Lengths).Texts(milvus.Refuses, milvus.Differs)
+	r.Described = model.Compare(&want, right.Described())
+	r.Schema = r.Described.Of(model.Fields, model.Lengths).Texts(model.Refuses, model.Differs)
 	return r
 }
 
 func keptKeys(left, right Side) bool {
-	return milvus.AutoID(left.Schema()) && !milvus.AutoID(right.Schema())
+	return model.AutoID(left.Schema()) && !model.AutoID(right.Schema())
 }
 
-func keyName(schema *schemapb.CollectionSchema) string { return milvus.PrimaryKey(schema).GetName() }
+func keyName(schema *schemapb.CollectionSchema) string { return model.PrimaryKey(schema).GetName() }
 
 func partitionsOf(left, right Side) []string {
 	names := slices.Concat(left.Partitions(), right.Partitions())
@@ -205,15 +205,15 @@ func Open(ctx context.Context, server *milvus.Server, collection string) (Server
 }
 
 // Described is the collection as it was when it was opened.
-func (s Server) Described() *milvus.Collection { return s.Collection }
+func (s Server) Described() *model.Collection { return s.Collection }
 
 // Schema is the collection's.
 func (s Server) Schema() *schemapb.CollectionSchema { return s.Collection.Schema }
 
 // Ranges cuts a partition into ranges of about 65,536 rows.
-func (s Server) Ranges(ctx context.Context, partition string) ([]columns.Range, error) {
+func (s Server) Ranges(ctx context.Context, partition string) ([]model.Range, error) {
 	counted, err := s.Split(ctx, partition, rangeRows)
-	ranges := make([]columns.Range, len(counted))
+	ranges := make([]model.Range, len(counted))
 	for i, c := range counted {
 		ranges[i] = c.Range
 	}

@@ -8,10 +8,8 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
-	"migrate/internal/columns"
 	"migrate/internal/manifest"
-	"migrate/internal/milvus"
-	"migrate/internal/source"
+	"migrate/internal/model"
 	"migrate/sinks"
 )
 
@@ -27,7 +25,7 @@ func (e Export) Schema() *schemapb.CollectionSchema {
 }
 
 // Described is the exported collection.
-func (e Export) Described() *milvus.Collection { return e.Manifest.Collection.Milvus() }
+func (e Export) Described() *model.Collection { return e.Manifest.Collection.Milvus() }
 
 // Partitions are those of the exported collection.
 func (e Export) Partitions() []string {
@@ -39,8 +37,8 @@ func (e Export) Partitions() []string {
 }
 
 // Ranges are those of the parts.
-func (e Export) Ranges(_ context.Context, partition string) ([]columns.Range, error) {
-	var ranges []columns.Range
+func (e Export) Ranges(_ context.Context, partition string) ([]model.Range, error) {
+	var ranges []model.Range
 	for _, p := range e.Manifest.Parts {
 		if p.Partition == partition {
 			ranges = append(ranges, p.Range)
@@ -50,16 +48,16 @@ func (e Export) Ranges(_ context.Context, partition string) ([]columns.Range, er
 }
 
 // Read reads the part of a range, which has to be one of Ranges.
-func (e Export) Read(ctx context.Context, partition string, rng columns.Range, emit func(arrow.Record) error) (source.Findings, error) {
+func (e Export) Read(ctx context.Context, partition string, rng model.Range, emit func(arrow.Record) error) (model.Findings, error) {
 	i := slices.IndexFunc(e.Manifest.Parts, func(p manifest.Part) bool {
 		return p.Partition == partition && p.Range.Equal(rng)
 	})
 	if i < 0 {
-		return source.Findings{}, fmt.Errorf("the export has no part for keys %s", rng)
+		return model.Findings{}, fmt.Errorf("the export has no part for keys %s", rng)
 	}
 	p := e.Manifest.Parts[i]
 	if p.Object == "" {
-		return source.Findings{}, nil
+		return model.Findings{}, nil
 	}
-	return source.Findings{}, e.Manifest.ReadPart(ctx, e.Sink, p, emit)
+	return model.Findings{}, e.Manifest.ReadPart(ctx, e.Sink, p, emit)
 }

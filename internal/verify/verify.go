@@ -14,10 +14,8 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 	"golang.org/x/sync/errgroup"
 
-	"migrate/internal/checksum"
 	"migrate/internal/columns"
-	"migrate/internal/milvus"
-	"migrate/internal/source"
+	"migrate/internal/model"
 )
 
 // ErrDiffers: the two sides do not hold the same rows.
@@ -26,12 +24,12 @@ var ErrDiffers = errors.New("the two sides differ")
 // Side is one of the two: a collection on a server, or an export.
 type Side interface {
 	Schema() *schemapb.CollectionSchema
-	Described() *milvus.Collection // all of the collection but its rows
+	Described() *model.Collection // all of the collection but its rows
 	Partitions() []string
 	// Ranges cuts the keys of a partition into ranges that cover every key once.
-	Ranges(ctx context.Context, partition string) ([]columns.Range, error)
+	Ranges(ctx context.Context, partition string) ([]model.Range, error)
 	// Read hands on the rows of a range, and says what it could not read or found doubled.
-	Read(ctx context.Context, partition string, rng columns.Range, emit func(arrow.Record) error) (source.Findings, error)
+	Read(ctx context.Context, partition string, rng model.Range, emit func(arrow.Record) error) (model.Findings, error)
 }
 
 // Options of a comparison. The zero value is useful.
@@ -48,36 +46,36 @@ type Report struct {
 	Equal  bool     `json:"equal"`
 	Schema []string `json:"schema_differences,omitempty"` // of the fields, in words
 	// Described are the differences of all but the rows. Those that are expected leave the two sides equal.
-	Described  milvus.Differences `json:"description_differences,omitempty"`
-	KeptKeys   bool               `json:"kept_keys,omitempty"` // the left side gives the keys, and the right one has kept them as clients' own
-	Partitions []Partition        `json:"partitions"`
-	Left       checksum.Sum       `json:"left"`
-	Right      checksum.Sum       `json:"right"`
-	Rows       Differences        `json:"differences"`
-	LeftFound  source.Findings    `json:"left_findings"`
-	RightFound source.Findings    `json:"right_findings"`
+	Described  model.Differences `json:"description_differences,omitempty"`
+	KeptKeys   bool              `json:"kept_keys,omitempty"` // the left side gives the keys, and the right one has kept them as clients' own
+	Partitions []Partition       `json:"partitions"`
+	Left       model.Sum         `json:"left"`
+	Right      model.Sum         `json:"right"`
+	Rows       Differences       `json:"differences"`
+	LeftFound  model.Findings    `json:"left_findings"`
+	RightFound model.Findings    `json:"right_findings"`
 
 	sameRows bool
 }
 
 // Partition is the outcome for one partition.
 type Partition struct {
-	Name      string       `json:"name"`
-	Left      checksum.Sum `json:"left"`
-	Right     checksum.Sum `json:"right"`
-	Arbitrary int64        `json:"arbitrary,omitempty"` // rows that differ, of keys that the left side has several rows of
+	Name      string    `json:"name"`
+	Left      model.Sum `json:"left"`
+	Right     model.Sum `json:"right"`
+	Arbitrary int64     `json:"arbitrary,omitempty"` // rows that differ, of keys that the left side has several rows of
 }
 
 // Differences counts the rows of each kind, and names the first keys of each.
 type Differences struct {
-	Missing       int64         `json:"missing"`     // on the left only
-	Extra         int64         `json:"extra"`       // on the right only, further rows of a duplicate key included
-	Differing     int64         `json:"differing"`   // on both, with other columns
-	Arbitrary     int64         `json:"arbitrary"`   // of those that differ, keys of several rows on the left: a query returns any of them
-	Uncheckable   int64         `json:"uncheckable"` // counted by a server that does not return them
-	MissingKeys   []columns.Key `json:"missing_keys,omitempty"`
-	ExtraKeys     []columns.Key `json:"extra_keys,omitempty"`
-	DifferingKeys []columns.Key `json:"differing_keys,omitempty"`
+	Missing       int64       `json:"missing"`     // on the left only
+	Extra         int64       `json:"extra"`       // on the right only, further rows of a duplicate key included
+	Differing     int64       `json:"differing"`   // on both, with other columns
+	Arbitrary     int64       `json:"arbitrary"`   // of those that differ, keys of several rows on the left: a query returns any of them
+	Uncheckable   int64       `json:"uncheckable"` // counted by a server that does not return them
+	MissingKeys   []model.Key `json:"missing_keys,omitempty"`
+	ExtraKeys     []model.Key `json:"extra_keys,omitempty"`
+	DifferingKeys []model.Key `json:"differing_keys,omitempty"`
 }
 
 // namedKeys is how many keys of each kind are named.
@@ -134,7 +132,7 @@ func (c *comparison) partition(ctx context.Context, name string) error {
 
 // byRange compares a partition range by range.
 func (c *comparison) byRange(ctx context.Context, p *Partition) error {
-	ranges := []columns.Range{{}}
+	ranges := []model.Range{{}}
 	if slices.Contains(c.left.Partitions(), p.Name) {
 		var err error
 		if ranges, err = c.left.Ranges(ctx, p.Name); err != nil {
@@ -156,7 +154,7 @@ func (c *comparison) byRange(ctx context.Context, p *Partition) error {
 
 // compareRange compares checksums first. Where they differ the rows are read once more: a difference that passes was
 // a write under way, or the server's own.
-func (c *comparison) compareRange(ctx context.Context, p *Partition, rng columns.Range) error {
+func (c *comparison) compareRange(ctx context.Context, p *Partition, rng model.Range) error {
 	left, err := c.sum(ctx, c.left, p.Name, rng, c.opts.Progress)
 	if err != nil {
 		return err
@@ -192,8 +190,8 @@ func (c *comparison) bySum(ctx context.Context, p *Partition) error {
 	return err
 }
 
-func (c *comparison) sumAll(ctx context.Context, side Side, partition string, found source.Findings, progress func(int64, int64)) (checksum.Sum, source.Findings, error) {
-	var total checksum.Sum
+func (c *comparison) sumAll(ctx context.Context, side Side, partition string, found model.Findings, progress func(int64, int64)) (model.Sum, model.Findings, error) {
+	var total model.Sum
 	if !slices.Contains(side.Partitions(), partition) {
 		return total, found, nil
 	}
@@ -220,17 +218,17 @@ func (c *comparison) sumAll(ctx context.Context, side Side, partition string, fo
 
 // outcome is what a read of one range of one side came to.
 type outcome struct {
-	sum   checksum.Sum
-	found source.Findings
+	sum   model.Sum
+	found model.Findings
 }
 
 // sum reads one range of one side.
-func (c *comparison) sum(ctx context.Context, side Side, partition string, rng columns.Range, progress func(int64, int64)) (o outcome, err error) {
+func (c *comparison) sum(ctx context.Context, side Side, partition string, rng model.Range, progress func(int64, int64)) (o outcome, err error) {
 	if !slices.Contains(side.Partitions(), partition) {
 		return o, nil
 	}
 	o.found, err = side.Read(ctx, partition, rng, func(rec arrow.Record) error {
-		hashes, err := checksum.Rows(rec, c.without...)
+		hashes, err := columns.Hash(rec, c.without...)
 		if err != nil {
 			return err
 		}

@@ -17,8 +17,7 @@ import (
 
 	"migrate/internal/columns"
 	"migrate/internal/labtest"
-	"migrate/internal/milvus"
-	"migrate/internal/source"
+	"migrate/internal/model"
 	"migrate/internal/verify"
 )
 
@@ -30,7 +29,7 @@ type side struct {
 	schema     *schemapb.CollectionSchema
 	partitions map[string]rows
 	bounds     []int64 // between the ranges of each partition
-	found      source.Findings
+	found      model.Findings
 	read       func(ctx context.Context, call int64) error // called before each Read, from 1 on
 
 	calls atomic.Int64
@@ -44,25 +43,25 @@ func of(partitions map[string]rows, bounds ...int64) *side {
 }
 
 func (s *side) Schema() *schemapb.CollectionSchema { return s.schema }
-func (s *side) Described() *milvus.Collection      { return &milvus.Collection{Schema: s.schema} }
+func (s *side) Described() *model.Collection       { return &model.Collection{Schema: s.schema} }
 func (s *side) Partitions() []string               { return slices.Sorted(maps.Keys(s.partitions)) }
 
-func (s *side) Ranges(context.Context, string) ([]columns.Range, error) {
-	var ranges []columns.Range
-	var after *columns.Key
+func (s *side) Ranges(context.Context, string) ([]model.Range, error) {
+	var ranges []model.Range
+	var after *model.Key
 	for _, b := range s.bounds {
-		key := columns.IntKey(b)
-		ranges = append(ranges, columns.Range{After: after, UpTo: &key})
+		key := model.IntKey(b)
+		ranges = append(ranges, model.Range{After: after, UpTo: &key})
 		after = &key
 	}
-	return append(ranges, columns.Range{After: after}), nil
+	return append(ranges, model.Range{After: after}), nil
 }
 
 // Read hands on the rows from the last to the first, two at a time.
-func (s *side) Read(ctx context.Context, partition string, rng columns.Range, emit func(arrow.Record) error) (source.Findings, error) {
+func (s *side) Read(ctx context.Context, partition string, rng model.Range, emit func(arrow.Record) error) (model.Findings, error) {
 	call := s.calls.Add(1)
 	if err := s.read(ctx, call); err != nil {
-		return source.Findings{}, err
+		return model.Findings{}, err
 	}
 	keys := slices.Collect(maps.Keys(s.partitions[partition]))
 	keys = slices.DeleteFunc(keys, func(k int64) bool {
@@ -73,14 +72,14 @@ func (s *side) Read(ctx context.Context, partition string, rng columns.Range, em
 	for batch := range slices.Chunk(keys, 2) {
 		rec, err := s.record(batch, s.partitions[partition])
 		if err != nil {
-			return source.Findings{}, err
+			return model.Findings{}, err
 		}
 		if err := emit(rec); err != nil {
-			return source.Findings{}, err
+			return model.Findings{}, err
 		}
 	}
 	if call > 1 {
-		return source.Findings{}, nil
+		return model.Findings{}, nil
 	}
 	return s.found, nil
 }
@@ -108,10 +107,10 @@ func compare(t *testing.T, left, right verify.Side, opts verify.Options) *verify
 	return report
 }
 
-func keys(ints ...int64) []columns.Key {
-	var all []columns.Key
+func keys(ints ...int64) []model.Key {
+	var all []model.Key
 	for _, i := range ints {
-		all = append(all, columns.IntKey(i))
+		all = append(all, model.IntKey(i))
 	}
 	return all
 }
@@ -182,16 +181,16 @@ func TestSchemaDiffers(t *testing.T) {
 
 // What a server could not show, or shows twice, is not proved.
 func TestFindings(t *testing.T) {
-	doubled := source.Findings{Duplicates: source.Duplicates{Keys: 1, Rows: 2, Sample: []source.Copies{{Key: columns.IntKey(1), Copies: 3}}}}
-	unreadable := source.Findings{Unreadable: []source.Unreadable{{Rows: 2}}}
+	doubled := model.Findings{Duplicates: model.Duplicates{Keys: 1, Rows: 2, Sample: []model.Copies{{Key: model.IntKey(1), Copies: 3}}}}
+	unreadable := model.Findings{Unreadable: []model.Unreadable{{Rows: 2}}}
 	for name, test := range map[string]struct {
-		left, right source.Findings
+		left, right model.Findings
 		want        verify.Differences
 	}{
-		"doubled on the left":     {doubled, source.Findings{}, verify.Differences{}}, // one copy was carried, as it should be
-		"doubled on the right":    {source.Findings{}, doubled, verify.Differences{Extra: 2, ExtraKeys: keys(1)}},
-		"unreadable on the left":  {unreadable, source.Findings{}, verify.Differences{Uncheckable: 2}},
-		"unreadable on the right": {source.Findings{}, unreadable, verify.Differences{Uncheckable: 2}},
+		"doubled on the left":     {doubled, model.Findings{}, verify.Differences{}}, // one copy was carried, as it should be
+		"doubled on the right":    {model.Findings{}, doubled, verify.Differences{Extra: 2, ExtraKeys: keys(1)}},
+		"unreadable on the left":  {unreadable, model.Findings{}, verify.Differences{Uncheckable: 2}},
+		"unreadable on the right": {model.Findings{}, unreadable, verify.Differences{Uncheckable: 2}},
 	} {
 		for _, withoutKeys := range []bool{false, true} {
 			left, right := of(map[string]rows{"p": {1: "a", 7: "b"}}, 5), of(map[string]rows{"p": {1: "a", 7: "b"}}, 5)
@@ -249,7 +248,7 @@ var errBroken = errors.New("server on fire")
 // brokenRanges is a side that can't say its ranges.
 type brokenRanges struct{ *side }
 
-func (brokenRanges) Ranges(context.Context, string) ([]columns.Range, error) { return nil, errBroken }
+func (brokenRanges) Ranges(context.Context, string) ([]model.Range, error) { return nil, errBroken }
 
 func TestErrorsComeOut(t *testing.T) {
 	differing := func() (left, right *side) {

@@ -13,7 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"migrate/internal/columns"
-	"migrate/internal/milvus"
+	"migrate/internal/model"
 )
 
 // CreateCollection makes a collection, which is loaded once its vectors have an index.
@@ -28,7 +28,7 @@ func (s *Server) CreateCollection(_ context.Context, q *milvuspb.CreateCollectio
 	if err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
-	s.add(&milvus.Collection{Name: q.CollectionName, Schema: &schema, Shards: q.ShardsNum, ConsistencyLevel: q.ConsistencyLevel}, layout)
+	s.add(&model.Collection{Name: q.CollectionName, Schema: &schema, Shards: q.ShardsNum, ConsistencyLevel: q.ConsistencyLevel}, layout)
 	return &commonpb.Status{}, nil
 }
 
@@ -48,7 +48,7 @@ func (s *Server) CreatePartition(_ context.Context, q *milvuspb.CreatePartitionR
 // CreateIndex adds one.
 func (s *Server) CreateIndex(_ context.Context, q *milvuspb.CreateIndexRequest) (*commonpb.Status, error) {
 	return s.change(q.CollectionName, func(c *collection) {
-		c.Indexes = append(c.Indexes, milvus.Index{Name: q.IndexName, Field: q.FieldName, Params: q.ExtraParams})
+		c.Indexes = append(c.Indexes, model.Index{Name: q.IndexName, Field: q.FieldName, Params: q.ExtraParams})
 	})
 }
 

@@ -6,18 +6,18 @@ import (
 	"strings"
 	"text/scanner"
 
-	"migrate/internal/columns"
+	"migrate/internal/model"
 )
 
 // parse reads a filter as migrate writes it: comparisons of a field with a literal, and lists of literals, joined by "and".
-func parse(filter string) (matches func(map[string]columns.Key) bool, err error) {
+func parse(filter string) (matches func(map[string]model.Key) bool, err error) {
 	if filter == "" {
-		return func(map[string]columns.Key) bool { return true }, nil
+		return func(map[string]model.Key) bool { return true }, nil
 	}
 	p := &parser{}
 	p.Init(strings.NewReader(filter))
 	p.Error = func(_ *scanner.Scanner, msg string) { err = fmt.Errorf("filter %s: %s", filter, msg) }
-	var terms []func(map[string]columns.Key) bool
+	var terms []func(map[string]model.Key) bool
 	for {
 		term, bad := p.term()
 		if bad != nil {
@@ -28,7 +28,7 @@ func parse(filter string) (matches func(map[string]columns.Key) bool, err error)
 			break
 		}
 	}
-	return func(row map[string]columns.Key) bool {
+	return func(row map[string]model.Key) bool {
 		for _, term := range terms {
 			if !term(row) {
 				return false
@@ -45,16 +45,16 @@ func (p *parser) word() string {
 	return p.TokenText()
 }
 
-func (p *parser) term() (func(map[string]columns.Key) bool, error) {
+func (p *parser) term() (func(map[string]model.Key) bool, error) {
 	field, op := p.word(), p.word()
 	switch op {
 	case "not":
 		p.word()
 		listed, err := p.list()
-		return func(row map[string]columns.Key) bool { return !listed[row[field]] }, err
+		return func(row map[string]model.Key) bool { return !listed[row[field]] }, err
 	case "in":
 		listed, err := p.list()
-		return func(row map[string]columns.Key) bool { return listed[row[field]] }, err
+		return func(row map[string]model.Key) bool { return listed[row[field]] }, err
 	}
 	if p.Peek() == '=' {
 		op += p.word()
@@ -70,11 +70,11 @@ func (p *parser) term() (func(map[string]columns.Key) bool, error) {
 	if holds == nil {
 		return nil, fmt.Errorf("no operator: %q", op)
 	}
-	return func(row map[string]columns.Key) bool { return holds(row[field].Compare(value)) }, nil
+	return func(row map[string]model.Key) bool { return holds(row[field].Compare(value)) }, nil
 }
 
-func (p *parser) list() (map[columns.Key]bool, error) {
-	listed := map[columns.Key]bool{}
+func (p *parser) list() (map[model.Key]bool, error) {
+	listed := map[model.Key]bool{}
 	if open := p.word(); open != "[" {
 		return nil, fmt.Errorf("%q begins no list", open)
 	}
@@ -91,21 +91,21 @@ func (p *parser) list() (map[columns.Key]bool, error) {
 }
 
 // literal reads a number or a text, and -2^63 as migrate writes it: (-9223372036854775807 - 1).
-func (p *parser) literal(first string) (columns.Key, error) {
+func (p *parser) literal(first string) (model.Key, error) {
 	switch {
 	case first == "(":
 		k, err := p.literal(p.word())
 		p.word()
 		p.word()
 		p.word()
-		return columns.IntKey(k.Int - 1), err
+		return model.IntKey(k.Int - 1), err
 	case first == "-":
 		v, err := strconv.ParseInt("-"+p.word(), 10, 64)
-		return columns.IntKey(v), err
+		return model.IntKey(v), err
 	case strings.HasPrefix(first, `"`):
 		v, err := strconv.Unquote(first)
-		return columns.TextKey(v), err
+		return model.TextKey(v), err
 	}
 	v, err := strconv.ParseInt(first, 10, 64)
-	return columns.IntKey(v), err
+	return model.IntKey(v), err
 }

@@ -32,13 +32,14 @@ import (
 	"migrate/internal/columns"
 	"migrate/internal/labtest"
 	"migrate/internal/milvus"
+	"migrate/internal/model"
 )
 
 // Server is a server that runs. Its fields may be set until it is first asked.
 type Server struct {
 	Address string
 	// Hide are keys that are counted and never returned, in the first collection that has them.
-	Hide []columns.Key
+	Hide []model.Key
 	// LeavesOut: an answer that meets a key with several rows lacks the rows of another key, as from growing segments of 2.3.
 	LeavesOut bool
 	// Login is user:password or a token that calls have to bear, where not empty.
@@ -61,14 +62,14 @@ type Server struct {
 }
 
 type collection struct {
-	*milvus.Collection
+	*model.Collection
 	layout *columns.Layout
 	rows   []row
 }
 
 type row struct {
-	key       columns.Key
-	values    map[string]columns.Key // of the fields that a filter may name
+	key       model.Key
+	values    map[string]model.Key // of the fields that a filter may name
 	data      []*schemapb.FieldData
 	partition string
 	growing   bool
@@ -135,7 +136,7 @@ func (s *Server) Client(t testing.TB) *milvus.Server {
 }
 
 // Add adds a collection, which is loaded.
-func (s *Server) Add(t testing.TB, c *milvus.Collection) {
+func (s *Server) Add(t testing.TB, c *model.Collection) {
 	t.Helper()
 	layout, err := columns.NewLayout(c.Schema)
 	if err != nil {
@@ -147,11 +148,11 @@ func (s *Server) Add(t testing.TB, c *milvus.Collection) {
 }
 
 // add adds a collection; s.mu is held.
-func (s *Server) add(c *milvus.Collection, layout *columns.Layout) {
+func (s *Server) add(c *model.Collection, layout *columns.Layout) {
 	copied := *c
 	copied.ID = rand.Int64() // no two servers give the same one
 	if len(copied.Partitions) == 0 {
-		copied.Partitions = []string{milvus.DefaultPartition}
+		copied.Partitions = []string{model.DefaultPartition}
 	}
 	s.collections[c.Name] = &collection{Collection: &copied, layout: layout}
 }
@@ -193,26 +194,26 @@ func (s *Server) tick() uint64 {
 	return s.time
 }
 
-func (c *collection) insert(data []*schemapb.FieldData, partition string, growing bool, at uint64) ([]columns.Key, error) {
+func (c *collection) insert(data []*schemapb.FieldData, partition string, growing bool, at uint64) ([]model.Key, error) {
 	rec, err := c.layout.Record(data)
 	if err != nil {
 		return nil, err
 	}
-	keys, named := c.layout.Keys(rec), map[string][]columns.Key{}
+	keys, named := c.layout.Keys(rec), map[string][]model.Key{}
 	for _, f := range c.Schema.Fields {
 		if f.DataType == schemapb.DataType_Int64 || f.DataType == schemapb.DataType_VarChar {
 			named[f.Name] = columns.KeysOf(rec, f.Name)
 		}
 	}
 	if partition == "" {
-		partition = milvus.DefaultPartition
+		partition = model.DefaultPartition
 	}
 	for i, k := range keys {
 		one, err := c.layout.Take(data, []int{i})
 		if err != nil {
 			return nil, err
 		}
-		values := map[string]columns.Key{}
+		values := map[string]model.Key{}
 		for name, all := range named {
 			values[name] = all[i].Clone()
 		}
@@ -256,7 +257,7 @@ func (s *Server) DescribeCollection(_ context.Context, q *milvuspb.DescribeColle
 	if c == nil {
 		return &milvuspb.DescribeCollectionResponse{Status: st}, nil
 	}
-	schema := milvus.CloneSchema(c.Schema)
+	schema := model.CloneSchema(c.Schema)
 	schema.Name = c.Name
 	return &milvuspb.DescribeCollectionResponse{
 		Status: st, Schema: schema, CollectionID: c.ID, ShardsNum: 1, CollectionName: c.Name, Properties: c.Properties,

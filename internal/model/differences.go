@@ -1,4 +1,4 @@
-package milvus
+package model
 
 import (
 	"cmp"
@@ -74,7 +74,7 @@ func (d Differences) Texts(classes ...Class) []string {
 // it is read. Names, ids and shards do not count.
 func Compare(want, have *Collection) Differences {
 	d := slices.Concat(
-		fieldsDiffer(want.Schema, have.Schema), propertiesDiffer(toMap(want.Properties), toMap(have.Properties)), indexesDiffer(want, have),
+		fieldsDiffer(want.Schema, have.Schema), propertiesDiffer(ToMap(want.Properties), ToMap(have.Properties)), indexesDiffer(want, have),
 		partitionsDiffer(want, have), readsDiffer(want, have),
 	)
 	slices.SortFunc(d, func(a, b Difference) int { return cmp.Or(cmp.Compare(a.Aspect, b.Aspect), cmp.Compare(a.Text, b.Text)) })
@@ -164,7 +164,7 @@ func fieldDiffers(want, have *schemapb.FieldSchema) Differences {
 // paramsDiffer compares the type parameters of a field. A greater length or capacity takes all rows.
 func paramsDiffer(want, have *schemapb.FieldSchema) Differences {
 	var d Differences
-	w, h := toMap(want.GetTypeParams()), toMap(have.GetTypeParams())
+	w, h := ToMap(want.GetTypeParams()), ToMap(have.GetTypeParams())
 	for _, key := range union(w, h) {
 		if w[key] == h[key] {
 			continue
@@ -360,7 +360,7 @@ func readsDiffer(want, have *Collection) Differences {
 	return d
 }
 
-func toMap(pairs []*commonpb.KeyValuePair) map[string]string {
+func ToMap(pairs []*commonpb.KeyValuePair) map[string]string {
 	m := make(map[string]string, len(pairs))
 	for _, p := range pairs {
 		m[p.GetKey()] = p.GetValue()

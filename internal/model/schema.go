@@ -1,4 +1,4 @@
-package milvus
+package model
 
 import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"

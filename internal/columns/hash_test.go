@@ -1,4 +1,4 @@
-package checksum_test
+package columns_test
 
 import (
 	"encoding/json"
@@ -13,7 +13,8 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"pgregory.net/rapid"
 
-	"migrate/internal/checksum"
+	"migrate/internal/columns"
+	"migrate/internal/model"
 )
 
 // row is one row of a table: its values in the order of the columns, those of a list as []any.
@@ -26,8 +27,8 @@ var scalars = []arrow.DataType{
 	arrow.PrimitiveTypes.Uint8,
 }
 
-// everything has a column of each type; "id" is the first.
-func everything() []arrow.Field {
+// allColumns has a column of each type; "id" is the first.
+func allColumns() []arrow.Field {
 	fields := []arrow.Field{{Name: "id", Type: arrow.PrimitiveTypes.Int64}}
 	for _, t := range scalars {
 		fields = append(fields, arrow.Field{Name: t.Name(), Type: t}, arrow.Field{Name: "list of " + t.Name(), Type: arrow.ListOf(t)})
@@ -78,7 +79,7 @@ func drawRows(t *rapid.T, least int) []row {
 	rows := make([]row, rapid.IntRange(least, 12).Draw(t, "rows"))
 	for i := range rows {
 		rows[i] = row{int64(i)}
-		for _, f := range everything()[1:] {
+		for _, f := range allColumns()[1:] {
 			rows[i] = append(rows[i], drawValue(t, f.Type))
 		}
 	}
@@ -113,16 +114,16 @@ func drawValue(t *rapid.T, typ arrow.DataType) any {
 	return list
 }
 
-func sum(t rapid.TB, rec arrow.Record, without ...string) checksum.Sum {
+func sum(t rapid.TB, rec arrow.Record, without ...string) model.Sum {
 	t.Helper()
-	var s checksum.Sum
+	var s model.Sum
 	s.AddRows(hashes(t, rec, without...))
 	return s
 }
 
 func hashes(t rapid.TB, rec arrow.Record, without ...string) []uint64 {
 	t.Helper()
-	h, err := checksum.Rows(rec, without...)
+	h, err := columns.Hash(rec, without...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +132,7 @@ func hashes(t rapid.TB, rec arrow.Record, without ...string) []uint64 {
 
 // The sum is that of the rows, whatever their order, that of their columns, and the batches in which they come.
 func TestOrderDoesNotCount(t *testing.T) {
-	fields := everything()
+	fields := allColumns()
 	rapid.Check(t, func(t *rapid.T) {
 		rows := drawRows(t, 0)
 		want := sum(t, record(fields, rows))
@@ -181,7 +182,7 @@ func permuteAll(rows []row, order []int) []row {
 
 // Any value that is another, or in another row, makes another sum.
 func TestEveryValueCounts(t *testing.T) {
-	fields := everything()
+	fields := allColumns()
 	rapid.Check(t, func(t *rapid.T) {
 		rows := drawRows(t, 2)
 		before := sum(t, record(fields, rows))
@@ -191,18 +192,18 @@ func TestEveryValueCounts(t *testing.T) {
 
 		other := drawValue(t, fields[column].Type)
 		rows[i][column] = other
-		if got := sum(t, record(fields, rows)); same(a, other) != (got == before) {
+		if got := sum(t, record(fields, rows)); sameValue(a, other) != (got == before) {
 			t.Errorf("%v became %v in %q: sum %v, before %v", a, other, fields[column].Name, got, before)
 		}
 		rows[i][column], rows[i+1][column] = b, a
-		if got := sum(t, record(fields, rows)); same(a, b) != (got == before) {
+		if got := sum(t, record(fields, rows)); sameValue(a, b) != (got == before) {
 			t.Errorf("%v and %v changed places in %q: sum %v, before %v", a, b, fields[column].Name, got, before)
 		}
 	})
 }
 
 // same compares bits, and lists by their elements: %#v tells a -0.0 from a 0.0, and "a" from a.
-func same(a, b any) bool { return fmt.Sprintf("%#v", a) == fmt.Sprintf("%#v", b) }
+func sameValue(a, b any) bool { return fmt.Sprintf("%#v", a) == fmt.Sprintf("%#v", b) }
 
 // An element that moves to the list of the next row, where the bits of the whole column stay as they are.
 func TestBoundsOfListsCount(t *testing.T) {
@@ -265,13 +266,13 @@ func TestDoubledRowsCount(t *testing.T) {
 	fields := []arrow.Field{{Name: "x", Type: arrow.PrimitiveTypes.Int64}}
 	one := sum(t, record(fields, []row{{int64(1)}}))
 	two := sum(t, record(fields, []row{{int64(1)}, {int64(1)}}))
-	if want := (checksum.Sum{Rows: 2, Hash: 2 * one.Hash}); two != want || two.Hash == 0 {
+	if want := (model.Sum{Rows: 2, Hash: 2 * one.Hash}); two != want || two.Hash == 0 {
 		t.Errorf("a row twice: %v, want %v", two, want)
 	}
 }
 
 func TestWithout(t *testing.T) {
-	fields := everything()
+	fields := allColumns()
 	rapid.Check(t, func(t *rapid.T) {
 		rows := drawRows(t, 1)
 		column := rapid.IntRange(0, len(fields)-1).Draw(t, "column")
@@ -285,7 +286,7 @@ func TestWithout(t *testing.T) {
 
 // A slice of a batch, which shares its arrays, hashes as the rows that it holds.
 func TestSlices(t *testing.T) {
-	fields := everything()
+	fields := allColumns()
 	rapid.Check(t, func(t *rapid.T) {
 		rec := record(fields, drawRows(t, 1))
 		want := hashes(t, rec)
@@ -303,7 +304,7 @@ func TestSlices(t *testing.T) {
 
 func TestRowsRefuses(t *testing.T) {
 	for _, typ := range []arrow.DataType{arrow.FixedWidthTypes.Date32, arrow.ListOf(arrow.ListOf(arrow.PrimitiveTypes.Int8))} {
-		_, err := checksum.Rows(record([]arrow.Field{{Name: "odd", Type: typ}}, nil))
+		_, err := columns.Hash(record([]arrow.Field{{Name: "odd", Type: typ}}, nil))
 		if err == nil || !strings.Contains(err.Error(), `"odd"`) {
 			t.Errorf("%s: %v, want an error that names the column", typ, err)
 		}
@@ -311,7 +312,7 @@ func TestRowsRefuses(t *testing.T) {
 }
 
 func TestSumInJSON(t *testing.T) {
-	for text, s := range map[string]checksum.Sum{
+	for text, s := range map[string]model.Sum{
 		`{"rows":0,"hash":"0000000000000000"}`: {},
 		`{"rows":3,"hash":"00000000000000ff"}`: {Rows: 3, Hash: 255},
 		`{"rows":1,"hash":"ffffffffffffffff"}`: {Rows: 1, Hash: math.MaxUint64},
@@ -320,7 +321,7 @@ func TestSumInJSON(t *testing.T) {
 		if err != nil || string(got) != text {
 			t.Errorf("%v: %s, %v; want %s", s, got, err, text)
 		}
-		var back checksum.Sum
+		var back model.Sum
 		if err := json.Unmarshal([]byte(text), &back); err != nil || back != s {
 			t.Errorf("%s: %v, %v; want %v", text, back, err, s)
 		}
@@ -329,7 +330,7 @@ func TestSumInJSON(t *testing.T) {
 
 func TestDigestRefuses(t *testing.T) {
 	for _, text := range []string{"", "xyz", "12zz", " 12", "+12", "0x12", "12 34", "10000000000000000"} {
-		var d checksum.Digest
+		var d model.Digest
 		if err := d.UnmarshalText([]byte(text)); err == nil {
 			t.Errorf("%q became %x", text, d)
 		}

@@ -1,4 +1,4 @@
-package source
+package model
 
 import (
 	"encoding/json"
@@ -8,8 +8,6 @@ import (
 	"strings"
 
 	"github.com/dustin/go-humanize"
-
-	"migrate/internal/columns"
 )
 
 // Findings are what a read explains instead of passing over.
@@ -28,24 +26,24 @@ type Duplicates struct {
 
 // Copies are the rows of one key.
 type Copies struct {
-	Key    columns.Key `json:"key"`
-	Copies int64       `json:"copies"`
+	Key    Key   `json:"key"`
+	Copies int64 `json:"copies"`
 }
 
 // Unreadable is a range in which the server counts rows that no query returns, such as the key 2^63-1 on Milvus 2.3.
 type Unreadable struct {
-	columns.Range
+	Range
 	Rows int64 `json:"rows"`
 }
 
 // never is the range of the one key that Milvus 2.3 counts and never returns.
-func never() columns.Range {
-	below := columns.IntKey(math.MaxInt64 - 1)
-	return columns.Range{After: &below}
+func Never() Range {
+	below := IntKey(math.MaxInt64 - 1)
+	return Range{After: &below}
 }
 
 // Known reports whether it is known why the rows are not returned, so that they will never be: those of the key 2^63-1.
-func (u Unreadable) Known() bool { return u.Range.Equal(never()) }
+func (u Unreadable) Known() bool { return u.Range.Equal(Never()) }
 
 // Sampled is how many duplicate keys are named.
 const Sampled = 10

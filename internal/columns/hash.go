@@ -1,9 +1,4 @@
-// Package checksum sums rows up so that the order in which they come does not matter: each row is hashed over all its
-// columns, and the hashes are added. Two sets of rows with equal sums are equal, but for a chance of 2^-64.
-//
-// A row's hash depends on the columns' names, not on their order. A number counts by its bits (vectors too), a text by
-// its bytes, a list by its length and elements.
-package checksum
+package columns
 
 import (
 	"encoding/binary"
@@ -15,8 +10,12 @@ import (
 	"github.com/zeebo/xxh3"
 )
 
-// Rows hashes each row of a record batch, leaving out the columns named in without.
-func Rows(rec arrow.Record, without ...string) ([]uint64, error) {
+// Hash hashes each row of a record batch over all its columns, leaving out those named in without: model.Sum adds the hashes up, so
+// that the order in which rows come does not matter.
+//
+// A row's hash depends on the columns' names, not on their order. A number counts by its bits (vectors too), a text by its bytes, a
+// list by its length and elements.
+func Hash(rec arrow.Record, without ...string) ([]uint64, error) {
 	rows := make([]uint64, rec.NumRows())
 	column := make([]uint64, rec.NumRows())
 	for i, col := range rec.Columns() {

@@ -1,9 +1,10 @@
-package columns_test
+package milvus_test
 
 import (
 	"math"
-	"migrate/internal/columns"
 	"migrate/internal/labtest"
+	"migrate/internal/milvus"
+	"migrate/internal/model"
 	"strconv"
 	"strings"
 	"testing"
@@ -13,25 +14,25 @@ import (
 )
 
 func TestWithin(t *testing.T) {
-	id := columns.KeyOf(labtest.Schema(labtest.IntKey("id")))
-	name := columns.KeyOf(labtest.Schema(labtest.TextKey("name")))
-	ints := func(after, upTo int64) columns.Range { return within(columns.IntKey(after), columns.IntKey(upTo)) }
-	texts := func(after, upTo string) columns.Range { return within(columns.TextKey(after), columns.TextKey(upTo)) }
+	id := milvus.KeyOf(labtest.Schema(labtest.IntKey("id")))
+	name := milvus.KeyOf(labtest.Schema(labtest.TextKey("name")))
+	ints := func(after, upTo int64) model.Range { return within(model.IntKey(after), model.IntKey(upTo)) }
+	texts := func(after, upTo string) model.Range { return within(model.TextKey(after), model.TextKey(upTo)) }
 	for _, test := range []struct {
-		key  columns.KeyField
-		rng  columns.Range
+		key  milvus.KeyField
+		rng  model.Range
 		want string
 	}{
-		{id, columns.Range{}, `id <= 9223372036854775807`},
+		{id, model.Range{}, `id <= 9223372036854775807`},
 		{id, ints(-1, 7), `id > -1 and id <= 7`},
-		{id, columns.Range{After: ints(7, 7).After}, `id > 7`},
-		{id, columns.Range{UpTo: ints(7, 7).UpTo}, `id <= 7`},
+		{id, model.Range{After: ints(7, 7).After}, `id > 7`},
+		{id, model.Range{UpTo: ints(7, 7).UpTo}, `id <= 7`},
 		{id, ints(math.MinInt64, math.MaxInt64), `id > (-9223372036854775807 - 1) and id <= 9223372036854775807`},
 		{id, ints(math.MinInt64+1, 0), `id > -9223372036854775807 and id <= 0`},
-		{name, columns.Range{}, `name >= ""`},
+		{name, model.Range{}, `name >= ""`},
 		{name, texts("", "b"), `name > "" and name <= "b"`},
-		{name, columns.Range{After: texts("ä", "").After}, `name > "ä"`},
-		{name, columns.Range{UpTo: texts("", `a"b\c`).UpTo}, `name <= "a\"b\\c"`},
+		{name, model.Range{After: texts("ä", "").After}, `name > "ä"`},
+		{name, model.Range{UpTo: texts("", `a"b\c`).UpTo}, `name <= "a\"b\\c"`},
 		{name, texts("a\nb\r", "a\tb' or true"), `name > "a\nb\r" and name <= "a\tb' or true"`},
 		{name, texts(`\`, `\n`), `name > "\\" and name <= "\\n"`},
 	} {
@@ -46,7 +47,7 @@ func TestLiteralsAreQuoted(t *testing.T) {
 
 	rapid.Check(t, func(t *rapid.T) {
 		s := rapid.OneOf(rapid.String(), rapid.StringMatching(`[\\"'\n\r\ta-c鍵𠮷🗝]*`)).Draw(t, "s")
-		literal, ok := strings.CutPrefix(columns.Is("name", columns.TextKey(s)), "name == ")
+		literal, ok := strings.CutPrefix(milvus.Is("name", model.TextKey(s)), "name == ")
 		if got, err := strconv.Unquote(literal); !ok || err != nil || got != s {
 			t.Errorf("%q became %s, which reads %q, %v", s, literal, got, err)
 		}
@@ -58,11 +59,11 @@ func TestLiteralsAreQuoted(t *testing.T) {
 
 // TestIn filters by keys, and has a literal for the smallest.
 func TestIn(t *testing.T) {
-	ints, texts := columns.KeyField{Name: "id", Int: true}, columns.KeyField{Name: "id"}
+	ints, texts := milvus.KeyField{Name: "id", Int: true}, milvus.KeyField{Name: "id"}
 	for want, got := range map[string]string{
-		`id in [7]`:                             ints.In([]columns.Key{columns.IntKey(7)}),
-		`id in [(-9223372036854775807 - 1), 0]`: ints.In([]columns.Key{columns.IntKey(-1 << 63), columns.IntKey(0)}),
-		`id in ["", "a\"\n"]`:                   texts.In([]columns.Key{columns.TextKey(""), columns.TextKey("a\"\n")}),
+		`id in [7]`:                             ints.In([]model.Key{model.IntKey(7)}),
+		`id in [(-9223372036854775807 - 1), 0]`: ints.In([]model.Key{model.IntKey(-1 << 63), model.IntKey(0)}),
+		`id in ["", "a\"\n"]`:                   texts.In([]model.Key{model.TextKey(""), model.TextKey("a\"\n")}),
 	} {
 		if got != want {
 			t.Errorf("%s, want %s", got, want)
@@ -70,4 +71,4 @@ func TestIn(t *testing.T) {
 	}
 }
 
-func within(after, upTo columns.Key) columns.Range { return columns.Range{After: &after, UpTo: &upTo} }
+func within(after, upTo model.Key) model.Range { return model.Range{After: &after, UpTo: &upTo} }

@@ -1,11 +1,12 @@
-package checksum
+package model
 
 import (
 	"fmt"
 	"strconv"
 )
 
-// Sum is the checksum of a set of rows. The zero Sum is that of no rows.
+// Sum is the checksum of a set of rows, whatever their order: two sets of rows with equal sums are equal, but for a chance of 2^-64.
+// The zero Sum is that of no rows.
 type Sum struct {
 	Rows int64  `json:"rows"`
 	Hash Digest `json:"hash"`

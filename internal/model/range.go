@@ -1,4 +1,4 @@
-package columns
+package model
 
 // Range is the keys above After and up to and including UpTo; a missing bound is open. The zero Range is all keys.
 // Ranges that follow each other share a bound, so that they cover every key exactly once.

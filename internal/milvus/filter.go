@@ -1,4 +1,4 @@
-package columns
+package milvus
 
 import (
 	"fmt"
@@ -9,7 +9,7 @@ import (
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
-	"migrate/internal/milvus"
+	"migrate/internal/model"
 )
 
 // KeyField is a primary key's field as filters name it.
@@ -20,12 +20,12 @@ type KeyField struct {
 
 // KeyOf is the key field of a schema.
 func KeyOf(schema *schemapb.CollectionSchema) KeyField {
-	key := milvus.PrimaryKey(schema)
+	key := model.PrimaryKey(schema)
 	return KeyField{key.GetName(), key.GetDataType() == schemapb.DataType_Int64}
 }
 
 // Within is a filter for a range of keys; never empty, since a query without a filter needs a limit.
-func (k KeyField) Within(r Range) string {
+func (k KeyField) Within(r model.Range) string {
 	var terms []string
 	if r.After != nil {
 		terms = append(terms, k.Name+" > "+literal(*r.After))
@@ -43,12 +43,12 @@ func (k KeyField) Within(r Range) string {
 }
 
 // In is a filter for some keys, of which there has to be one.
-func (k KeyField) In(keys []Key) string { return k.Name + " in " + listed(keys) }
+func (k KeyField) In(keys []model.Key) string { return k.Name + " in " + listed(keys) }
 
 // NotIn is a filter for all keys but some, of which there has to be one.
-func (k KeyField) NotIn(keys []Key) string { return k.Name + " not in " + listed(keys) }
+func (k KeyField) NotIn(keys []model.Key) string { return k.Name + " not in " + listed(keys) }
 
-func listed(keys []Key) string {
+func listed(keys []model.Key) string {
 	literals := make([]string, len(keys))
 	for i, k := range keys {
 		literals[i] = literal(k)
@@ -57,12 +57,12 @@ func listed(keys []Key) string {
 }
 
 // Is, From and Above are filters for the values of any INT64 or VARCHAR field: one value, those from one on, and those above one.
-func Is(field string, value Key) string    { return field + " == " + literal(value) }
-func From(field string, value Key) string  { return field + " >= " + literal(value) }
-func Above(field string, value Key) string { return field + " > " + literal(value) }
+func Is(field string, value model.Key) string    { return field + " == " + literal(value) }
+func From(field string, value model.Key) string  { return field + " >= " + literal(value) }
+func Above(field string, value model.Key) string { return field + " > " + literal(value) }
 
 // literal writes a key into a filter expression. Milvus has no literal for -2^63.
-func literal(k Key) string {
+func literal(k model.Key) string {
 	switch {
 	case k.IsText():
 		return quote(k.Text)

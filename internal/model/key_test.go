@@ -1,4 +1,4 @@
-package columns_test
+package model_test
 
 import (
 	"cmp"
@@ -10,11 +10,11 @@ import (
 
 	"pgregory.net/rapid"
 
-	"migrate/internal/columns"
+	"migrate/internal/model"
 )
 
-func intKeys() *rapid.Generator[columns.Key]  { return rapid.Map(ints(), columns.IntKey) }
-func textKeys() *rapid.Generator[columns.Key] { return rapid.Map(rapid.String(), columns.TextKey) }
+func intKeys() *rapid.Generator[model.Key]  { return rapid.Map(ints(), model.IntKey) }
+func textKeys() *rapid.Generator[model.Key] { return rapid.Map(rapid.String(), model.TextKey) }
 
 // ints are any integers, extremes and neighbours among them.
 func ints() *rapid.Generator[int64] {
@@ -23,13 +23,13 @@ func ints() *rapid.Generator[int64] {
 }
 
 func TestKeyInJSON(t *testing.T) {
-	for text, key := range map[string]columns.Key{
-		`9223372036854775807`:  columns.IntKey(math.MaxInt64),
-		`-9223372036854775808`: columns.IntKey(math.MinInt64),
-		`0`:                    columns.IntKey(0),
-		`""`:                   columns.TextKey(""),
-		`"0"`:                  columns.TextKey("0"),
-		`"\"a\\\n"`:            columns.TextKey("\"a\\\n"),
+	for text, key := range map[string]model.Key{
+		`9223372036854775807`:  model.IntKey(math.MaxInt64),
+		`-9223372036854775808`: model.IntKey(math.MinInt64),
+		`0`:                    model.IntKey(0),
+		`""`:                   model.TextKey(""),
+		`"0"`:                  model.TextKey("0"),
+		`"\"a\\\n"`:            model.TextKey("\"a\\\n"),
 	} {
 		got, err := json.Marshal(key)
 		if err != nil || string(got) != text {
@@ -46,7 +46,7 @@ func TestKeyComesBackFromJSON(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var got []columns.Key
+		var got []model.Key
 		if err := json.Unmarshal(text, &got); err != nil || !slices.Equal(got, keys) {
 			t.Errorf("%s: %v, %v; want %v", text, got, err, keys)
 		}
@@ -55,7 +55,7 @@ func TestKeyComesBackFromJSON(t *testing.T) {
 
 func TestKeyRefusesOtherJSON(t *testing.T) {
 	for _, text := range []string{`null`, `true`, `1.5`, `1e3`, `9223372036854775808`, `-9223372036854775809`, `[1]`, `{}`, `"\ud8`} {
-		var k columns.Key
+		var k model.Key
 		if err := json.Unmarshal([]byte(text), &k); err == nil {
 			t.Errorf("%s became %v", text, k)
 		}
@@ -66,39 +66,39 @@ func TestKeyRefusesOtherJSON(t *testing.T) {
 func TestKeyCompare(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := ints().Draw(t, "a"), ints().Draw(t, "b")
-		if got := columns.IntKey(a).Compare(columns.IntKey(b)); got != cmp.Compare(a, b) {
+		if got := model.IntKey(a).Compare(model.IntKey(b)); got != cmp.Compare(a, b) {
 			t.Errorf("%d with %d: %d", a, b, got)
 		}
 		s, u := rapid.String().Draw(t, "s"), rapid.String().Draw(t, "u")
-		if got := columns.TextKey(s).Compare(columns.TextKey(u)); got != strings.Compare(s, u) {
+		if got := model.TextKey(s).Compare(model.TextKey(u)); got != strings.Compare(s, u) {
 			t.Errorf("%q with %q: %d", s, u, got)
 		}
-		if columns.TextKey(s).Clone() != columns.TextKey(s) {
+		if model.TextKey(s).Clone() != model.TextKey(s) {
 			t.Errorf("the clone of %q is another key", s)
 		}
 	})
 }
 
-func between(after, upTo columns.Key) columns.Range { return columns.Range{After: &after, UpTo: &upTo} }
+func between(after, upTo model.Key) model.Range { return model.Range{After: &after, UpTo: &upTo} }
 
 func TestRange(t *testing.T) {
-	one, seven := columns.IntKey(1), columns.IntKey(7)
+	one, seven := model.IntKey(1), model.IntKey(7)
 	ranges := []struct {
-		rng  columns.Range
+		rng  model.Range
 		name string
 		json string
 	}{
-		{columns.Range{}, "(-∞, +∞)", `{}`},
-		{columns.Range{After: &one}, "(1, +∞)", `{"after":1}`},
-		{columns.Range{UpTo: &one}, "(-∞, 1]", `{"up_to":1}`},
+		{model.Range{}, "(-∞, +∞)", `{}`},
+		{model.Range{After: &one}, "(1, +∞)", `{"after":1}`},
+		{model.Range{UpTo: &one}, "(-∞, 1]", `{"up_to":1}`},
 		{between(one, seven), "(1, 7]", `{"after":1,"up_to":7}`},
-		{between(columns.TextKey(""), columns.TextKey(`"`)), `("", "\""]`, `{"after":"","up_to":"\""}`},
+		{between(model.TextKey(""), model.TextKey(`"`)), `("", "\""]`, `{"after":"","up_to":"\""}`},
 	}
 	for i, a := range ranges {
 		if got := a.rng.String(); got != a.name {
 			t.Errorf("%s is called %s", a.name, got)
 		}
-		var back columns.Range
+		var back model.Range
 		if text, err := json.Marshal(a.rng); err != nil || string(text) != a.json || json.Unmarshal(text, &back) != nil || !back.Equal(a.rng) {
 			t.Errorf("%s in JSON: %s, %v, and back %v", a.name, text, err, back)
 		}

@@ -1,4 +1,4 @@
-package milvus
+package model
 
 import (
 	"slices"
@@ -122,7 +122,7 @@ func TestTimeToLive(t *testing.T) {
 	}{
 		{"", "30", Refuses}, {"60", "30", Refuses}, {"30", "60", Differs}, {"30", "", Differs}, {"0", "", ""}, {"-1", "0", ""}, {"30", "30", ""},
 	} {
-		d := propertiesDiffer(toMap(pairs(ttlProperty, c.want)), toMap(pairs(ttlProperty, c.have)))
+		d := propertiesDiffer(ToMap(pairs(ttlProperty, c.want)), ToMap(pairs(ttlProperty, c.have)))
 		if len(d) == 0 && c.class != "" || len(d) > 0 && d[0].Class != c.class {
 			t.Errorf("%q where %q is wanted: %+v", c.have, c.want, d)
 		}

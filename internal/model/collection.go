@@ -1,4 +1,6 @@
-package milvus
+// Package model is the words that all of migrate shares: a collection and its description, keys and their ranges, checksums of rows,
+// what a read found, what a server can do. It knows of Milvus' protocol no more than its schemas, and calls nobody.
+package model
 
 import (
 	"slices"
