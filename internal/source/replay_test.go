@@ -9,6 +9,7 @@ import (
 	"migrate/internal/columns"
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/memory"
+	"migrate/internal/milvus"
 	"migrate/internal/model"
 )
 
@@ -20,7 +21,7 @@ func TestReplay2510(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := &Reader{
-		Collection: &model.Collection{Name: "n_growing", Schema: schema}, Layout: layout, server: memory.Replay(t, "testdata/milvus-2.5.10"),
+		Collection: &model.Collection{Name: "n_growing", Schema: schema}, Layout: layout, key: milvus.KeyOf(schema), server: memory.Replay(t, "testdata/milvus-2.5.10"),
 		extents: &extents{}, ahead: &pagesAhead{},
 	}
 	if err := r.begin(t.Context()); err != nil {
