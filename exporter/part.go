@@ -2,20 +2,16 @@ package exporter
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"path"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"migrate/checkpoint"
 	"migrate/internal/columns"
-	"migrate/internal/manifest"
 	"migrate/internal/model"
 	"migrate/internal/part"
-	"migrate/sinks"
 )
 
 // partWriter reads one range into one object, and keeps what the manifest says of it.
@@ -84,24 +80,4 @@ func (w *partWriter) warnOf(what, field string, key *model.Key) {
 	}
 	w.warned[what] = true
 	slog.Warn(what, "field", field, "key", key.String(), "part", w.export.objectName(w.part, w.export.job.Epoch()))
-}
-
-// Whole reports whether a part is on the sink as it was written.
-func Whole(ctx context.Context, sink sinks.Sink, job string, p manifest.Part) (whole bool, err error) {
-	obj, err := sink.Open(ctx, path.Join(job, p.Object))
-	if errors.Is(err, sinks.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("opening part %s: %w", p.Object, err)
-	}
-	defer func() { err = errors.Join(err, obj.Close()) }()
-	if obj.Size() != p.Bytes {
-		return false, nil
-	}
-	sum, _, err := part.Digest(obj)
-	if err != nil {
-		return false, fmt.Errorf("reading part %s: %w", p.Object, err)
-	}
-	return sum == p.SHA256, nil
 }
