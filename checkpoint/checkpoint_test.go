@@ -11,8 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"migrate/internal/export"
 	"migrate/internal/faulttable"
-	"migrate/internal/manifest"
 	"migrate/internal/model"
 	"migrate/internal/sealed"
 	"migrate/sinks"
@@ -45,7 +45,7 @@ func acquire(t *testing.T, sink sinks.Sink, job Job) (context.Context, *Holder) 
 
 func onePart(j *Job) {
 	after := model.TextKey(`k"1`)
-	j.Parts = []Part{{Part: manifest.Part{Partition: "_default", Range: model.Range{After: &after}}, Planned: 7, State: Finished}}
+	j.Parts = []Part{{Part: export.Part{Partition: "_default", Range: model.Range{After: &after}}, Planned: 7, State: Finished}}
 }
 
 // TestGoesOn finds the parts that an interrupted owner finished.

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"migrate/internal/columns"
-	"migrate/internal/manifest"
+	"migrate/internal/export"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
 	"migrate/internal/sealed"
@@ -103,7 +103,7 @@ const (
 
 // Part is the unit of a job: a range of keys, and the object that holds its rows.
 type Part struct {
-	manifest.Part
+	export.Part
 	Number   int                      `json:"number"`            // within its partition
 	Columns  map[string]columns.Stats `json:"columns,omitempty"` // of an export: what of the values decides whether a target takes them
 	Planned  int64                    `json:"planned,omitempty"` // rows expected by an export

@@ -13,7 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"migrate/internal/clock"
-	"migrate/internal/manifest"
+	"migrate/internal/export"
 	"migrate/sinks"
 	"migrate/sinks/faults"
 )
@@ -35,7 +35,7 @@ func damage(t rapid.TB, sink sinks.Swapper) {
 func planned(n int) func(*Job) {
 	return func(j *Job) {
 		for i := range n {
-			j.Parts = append(j.Parts, Part{Part: manifest.Part{Partition: "_default"}, Number: i, Planned: 10})
+			j.Parts = append(j.Parts, Part{Part: export.Part{Partition: "_default"}, Number: i, Planned: 10})
 		}
 	}
 }
@@ -116,7 +116,7 @@ func TestRebuildDoubts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Part{Part: manifest.Part{Partition: "_default"}, Number: 0, Planned: 10}
+	want := Part{Part: export.Part{Partition: "_default"}, Number: 0, Planned: 10}
 	if !reflect.DeepEqual(job.Parts[0], want) || job.Parts[1].State != Finished {
 		t.Errorf("made anew: %+v", job.Parts)
 	}

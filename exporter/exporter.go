@@ -18,7 +18,7 @@ import (
 
 	"migrate/checkpoint"
 	"migrate/internal/columns"
-	"migrate/internal/manifest"
+	"migrate/internal/export"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
 	"migrate/internal/source"
@@ -74,7 +74,7 @@ func (o Options) withDefaults() Options {
 // Export exports one collection and returns the manifest that it wrote. A job of the same name that was interrupted is
 // gone on with: parts that are finished are not read again. Where it fails no manifest is there, and no part that is not
 // whole; a *checkpoint.ResumableError says that the same call goes on.
-func Export(ctx context.Context, server *milvus.Server, collection string, sink sinks.Sink, opts Options) (*manifest.Manifest, error) {
+func Export(ctx context.Context, server *milvus.Server, collection string, sink sinks.Sink, opts Options) (*export.Manifest, error) {
 	opts = opts.withDefaults()
 	coll, err := describe(ctx, server, collection)
 	if err != nil {
@@ -88,7 +88,7 @@ func Export(ctx context.Context, server *milvus.Server, collection string, sink 
 	if err != nil {
 		return nil, err
 	}
-	e := &export{server: server, collection: coll, sink: sink, opts: opts, job: job, replaces: replaces}
+	e := &exporting{server: server, collection: coll, sink: sink, opts: opts, job: job, replaces: replaces}
 	m, err := e.run(jobCtx)
 	return m, e.end(ctx, err)
 }
@@ -121,9 +121,9 @@ func describe(ctx context.Context, server *milvus.Server, collection string) (*m
 
 // checkExisting refuses to replace a complete export unasked, and tells whether there is one.
 func checkExisting(ctx context.Context, sink sinks.Sink, opts Options) (bool, error) {
-	_, err := manifest.Read(ctx, sink, opts.Job)
+	_, err := export.Read(ctx, sink, opts.Job)
 	switch {
-	case errors.Is(err, manifest.ErrNone):
+	case errors.Is(err, export.ErrNone):
 		return false, nil
 	case opts.Overwrite:
 		return true, nil
@@ -134,7 +134,7 @@ func checkExisting(ctx context.Context, sink sinks.Sink, opts Options) (bool, er
 }
 
 // export is one export under way.
-type export struct {
+type exporting struct {
 	server     *milvus.Server
 	collection *model.Collection
 	reader     *source.Reader
@@ -147,7 +147,7 @@ type export struct {
 }
 
 // run exports all parts that are not finished, and makes the export complete.
-func (e *export) run(ctx context.Context) (*manifest.Manifest, error) {
+func (e *exporting) run(ctx context.Context) (*export.Manifest, error) {
 	if e.opts.Load && len(e.collection.Unindexed()) == 0 { // what has no index can't be loaded, and need not be where it is empty
 		giveBack, err := e.server.Borrow(ctx, e.collection.Name)
 		if err != nil {
@@ -168,7 +168,7 @@ func (e *export) run(ctx context.Context) (*manifest.Manifest, error) {
 	if err := e.job.Update(ctx, func(j *checkpoint.Job) { j.Before = nil }); err != nil { // from now on there is none
 		return nil, err
 	}
-	if err := manifest.Remove(ctx, e.sink, e.opts.Job); err != nil { // of the export that this one replaces
+	if err := export.RemoveManifest(ctx, e.sink, e.opts.Job); err != nil { // of the export that this one replaces
 		return nil, err
 	}
 	e.begun = true
@@ -179,7 +179,7 @@ func (e *export) run(ctx context.Context) (*manifest.Manifest, error) {
 }
 
 // plan cuts the keys into ranges, once in the life of a job: a part that is finished stands for its range.
-func (e *export) plan(ctx context.Context) error {
+func (e *exporting) plan(ctx context.Context) error {
 	if e.replaces {
 		if err := e.startOver(ctx); err != nil {
 			return err
@@ -205,14 +205,14 @@ func (e *export) plan(ctx context.Context) error {
 }
 
 // startOver forgets what an earlier run planned or did: that is of the export which is to be replaced.
-func (e *export) startOver(ctx context.Context) error {
+func (e *exporting) startOver(ctx context.Context) error {
 	return e.job.Update(ctx, func(j *checkpoint.Job) {
 		j.Parts, j.Snapshot, j.Extents, j.Started = nil, 0, nil, time.Now().UTC()
 	})
 }
 
 // sweep removes what a killed process left of the parts that it had in flight.
-func (e *export) sweep(ctx context.Context) error {
+func (e *exporting) sweep(ctx context.Context) error {
 	sweeper, ok := sinks.As[sinks.Sweeper](e.sink)
 	if !ok {
 		return nil
@@ -230,12 +230,12 @@ func (e *export) sweep(ctx context.Context) error {
 }
 
 // objectName is where an owner of the job puts a part.
-func (e *export) objectName(p checkpoint.Part, epoch int64) string {
-	return path.Join(e.opts.Job, manifest.PartName(p.Partition, p.Number, epoch))
+func (e *exporting) objectName(p checkpoint.Part, epoch int64) string {
+	return path.Join(e.opts.Job, export.PartName(p.Partition, p.Number, epoch))
 }
 
 // exportParts exports several parts at once; the first error ends the others.
-func (e *export) exportParts(ctx context.Context) error {
+func (e *exporting) exportParts(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(e.opts.Workers)
 	for i, p := range e.job.Job().Parts {
@@ -257,17 +257,17 @@ func (e *export) exportParts(ctx context.Context) error {
 }
 
 // complete removes parts that are not of this export, makes sure that all others are there, and writes the manifest.
-func (e *export) complete(ctx context.Context) (*manifest.Manifest, error) {
+func (e *exporting) complete(ctx context.Context) (*export.Manifest, error) {
 	job := e.job.Job()
-	m := &manifest.Manifest{
-		Format: manifest.Version, Job: job.Name, Started: job.Started, Snapshot: job.Snapshot, Collection: manifest.Describe(e.reader.Collection),
-		Source: manifest.Server{Address: e.server.Address, Version: e.server.Version()},
+	m := &export.Manifest{
+		Format: export.Version, Job: job.Name, Started: job.Started, Snapshot: job.Snapshot, Collection: export.Describe(e.reader.Collection),
+		Source: export.Server{Address: e.server.Address, Version: e.server.Version()},
 	}
 	for _, p := range job.Parts {
 		m.Add(p.Part, p.Findings, p.Columns)
 	}
 	keep := func(object string) bool {
-		return slices.ContainsFunc(m.Parts, func(p manifest.Part) bool { return p.Object == object })
+		return slices.ContainsFunc(m.Parts, func(p export.Part) bool { return p.Object == object })
 	}
 	kept, err := e.remove(ctx, keep)
 	if err != nil {
@@ -277,12 +277,12 @@ func (e *export) complete(ctx context.Context) (*manifest.Manifest, error) {
 		return nil, err
 	}
 	m.Finished = time.Now().UTC()
-	return m, manifest.Write(ctx, e.sink, m)
+	return m, export.Write(ctx, e.sink, m)
 }
 
 // end leaves the job in order. One that has finished nothing leaves nothing behind, and a complete export that it was to replace
 // as it is.
-func (e *export) end(ctx context.Context, cause error) error {
+func (e *exporting) end(ctx context.Context, cause error) error {
 	if cause == nil {
 		return e.job.Release(ctx, checkpoint.Done, nil)
 	}
@@ -322,7 +322,7 @@ func (e *UnreadableError) Is(target error) bool { return target == source.ErrInc
 var errEmpty = errors.New("range is empty")
 
 // exportPart writes one range into one object.
-func (e *export) exportPart(ctx context.Context, p checkpoint.Part) (checkpoint.Part, error) {
+func (e *exporting) exportPart(ctx context.Context, p checkpoint.Part) (checkpoint.Part, error) {
 	if err := e.job.StillOwner(ctx); err != nil {
 		return p, err
 	}
@@ -336,7 +336,7 @@ func (e *export) exportPart(ctx context.Context, p checkpoint.Part) (checkpoint.
 		return p, fmt.Errorf("exporting keys %s of partition %q: %w", p.Range, p.Partition, err)
 	}
 	if err == nil {
-		w.part.Object = manifest.PartName(p.Partition, p.Number, epoch)
+		w.part.Object = export.PartName(p.Partition, p.Number, epoch)
 	}
 	if len(w.part.Findings.Unreadable) > 0 && !e.opts.AllowUnreadable {
 		return p, &UnreadableError{e.reader.Collection.Name, w.part.Findings.Unreadable}
@@ -346,7 +346,7 @@ func (e *export) exportPart(ctx context.Context, p checkpoint.Part) (checkpoint.
 }
 
 // remove removes the parts that are not to be kept, and returns the sizes of the others.
-func (e *export) remove(ctx context.Context, keep func(object string) bool) (kept map[string]int64, err error) {
+func (e *exporting) remove(ctx context.Context, keep func(object string) bool) (kept map[string]int64, err error) {
 	folder, kept := e.opts.Job+"/", map[string]int64{}
 	for info, err := range e.sink.List(ctx, folder) {
 		if err != nil {
@@ -357,7 +357,7 @@ func (e *export) remove(ctx context.Context, keep func(object string) bool) (kep
 			kept[object] = info.Size
 			continue
 		}
-		if !manifest.IsPart(object) {
+		if !export.IsPart(object) {
 			continue
 		}
 		if err := e.sink.Delete(ctx, info.Name); err != nil {
@@ -368,7 +368,7 @@ func (e *export) remove(ctx context.Context, keep func(object string) bool) (kep
 }
 
 // checkKept has the parts done again that are not on the sink in their size: it took them, and lost them or a piece.
-func (e *export) checkKept(ctx context.Context, sizes map[string]int64) error {
+func (e *exporting) checkKept(ctx context.Context, sizes map[string]int64) error {
 	var lost []error
 	again := e.job.Job().Parts
 	for i, p := range again {

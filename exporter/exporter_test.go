@@ -14,9 +14,9 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
 	"migrate/exporter"
+	"migrate/internal/export"
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/memory"
-	"migrate/internal/manifest"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
 	"migrate/internal/verify"
@@ -39,7 +39,7 @@ func collection(t *testing.T, version string) (*memory.Server, *milvus.Server, s
 }
 
 // wantWhole reads all parts of an export, each of which has to have its SHA-256.
-func wantWhole(t *testing.T, sink sinks.Sink, m *manifest.Manifest, rows int64) {
+func wantWhole(t *testing.T, sink sinks.Sink, m *export.Manifest, rows int64) {
 	t.Helper()
 	var n int64
 	for _, p := range m.Parts {
@@ -65,7 +65,7 @@ type late struct {
 }
 
 func (l *late) Put(ctx context.Context, name string, write func(io.Writer) error) (sinks.Info, error) {
-	if !manifest.IsPart(name[len("j/"):]) {
+	if !export.IsPart(name[len("j/"):]) {
 		return l.Local.Put(ctx, name, write)
 	}
 	var text bytes.Buffer
@@ -124,7 +124,7 @@ func TestDuplicatesAreTold(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		read, err := manifest.Read(t.Context(), sink, "j")
+		read, err := export.Read(t.Context(), sink, "j")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,13 +10,13 @@ import (
 
 	"migrate/checkpoint"
 	"migrate/internal/columns"
+	"migrate/internal/export"
 	"migrate/internal/model"
-	"migrate/internal/part"
 )
 
 // partWriter reads one range into one object, and keeps what the manifest says of it.
 type partWriter struct {
-	export *export
+	export *exporting
 	part   checkpoint.Part
 	warned map[string]bool // by what was warned of
 }
@@ -24,7 +24,7 @@ type partWriter struct {
 // write is what sinks.Sink.Put calls.
 func (w *partWriter) write(ctx context.Context) func(io.Writer) error {
 	return func(out io.Writer) error {
-		file, err := part.NewWriter(out, w.export.reader.Layout.Arrow)
+		file, err := export.NewWriter(out, w.export.reader.Layout.Arrow)
 		if err != nil {
 			return err
 		}
@@ -45,7 +45,7 @@ func (w *partWriter) write(ctx context.Context) func(io.Writer) error {
 	}
 }
 
-func (w *partWriter) add(file *part.Writer, rec arrow.Record) error {
+func (w *partWriter) add(file *export.Writer, rec arrow.Record) error {
 	hashes, err := columns.Hash(rec)
 	if err != nil {
 		return err

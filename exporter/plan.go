@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"migrate/checkpoint"
-	"migrate/internal/manifest"
+	"migrate/internal/export"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
 	"migrate/internal/source"
@@ -152,7 +152,7 @@ func (p *Plan) parts() []checkpoint.Part {
 	parts := make([]checkpoint.Part, len(p.Ranges))
 	for i, r := range p.Ranges {
 		parts[i] = checkpoint.Part{
-			Part: manifest.Part{Partition: r.Partition, Range: r.Range}, Number: r.Number, Planned: r.Rows,
+			Part: export.Part{Partition: r.Partition, Range: r.Range}, Number: r.Number, Planned: r.Rows,
 		}
 	}
 	return parts

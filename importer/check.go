@@ -13,10 +13,9 @@ import (
 
 	"migrate/checkpoint"
 	"migrate/internal/columns"
-	"migrate/internal/manifest"
+	"migrate/internal/export"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
-	"migrate/internal/part"
 	"migrate/internal/source"
 	"migrate/sinks"
 )
@@ -114,7 +113,7 @@ func (im *importing) check(ctx context.Context) error {
 }
 
 // checkParts reads parts once, so that a damaged one is found before the target is changed by this run.
-func (im *importing) checkParts(ctx context.Context, parts []manifest.Part) error {
+func (im *importing) checkParts(ctx context.Context, parts []export.Part) error {
 	var rows int64
 	for _, p := range parts {
 		rows += p.Rows.Rows
@@ -136,7 +135,7 @@ func (im *importing) checkParts(ctx context.Context, parts []manifest.Part) erro
 	return g.Wait()
 }
 
-func (im *importing) checkPart(ctx context.Context, p manifest.Part) (err error) {
+func (im *importing) checkPart(ctx context.Context, p export.Part) (err error) {
 	obj, err := im.export.Open(ctx, im.manifest.ObjectName(p))
 	if errors.Is(err, sinks.ErrNotExist) {
 		return fmt.Errorf("%w: part %s is missing; export again with --overwrite", ErrDamaged, im.export.URL(im.manifest.ObjectName(p)))
@@ -148,7 +147,7 @@ func (im *importing) checkPart(ctx context.Context, p manifest.Part) (err error)
 	if obj.Size() != p.Bytes {
 		return im.damaged(p, fmt.Sprintf("has %d bytes instead of %d", obj.Size(), p.Bytes))
 	}
-	sum, _, err := part.Digest(obj)
+	sum, _, err := export.Digest(obj)
 	if err != nil {
 		return fmt.Errorf("reading part %s: %w", p.Object, err)
 	}
@@ -159,7 +158,7 @@ func (im *importing) checkPart(ctx context.Context, p manifest.Part) (err error)
 	return nil
 }
 
-func (im *importing) damaged(p manifest.Part, how string) error {
+func (im *importing) damaged(p export.Part, how string) error {
 	return fmt.Errorf("%w: part %s %s; export again with --overwrite", ErrDamaged, im.export.URL(im.manifest.ObjectName(p)), how)
 }
 
@@ -228,7 +227,7 @@ func (im *importing) checkDoubles(ctx context.Context, have *model.Collection) e
 }
 
 // checkOverlap compares the keys of one part with those that the target has between the part's lowest and highest.
-func (im *importing) checkOverlap(ctx context.Context, target *source.Reader, p manifest.Part) error {
+func (im *importing) checkOverlap(ctx context.Context, target *source.Reader, p export.Part) error {
 	rng := model.Range{After: p.After, UpTo: p.Highest}
 	n, err := target.Count(ctx, model.AllPartitions, rng)
 	if n == 0 || err != nil {
@@ -250,7 +249,7 @@ func (im *importing) checkOverlap(ctx context.Context, target *source.Reader, p 
 }
 
 // checkThere finds every key of a part on the target.
-func (im *importing) checkThere(ctx context.Context, target *source.Reader, p manifest.Part) error {
+func (im *importing) checkThere(ctx context.Context, target *source.Reader, p export.Part) error {
 	if p.Object == "" {
 		return nil
 	}
@@ -271,7 +270,7 @@ func (im *importing) checkThere(ctx context.Context, target *source.Reader, p ma
 	return err
 }
 
-func (im *importing) partKeys(ctx context.Context, p manifest.Part) (keys map[model.Key]bool, err error) {
+func (im *importing) partKeys(ctx context.Context, p export.Part) (keys map[model.Key]bool, err error) {
 	keys = map[model.Key]bool{}
 	pk := model.PrimaryKey(im.target.Schema).GetName()
 	err = im.manifest.ReadPart(ctx, im.export, p, func(rec arrow.Record) error {

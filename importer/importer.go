@@ -16,7 +16,7 @@ import (
 
 	"migrate/checkpoint"
 	"migrate/internal/clock"
-	"migrate/internal/manifest"
+	"migrate/internal/export"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
 	"migrate/internal/source"
@@ -70,7 +70,7 @@ type Options struct {
 	Job func(id int64, state JobState, why string)
 }
 
-func (o Options) withDefaults(m *manifest.Manifest) Options {
+func (o Options) withDefaults(m *export.Manifest) Options {
 	if o.As == "" {
 		o.As = m.Collection.Name
 	}
@@ -109,7 +109,7 @@ type Result struct {
 // Import imports one complete export. Everything that can be refused is refused before the target is changed. A job
 // that was interrupted is gone on with: what the server has, or is doing, is not submitted again. A
 // *checkpoint.ResumableError says that the same call goes on.
-func Import(ctx context.Context, server *milvus.Server, export sinks.Sink, m *manifest.Manifest, staging Staging, opts Options) (*Result, error) {
+func Import(ctx context.Context, server *milvus.Server, export sinks.Sink, m *export.Manifest, staging Staging, opts Options) (*Result, error) {
 	opts = opts.withDefaults(m)
 	im := &importing{server: server, export: export, manifest: m, staging: staging, opts: opts, target: targetOf(m, opts)}
 	im.takes = im.target.Schema
@@ -138,7 +138,7 @@ const (
 )
 
 // newJob is an import that has not begun, bound to what it brings where.
-func newJob(server *milvus.Server, m *manifest.Manifest, opts Options) checkpoint.Job {
+func newJob(server *milvus.Server, m *export.Manifest, opts Options) checkpoint.Job {
 	return checkpoint.Job{Kind: checkpoint.Import, Name: m.Job, Rows: m.Total.Rows, Params: map[string]string{
 		"database": server.Database(), "collection": opts.As, exportOf: m.Started.Format(time.RFC3339Nano),
 		exportChecksum: fmt.Sprintf("%016x", uint64(m.Total.Hash)), "keep ids": strconv.FormatBool(opts.KeepIDs),
@@ -231,7 +231,7 @@ func (im *importing) goOn(ctx context.Context) error {
 	if coll.ID != job.Target {
 		return fmt.Errorf("collection %q on %s: %w: it is not the one that this import began with", coll.Name, im.server.Address, checkpoint.ErrOther)
 	}
-	inUse, todo := map[string]bool{}, []manifest.Part(nil)
+	inUse, todo := map[string]bool{}, []export.Part(nil)
 	for _, p := range job.Parts {
 		if p.State == checkpoint.Finished {
 			continue
@@ -263,7 +263,7 @@ func (im *importing) end(ctx context.Context, cause error) error {
 }
 
 // targetOf is the collection as the target is to have it.
-func targetOf(m *manifest.Manifest, opts Options) *model.Collection {
+func targetOf(m *export.Manifest, opts Options) *model.Collection {
 	c := m.Collection.Milvus()
 	c.Name = opts.As
 	if opts.KeepIDs {
@@ -279,7 +279,7 @@ func targetOf(m *manifest.Manifest, opts Options) *model.Collection {
 type importing struct {
 	server   *milvus.Server
 	export   sinks.Sink
-	manifest *manifest.Manifest
+	manifest *export.Manifest
 	staging  Staging
 	opts     Options
 	target   *model.Collection

@@ -13,7 +13,7 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
 	"migrate/internal/columns"
-	"migrate/internal/manifest"
+	"migrate/internal/export"
 	"migrate/internal/model"
 )
 
@@ -49,7 +49,7 @@ func raise(f *schemapb.FieldSchema, key string, need *columns.Most, most int64) 
 
 // Refused says which values of an export a server's bulk insert refuses, where the collection is as schema says. Of an export of
 // an earlier migrate, which noted none, nothing is known.
-func Refused(can model.Capabilities, schema *schemapb.CollectionSchema, m *manifest.Manifest) error {
+func Refused(can model.Capabilities, schema *schemapb.CollectionSchema, m *export.Manifest) error {
 	var values, lengths []string
 	for _, name := range slices.Sorted(maps.Keys(m.Columns)) {
 		s, f := m.Columns[name], fieldOf(schema, name)
@@ -88,7 +88,7 @@ func over(f *schemapb.FieldSchema, key, unit string, has *columns.Most) []string
 }
 
 // LongJSON names the fields whose longest document an insert refuses, which a bulk insert takes: no sync can write such a row.
-func LongJSON(m *manifest.Manifest) []string {
+func LongJSON(m *export.Manifest) []string {
 	var found []string
 	for _, f := range m.Collection.Schema.GetFields() {
 		if s := m.Columns[f.GetName()]; f.GetDataType() == schemapb.DataType_JSON && s.Longest != nil && s.Longest.N > mostJSON {
@@ -98,7 +98,7 @@ func LongJSON(m *manifest.Manifest) []string {
 	return found
 }
 
-func warnOfJSON(m *manifest.Manifest) {
+func warnOfJSON(m *export.Manifest) {
 	if long := LongJSON(m); len(long) > 0 {
 		slog.Warn("bulk insert takes this, and an insert does not: `migrate sync` can't bring a change to such a row", "fields", strings.Join(long, "; "))
 	}

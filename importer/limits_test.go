@@ -9,7 +9,7 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
 	"migrate/internal/columns"
-	"migrate/internal/manifest"
+	"migrate/internal/export"
 	"migrate/internal/model"
 )
 
@@ -48,7 +48,7 @@ func TestRefused(t *testing.T) {
 			{Name: "tags", DataType: schemapb.DataType_Array, TypeParams: params("max_length", "40", "max_capacity", "4")},
 			{Name: "price", DataType: schemapb.DataType_Double},
 		}}
-		m := &manifest.Manifest{Columns: test.stats}
+		m := &export.Manifest{Columns: test.stats}
 		err := Refused(test.can, schema, m)
 		if !errors.Is(err, test.want) || test.want == nil && err != nil || err != nil && !strings.Contains(err.Error(), test.says) {
 			t.Errorf("%s: %v", name, err)
@@ -62,8 +62,8 @@ func TestRefused(t *testing.T) {
 
 // TestLongJSON names documents that a sync could not write.
 func TestLongJSON(t *testing.T) {
-	m := &manifest.Manifest{Columns: map[string]columns.Stats{"doc": {Longest: most(70_000)}, "small": {Longest: most(65_536)}, "title": {Longest: most(70_000)}}}
-	m.Collection.Schema = manifest.Schema{CollectionSchema: &schemapb.CollectionSchema{Fields: []*schemapb.FieldSchema{
+	m := &export.Manifest{Columns: map[string]columns.Stats{"doc": {Longest: most(70_000)}, "small": {Longest: most(65_536)}, "title": {Longest: most(70_000)}}}
+	m.Collection.Schema = export.Schema{CollectionSchema: &schemapb.CollectionSchema{Fields: []*schemapb.FieldSchema{
 		{Name: "doc", DataType: schemapb.DataType_JSON}, {Name: "small", DataType: schemapb.DataType_JSON}, {Name: "title", DataType: schemapb.DataType_VarChar},
 	}}}
 	if got := LongJSON(m); len(got) != 1 || got[0] != `field "doc" has 70000 bytes of JSON at key 17` {

@@ -11,9 +11,8 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"migrate/internal/columns"
-	"migrate/internal/manifest"
+	"migrate/internal/export"
 	"migrate/internal/model"
-	"migrate/internal/part"
 	"migrate/sinks"
 )
 
@@ -23,7 +22,7 @@ func stagedFolder(job, collection string) string { return job + "/" + collection
 // stagedName names a part in the cluster's bucket by its job, its content, this ownership of the job, and the try. By the
 // name it is found in what the server lists; and when a new owner or a new try removes the object, a call that comes late
 // can't have it imported any more. No two calls ever share a name, so what a server keeps of a failed job is not met again.
-func (im *importing) stagedName(p manifest.Part, try int64) string {
+func (im *importing) stagedName(p export.Part, try int64) string {
 	object := strings.TrimSuffix(strings.ReplaceAll(p.Object, "/", "-"), ".parquet")
 	owner := strings.ToLower(im.job.Job().Lease.ID[:10])
 	return fmt.Sprintf("%s%s-%s-%s-%d.parquet", stagedFolder(im.manifest.Job, im.opts.As), object, p.SHA256[:16], owner, try)
@@ -40,7 +39,7 @@ func (im *importing) stageAll(ctx context.Context, g group, names map[int]string
 
 // stage puts a part where bulk insert reads it: copied by the store itself where it is the same one, and without its key
 // column where the target gives new keys, since bulk insert refuses one then.
-func (im *importing) stage(ctx context.Context, name string, p manifest.Part) error {
+func (im *importing) stage(ctx context.Context, name string, p export.Part) error {
 	if im.newKeys() {
 		return im.stageWithoutKeys(ctx, name, p)
 	}
@@ -57,14 +56,14 @@ func (im *importing) stage(ctx context.Context, name string, p manifest.Part) er
 }
 
 // stageBytes streams a part, and lets nothing stand that is not what the manifest says.
-func (im *importing) stageBytes(ctx context.Context, name string, p manifest.Part) (err error) {
+func (im *importing) stageBytes(ctx context.Context, name string, p export.Part) (err error) {
 	obj, err := im.export.Open(ctx, im.manifest.ObjectName(p))
 	if err != nil {
 		return fmt.Errorf("opening part %s: %w", p.Object, err)
 	}
 	defer func() { err = errors.Join(err, obj.Close()) }()
 	_, err = im.staging.Put(ctx, name, func(w io.Writer) error {
-		sum, _, err := part.Digest(io.TeeReader(obj, w))
+		sum, _, err := export.Digest(io.TeeReader(obj, w))
 		if err == nil && sum != p.SHA256 {
 			err = im.damaged(p, "was altered while it was read")
 		}
@@ -76,7 +75,7 @@ func (im *importing) stageBytes(ctx context.Context, name string, p manifest.Par
 	return nil
 }
 
-func (im *importing) stageWithoutKeys(ctx context.Context, name string, p manifest.Part) error {
+func (im *importing) stageWithoutKeys(ctx context.Context, name string, p export.Part) error {
 	layout, err := columns.NewLayout(im.target.Schema)
 	if err != nil {
 		return err
@@ -84,7 +83,7 @@ func (im *importing) stageWithoutKeys(ctx context.Context, name string, p manife
 	pk := model.PrimaryKey(im.target.Schema).GetName()
 	keyless := layout.Only(func(column string) bool { return column != pk })
 	_, err = im.staging.Put(ctx, name, func(w io.Writer) error {
-		out, err := part.NewWriter(w, keyless.Arrow)
+		out, err := export.NewWriter(w, keyless.Arrow)
 		if err != nil {
 			return err
 		}

@@ -9,11 +9,10 @@ import (
 	"migrate/internal/cluster"
 	"migrate/internal/compose"
 	"migrate/internal/drill"
-	"migrate/internal/manifest"
+	"migrate/internal/export"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
 	"migrate/internal/monitor"
-	"migrate/internal/part"
 	"migrate/internal/source"
 	"migrate/internal/syncer"
 	"migrate/internal/verify"
@@ -43,9 +42,9 @@ var hints = []struct {
 	{milvus.ErrALPN, "have what ends TLS there (a proxy?) offer HTTP/2 by ALPN, as h2. Where it serves HTTP/2 and knows no ALPN, " +
 		"GRPC_ENFORCE_ALPN_ENABLED=false in the environment of migrate does without"},
 	{milvus.ErrUnreachable, "check the address, the port, TLS, and that the server runs"},
-	{manifest.ErrNone, "export first; an export that was interrupted has no manifest, and does not count"},
-	{manifest.ErrDamaged, "export again with --overwrite"},
-	{part.ErrDamaged, "export again with --overwrite"},
+	{export.ErrNone, "export first; an export that was interrupted has no manifest, and does not count"},
+	{export.ErrDamaged, "export again with --overwrite"},
+	{export.ErrPartDamaged, "export again with --overwrite"},
 	{checkpoint.ErrHeld, "let it finish, or stop it; a lease that is not renewed runs out by itself"},
 	{checkpoint.ErrLost, "nothing: the other process goes on with the job"},
 	{checkpoint.ErrExpired, "see why the store of its checkpoint did not answer for half a minute; then give the same command again"},

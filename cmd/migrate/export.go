@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"migrate/exporter"
-	"migrate/internal/manifest"
+	"migrate/internal/export"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
 	"migrate/internal/monitor"
@@ -95,14 +95,14 @@ func exportOptions(c config) (exporter.Options, error) {
 	}, err
 }
 
-func snapshot(m *manifest.Manifest) string {
+func snapshot(m *export.Manifest) string {
 	if m.Snapshot == 0 {
 		return ""
 	}
 	return milvus.Time(m.Snapshot).UTC().Format(time.RFC3339Nano)
 }
 
-func objects(m *manifest.Manifest) int {
+func objects(m *export.Manifest) int {
 	n := 0
 	for _, p := range m.Parts {
 		if p.Object != "" {

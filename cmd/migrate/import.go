@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"migrate/importer"
-	"migrate/internal/manifest"
+	"migrate/internal/export"
 	"migrate/internal/monitor"
 	"migrate/sinks"
 )
@@ -83,8 +83,8 @@ func (c config) bulkInsert(ctx context.Context, out io.Writer, seen *monitor.Mon
 
 // readManifest reads the manifest of an export. One of another collection than the one that is named is refused: it would be
 // moved under a name that nobody gave.
-func (c config) readManifest(ctx context.Context, sink sinks.Sink, job string) (*manifest.Manifest, error) {
-	m, err := manifest.Read(ctx, sink, job)
+func (c config) readManifest(ctx context.Context, sink sinks.Sink, job string) (*export.Manifest, error) {
+	m, err := export.Read(ctx, sink, job)
 	if err != nil {
 		return nil, err
 	}

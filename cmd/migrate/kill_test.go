@@ -13,10 +13,10 @@ import (
 
 	"migrate/checkpoint"
 	"migrate/deploy/lab"
+	"migrate/internal/export"
 	"migrate/internal/faulttable"
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/double"
-	"migrate/internal/manifest"
 	"migrate/internal/sealed"
 	"migrate/sinks"
 )
@@ -111,13 +111,13 @@ func wantSameExport(t *testing.T, folder string) {
 	}
 }
 
-func readManifest(t *testing.T, folder, job string) (*manifest.Manifest, error) {
+func readManifest(t *testing.T, folder, job string) (*export.Manifest, error) {
 	t.Helper()
 	local, err := sinks.NewLocal(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return manifest.Read(t.Context(), local, job)
+	return export.Read(t.Context(), local, job)
 }
 
 func removeJob(t *testing.T, folder, job string) {

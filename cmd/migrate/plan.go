@@ -15,7 +15,7 @@ import (
 
 	"migrate/exporter"
 	"migrate/importer"
-	"migrate/internal/manifest"
+	"migrate/internal/export"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
 )
@@ -91,7 +91,7 @@ func newPlanResult(plan *exporter.Plan) planResult {
 }
 
 // exported is the manifest of the export that an import would take; nil where there is none yet.
-func (c config) exported(ctx context.Context) *manifest.Manifest {
+func (c config) exported(ctx context.Context) *export.Manifest {
 	job, err := c.job()
 	if err != nil {
 		return nil
@@ -110,7 +110,7 @@ func (c config) exported(ctx context.Context) *manifest.Manifest {
 
 // targetLacks says what an import would have to make on the target, of a collection that is there also the partitions, and what it
 // would refuse.
-func (c config) targetLacks(ctx context.Context, plan *exporter.Plan, exported *manifest.Manifest) (lacks, partitions []string, err error) {
+func (c config) targetLacks(ctx context.Context, plan *exporter.Plan, exported *export.Manifest) (lacks, partitions []string, err error) {
 	coll := plan.Collection
 	server, err := connectTarget(ctx, c)
 	if err != nil {
@@ -203,7 +203,7 @@ func roomLacks(ctx context.Context, server *milvus.Server, plan *exporter.Plan) 
 }
 
 // valuesRefused says which values of an export an import would be refused for.
-func (c config) valuesRefused(server *milvus.Server, coll *model.Collection, exported *manifest.Manifest) []string {
+func (c config) valuesRefused(server *milvus.Server, coll *model.Collection, exported *export.Manifest) []string {
 	if exported == nil {
 		return nil
 	}

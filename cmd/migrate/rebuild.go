@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"migrate/checkpoint"
-	"migrate/exporter"
 	"migrate/internal/certificate"
+	"migrate/internal/export"
 	"migrate/internal/syncer"
 	"migrate/sinks"
 )
@@ -87,7 +87,7 @@ func rebuildOne(ctx context.Context, store sinks.Sink, job, name string) (string
 		return fmt.Sprintf("sync %q anew: by the newest certificate the %s serves; all rows are compared again", job, serving), err
 	}
 	j, err := checkpoint.Rebuild(ctx, store, name, func(ctx context.Context, p checkpoint.Part) (bool, error) {
-		return exporter.Whole(ctx, store, job, p.Part)
+		return export.Whole(ctx, store, job, p.Part)
 	})
 	if err != nil {
 		return "", err

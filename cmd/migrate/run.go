@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"migrate/checkpoint"
-	"migrate/internal/manifest"
+	"migrate/internal/export"
 	"migrate/internal/model"
 	"migrate/internal/monitor"
 	"migrate/internal/syncer"
@@ -57,8 +57,8 @@ func (c config) move(ctx context.Context, out io.Writer, seen *monitor.Monitor) 
 	if err := c.checkFields(ctx); err != nil {
 		return err
 	}
-	_, err = manifest.Read(ctx, sink, job)
-	if errors.Is(err, manifest.ErrNone) {
+	_, err = export.Read(ctx, sink, job)
+	if errors.Is(err, export.ErrNone) {
 		err = c.export(ctx, out, seen)
 	}
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protojson"
 
-	"migrate/internal/manifest"
+	"migrate/internal/export"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
 	"migrate/internal/sealed"
@@ -50,11 +50,11 @@ type Certificate struct {
 
 // Party is a collection on one of the servers.
 type Party struct {
-	Role         string              `json:"role"` // in the move: source or target
-	Address      string              `json:"address"`
-	Version      string              `json:"version"` // of Milvus
-	CollectionID int64               `json:"collection_id"`
-	Collection   manifest.Collection `json:"collection"`
+	Role         string            `json:"role"` // in the move: source or target
+	Address      string            `json:"address"`
+	Version      string            `json:"version"` // of Milvus
+	CollectionID int64             `json:"collection_id"`
+	Collection   export.Collection `json:"collection"`
 }
 
 // UnmarshalJSON leaves the login out that earlier versions wrote into the address.
@@ -74,7 +74,7 @@ type Still struct {
 
 // NewParty describes a collection on a server.
 func NewParty(role string, server *milvus.Server, c *model.Collection) Party {
-	return Party{Role: role, Address: server.Address, Version: server.Version(), CollectionID: c.ID, Collection: manifest.Describe(c)}
+	return Party{Role: role, Address: server.Address, Version: server.Version(), CollectionID: c.ID, Collection: export.Describe(c)}
 }
 
 // Prefix begins the names of all certificates of a job's collection.
@@ -149,7 +149,7 @@ func (c Certificate) HTML() ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-func schemaText(s manifest.Schema) (string, error) {
+func schemaText(s export.Schema) (string, error) {
 	text, err := protojson.Marshal(s.CollectionSchema)
 	if err != nil {
 		return "", err

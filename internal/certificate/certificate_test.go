@@ -12,7 +12,7 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
 	"migrate/internal/certificate"
-	"migrate/internal/manifest"
+	"migrate/internal/export"
 	"migrate/internal/model"
 	"migrate/internal/sealed"
 	"migrate/internal/verify"
@@ -22,11 +22,11 @@ import (
 // example is a certificate with names that would break a careless page.
 func example() certificate.Certificate {
 	party := func(role, address string) certificate.Party {
-		return certificate.Party{Role: role, Address: address, Version: "v2.3.5", CollectionID: 7, Collection: manifest.Collection{
-			Name: "docs", Schema: manifest.Schema{CollectionSchema: &schemapb.CollectionSchema{
+		return certificate.Party{Role: role, Address: address, Version: "v2.3.5", CollectionID: 7, Collection: export.Collection{
+			Name: "docs", Schema: export.Schema{CollectionSchema: &schemapb.CollectionSchema{
 				Name: "docs", Fields: []*schemapb.FieldSchema{{Name: "<script>alert(1)</script>", IsPrimaryKey: true}},
 			}},
-			Indexes: []manifest.Index{{Name: "v", Field: "v", Params: map[string]string{"index_type": "HNSW", "metric_type": "L2"}}},
+			Indexes: []export.Index{{Name: "v", Field: "v", Params: map[string]string{"index_type": "HNSW", "metric_type": "L2"}}},
 		}}
 	}
 	sum := model.Sum{Rows: 42, Hash: 0xfeed}

@@ -18,10 +18,10 @@ import (
 	"migrate/deploy/lab"
 	"migrate/exporter"
 	"migrate/importer"
+	"migrate/internal/export"
 	"migrate/internal/faulttable"
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/double"
-	"migrate/internal/manifest"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
 	"migrate/internal/verify"
@@ -38,7 +38,7 @@ func small(t *testing.T, rows int) (*milvus.Server, *model.Collection) {
 }
 
 // exported is a small collection and its export.
-func exported(t *testing.T, sink sinks.Sink, rows int) (*model.Collection, *manifest.Manifest) {
+func exported(t *testing.T, sink sinks.Sink, rows int) (*model.Collection, *export.Manifest) {
 	t.Helper()
 	from, c := small(t, rows)
 	m, err := exporter.Export(t.Context(), from, c.Name, sink, exporter.Options{Job: c.Name, PartBytes: 50_000})
@@ -48,7 +48,7 @@ func exported(t *testing.T, sink sinks.Sink, rows int) (*model.Collection, *mani
 	return c, m
 }
 
-func importInto(t *testing.T, sink sinks.Sink, m *manifest.Manifest, staging importer.Staging, opts importer.Options) error {
+func importInto(t *testing.T, sink sinks.Sink, m *export.Manifest, staging importer.Staging, opts importer.Options) error {
 	t.Helper()
 	_, err := importer.Import(t.Context(), labtest.Target(t), sink, m, staging, opts)
 	return err
@@ -86,21 +86,21 @@ func TestManifestOfAnotherKind(t *testing.T) {
 		text string
 		want error
 	}{
-		"newer":            {`{"format": 2, "collection": "something else"}`, manifest.ErrVersion},
-		"cut off":          {`{"format": 1, "job": "x", "coll`, manifest.ErrDamaged},
-		"empty":            {``, manifest.ErrDamaged},
-		"nothing in it":    {`{}`, manifest.ErrDamaged},
-		"not one of these": {`[1, 2]`, manifest.ErrDamaged},
+		"newer":            {`{"format": 2, "collection": "something else"}`, export.ErrVersion},
+		"cut off":          {`{"format": 1, "job": "x", "coll`, export.ErrDamaged},
+		"empty":            {``, export.ErrDamaged},
+		"nothing in it":    {`{}`, export.ErrDamaged},
+		"not one of these": {`[1, 2]`, export.ErrDamaged},
 	} {
 		t.Run(title, func(t *testing.T) {
 			faulttable.Tried(t, "a manifest that is "+title, 1, "refused, with the reason")
 			replace(t, sink, "job/manifest.json", []byte(c.text))
-			if _, err := manifest.Read(t.Context(), sink, "job"); !errors.Is(err, c.want) {
+			if _, err := export.Read(t.Context(), sink, "job"); !errors.Is(err, c.want) {
 				t.Errorf("reading it: %v, want %v", err, c.want)
 			}
 		})
 	}
-	if _, err := manifest.Read(t.Context(), sink, "other"); !errors.Is(err, manifest.ErrNone) {
+	if _, err := export.Read(t.Context(), sink, "other"); !errors.Is(err, export.ErrNone) {
 		t.Errorf("reading none: %v", err)
 	}
 }

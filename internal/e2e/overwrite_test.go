@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"migrate/exporter"
+	"migrate/internal/export"
 	"migrate/internal/labtest"
-	"migrate/internal/manifest"
 	"migrate/internal/milvus"
 	"migrate/sinks"
 	"migrate/sinks/faults"
@@ -19,7 +19,7 @@ func TestOverwrite(t *testing.T) {
 	t.Parallel()
 	from, c := small(t, 3000)
 	sink := labtest.Local(t)
-	export := func(job string) *manifest.Manifest {
+	export := func(job string) *export.Manifest {
 		t.Helper()
 		m, err := exporter.Export(t.Context(), from, c.Name, sink, exporter.Options{Job: job, PartBytes: 50_000, Overwrite: true})
 		if err != nil {
@@ -64,7 +64,7 @@ func TestOverwriteThatFails(t *testing.T) {
 		if _, err := exporter.Export(t.Context(), from, c.Name, sink, opts); !errors.Is(err, want) {
 			t.Errorf("got %v, want %v", err, want)
 		}
-		if kept, err := manifest.Read(t.Context(), sink, "j"); err != nil || kept.Total != m.Total {
+		if kept, err := export.Read(t.Context(), sink, "j"); err != nil || kept.Total != m.Total {
 			t.Errorf("the export is not complete any more: %v", err)
 		}
 		if after := written(t, sink); !maps.Equal(before, after) {

@@ -11,9 +11,9 @@ import (
 	"migrate/deploy/lab"
 	"migrate/exporter"
 	"migrate/importer"
+	"migrate/internal/export"
 	"migrate/internal/faulttable"
 	"migrate/internal/labtest"
-	"migrate/internal/manifest"
 	"migrate/internal/milvus"
 	"migrate/internal/verify"
 	"migrate/sinks"
@@ -46,7 +46,7 @@ func TestProxied(t *testing.T) {
 			w := proxiedWorld(t, toxic)
 			name := labtest.Name()
 			labtest.DropLater(t, labtest.Target(t), name)
-			var m *manifest.Manifest
+			var m *export.Manifest
 			untilDone(t, "export", func() (err error) {
 				m, err = exporter.Export(t.Context(), w.from(t), c.Name, w.sink(t, lab.ExportBucket), exporter.Options{Job: name, PartBytes: 2 << 20})
 				return err

@@ -11,10 +11,10 @@ import (
 	"migrate/checkpoint"
 	"migrate/exporter"
 	"migrate/importer"
+	"migrate/internal/export"
 	"migrate/internal/faulttable"
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/double"
-	"migrate/internal/manifest"
 	"migrate/internal/milvus"
 	"migrate/internal/verify"
 	"migrate/sinks"
@@ -31,7 +31,7 @@ func connectLater(t *testing.T, cfg milvus.Config) *milvus.Server {
 }
 
 // partitioned is a collection of 2,000 rows in each partition, and its export, each partition in so many parts.
-func partitioned(t *testing.T, parts int, partitions ...string) (*manifest.Manifest, sinks.Sink) {
+func partitioned(t *testing.T, parts int, partitions ...string) (*export.Manifest, sinks.Sink) {
 	t.Helper()
 	sink, from := labtest.Local(t), labtest.Source(t)
 	c := labtest.Collection(narrow(), partitions...)
@@ -85,7 +85,7 @@ func TestRESTImport(t *testing.T) {
 }
 
 // wantOnce proves that the target has every row once.
-func wantOnce(t *testing.T, standIn *double.Server, sink sinks.Sink, m *manifest.Manifest, name string) {
+func wantOnce(t *testing.T, standIn *double.Server, sink sinks.Sink, m *export.Manifest, name string) {
 	t.Helper()
 	wantEqual(t, compare(t, verify.Export{Sink: sink, Manifest: m}, side(t, labtest.Target(t), name), verify.Options{}), m.Total.Rows)
 	for _, job := range standIn.Jobs() {
@@ -235,7 +235,7 @@ func TestRESTForgotten(t *testing.T) {
 }
 
 // hoursAgo has a job interrupted so long ago that a server of 2.4 may have forgotten what it did.
-func hoursAgo(t *testing.T, staging sinks.Sink, m *manifest.Manifest, collection string) {
+func hoursAgo(t *testing.T, staging sinks.Sink, m *export.Manifest, collection string) {
 	t.Helper()
 	rewrite(t, staging, checkpoint.Name(checkpoint.Import, m.Job, collection), func(j *checkpoint.Job) {
 		j.State, j.Updated, j.Lease.Expires = checkpoint.Interrupted, time.Now().Add(-4*time.Hour), time.Time{}

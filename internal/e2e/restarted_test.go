@@ -17,9 +17,9 @@ import (
 	"migrate/exporter"
 	"migrate/importer"
 	"migrate/internal/clock"
+	"migrate/internal/export"
 	"migrate/internal/faulttable"
 	"migrate/internal/labtest"
-	"migrate/internal/manifest"
 	"migrate/internal/milvus"
 	"migrate/internal/verify"
 	"migrate/sinks"
@@ -43,7 +43,7 @@ func TestRestarted(t *testing.T) {
 
 const restartedRows = 60_000
 
-func seeded(t *testing.T) (string, *manifest.Manifest, sinks.Sink) {
+func seeded(t *testing.T) (string, *export.Manifest, sinks.Sink) {
 	from := labtest.Source(t)
 	schema := narrow()
 	text := labtest.Field("text", schemapb.DataType_VarChar)
@@ -66,7 +66,7 @@ func seeded(t *testing.T) (string, *manifest.Manifest, sinks.Sink) {
 func exportThrough(t *testing.T, l *lab.Lab, part, collection string) {
 	sink := labtest.Local(t)
 	strike := killAndStart(t, l, part)
-	var m *manifest.Manifest
+	var m *export.Manifest
 	tries, took := untilOver(t, func() error {
 		server, err := milvus.Connect(t.Context(), milvus.Config{Address: lab.Standalone})
 		if err != nil {
@@ -85,7 +85,7 @@ func exportThrough(t *testing.T, l *lab.Lab, part, collection string) {
 }
 
 // importThrough kills a server as soon as bulk insert has begun.
-func importThrough(t *testing.T, l *lab.Lab, part string, m *manifest.Manifest, sink sinks.Sink) {
+func importThrough(t *testing.T, l *lab.Lab, part string, m *export.Manifest, sink sinks.Sink) {
 	name := labtest.Name()
 	labtest.DropLater(t, labtest.SecondProxy(t), name)
 	staging := labtest.Staging(t)
@@ -114,7 +114,7 @@ func importThrough(t *testing.T, l *lab.Lab, part string, m *manifest.Manifest, 
 	record(t, fmt.Sprintf("kill -9 and restart of %s during an import", part), tries, took, dropped)
 }
 
-func equalNow(t *testing.T, m *manifest.Manifest, sink sinks.Sink, name string) error {
+func equalNow(t *testing.T, m *export.Manifest, sink sinks.Sink, name string) error {
 	right := side(t, labtest.SecondProxy(t), name)
 	report, err := verify.Compare(t.Context(), verify.Export{Sink: sink, Manifest: m}, right, verify.Options{})
 	if err == nil && !report.Equal {

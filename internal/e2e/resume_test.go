@@ -13,9 +13,9 @@ import (
 	"migrate/checkpoint"
 	"migrate/exporter"
 	"migrate/importer"
+	"migrate/internal/export"
 	"migrate/internal/faulttable"
 	"migrate/internal/labtest"
-	"migrate/internal/manifest"
 	"migrate/internal/sealed"
 	"migrate/internal/verify"
 	"migrate/sinks"
@@ -97,7 +97,7 @@ func TestStoreThatDoesNotKeep(t *testing.T) {
 			if _, err := exporter.Export(t.Context(), from, c.Name, sink, opts); !errors.Is(err, exporter.ErrNotKept) || !strings.Contains(err.Error(), "part-00001") {
 				t.Fatalf("an export whose parts were not kept: %v", err)
 			}
-			if _, err := manifest.Read(t.Context(), sink, "j"); !errors.Is(err, manifest.ErrNone) {
+			if _, err := export.Read(t.Context(), sink, "j"); !errors.Is(err, export.ErrNone) {
 				t.Errorf("its manifest: %v", err)
 			}
 			m, err := exporter.Export(t.Context(), from, c.Name, sink, opts)

@@ -10,7 +10,7 @@ import (
 	"migrate/checkpoint"
 	"migrate/internal/certificate"
 	"migrate/internal/columns"
-	"migrate/internal/manifest"
+	"migrate/internal/export"
 	"migrate/internal/model"
 	"migrate/sinks"
 )
@@ -33,7 +33,7 @@ func round1(t *testing.T, folder string) *sinks.Local {
 func TestRound1Export(t *testing.T) {
 	t.Parallel()
 	sink := round1(t, "sink")
-	m, err := manifest.Read(t.Context(), sink, "complete")
+	m, err := export.Read(t.Context(), sink, "complete")
 	if err != nil {
 		t.Fatal(err)
 	}

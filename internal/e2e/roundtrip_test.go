@@ -13,8 +13,8 @@ import (
 
 	"migrate/exporter"
 	"migrate/importer"
+	"migrate/internal/export"
 	"migrate/internal/labtest"
-	"migrate/internal/manifest"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
 	"migrate/internal/source"
@@ -34,7 +34,7 @@ type trip struct {
 }
 
 // run exports, imports and verifies on both ways, and returns what was exported.
-func (tr trip) run(t *testing.T, sink sinks.Sink) *manifest.Manifest {
+func (tr trip) run(t *testing.T, sink sinks.Sink) *export.Manifest {
 	t.Helper()
 	ctx := t.Context()
 	from, to, check := labtest.Source(t), labtest.Target(t), labtest.SecondProxy(t)

@@ -9,10 +9,10 @@ import (
 
 	"migrate/deploy/lab"
 	"migrate/exporter"
+	"migrate/internal/export"
 	"migrate/internal/faulttable"
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/double"
-	"migrate/internal/manifest"
 	"migrate/internal/milvus"
 	"migrate/internal/verify"
 	"migrate/sinks/faults"
@@ -35,7 +35,7 @@ func TestSnapshot(t *testing.T) {
 
 	sink := faults.Watch(t, labtest.Local(t))
 	sink.Queue(faults.Put, faults.Error(errBroken).On("part-00009"))
-	export := func() (*manifest.Manifest, error) {
+	export := func() (*export.Manifest, error) {
 		from, err := milvus.Connect(t.Context(), milvus.Config{Address: newer.Address})
 		if err != nil {
 			t.Fatal(err)

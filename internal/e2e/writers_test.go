@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"migrate/exporter"
+	"migrate/internal/export"
 	"migrate/internal/faulttable"
 	"migrate/internal/labtest"
-	"migrate/internal/manifest"
 	"migrate/internal/milvus"
 	"migrate/sinks"
 )
@@ -113,7 +113,7 @@ func (w *busy) delete(ctx context.Context, n int64) error {
 	return labtest.TryDelete(ctx, w.server, w.collection, fmt.Sprintf("id in [%d, %d]", n, n+10))
 }
 
-func (w *busy) check(t *testing.T, sink sinks.Sink, m *manifest.Manifest) {
+func (w *busy) check(t *testing.T, sink sinks.Sink, m *export.Manifest) {
 	t.Helper()
 	seen := map[int64]int64{} // the version of each key
 	for _, p := range m.Parts {

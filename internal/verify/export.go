@@ -8,7 +8,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
-	"migrate/internal/manifest"
+	"migrate/internal/export"
 	"migrate/internal/model"
 	"migrate/sinks"
 )
@@ -16,7 +16,7 @@ import (
 // Export is the side of an export on a sink.
 type Export struct {
 	Sink     sinks.Sink
-	Manifest *manifest.Manifest
+	Manifest *export.Manifest
 }
 
 // Schema is that of the exported collection.
@@ -49,7 +49,7 @@ func (e Export) Ranges(_ context.Context, partition string) ([]model.Range, erro
 
 // Read reads the part of a range, which has to be one of Ranges.
 func (e Export) Read(ctx context.Context, partition string, rng model.Range, emit func(arrow.Record) error) (model.Findings, error) {
-	i := slices.IndexFunc(e.Manifest.Parts, func(p manifest.Part) bool {
+	i := slices.IndexFunc(e.Manifest.Parts, func(p export.Part) bool {
 		return p.Partition == partition && p.Range.Equal(rng)
 	})
 	if i < 0 {

@@ -1,8 +1,4 @@
-// Package part is the Parquet of one exported range: written as bulk insert wants it, and read back.
-//
-// Rows come in row groups of about 32 MB, since Milvus buffers a whole column of a row group. Text is compressed with
-// Snappy; vectors and numbers are not, because random floats do not shrink.
-package part
+package export
 
 import (
 	"context"
@@ -20,7 +16,7 @@ import (
 )
 
 // ErrDamaged: a file is not the Parquet that it should be.
-var ErrDamaged = errors.New("parquet damaged")
+var ErrPartDamaged = errors.New("parquet damaged")
 
 // digester hashes and counts what passes through. It keeps the first error to itself, and passes nothing on from then:
 // the parquet writer panics where its first write fails.
@@ -65,7 +61,7 @@ const readBatch = 4096
 // Read hands on the rows of the part whose bytes have this SHA-256, in batches of up to 4096, in the columns of schema.
 // A batch is released after emit returns. Memory is that of one row group. Of other bytes no row is read, which is
 // ErrDamaged: where a single bit is flipped, the parquet library may read for ever, or take all the memory that there is.
-func Read(ctx context.Context, f File, sum string, schema *arrow.Schema, emit func(arrow.Record) error) error {
+func ReadParquet(ctx context.Context, f File, sum string, schema *arrow.Schema, emit func(arrow.Record) error) error {
 	if err := check(f, sum); err != nil {
 		return err
 	}
@@ -81,7 +77,7 @@ func check(f File, want string) error {
 		return fmt.Errorf("checking parquet: %w", err)
 	}
 	if have != want {
-		return fmt.Errorf("%w: its SHA-256 is %s instead of %s", ErrDamaged, have, want)
+		return fmt.Errorf("%w: its SHA-256 is %s instead of %s", ErrPartDamaged, have, want)
 	}
 	return nil
 }
@@ -89,13 +85,13 @@ func check(f File, want string) error {
 func readRows(ctx context.Context, f File, schema *arrow.Schema, emit func(arrow.Record) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil { // the parquet reader panics on some damaged files
-			err = fmt.Errorf("%w: %v", ErrDamaged, p)
+			err = fmt.Errorf("%w: %v", ErrPartDamaged, p)
 		}
 	}()
 	// Its Close would close f too, which is the caller's.
 	pf, err := file.NewParquetReader(struct{ File }{f})
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrDamaged, err)
+		return fmt.Errorf("%w: %w", ErrPartDamaged, err)
 	}
 	defer pf.Close()
 	fr, err := pqarrow.NewFileReader(pf, pqarrow.ArrowReadProperties{BatchSize: readBatch}, memory.DefaultAllocator)

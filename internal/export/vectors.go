@@ -1,4 +1,4 @@
-package part
+package export
 
 import (
 	"encoding/binary"

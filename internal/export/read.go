@@ -1,4 +1,4 @@
-package manifest
+package export
 
 import (
 	"context"
@@ -8,7 +8,6 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"migrate/internal/columns"
-	"migrate/internal/part"
 	"migrate/sinks"
 )
 
@@ -24,7 +23,7 @@ func (m *Manifest) ReadPart(ctx context.Context, sink sinks.Sink, p Part, emit f
 		return fmt.Errorf("opening part %s: %w", p.Object, err)
 	}
 	defer func() { err = errors.Join(err, obj.Close()) }()
-	if err := part.Read(ctx, obj, p.SHA256, layout.Arrow, emit); err != nil {
+	if err := ReadParquet(ctx, obj, p.SHA256, layout.Arrow, emit); err != nil {
 		return fmt.Errorf("reading part %s: %w", p.Object, err)
 	}
 	return nil

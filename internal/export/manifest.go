@@ -1,11 +1,14 @@
-// Package manifest is the description of a finished export: what the collection was, and the parts that hold its rows.
-// It is written last, so that a manifest means a complete export; it is all that an import or a verification knows of
-// the source.
+// Package export is what an export is made of: Parquet objects, each the rows of one range as bulk insert wants them, and the manifest
+// that describes them and the collection. The manifest is written last, so that it means a complete export; it is all that an
+// import or a verification knows of the source.
 //
 //	<job>/manifest.json
 //	<job>/<partition>/part-00000.parquet
 //	<job>/<partition>/part-00001.2.parquet    by the second owner of the job
-package manifest
+//
+// Rows come in row groups of about 32 MB, since Milvus buffers a whole column of a row group. Text is compressed with Snappy; vectors
+// and numbers are not, because random floats do not shrink.
+package export
 
 import (
 	"bytes"
@@ -126,11 +129,11 @@ func (s *Schema) UnmarshalJSON(b []byte) error {
 func Describe(c *model.Collection) Collection {
 	d := Collection{
 		Name: c.Name, Database: c.Database, Schema: Schema{c.Schema}, Shards: c.Shards,
-		ConsistencyLevel: c.ConsistencyLevel.String(), Properties: toMap(c.Properties),
+		ConsistencyLevel: c.ConsistencyLevel.String(), Properties: mapOf(c.Properties),
 		Partitions: c.Partitions, Aliases: c.Aliases, Loaded: c.Loaded,
 	}
 	for _, x := range c.Indexes {
-		d.Indexes = append(d.Indexes, Index{x.Name, x.Field, toMap(x.Params)})
+		d.Indexes = append(d.Indexes, Index{x.Name, x.Field, mapOf(x.Params)})
 	}
 	return d
 }
@@ -208,7 +211,7 @@ func (m *Manifest) encode() ([]byte, error) {
 }
 
 // Remove makes an export incomplete, so that its parts can be replaced.
-func Remove(ctx context.Context, sink sinks.Sink, job string) error {
+func RemoveManifest(ctx context.Context, sink sinks.Sink, job string) error {
 	if err := sink.Delete(ctx, name(job)); err != nil {
 		return fmt.Errorf("removing the manifest of %q: %w", job, err)
 	}
@@ -256,7 +259,7 @@ func parse(text []byte) (*Manifest, error) {
 	return m, nil
 }
 
-func toMap(pairs []*commonpb.KeyValuePair) map[string]string {
+func mapOf(pairs []*commonpb.KeyValuePair) map[string]string {
 	m := make(map[string]string, len(pairs))
 	for _, p := range pairs {
 		m[p.GetKey()] = p.GetValue()

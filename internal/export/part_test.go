@@ -1,4 +1,4 @@
-package part
+package export
 
 import (
 	"bytes"
@@ -115,7 +115,7 @@ func writeTo(out io.Writer, schema *arrow.Schema, batches ...arrow.Record) (*Wri
 // read sums a part up.
 func read(ctx context.Context, data []byte, sha256 string, schema *arrow.Schema) (model.Sum, error) {
 	var sum model.Sum
-	err := Read(ctx, bytes.NewReader(data), sha256, schema, func(rec arrow.Record) error { return add(&sum, rec) })
+	err := ReadParquet(ctx, bytes.NewReader(data), sha256, schema, func(rec arrow.Record) error { return add(&sum, rec) })
 	return sum, err
 }
 
@@ -126,7 +126,7 @@ func add(sum *model.Sum, rec arrow.Record) error {
 }
 
 // What was written is read: the same rows, of every type, from any batches; and the writer knows the bytes' checksum.
-func TestWriteThenRead(t *testing.T) {
+func TestPartWriteThenRead(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		schema, random := everything(), rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
 		longest := rapid.SampledFrom([]int{4, 4, 40, 40, 40, 40, 40, 70_000}).Draw(t, "longest")
@@ -224,7 +224,7 @@ func TestRowGroups(t *testing.T) {
 	w := write(t, &out, schema, rec, rec.NewSlice(0, 10))
 	wantRowGroups(t, out.Bytes(), rows, 10)
 	var got int64
-	err := Read(t.Context(), bytes.NewReader(out.Bytes()), w.SHA256(), schema, func(rec arrow.Record) error {
+	err := ReadParquet(t.Context(), bytes.NewReader(out.Bytes()), w.SHA256(), schema, func(rec arrow.Record) error {
 		for _, x := range rec.Column(0).(*array.Int64).Int64Values() {
 			if x != got%rows {
 				t.Errorf("row %d holds %d", got, x)
@@ -336,7 +336,7 @@ func TestReadRefusesOtherColumns(t *testing.T) {
 		"other type":    {{Name: "id", Type: arrow.PrimitiveTypes.Int32}, text, v, flags},
 		"other element": {id, text, v, {Name: "flags", Type: v.Type}},
 	} {
-		err := Read(t.Context(), bytes.NewReader(data), sum, arrow.NewSchema(fields, nil), func(arrow.Record) error {
+		err := ReadParquet(t.Context(), bytes.NewReader(data), sum, arrow.NewSchema(fields, nil), func(arrow.Record) error {
 			t.Errorf("%s: rows were read", name)
 			return nil
 		})
@@ -349,7 +349,7 @@ func TestReadRefusesOtherColumns(t *testing.T) {
 func TestReadEndsWithEmit(t *testing.T) {
 	calls := 0
 	data, sum, _ := small(t, few())
-	err := Read(t.Context(), bytes.NewReader(data), sum, few(), func(arrow.Record) error { calls++; return errBroken })
+	err := ReadParquet(t.Context(), bytes.NewReader(data), sum, few(), func(arrow.Record) error { calls++; return errBroken })
 	if err != errBroken || calls != 1 {
 		t.Errorf("%d batches, %v; want one, and emit's own error", calls, err)
 	}
@@ -361,8 +361,8 @@ func TestReadBrokenFile(t *testing.T) {
 	for name, f := range map[string]*broken{
 		"seek": {Reader: bytes.NewReader(data), seek: errBroken}, "read": {Reader: bytes.NewReader(data), read: errBroken},
 	} {
-		err := Read(t.Context(), f, sum, few(), func(arrow.Record) error { return nil })
-		if !errors.Is(err, errBroken) || errors.Is(err, ErrDamaged) {
+		err := ReadParquet(t.Context(), f, sum, few(), func(arrow.Record) error { return nil })
+		if !errors.Is(err, errBroken) || errors.Is(err, ErrPartDamaged) {
 			t.Errorf("%s: %v, want the file's own error", name, err)
 		}
 	}
@@ -397,7 +397,7 @@ func TestReadFromTheBeginning(t *testing.T) {
 	f := bytes.NewReader(data)
 	for range 2 {
 		rows := int64(0)
-		if err := Read(t.Context(), f, sum, few(), func(rec arrow.Record) error { rows += rec.NumRows(); return nil }); err != nil || rows != rec.NumRows() {
+		if err := ReadParquet(t.Context(), f, sum, few(), func(rec arrow.Record) error { rows += rec.NumRows(); return nil }); err != nil || rows != rec.NumRows() {
 			t.Errorf("read %d rows, %v; want %d", rows, err, rec.NumRows())
 		}
 	}
@@ -407,7 +407,7 @@ func TestReadFromTheBeginning(t *testing.T) {
 func TestReadLeavesTheFileOpen(t *testing.T) {
 	data, sum, _ := small(t, few())
 	f := &closing{Reader: bytes.NewReader(data)}
-	if err := Read(t.Context(), f, sum, few(), func(arrow.Record) error { return nil }); err != nil || f.closed {
+	if err := ReadParquet(t.Context(), f, sum, few(), func(arrow.Record) error { return nil }); err != nil || f.closed {
 		t.Errorf("closed %t, %v", f.closed, err)
 	}
 }
@@ -457,7 +457,7 @@ func FuzzRead(f *testing.F) {
 
 func wantDamaged(t *testing.T, data []byte, sum string, schema *arrow.Schema) {
 	t.Helper()
-	if got, err := read(t.Context(), data, sum, schema); !errors.Is(err, ErrDamaged) || got.Rows > 0 {
+	if got, err := read(t.Context(), data, sum, schema); !errors.Is(err, ErrPartDamaged) || got.Rows > 0 {
 		t.Errorf("%x: %v, %v; want nothing, and ErrDamaged", data, got, err)
 	}
 }

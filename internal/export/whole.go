@@ -1,17 +1,15 @@
-package exporter
+package export
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"migrate/internal/manifest"
-	"migrate/internal/part"
 	"migrate/sinks"
 	"path"
 )
 
 // Whole reports whether a part is on the sink as it was written.
-func Whole(ctx context.Context, sink sinks.Sink, job string, p manifest.Part) (whole bool, err error) {
+func Whole(ctx context.Context, sink sinks.Sink, job string, p Part) (whole bool, err error) {
 	obj, err := sink.Open(ctx, path.Join(job, p.Object))
 	if errors.Is(err, sinks.ErrNotExist) {
 		return false, nil
@@ -23,7 +21,7 @@ func Whole(ctx context.Context, sink sinks.Sink, job string, p manifest.Part) (w
 	if obj.Size() != p.Bytes {
 		return false, nil
 	}
-	sum, _, err := part.Digest(obj)
+	sum, _, err := Digest(obj)
 	if err != nil {
 		return false, fmt.Errorf("reading part %s: %w", p.Object, err)
 	}

@@ -1,4 +1,4 @@
-package manifest
+package export
 
 import (
 	"bytes"
@@ -19,7 +19,6 @@ import (
 	"migrate/internal/columns"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
-	"migrate/internal/part"
 	"migrate/internal/sealed"
 	"migrate/sinks"
 )
@@ -128,7 +127,7 @@ func TestWriteThenRead(t *testing.T) {
 	}
 	wantSame(t, got, full())
 	for range 2 {
-		if err := Remove(ctx, sink, "books"); err != nil {
+		if err := RemoveManifest(ctx, sink, "books"); err != nil {
 			t.Errorf("removing it: %v", err)
 		}
 		if _, err := Read(ctx, sink, "books"); !errors.Is(err, ErrNone) {
@@ -322,7 +321,7 @@ func TestReadPart(t *testing.T) {
 	}
 	p := Part{Object: PartName("p", 0, 1)}
 	_, err = sink.Put(ctx, m.ObjectName(p), func(w io.Writer) error {
-		pw, err := part.NewWriter(w, layout.Arrow)
+		pw, err := NewWriter(w, layout.Arrow)
 		if err != nil {
 			return err
 		}
@@ -345,7 +344,7 @@ func TestReadPart(t *testing.T) {
 		t.Errorf("a part that is missing: %v", err)
 	}
 	put(t, sink, m.ObjectName(p), []byte("PAR1, once"))
-	if err := m.ReadPart(ctx, sink, p, read); !errors.Is(err, part.ErrDamaged) {
+	if err := m.ReadPart(ctx, sink, p, read); !errors.Is(err, ErrPartDamaged) {
 		t.Errorf("a part that was altered: %v", err)
 	}
 }
