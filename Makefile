@@ -42,7 +42,7 @@ test-faults: export FAULT_TABLE := $(CURDIR)/.lab/faults.jsonl
 test-faults: ## all tests, and those that take minutes: kill -9 at 30 random instants each, servers restarted under load
 	mkdir -p .lab && rm -f $(FAULT_TABLE)
 	go run ./cmd/lab run -- go test -p 1 -timeout 80m -count 1 -tags faults ./...
-	go run ./internal/faulttable/write docs/reliability.md $(FAULT_TABLE)
+	go run ./internal/labtest/faulttable/write docs/reliability.md $(FAULT_TABLE)
 
 soak: export SOAK ?= 30m
 soak: ## half an hour of writers on a standalone beside a sync, both killed and restarted, with the cluster's servers; prints the lag
@@ -63,7 +63,7 @@ compose-all: ## every combination of overlays, and kills under an import, on suc
 	@test "$$(id -u)" = 0 || { echo 'make compose-all needs root: it starts a Docker engine' ; exit 1 ; }
 	mkdir -p .lab && rm -f $(FAULT_TABLE)
 	go test -tags compose -timeout 120m -count 1 -v -failfast -run TestAll ./deploy/compose
-	go run ./internal/faulttable/write docs/deploy.md $(FAULT_TABLE)
+	go run ./internal/labtest/faulttable/write docs/deploy.md $(FAULT_TABLE)
 
 bench: build ## hold the export's speed against pymilvus' and the Go SDK's iterators, on the running lab
 	go build -o bin/ ./deploy/bench

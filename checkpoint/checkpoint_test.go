@@ -11,10 +11,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"migrate/internal/document"
 	"migrate/internal/export"
-	"migrate/internal/faulttable"
+	"migrate/internal/labtest/faulttable"
 	"migrate/internal/model"
-	"migrate/internal/sealed"
 	"migrate/sinks"
 	"migrate/sinks/faults"
 )
@@ -317,11 +317,11 @@ func expire(t *testing.T, sink *faults.Faults) {
 		t.Fatal(err)
 	}
 	var j Job
-	if err := sealed.Unmarshal(text, &j); err != nil {
+	if err := document.Unmarshal(text, &j); err != nil {
 		t.Fatal(err)
 	}
 	j.Lease.Owner.Start += "0"
-	if text, err = sealed.Marshal(j); err != nil {
+	if text, err = document.Marshal(j); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := sink.Swap(t.Context(), name, version, text); err != nil {
@@ -401,7 +401,7 @@ func FuzzParse(f *testing.F) {
 	j := fresh()
 	j.Format = Version
 	onePart(&j)
-	text, err := sealed.Marshal(j)
+	text, err := document.Marshal(j)
 	if err != nil {
 		f.Fatal(err)
 	}

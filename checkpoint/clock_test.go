@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"migrate/internal/clock"
-	"migrate/internal/faulttable"
+	"migrate/internal/labtest/faulttable"
 	"migrate/sinks"
 )
 

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"migrate/internal/clock"
-	"migrate/internal/sealed"
+	"migrate/internal/document"
 	"migrate/sinks"
 )
 
@@ -232,7 +232,7 @@ func (h *Holder) Update(ctx context.Context, change func(*Job)) error {
 // write makes a document durable in place of the one that is there; h.mu is held.
 func (h *Holder) write(ctx context.Context, next *Job) error {
 	began := time.Now()
-	text, err := sealed.Marshal(next)
+	text, err := document.Marshal(next)
 	if err != nil {
 		return fmt.Errorf("encoding the checkpoint of %q: %w", next.Name, err)
 	}

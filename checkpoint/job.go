@@ -14,11 +14,11 @@ import (
 	"time"
 
 	"migrate/internal/columns"
+	"migrate/internal/document"
 	"migrate/internal/export"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
-	"migrate/internal/sealed"
-	"migrate/internal/source"
+	"migrate/internal/source/query"
 )
 
 // Version is the newest format of the document that this program reads, and the one that it writes.
@@ -84,10 +84,10 @@ type Job struct {
 	Taken     time.Time `json:"taken,omitzero"`       // when its owner did, or the last one; zero if that was an older migrate
 	TakenRows int64     `json:"taken_rows,omitempty"` // that were finished by then
 
-	Extents    map[string]source.Extent `json:"extents,omitempty"`           // of an export's partitions, by which their ranges are cut into pages
-	Snapshot   uint64                   `json:"snapshot,omitempty"`          // of an export: the instant that all its reads see; 0 where the server holds none
-	Target     int64                    `json:"target_collection,omitempty"` // of an import: the id of the collection that it fills
-	RowsBefore int64                    `json:"rows_before,omitempty"`       // that the target had before it
+	Extents    map[string]query.Extent `json:"extents,omitempty"`           // of an export's partitions, by which their ranges are cut into pages
+	Snapshot   uint64                  `json:"snapshot,omitempty"`          // of an export: the instant that all its reads see; 0 where the server holds none
+	Target     int64                   `json:"target_collection,omitempty"` // of an import: the id of the collection that it fills
+	RowsBefore int64                   `json:"rows_before,omitempty"`       // that the target had before it
 
 	Sync *Position `json:"sync,omitempty"` // of a sync; never changed in place
 
@@ -182,7 +182,7 @@ func parse(text []byte) (*Job, error) {
 		return nil, fmt.Errorf("%w: %d, and this migrate reads up to %d", ErrVersion, head.Format, Version)
 	}
 	j := &Job{}
-	if err := sealed.Unmarshal(text, j); err != nil {
+	if err := document.Unmarshal(text, j); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	if head.Format < 1 || j.Name == "" || j.Kind == "" {

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"migrate/internal/sealed"
+	"migrate/internal/document"
 	"migrate/sinks"
 )
 
@@ -61,7 +61,7 @@ func (h *Holder) record(ctx context.Context, next *Job) error {
 }
 
 func putSealed(ctx context.Context, sink sinks.Sink, name string, value any) error {
-	text, err := sealed.Marshal(value)
+	text, err := document.Marshal(value)
 	if err != nil {
 		return fmt.Errorf("encoding %s: %w", name, err)
 	}
@@ -165,7 +165,7 @@ func Replace(ctx context.Context, sink sinks.Sink, name string, anew func() (*Jo
 	if err != nil {
 		return nil, fmt.Errorf("rebuilding %s: %w", name, err)
 	}
-	text, err := sealed.Marshal(job)
+	text, err := document.Marshal(job)
 	if err != nil {
 		return nil, fmt.Errorf("encoding the checkpoint of %q: %w", job.Name, err)
 	}
@@ -233,7 +233,7 @@ func addRecord(ctx context.Context, sink sinks.Sink, name, object string, job *J
 		return fmt.Errorf("reading a record: %w", err)
 	}
 	var r record
-	if err := sealed.Unmarshal(text, &r); err != nil {
+	if err := document.Unmarshal(text, &r); err != nil {
 		return fmt.Errorf("%s: %w: %w", object, ErrDamaged, err)
 	}
 	if !r.Started.Equal(job.Started) {

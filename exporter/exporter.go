@@ -21,7 +21,7 @@ import (
 	"migrate/internal/export"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
-	"migrate/internal/source"
+	"migrate/internal/source/query"
 	"migrate/sinks"
 )
 
@@ -137,7 +137,7 @@ func checkExisting(ctx context.Context, sink sinks.Sink, opts Options) (bool, er
 type exporting struct {
 	server     *milvus.Server
 	collection *model.Collection
-	reader     *source.Reader
+	reader     *query.Reader
 	sink       sinks.Sink
 	opts       Options
 	job        *checkpoint.Holder
@@ -156,7 +156,7 @@ func (e *exporting) run(ctx context.Context) (*export.Manifest, error) {
 		defer giveBack()
 		e.collection.Loaded = true
 	}
-	reader, err := source.Open(ctx, e.server, e.collection)
+	reader, err := query.Open(ctx, e.server, e.collection)
 	if err != nil {
 		return nil, err
 	}
@@ -316,7 +316,7 @@ func (e *UnreadableError) Error() string {
 }
 
 // Is matches source.ErrIncomplete.
-func (e *UnreadableError) Is(target error) bool { return target == source.ErrIncomplete }
+func (e *UnreadableError) Is(target error) bool { return target == query.ErrIncomplete }
 
 // errEmpty takes back an object that would hold no row.
 var errEmpty = errors.New("range is empty")

@@ -9,7 +9,7 @@ import (
 	"migrate/internal/export"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
-	"migrate/internal/source"
+	"migrate/internal/source/query"
 )
 
 // Plan is what an export is about to do.
@@ -34,12 +34,12 @@ func Check(ctx context.Context, server *milvus.Server, collection string) error 
 	return err
 }
 
-func open(ctx context.Context, server *milvus.Server, collection string) (*source.Reader, error) {
+func open(ctx context.Context, server *milvus.Server, collection string) (*query.Reader, error) {
 	coll, err := describe(ctx, server, collection)
 	if err != nil {
 		return nil, err
 	}
-	return source.Open(ctx, server, coll)
+	return query.Open(ctx, server, coll)
 }
 
 // PlanExport describes a collection and cuts it into ranges, and changes nothing.
@@ -54,7 +54,7 @@ func PlanExport(ctx context.Context, server *milvus.Server, collection string, o
 // planRanges cuts every partition by what the server knows already, and those again of which that was not all: a server
 // needs a fifth of a second until it knows what was written last, and cutting fills the time: the first ranges, so many as
 // are ahead, are cut into their pages too.
-func planRanges(ctx context.Context, reader *source.Reader, opts Options, ahead int) (*Plan, error) {
+func planRanges(ctx context.Context, reader *query.Reader, opts Options, ahead int) (*Plan, error) {
 	loose := reader.Loosely()
 	guess, err := cut(ctx, loose, opts, nil)
 	if err != nil {
@@ -83,7 +83,7 @@ func planRanges(ctx context.Context, reader *source.Reader, opts Options, ahead 
 
 // cutAhead cuts the ranges that are read first into their pages, until it is stopped: those that it did not get to, or that
 // it failed at, are cut when they are read.
-func cutAhead(ctx context.Context, reader *source.Reader, guess []cuts, ranges int) (stop func()) {
+func cutAhead(ctx context.Context, reader *query.Reader, guess []cuts, ranges int) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var g errgroup.Group
 	g.Go(func() error {
@@ -108,7 +108,7 @@ func cutAhead(ctx context.Context, reader *source.Reader, guess []cuts, ranges i
 // cuts are the ranges of one partition, and the rows that it counted before it was cut.
 type cuts struct {
 	total  int64
-	ranges []source.Counted
+	ranges []query.Counted
 }
 
 // hold reports whether the partition had all of these rows from before it was cut, and all of them are in the ranges.
@@ -121,7 +121,7 @@ func (c cuts) hold(total int64) bool {
 }
 
 // cut cuts each partition into ranges, unless the guess for it holds.
-func cut(ctx context.Context, reader *source.Reader, opts Options, guess []cuts) (all []cuts, err error) {
+func cut(ctx context.Context, reader *query.Reader, opts Options, guess []cuts) (all []cuts, err error) {
 	for i, partition := range reader.Partitions() {
 		total, err := reader.Count(ctx, partition, model.Range{})
 		if err != nil {
@@ -140,7 +140,7 @@ func cut(ctx context.Context, reader *source.Reader, opts Options, guess []cuts)
 	return all, nil
 }
 
-func (p *Plan) add(partition string, ranges []source.Counted) {
+func (p *Plan) add(partition string, ranges []query.Counted) {
 	for i, rng := range ranges {
 		p.Ranges = append(p.Ranges, Range{Partition: partition, Number: i, Range: rng.Range, Rows: rng.Rows})
 		p.Rows += rng.Rows
@@ -159,7 +159,7 @@ func (p *Plan) parts() []checkpoint.Part {
 }
 
 // planOf is the plan that a job was begun with.
-func planOf(reader *source.Reader, parts []checkpoint.Part) *Plan {
+func planOf(reader *query.Reader, parts []checkpoint.Part) *Plan {
 	plan := &Plan{Collection: reader.Collection}
 	for _, p := range parts {
 		plan.Ranges = append(plan.Ranges, Range{Partition: p.Partition, Number: p.Number, Range: p.Range, Rows: p.Planned})

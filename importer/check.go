@@ -16,7 +16,7 @@ import (
 	"migrate/internal/export"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
-	"migrate/internal/source"
+	"migrate/internal/source/query"
 	"migrate/sinks"
 )
 
@@ -193,7 +193,7 @@ func (im *importing) rowsThere(ctx context.Context, have *model.Collection) (int
 	if !have.Loaded {
 		return im.server.RowCount(ctx, have.Name)
 	}
-	reader, err := source.Open(ctx, im.server, have)
+	reader, err := query.Open(ctx, im.server, have)
 	if err != nil {
 		return 0, err
 	}
@@ -208,7 +208,7 @@ func (im *importing) checkDoubles(ctx context.Context, have *model.Collection) e
 		}
 		have.Loaded = true
 	}
-	reader, err := source.Open(ctx, im.server, have)
+	reader, err := query.Open(ctx, im.server, have)
 	if err != nil {
 		return err
 	}
@@ -227,7 +227,7 @@ func (im *importing) checkDoubles(ctx context.Context, have *model.Collection) e
 }
 
 // checkOverlap compares the keys of one part with those that the target has between the part's lowest and highest.
-func (im *importing) checkOverlap(ctx context.Context, target *source.Reader, p export.Part) error {
+func (im *importing) checkOverlap(ctx context.Context, target *query.Reader, p export.Part) error {
 	rng := model.Range{After: p.After, UpTo: p.Highest}
 	n, err := target.Count(ctx, model.AllPartitions, rng)
 	if n == 0 || err != nil {
@@ -249,7 +249,7 @@ func (im *importing) checkOverlap(ctx context.Context, target *source.Reader, p 
 }
 
 // checkThere finds every key of a part on the target.
-func (im *importing) checkThere(ctx context.Context, target *source.Reader, p export.Part) error {
+func (im *importing) checkThere(ctx context.Context, target *query.Reader, p export.Part) error {
 	if p.Object == "" {
 		return nil
 	}
@@ -282,6 +282,6 @@ func (im *importing) partKeys(ctx context.Context, p export.Part) (keys map[mode
 	return keys, err
 }
 
-func countAll(ctx context.Context, reader *source.Reader) (int64, error) {
+func countAll(ctx context.Context, reader *query.Reader) (int64, error) {
 	return reader.Count(ctx, model.AllPartitions, model.Range{})
 }

@@ -19,7 +19,7 @@ import (
 	"migrate/internal/export"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
-	"migrate/internal/source"
+	"migrate/internal/source/query"
 	"migrate/sinks"
 )
 
@@ -396,7 +396,7 @@ func (im *importing) loadAndCount(ctx context.Context) error {
 	}
 	want, deadline := im.before+im.manifest.Total.Rows, time.Now().Add(appearWithin)
 	for {
-		reader, err := source.Open(ctx, im.server, coll)
+		reader, err := query.Open(ctx, im.server, coll)
 		if err != nil {
 			return err
 		}
@@ -417,7 +417,7 @@ func (im *importing) loadAndCount(ctx context.Context) error {
 }
 
 // miscounted says that the count is not as expected, unless others may write to the collection and all keys of the export are there.
-func (im *importing) miscounted(ctx context.Context, target *source.Reader, have, want int64) error {
+func (im *importing) miscounted(ctx context.Context, target *query.Reader, have, want int64) error {
 	if im.before == 0 || im.newKeys() {
 		return fmt.Errorf("counting %q after the import: %d rows where %d were expected", im.target.Name, have, want)
 	}

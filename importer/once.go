@@ -14,7 +14,7 @@ import (
 	"migrate/checkpoint"
 	"migrate/internal/clock"
 	"migrate/internal/milvus"
-	"migrate/internal/source"
+	"migrate/internal/source/query"
 )
 
 // jobPauses are the waits before the parts of a job that failed are imported anew: servers that were restarted under a
@@ -286,7 +286,7 @@ func (im *importing) rowsThereOf(ctx context.Context, i int) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	reader, err := source.Open(ctx, im.server, coll)
+	reader, err := query.Open(ctx, im.server, coll)
 	if err != nil {
 		return false, err
 	}

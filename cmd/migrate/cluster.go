@@ -17,8 +17,8 @@ import (
 	"migrate/deploy"
 	"migrate/deploy/lab"
 	"migrate/internal/clock"
-	"migrate/internal/cluster"
-	"migrate/internal/compose"
+	"migrate/internal/ops/cluster"
+	"migrate/internal/ops/compose"
 )
 
 func newCluster() *cobra.Command {

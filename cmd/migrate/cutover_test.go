@@ -17,11 +17,11 @@ import (
 
 	"migrate/checkpoint"
 	"migrate/internal/clock"
-	"migrate/internal/faulttable"
 	"migrate/internal/labtest"
+	"migrate/internal/labtest/faulttable"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
-	"migrate/internal/source"
+	"migrate/internal/source/query"
 )
 
 // cutoverOf are the arguments of a cutover of what a sync keeps in step.
@@ -230,7 +230,7 @@ func servingNow(t *testing.T, folder string) checkpoint.Side {
 
 func countRows(t *testing.T, server *milvus.Server, name string) int64 {
 	t.Helper()
-	r, err := source.Open(t.Context(), server, labtest.Describe(t, server, name))
+	r, err := query.Open(t.Context(), server, labtest.Describe(t, server, name))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,8 +13,8 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
-	"migrate/internal/drill"
 	"migrate/internal/loadtest"
+	"migrate/internal/ops/drill"
 )
 
 func newDrill() *cobra.Command {

@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"migrate/deploy/lab"
-	"migrate/internal/faulttable"
 	"migrate/internal/labtest"
+	"migrate/internal/labtest/faulttable"
 )
 
 // onSmallDisk has a disk of 3 MiB on the folder $1, runs the command on it, makes room, and runs the command again. It

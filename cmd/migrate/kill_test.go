@@ -13,11 +13,11 @@ import (
 
 	"migrate/checkpoint"
 	"migrate/deploy/lab"
+	"migrate/internal/document"
 	"migrate/internal/export"
-	"migrate/internal/faulttable"
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/double"
-	"migrate/internal/sealed"
+	"migrate/internal/labtest/faulttable"
 	"migrate/sinks"
 )
 
@@ -284,11 +284,11 @@ func expire(t *testing.T, folder, job string) {
 		t.Fatal(err)
 	}
 	var doc checkpoint.Job
-	if err := sealed.Unmarshal(text, &doc); err != nil {
+	if err := document.Unmarshal(text, &doc); err != nil {
 		t.Fatal(err)
 	}
 	doc.Lease.Owner.Start += "0"
-	if text, err = sealed.Marshal(doc); err != nil {
+	if text, err = document.Marshal(doc); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := local.Swap(t.Context(), name, version, text); err != nil {

@@ -11,17 +11,17 @@ import (
 	"github.com/dustin/go-humanize"
 	"golang.org/x/term"
 
-	"migrate/internal/progress"
+	"migrate/internal/monitor"
 )
 
 // steps shows one step after another on standard error, so that standard output holds the result only. The zero value
 // shows none.
-type steps struct{ meter *progress.Meter }
+type steps struct{ meter *monitor.Meter }
 
 // next ends the step under way and begins another, of so many rows.
 func (s *steps) next(label string, rows int64) {
 	s.stop()
-	s.meter = progress.Start(os.Stderr, onTerminal(), label, rows)
+	s.meter = monitor.StartMeter(os.Stderr, onTerminal(), label, rows)
 }
 
 // announce is next, for steps of which some have no rows to count. Where no bar shows that a step has begun, a line does.

@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"migrate/checkpoint"
-	"migrate/internal/faulttable"
 	"migrate/internal/labtest"
+	"migrate/internal/labtest/faulttable"
 )
 
 // interrupt starts a command, and ends it with a signal as soon as something has happened.

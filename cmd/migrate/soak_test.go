@@ -24,11 +24,11 @@ import (
 	"migrate/deploy/lab"
 	"migrate/internal/clock"
 	"migrate/internal/columns"
-	"migrate/internal/faulttable"
 	"migrate/internal/labtest"
+	"migrate/internal/labtest/faulttable"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
-	"migrate/internal/source"
+	"migrate/internal/source/query"
 )
 
 const soakRows = 10_000
@@ -220,7 +220,7 @@ func answersQueries(t *testing.T, server *milvus.Server, name string) bool {
 	if err != nil || !coll.Loaded {
 		return false
 	}
-	r, err := source.Open(t.Context(), server, coll)
+	r, err := query.Open(t.Context(), server, coll)
 	if err != nil {
 		return false
 	}
@@ -251,7 +251,7 @@ func wantTwoCycles(t *testing.T, sync []string) {
 // wantJournal holds a side against what was acknowledged.
 func wantJournal(t *testing.T, server *milvus.Server, name string, journal map[int64]int64) {
 	t.Helper()
-	r, err := source.Open(t.Context(), server, labtest.Describe(t, server, name))
+	r, err := query.Open(t.Context(), server, labtest.Describe(t, server, name))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"migrate/checkpoint"
-	"migrate/internal/faulttable"
 	"migrate/internal/labtest"
+	"migrate/internal/labtest/faulttable"
 	"migrate/internal/milvus"
 )
 

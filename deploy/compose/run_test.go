@@ -14,7 +14,7 @@ import (
 	"github.com/milvus-io/milvus-sdk-go/v2/client"
 
 	"migrate/importer"
-	"migrate/internal/faulttable"
+	"migrate/internal/labtest/faulttable"
 )
 
 // TestRunCluster brings the files up on a Docker engine of its own, with images made from packages, and uses what came up

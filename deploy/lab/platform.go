@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"migrate/internal/clock"
-	"migrate/internal/cluster"
-	"migrate/internal/compose"
+	"migrate/internal/ops/cluster"
+	"migrate/internal/ops/compose"
 )
 
 // Cluster is the lab's cluster by itself, as `migrate cluster` drives one: every part but the standalones and what serves those.

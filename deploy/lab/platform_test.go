@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"migrate/internal/cluster"
-	"migrate/internal/compose"
+	"migrate/internal/ops/cluster"
+	"migrate/internal/ops/compose"
 )
 
 // aCluster is a lab of sleeping processes: a standalone, a store and up to three proxies.

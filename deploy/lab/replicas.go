@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"migrate/internal/cluster"
+	"migrate/internal/ops/cluster"
 )
 
 // replicas are how many there should be of each role that can be scaled.

@@ -18,10 +18,10 @@ import (
 
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"migrate/internal/document"
 	"migrate/internal/export"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
-	"migrate/internal/sealed"
 	"migrate/internal/verify"
 	"migrate/sinks"
 )
@@ -97,7 +97,7 @@ func (c Certificate) target() Party {
 
 // JSON is the sealed document, laid out for people.
 func (c Certificate) JSON() ([]byte, error) {
-	text, err := sealed.Marshal(c)
+	text, err := document.Marshal(c)
 	if err != nil {
 		return nil, fmt.Errorf("encoding the certificate: %w", err)
 	}
@@ -111,7 +111,7 @@ func (c Certificate) JSON() ([]byte, error) {
 // Parse reads the document. sealed.ErrBroken where it was altered.
 func Parse(text []byte) (Certificate, error) {
 	var c Certificate
-	if err := sealed.Unmarshal(text, &c); err != nil {
+	if err := document.Unmarshal(text, &c); err != nil {
 		return Certificate{}, fmt.Errorf("reading a certificate: %w", err)
 	}
 	return c, nil

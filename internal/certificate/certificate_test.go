@@ -12,9 +12,9 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
 	"migrate/internal/certificate"
+	"migrate/internal/document"
 	"migrate/internal/export"
 	"migrate/internal/model"
-	"migrate/internal/sealed"
 	"migrate/internal/verify"
 	"migrate/sinks"
 )
@@ -50,8 +50,8 @@ func TestDocument(t *testing.T) {
 		t.Errorf("read %+v, %v", got, err)
 	}
 	altered := strings.Replace(string(text), `"rows": 42`, `"rows": 43`, 1)
-	if _, err := certificate.Parse([]byte(altered)); !errors.Is(err, sealed.ErrBroken) {
-		t.Errorf("an altered one: %v, want %v", err, sealed.ErrBroken)
+	if _, err := certificate.Parse([]byte(altered)); !errors.Is(err, document.ErrBroken) {
+		t.Errorf("an altered one: %v, want %v", err, document.ErrBroken)
 	}
 }
 

@@ -28,9 +28,9 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"migrate/internal/columns"
+	"migrate/internal/document"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
-	"migrate/internal/sealed"
 	"migrate/sinks"
 )
 
@@ -201,7 +201,7 @@ func Write(ctx context.Context, sink sinks.Sink, m *Manifest) error {
 
 // encode lays the document out for people.
 func (m *Manifest) encode() ([]byte, error) {
-	text, err := sealed.Marshal(m)
+	text, err := document.Marshal(m)
 	if err != nil {
 		return nil, err
 	}
@@ -250,7 +250,7 @@ func parse(text []byte) (*Manifest, error) {
 		return nil, fmt.Errorf("%w: %d, and this migrate reads up to %d; use the migrate that exported it, or a newer one", ErrVersion, head.Format, Version)
 	}
 	m := &Manifest{}
-	if err := sealed.Unmarshal(text, m); err != nil {
+	if err := document.Unmarshal(text, m); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	if m.Format < 1 || m.Collection.Schema.CollectionSchema == nil || model.PrimaryKey(m.Collection.Schema.CollectionSchema) == nil {

@@ -17,9 +17,9 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"migrate/internal/columns"
+	"migrate/internal/document"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
-	"migrate/internal/sealed"
 	"migrate/sinks"
 )
 
@@ -151,7 +151,7 @@ func TestLoginInADocument(t *testing.T) {
 // An export that was copied under another name is the job of that name.
 func TestReadUnderAnotherName(t *testing.T) {
 	sink, ctx := local(t), t.Context()
-	text, err := sealed.Marshal(full())
+	text, err := document.Marshal(full())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,7 +214,7 @@ func reseal(t testing.TB, text []byte) []byte {
 	err := json.Unmarshal(text, &members)
 	delete(members, "sha256")
 	if err == nil {
-		text, err = sealed.Marshal(members)
+		text, err = document.Marshal(members)
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -13,7 +13,7 @@ import (
 	"migrate/internal/columns"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
-	"migrate/internal/source"
+	"migrate/internal/source/query"
 )
 
 // secondLook is the wait before a difference is looked at again: what a write or a compaction under way made of it has
@@ -120,7 +120,7 @@ func (a *applying) noteDoubled(ctx context.Context, partition string, keys []mod
 
 // see looks once more at rows that were written because they were said to be: their ranges are not compared again, and what
 // the target does not have as it should be proves nothing.
-func (a *applying) see(ctx context.Context, target *source.Reader) error {
+func (a *applying) see(ctx context.Context, target *query.Reader) error {
 	for p, rows := range a.wrote {
 		keys := slices.SortedFunc(maps.Keys(rows), model.Key.Compare)
 		for some := range slices.Chunk(keys, a.atOnce()) {
@@ -144,7 +144,7 @@ func (a *applying) see(ctx context.Context, target *source.Reader) error {
 }
 
 // absent are the keys that a side has no row of in a partition. Those that it counts and does not return are left alone.
-func (a *applying) absent(ctx context.Context, r *source.Reader, partition string, keys []model.Key) ([]model.Key, error) {
+func (a *applying) absent(ctx context.Context, r *query.Reader, partition string, keys []model.Key) ([]model.Key, error) {
 	if len(keys) == 0 || !slices.Contains(r.Partitions(), partition) {
 		return keys, nil
 	}
@@ -212,7 +212,7 @@ func (a *applying) atOnce() int {
 
 // upsertBatch brings the rows of some keys to the target.
 func (a *applying) upsertBatch(ctx context.Context, partition string, keys []model.Key) error {
-	var from, to source.Found
+	var from, to query.Found
 	err := both(ctx, func(ctx context.Context) (err error) {
 		from, err = a.now.source.Lookup(ctx, partition, keys)
 		return err

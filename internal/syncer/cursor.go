@@ -6,7 +6,7 @@ import (
 
 	"migrate/internal/milvus"
 	"migrate/internal/model"
-	"migrate/internal/source"
+	"migrate/internal/source/query"
 )
 
 // mostTies is how many rows with the value from which a cycle looks are looked up once more, since one of them may have been
@@ -31,7 +31,7 @@ func (c *comparison) followCursor(ctx context.Context) error {
 	if c.same && c.pos.Settled && since != nil {
 		return nil
 	}
-	from := source.From{Field: field, Value: since}
+	from := query.From{Field: field, Value: since}
 	if since != nil {
 		ties, err := c.sides.source.CountWhere(ctx, model.AllPartitions, milvus.Is(field, *since))
 		if err != nil {

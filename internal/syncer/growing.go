@@ -8,7 +8,7 @@ import (
 
 	"migrate/checkpoint"
 	"migrate/internal/model"
-	"migrate/internal/source"
+	"migrate/internal/source/query"
 )
 
 // What is in growing segments is looked up, row by row, if it is not more than one in so many of all rows, and of the rows
@@ -58,7 +58,7 @@ func (c *comparison) followGrowing(ctx context.Context) error {
 // growing looks at what is in growing segments.
 type growing struct {
 	*comparison
-	all, sealed *source.Reader
+	all, sealed *query.Reader
 	ranges      int // whose keys may still be read
 
 	keys    []model.Key // gathered of one partition
@@ -147,7 +147,7 @@ func (g *growing) dealWithKeys(ctx context.Context, partition string) error {
 	return nil
 }
 
-func eachKey(ctx context.Context, r *source.Reader, partition string, rng model.Range, do func(model.Key)) error {
+func eachKey(ctx context.Context, r *query.Reader, partition string, rng model.Range, do func(model.Key)) error {
 	_, err := r.Read(ctx, partition, rng, func(rec arrow.Record) error {
 		for _, k := range r.Layout.Keys(rec) {
 			do(k)

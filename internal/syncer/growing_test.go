@@ -6,7 +6,7 @@ import (
 
 	"migrate/internal/labtest"
 	"migrate/internal/model"
-	"migrate/internal/source"
+	"migrate/internal/source/query"
 	"migrate/internal/syncer"
 )
 
@@ -44,7 +44,7 @@ func (p pair) waitSealed(t *testing.T) {
 	t.Fatal("the source has not loaded all rows as sealed segments")
 }
 
-func rows(t *testing.T, r *source.Reader) int64 {
+func rows(t *testing.T, r *query.Reader) int64 {
 	t.Helper()
 	n, err := r.Count(t.Context(), model.AllPartitions, model.Range{})
 	if err != nil {

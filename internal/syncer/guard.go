@@ -14,7 +14,7 @@ import (
 	"migrate/internal/certificate"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
-	"migrate/internal/source"
+	"migrate/internal/source/query"
 	"migrate/sinks"
 )
 
@@ -63,7 +63,7 @@ func (c *cycle) open(ctx context.Context) error {
 func CheckCursor(server *milvus.Server, coll *model.Collection, field string) error {
 	switch {
 	case field == "":
-	case !source.CanBeCursor(coll.Schema, field):
+	case !query.CanBeCursor(coll.Schema, field):
 		return fmt.Errorf("%w: %q of %q; it has to be an INT64 or a VARCHAR, and not the primary key", ErrCursor, field, coll.Name)
 	case !server.Capabilities().CanFilter(field):
 		return fmt.Errorf("%w: %q of %q %w", ErrCursor, field, coll.Name, model.ErrReserved)

@@ -15,11 +15,11 @@ import (
 
 	"migrate/checkpoint"
 	"migrate/deploy/lab"
-	"migrate/internal/faulttable"
+	"migrate/internal/document"
 	"migrate/internal/labtest"
+	"migrate/internal/labtest/faulttable"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
-	"migrate/internal/sealed"
 	"migrate/internal/syncer"
 	"migrate/internal/verify"
 	"migrate/sinks"
@@ -237,7 +237,7 @@ func put(t *testing.T, sink sinks.Swapper, name string, job checkpoint.Job) {
 	if err != nil && !errors.Is(err, sinks.ErrNotExist) {
 		t.Fatal(err)
 	}
-	text, err := sealed.Marshal(job)
+	text, err := document.Marshal(job)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"migrate/deploy/lab"
-	"migrate/internal/faulttable"
 	"migrate/internal/labtest"
+	"migrate/internal/labtest/faulttable"
 	"migrate/internal/milvus"
 	"migrate/internal/syncer"
 )

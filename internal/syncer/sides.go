@@ -14,12 +14,12 @@ import (
 	"migrate/internal/columns"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
-	"migrate/internal/source"
+	"migrate/internal/source/query"
 )
 
 // sides are the two collections as they stand at one time.
 type sides struct {
-	source, target *source.Reader
+	source, target *query.Reader
 	limit          *rate.Limiter // of rows read from the source
 	cost           float64       // of a row, in rows of all columns; 1 where zero
 	read           *int64        // rows that were
@@ -28,10 +28,10 @@ type sides struct {
 func openSides(ctx context.Context, from, to *milvus.Server, a, b *model.Collection) (sides, error) {
 	var s sides
 	err := both(ctx, func(ctx context.Context) (err error) {
-		s.source, err = source.Open(ctx, from, a)
+		s.source, err = query.Open(ctx, from, a)
 		return err
 	}, func(ctx context.Context) (err error) {
-		s.target, err = source.Open(ctx, to, b)
+		s.target, err = query.Open(ctx, to, b)
 		return err
 	})
 	return s, err
@@ -156,8 +156,8 @@ func (s sides) arbitrary(ctx context.Context, partition string, from, to rows) (
 		}
 	}
 	slices.SortFunc(differing, model.Key.Compare)
-	found, err := s.source.Duplicates(ctx, partition, differing, source.MostAsked)
-	if n := len(found.Sample); n >= source.MostAsked {
+	found, err := s.source.Duplicates(ctx, partition, differing, query.MostAsked)
+	if n := len(found.Sample); n >= query.MostAsked {
 		for _, k := range differing {
 			if k.Compare(found.Sample[n-1].Key) > 0 {
 				found.Sample = append(found.Sample, model.Copies{Key: k})
@@ -199,7 +199,7 @@ type rows struct {
 	found  model.Findings
 }
 
-func (s sides) rows(ctx context.Context, r *source.Reader, partition string, rng model.Range, paced func(context.Context, int64) error) (rows, error) {
+func (s sides) rows(ctx context.Context, r *query.Reader, partition string, rng model.Range, paced func(context.Context, int64) error) (rows, error) {
 	got := rows{hashes: map[model.Key]uint64{}}
 	if !slices.Contains(r.Partitions(), partition) {
 		return got, nil

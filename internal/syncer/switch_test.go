@@ -13,8 +13,8 @@ import (
 
 	"migrate/checkpoint"
 	"migrate/internal/certificate"
-	"migrate/internal/faulttable"
 	"migrate/internal/labtest"
+	"migrate/internal/labtest/faulttable"
 	"migrate/internal/milvus"
 	"migrate/internal/syncer"
 	"migrate/internal/verify"

@@ -9,7 +9,7 @@ import (
 
 	"migrate/internal/labtest"
 	"migrate/internal/milvus"
-	"migrate/internal/source"
+	"migrate/internal/source/query"
 	"migrate/internal/syncer"
 	"migrate/internal/verify"
 	"migrate/sinks"
@@ -78,7 +78,7 @@ func (p pair) wantEqual(t *testing.T) {
 
 func open(t *testing.T, server *milvus.Server, name string) verify.Server {
 	t.Helper()
-	r, err := source.Open(t.Context(), server, labtest.Describe(t, server, name))
+	r, err := query.Open(t.Context(), server, labtest.Describe(t, server, name))
 	if err != nil {
 		t.Fatal(err)
 	}

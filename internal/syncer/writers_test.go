@@ -17,8 +17,8 @@ import (
 
 	"migrate/internal/clock"
 	"migrate/internal/columns"
-	"migrate/internal/faulttable"
 	"migrate/internal/labtest"
+	"migrate/internal/labtest/faulttable"
 	"migrate/internal/model"
 	"migrate/internal/syncer"
 )

@@ -12,7 +12,7 @@ import (
 	"migrate/internal/columns"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
-	"migrate/internal/source"
+	"migrate/internal/source/query"
 )
 
 // rowHashes are the rows of one range of one side: a hash for each key.
@@ -68,7 +68,7 @@ func (c *comparison) leaveArbitrary(ctx context.Context, partition string, diffe
 		return differing, 0, nil
 	}
 	slices.SortFunc(differing, model.Key.Compare)
-	several, err := side.Duplicates(ctx, partition, differing, source.MostAsked) // the others stay differences: none may hide among them
+	several, err := side.Duplicates(ctx, partition, differing, query.MostAsked) // the others stay differences: none may hide among them
 	if err != nil {
 		return nil, 0, err
 	}
@@ -189,7 +189,7 @@ func partitionsOf(left, right Side) []string {
 }
 
 // Server is the side of a collection on a server.
-type Server struct{ *source.Reader }
+type Server struct{ *query.Reader }
 
 // rangeRows is how many rows of a server's collection are compared at once.
 const rangeRows = 1 << 16
@@ -200,7 +200,7 @@ func Open(ctx context.Context, server *milvus.Server, collection string) (Server
 	if err != nil {
 		return Server{}, err
 	}
-	r, err := source.Open(ctx, server, described)
+	r, err := query.Open(ctx, server, described)
 	return Server{Reader: r}, err
 }
 

@@ -1,0 +1,253 @@
+package query
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"migrate/internal/model"
+)
+
+// Counted is a range and the rows in it.
+type Counted struct {
+	model.Range
+	Rows int64
+}
+
+// Split cuts all keys of a partition into ranges of at most about most rows, in order and without gaps: the first is
+// open below, the last above. A range of one key may hold more rows, where that key is doubled.
+func (r *Reader) Split(ctx context.Context, partition string, most int64) ([]Counted, error) {
+	return r.SplitRange(ctx, partition, model.Range{}, most)
+}
+
+// SplitRange cuts one range as Split does all keys: the first piece begins where the range does, the last ends there.
+func (r *Reader) SplitRange(ctx context.Context, partition string, rng model.Range, most int64) ([]Counted, error) {
+	total, err := r.Count(ctx, partition, rng)
+	if err != nil {
+		return nil, err
+	}
+	if total <= most {
+		return []Counted{{rng, total}}, nil
+	}
+	if r.Layout.IntKey() {
+		return r.splitInts(ctx, partition, Counted{rng, total}, most)
+	}
+	return r.splitTexts(ctx, partition, rng, most)
+}
+
+// splitInts cuts a range into equal widths, counts each, cuts those again that hold too much, and joins neighbours that
+// hold little.
+func (r *Reader) splitInts(ctx context.Context, partition string, whole Counted, most int64) ([]Counted, error) {
+	if whole.Rows <= most+most/4 { // ranges of equal width hold a little more or less
+		return []Counted{whole}, nil
+	}
+	lo, hi, err := r.extent(ctx, partition, whole.Range)
+	if err != nil {
+		return nil, err
+	}
+	if lo >= hi {
+		return []Counted{whole}, nil
+	}
+	var pieces []Counted
+	for _, rng := range cut(whole.Range, lo, hi, whole.Rows, most) {
+		n, err := r.Count(ctx, partition, rng)
+		if err != nil {
+			return nil, err
+		}
+		finer, err := r.splitInts(ctx, partition, Counted{rng, n}, most)
+		if err != nil {
+			return nil, err
+		}
+		pieces = append(pieces, finer...)
+	}
+	return join(pieces, most), nil
+}
+
+const mostCuts = 64
+
+// cut cuts a range whose keys lie in [lo, hi] into pieces of equal width, at least two and as many as do if the keys are
+// spread evenly.
+func cut(whole model.Range, lo, hi, rows, most int64) []model.Range {
+	width := uint64(hi) - uint64(lo) // right even where hi-lo overflows
+	step := width/min(max(uint64((rows+most-1)/most), 2), mostCuts) + 1
+	var pieces []model.Range
+	after := whole.After
+	for d := step - 1; d < width; d += step {
+		key := model.IntKey(int64(uint64(lo) + d))
+		pieces = append(pieces, model.Range{After: after, UpTo: &key})
+		after = &key
+		if d > math.MaxUint64-step {
+			break
+		}
+	}
+	return append(pieces, model.Range{After: after, UpTo: whole.UpTo})
+}
+
+func join(pieces []Counted, most int64) []Counted {
+	var joined []Counted
+	for _, p := range pieces {
+		if last := len(joined) - 1; last >= 0 && joined[last].Rows+p.Rows <= most {
+			joined[last] = Counted{model.Range{After: joined[last].After, UpTo: p.UpTo}, joined[last].Rows + p.Rows}
+			continue
+		}
+		joined = append(joined, p)
+	}
+	return joined
+}
+
+// extent bounds the keys in a range: the bounds that the range has itself, and where it is open, close outer bounds of
+// the keys that are there.
+//
+// Those of a whole partition are kept, since to find them takes a dozen counts: an open end of a range of it is bounded by
+// them, as long as that leaves something to cut.
+func (r *Reader) extent(ctx context.Context, partition string, rng model.Range) (lo, hi int64, err error) {
+	whole := rng.After == nil && rng.UpTo == nil
+	if lo, hi, known := r.extents.within(partition, rng); known && !whole {
+		return lo, hi, nil
+	}
+	lo, hi, err = r.findExtent(ctx, partition, rng)
+	if whole && err == nil {
+		r.extents.keep(partition, Extent{lo, hi})
+	}
+	return lo, hi, err
+}
+
+func (r *Reader) findExtent(ctx context.Context, partition string, rng model.Range) (lo, hi int64, err error) {
+	lo, hi = math.MinInt64, math.MaxInt64
+	if rng.After != nil {
+		lo = rng.After.Int + 1
+	} else if lo, err = r.lowest(ctx, partition, rng); err != nil {
+		return 0, 0, err
+	}
+	if rng.UpTo != nil {
+		return lo, rng.UpTo.Int, nil
+	}
+	hi, err = r.highest(ctx, partition, lo)
+	return lo, hi, err
+}
+
+// lowest is the smallest key of a range if the server gives it, and the smallest of all if not.
+func (r *Reader) lowest(ctx context.Context, partition string, rng model.Range) (int64, error) {
+	data, err := r.query(ctx, partition, r.key.Within(rng), []string{r.Layout.KeyName()}, limited(1))
+	if err != nil {
+		return 0, fmt.Errorf("looking for the lowest key of %q: %w", r.Collection.Name, err)
+	}
+	keys := r.keys(data)
+	if len(keys) == 0 {
+		return math.MinInt64, nil
+	}
+	lowest := slices.MinFunc(keys, model.Key.Compare)
+	if lowest.Int == math.MinInt64 {
+		return lowest.Int, nil
+	}
+	below := model.IntKey(lowest.Int - 1)
+	n, err := r.Count(ctx, partition, model.Range{UpTo: &below})
+	if n > 0 || err != nil {
+		return math.MinInt64, err
+	}
+	return lowest.Int, nil
+}
+
+// highest is a bound above all keys, a little farther from lo than the highest key is.
+func (r *Reader) highest(ctx context.Context, partition string, lo int64) (int64, error) {
+	none, some := 64, -1 // no key lies above lo+2^none-1; some key above lo+2^some-1, or some is -1
+	for none-some > 1 {
+		mid := (none + some) / 2
+		bound, ok := above(lo, mid)
+		if !ok {
+			none = mid
+			continue
+		}
+		n, err := r.Count(ctx, partition, model.Range{After: &bound})
+		if err != nil {
+			return 0, err
+		}
+		if n == 0 {
+			none = mid
+		} else {
+			some = mid
+		}
+	}
+	return r.tighten(ctx, partition, lo, none)
+}
+
+// tightenings is how often the distance between the highest key and its bound is halved: keys that are spread evenly are
+// cut into even ranges then.
+const tightenings = 5
+
+// tighten brings a bound above all keys nearer to them. The highest key lies above lo+2^(exp-1)-1, or exp is 0.
+func (r *Reader) tighten(ctx context.Context, partition string, lo int64, exp int) (int64, error) {
+	low, high := lo, int64(math.MaxInt64)
+	if bound, ok := above(lo, exp); ok {
+		high = bound.Int
+	}
+	if exp > 0 {
+		if bound, ok := above(lo, exp-1); ok {
+			low = bound.Int
+		}
+	}
+	for range tightenings {
+		mid := model.IntKey(int64(uint64(low) + (uint64(high)-uint64(low))/2))
+		if mid.Int == low || mid.Int == high {
+			break
+		}
+		n, err := r.Count(ctx, partition, model.Range{After: &mid})
+		if err != nil {
+			return 0, err
+		}
+		if n == 0 {
+			high = mid.Int
+		} else {
+			low = mid.Int
+		}
+	}
+	return high, nil
+}
+
+// above is lo+2^exp-1, unless that is not an int64.
+func above(lo int64, exp int) (model.Key, bool) {
+	if exp > 63 {
+		return model.Key{}, false
+	}
+	step := uint64(1)<<exp - 1
+	if step > uint64(math.MaxInt64)-uint64(lo) {
+		return model.Key{}, false
+	}
+	return model.IntKey(int64(uint64(lo) + step)), true
+}
+
+// splitTexts goes through the keys of a range in order, and cuts after each most keys.
+func (r *Reader) splitTexts(ctx context.Context, partition string, rng model.Range, most int64) ([]Counted, error) {
+	var ranges []Counted
+	open, left := Counted{Range: rng}, rng // the range being filled, and what was not gone through
+	for {
+		keys, err := r.nextKeys(ctx, partition, left, most-open.Rows)
+		if err != nil {
+			return nil, err
+		}
+		if len(keys) == 0 {
+			return append(ranges, open), nil
+		}
+		last := keys[len(keys)-1].Clone() // the others need not stay in memory for it
+		if err := r.checkForward(left, last); err != nil {
+			return nil, err
+		}
+		left.After = &last
+		if open.Rows += int64(len(keys)); open.Rows >= most {
+			open.UpTo = left.After
+			ranges, open = append(ranges, open), Counted{Range: left}
+		}
+	}
+}
+
+// nextKeys reads about n keys from the beginning of a range, in ascending order.
+func (r *Reader) nextKeys(ctx context.Context, partition string, rng model.Range, n int64) ([]model.Key, error) {
+	data, err := r.first(ctx, partition, rng, []string{r.Layout.KeyName()}, n)
+	if err != nil {
+		return nil, fmt.Errorf("reading the keys of %q: %w", r.Collection.Name, err)
+	}
+	keys := r.keys(data)
+	slices.SortFunc(keys, model.Key.Compare)
+	return keys, nil
+}
