@@ -10,9 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"migrate/internal/benchreport"
-	"migrate/internal/loadtest"
 	"migrate/internal/milvus"
+	"migrate/internal/ops/bench"
 )
 
 func newBench() *cobra.Command {
@@ -40,24 +39,24 @@ same vectors are searched for on source and target, one after the other.`,
 }
 
 // insertPlan is the test that the settings ask for; the seed is always the same, so that runs can be held against each other.
-func (c config) insertPlan() loadtest.Plan {
+func (c config) insertPlan() bench.Plan {
 	b := c.Bench
-	return loadtest.Plan{
-		Insertion: loadtest.Insertion{Vectors: loadtest.Vectors{Dim: b.Dim}, Rows: int64(b.Rows), Batch: b.Batch, Inserters: b.Inserters},
+	return bench.Plan{
+		Insertion: bench.Insertion{Vectors: bench.Vectors{Dim: b.Dim}, Rows: int64(b.Rows), Batch: b.Batch, Inserters: b.Inserters},
 		Keep:      b.Keep,
 	}
 }
 
-func (c config) searchPlan() loadtest.Plan {
+func (c config) searchPlan() bench.Plan {
 	p, b := c.insertPlan(), c.Bench
-	p.Searches = &loadtest.Searches{
-		Vectors: p.Vectors, Index: loadtest.Index{Type: b.Index, EF: b.EF, NProbe: b.NProbe},
+	p.Searches = &bench.Searches{
+		Vectors: p.Vectors, Index: bench.Index{Type: b.Index, EF: b.EF, NProbe: b.NProbe},
 		Top: b.Top, Threads: b.Threads, Queries: b.Queries, WarmUp: b.WarmUp,
 	}
 	return p
 }
 
-func runBench(cmd *cobra.Command, c config, plan loadtest.Plan) error {
+func runBench(cmd *cobra.Command, c config, plan bench.Plan) error {
 	if err := plan.Check(); err != nil {
 		return usageError{err}
 	}
@@ -95,12 +94,12 @@ func (c config) benchSides() ([]side, error) {
 }
 
 // benchAll tests one side after the other. After a failure the report holds the sides before it: a test takes minutes.
-func benchAll(ctx context.Context, plan loadtest.Plan, sides []side) (*benchreport.Report, error) {
+func benchAll(ctx context.Context, plan bench.Plan, sides []side) (*bench.Report, error) {
 	var bar steps
 	defer bar.stop()
 	plan.Progress = bar.add
 	plan.Step = bar.announce
-	report := benchreport.Of(plan, time.Now())
+	report := bench.NewReport(plan, time.Now())
 	for _, s := range sides {
 		outcome, err := plan.Run(ctx, s.at)
 		if err != nil {
@@ -129,7 +128,7 @@ func tryPage(name string) error {
 }
 
 // writePage writes the report as a page, if a file is named.
-func writePage(name string, report *benchreport.Report) error {
+func writePage(name string, report *bench.Report) error {
 	if name == "" {
 		return nil
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"migrate/internal/benchreport"
+	"migrate/internal/ops/bench"
 )
 
 var smallBench = []string{"--rows", "20000", "--dim", "64", "--batch", "2000"}
@@ -23,7 +23,7 @@ func TestBench(t *testing.T) {
 
 	r = migrate(t, nil, args("bench", "search", toSource, toTarget, "--compare", "--json", smallBench, "--queries", "20", "--threads", "4")...)
 	r.want(t, exitOK)
-	var report benchreport.Report
+	var report bench.Report
 	if err := json.Unmarshal([]byte(r.stdout), &report); err != nil {
 		t.Fatal(err)
 	}

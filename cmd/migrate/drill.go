@@ -13,7 +13,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
-	"migrate/internal/loadtest"
+	"migrate/internal/ops/bench"
 	"migrate/internal/ops/drill"
 )
 
@@ -80,12 +80,12 @@ func (c config) drillParts(ctx context.Context, names []string) ([]drill.Part, e
 // drillPlan is a load that a small machine bears, and that leaves no second without a call.
 func (c config) drillPlan() drill.Plan {
 	b, d := c.Bench, c.Drill
-	vectors := loadtest.Vectors{Dim: b.Dim}
+	vectors := bench.Vectors{Dim: b.Dim}
 	return drill.Plan{
-		Base: loadtest.Plan{
-			Insertion: loadtest.Insertion{Vectors: vectors, Rows: int64(d.BaseRows), Batch: 1000, Inserters: 1},
-			Searches: &loadtest.Searches{
-				Vectors: vectors, Index: loadtest.Index{Type: "HNSW", EF: 64}, Top: 10, Threads: b.Threads, Queries: 1,
+		Base: bench.Plan{
+			Insertion: bench.Insertion{Vectors: vectors, Rows: int64(d.BaseRows), Batch: 1000, Inserters: 1},
+			Searches: &bench.Searches{
+				Vectors: vectors, Index: bench.Index{Type: "HNSW", EF: 64}, Top: 10, Threads: b.Threads, Queries: 1,
 			},
 			Keep: true,
 		},

@@ -18,8 +18,8 @@ import (
 	"time"
 
 	"migrate/internal/clock"
-	"migrate/internal/loadtest"
 	"migrate/internal/milvus"
+	"migrate/internal/ops/bench"
 )
 
 // TestAllAlerts brings about what the alerts are for that TestRunHA does not see fire, and waits until Prometheus tells of it. The
@@ -99,22 +99,22 @@ func (s *stack) quickerAlerts(dir string) string {
 // is dropped then.
 func (s *stack) insert() (end func()) {
 	const rows, pause = 300, time.Second // half a megabyte of vectors each time
-	name, vectors := loadtest.Name(), loadtest.Vectors{Dim: 384}
+	name, vectors := bench.CollectionName(), bench.Vectors{Dim: 384}
 	server, err := milvus.Connect(s.ctx, milvus.Config{Address: s.lb()})
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if err := loadtest.Create(s.ctx, server, name, vectors.Dim); err != nil {
+	if err := bench.Create(s.ctx, server, name, vectors.Dim); err != nil {
 		s.t.Fatal(err)
 	}
-	if err := loadtest.MakeSearchable(s.ctx, server, name, loadtest.Index{Type: "FLAT"}); err != nil {
+	if err := bench.MakeSearchable(s.ctx, server, name, bench.Index{Type: "FLAT"}); err != nil {
 		s.t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(s.ctx)
 	var running sync.WaitGroup
 	running.Go(func() {
 		for first := int64(0); clock.Sleep(ctx, pause) == nil; first += rows {
-			if err := loadtest.InsertBatch(ctx, server, name, vectors, first, rows); err != nil && ctx.Err() == nil {
+			if err := bench.InsertBatch(ctx, server, name, vectors, first, rows); err != nil && ctx.Err() == nil {
 				fmt.Println("          ", err)
 			}
 		}
@@ -127,7 +127,7 @@ func (s *stack) insert() (end func()) {
 	s.t.Cleanup(halt)
 	return func() {
 		halt()
-		if err := loadtest.Drop(s.ctx, milvus.Config{Address: s.lb()}, name); err != nil { // and with it what is not read yet
+		if err := bench.Drop(s.ctx, milvus.Config{Address: s.lb()}, name); err != nil { // and with it what is not read yet
 			s.t.Fatal(err)
 		}
 	}

@@ -1,5 +1,3 @@
-// Package progress shows people how far a job is: a bar with rows, bytes, rate and time left on a terminal, and a plain
-// line now and then elsewhere.
 package monitor
 
 import (
@@ -27,7 +25,7 @@ type Meter struct {
 // lineEvery is how often a plain line is written.
 const lineEvery = 5 * time.Second
 
-// Start shows a step of total rows on w; as a bar where w is a terminal.
+// StartMeter shows a step of total rows on w; as a bar where w is a terminal.
 func StartMeter(w io.Writer, terminal bool, label string, total int64) *Meter {
 	m := &Meter{label: label, total: total, started: time.Now()}
 	if terminal {

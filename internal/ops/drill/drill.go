@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"migrate/internal/clock"
-	"migrate/internal/loadtest"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
+	"migrate/internal/ops/bench"
 	"migrate/internal/source/query"
 )
 
@@ -31,7 +31,7 @@ var (
 // A Plan is what is taken away, and under what load.
 type Plan struct {
 	Parts     []Part // one after the other
-	Base      loadtest.Plan
+	Base      bench.Plan
 	Inserters int
 	Batch     int               // rows of an insert under way
 	Settle    time.Duration     // how long the load has to be well before a part is taken away, and when it is back
@@ -90,7 +90,7 @@ func (p Plan) Run(ctx context.Context, cfg milvus.Config) (r *Report, err error)
 		return nil, err
 	}
 	r = &Report{Address: base.Address, Version: base.Version, Collection: base.Collection}
-	defer func() { err = errors.Join(err, loadtest.Drop(ctx, cfg, base.Collection)) }()
+	defer func() { err = errors.Join(err, bench.Drop(ctx, cfg, base.Collection)) }()
 	cfg.RetryFor = time.Nanosecond // each call as it is, not what retries make of it
 	l := &load{
 		server: cfg, collection: base.Collection, vectors: p.Base.Vectors, searches: *p.Base.Searches, batch: p.Batch,
@@ -253,7 +253,7 @@ func (l *load) proved(ctx context.Context, cfg milvus.Config) (Rows, error) {
 // Check refuses a plan that can't be carried out.
 func (p Plan) Check() error {
 	if p.Inserters < 1 || p.Batch < 1 || p.Settle <= 0 || p.Away < 0 {
-		return fmt.Errorf("%w: a drill takes an inserter, and a time to settle", loadtest.ErrPlan)
+		return fmt.Errorf("%w: a drill takes an inserter, and a time to settle", bench.ErrPlan)
 	}
 	return p.Base.Check()
 }

@@ -15,8 +15,8 @@ import (
 	"migrate/deploy/lab"
 	"migrate/internal/clock"
 	"migrate/internal/labtest"
-	"migrate/internal/loadtest"
 	"migrate/internal/milvus"
+	"migrate/internal/ops/bench"
 	"migrate/internal/ops/drill"
 )
 
@@ -91,12 +91,12 @@ func forwarder(t *testing.T) (string, drill.Commands) {
 }
 
 func plan(parts ...drill.Part) drill.Plan {
-	vectors := loadtest.Vectors{Dim: 16}
+	vectors := bench.Vectors{Dim: 16}
 	return drill.Plan{
 		Parts: parts,
-		Base: loadtest.Plan{
-			Insertion: loadtest.Insertion{Vectors: vectors, Rows: 2000, Batch: 1000, Inserters: 1},
-			Searches:  &loadtest.Searches{Vectors: vectors, Index: loadtest.Index{Type: "HNSW", EF: 64}, Top: 10, Threads: 2, Queries: 1},
+		Base: bench.Plan{
+			Insertion: bench.Insertion{Vectors: vectors, Rows: 2000, Batch: 1000, Inserters: 1},
+			Searches:  &bench.Searches{Vectors: vectors, Index: bench.Index{Type: "HNSW", EF: 64}, Top: 10, Threads: 2, Queries: 1},
 			Keep:      true,
 		},
 		Inserters: 1, Batch: 10, Settle: 2 * time.Second, Away: 2 * time.Second,

@@ -4,23 +4,23 @@ import (
 	"sync"
 	"time"
 
-	"migrate/internal/loadtest"
+	"migrate/internal/ops/bench"
 )
 
 // A Phase is what the calls of one kind were like for a while.
 type Phase struct {
-	Calls   int64            `json:"calls"`
-	Failed  int64            `json:"failed"`
-	Failure string           `json:"failure,omitempty"` // the first
-	Latency loadtest.Latency `json:"latency"`           // of those that were answered
-	Gap     time.Duration    `json:"longest_gap_ns"`    // the longest time without an answer
+	Calls   int64         `json:"calls"`
+	Failed  int64         `json:"failed"`
+	Failure string        `json:"failure,omitempty"` // the first
+	Latency bench.Latency `json:"latency"`           // of those that were answered
+	Gap     time.Duration `json:"longest_gap_ns"`    // the longest time without an answer
 }
 
 // felt is what clients feel of one kind of call; each of its phases begins where the last one ended.
 type felt struct {
 	mu          sync.Mutex
 	phase       Phase
-	calls       loadtest.Calls
+	calls       bench.Calls
 	lastGood    time.Time
 	lastFailure time.Time // when the last failed call ended
 	lastHeldUp  time.Time // when the last answer came that was waited for too long
@@ -30,7 +30,7 @@ type felt struct {
 // leastHeldUp is how long a load that is well goes without an answer at most, unless its calls take longer than that.
 const leastHeldUp = time.Second
 
-func newFelt() *felt { return &felt{calls: loadtest.NewCalls(), heldUp: leastHeldUp} }
+func newFelt() *felt { return &felt{calls: bench.NewCalls(), heldUp: leastHeldUp} }
 
 // expect takes the longest time without an answer while all was well.
 func (f *felt) expect(gap time.Duration) {
@@ -75,7 +75,7 @@ func (f *felt) next(now time.Time) Phase {
 	f.gap(now)
 	done := f.phase
 	done.Latency = f.calls.Latency()
-	f.phase, f.calls = Phase{}, loadtest.NewCalls()
+	f.phase, f.calls = Phase{}, bench.NewCalls()
 	return done
 }
 

@@ -10,16 +10,16 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"migrate/internal/clock"
-	"migrate/internal/loadtest"
 	"migrate/internal/milvus"
+	"migrate/internal/ops/bench"
 )
 
 // load is the searches and inserts that go on while parts come and go.
 type load struct {
 	server     milvus.Config
 	collection string
-	vectors    loadtest.Vectors
-	searches   loadtest.Searches
+	vectors    bench.Vectors
+	searches   bench.Searches
 	batch      int
 
 	searched, inserted *felt
@@ -121,7 +121,7 @@ func (l *load) searcher(thread int) call {
 	n := thread << 32
 	return func(ctx context.Context, server *milvus.Server) error {
 		n++
-		s := loadtest.Searcher{Server: server, Collection: l.collection, Vectors: l.vectors, Index: l.searches.Index, Top: l.searches.Top}
+		s := bench.Searcher{Server: server, Collection: l.collection, Vectors: l.vectors, Index: l.searches.Index, Top: l.searches.Top}
 		_, err := s.Search(ctx, n)
 		return err
 	}
@@ -133,7 +133,7 @@ func (l *load) inserter(i int) call {
 	return func(ctx context.Context, server *milvus.Server) error {
 		first := next
 		next += int64(l.batch)
-		err := loadtest.InsertBatch(ctx, server, l.collection, l.vectors, first, l.batch)
+		err := bench.InsertBatch(ctx, server, l.collection, l.vectors, first, l.batch)
 		l.note(first, err)
 		return err
 	}

@@ -6,23 +6,23 @@ import (
 	"testing"
 
 	"migrate/deploy/lab"
-	"migrate/internal/loadtest"
 	"migrate/internal/milvus"
+	"migrate/internal/ops/bench"
 )
 
 // TestProved tells rows that are lost, doubled and doubtful apart, also where as many are lost as are doubled.
 func TestProved(t *testing.T) {
-	cfg, vectors := milvus.Config{Address: lab.Proxy1}, loadtest.Vectors{Dim: 8}
-	base, err := loadtest.Plan{
-		Insertion: loadtest.Insertion{Vectors: vectors, Rows: 100, Batch: 100, Inserters: 1},
-		Searches:  &loadtest.Searches{Vectors: vectors, Index: loadtest.Index{Type: "FLAT"}, Top: 1, Threads: 1, Queries: 1},
+	cfg, vectors := milvus.Config{Address: lab.Proxy1}, bench.Vectors{Dim: 8}
+	base, err := bench.Plan{
+		Insertion: bench.Insertion{Vectors: vectors, Rows: 100, Batch: 100, Inserters: 1},
+		Searches:  &bench.Searches{Vectors: vectors, Index: bench.Index{Type: "FLAT"}, Top: 1, Threads: 1, Queries: 1},
 		Keep:      true,
 	}.Run(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := loadtest.Drop(context.WithoutCancel(t.Context()), cfg, base.Collection); err != nil {
+		if err := bench.Drop(context.WithoutCancel(t.Context()), cfg, base.Collection); err != nil {
 			t.Error(err)
 		}
 	})
@@ -32,7 +32,7 @@ func TestProved(t *testing.T) {
 	}
 	defer server.Close()
 	for _, batch := range [][2]int{{95, 10}, {1000, 10}, {2000, 10}} { // 95 to 99 are doubled
-		if err := loadtest.InsertBatch(t.Context(), server, base.Collection, vectors, int64(batch[0]), batch[1]); err != nil {
+		if err := bench.InsertBatch(t.Context(), server, base.Collection, vectors, int64(batch[0]), batch[1]); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -1,6 +1,5 @@
-// Package source reads a collection by ranges of its primary key, and proves each range complete by the server's own
-// count(*). The query API is the one way to read that it knows; a second one, from the server's storage, would have the
-// same shape: describe, split into ranges, read a range.
+// Package query reads a collection by ranges of its primary key through Milvus' query API, and proves each range complete by the
+// server's own count(*).
 package query
 
 import (

@@ -1,4 +1,4 @@
-// Package sealed is JSON documents that carry their own checksum, so that a document that was altered by a bit is not
+// Package document is JSON documents that carry their own checksum, so that a document that was altered by a bit is not
 // taken for another one. A sealed document is a JSON object with one more member, "sha256": in hexadecimal, over the other
 // members in ascending order of name, each as its name, a colon, its value without spaces, and a newline.
 package document

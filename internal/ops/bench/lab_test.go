@@ -1,4 +1,4 @@
-package loadtest_test
+package bench_test
 
 import (
 	"context"
@@ -8,20 +8,20 @@ import (
 
 	"migrate/deploy/lab"
 	"migrate/internal/labtest"
-	"migrate/internal/loadtest"
 	"migrate/internal/milvus"
+	"migrate/internal/ops/bench"
 )
 
 // small is a test of seconds. FLAT finds the true neighbours, so that both servers have to find the same.
-func small() loadtest.Plan {
-	vectors := loadtest.Vectors{Dim: 16}
-	return loadtest.Plan{
-		Insertion: loadtest.Insertion{Vectors: vectors, Rows: 5000, Batch: 700, Inserters: 2},
-		Searches:  &loadtest.Searches{Vectors: vectors, Index: loadtest.Index{Type: "FLAT"}, Top: 10, Threads: 3, Queries: 20, WarmUp: 2},
+func small() bench.Plan {
+	vectors := bench.Vectors{Dim: 16}
+	return bench.Plan{
+		Insertion: bench.Insertion{Vectors: vectors, Rows: 5000, Batch: 700, Inserters: 2},
+		Searches:  &bench.Searches{Vectors: vectors, Index: bench.Index{Type: "FLAT"}, Top: 10, Threads: 3, Queries: 20, WarmUp: 2},
 	}
 }
 
-func run(t *testing.T, p loadtest.Plan, address string) *loadtest.Outcome {
+func run(t *testing.T, p bench.Plan, address string) *bench.Outcome {
 	t.Helper()
 	done, err := p.Run(t.Context(), milvus.Config{Address: address})
 	if err != nil {
@@ -33,7 +33,7 @@ func run(t *testing.T, p loadtest.Plan, address string) *loadtest.Outcome {
 // TestRun puts both servers to the same test, and leaves nothing on them.
 func TestRun(t *testing.T) {
 	standalone, cluster := run(t, small(), lab.Standalone), run(t, small(), lab.Proxy1)
-	for server, done := range map[*milvus.Server]*loadtest.Outcome{labtest.Source(t): standalone, labtest.Target(t): cluster} {
+	for server, done := range map[*milvus.Server]*bench.Outcome{labtest.Source(t): standalone, labtest.Target(t): cluster} {
 		if in := done.Inserted; in.Rows != 5000 || in.Batches.Count != 8 || in.Bytes != 5000*16*4 || in.PerSecond <= 0 {
 			t.Errorf("%s: inserted %+v", done.Address, in)
 		}
@@ -77,7 +77,7 @@ func TestKeep(t *testing.T) {
 
 // TestNothingAnswers is an error that names what a search met.
 func TestNothingAnswers(t *testing.T) {
-	_, err := loadtest.Search(t.Context(), milvus.Config{Address: lab.Standalone}, "nobody", *small().Searches)
+	_, err := bench.Search(t.Context(), milvus.Config{Address: lab.Standalone}, "nobody", *small().Searches)
 	if !errors.Is(err, milvus.ErrNotFound) || !strings.Contains(err.Error(), "no search was answered") {
 		t.Errorf("got %v", err)
 	}

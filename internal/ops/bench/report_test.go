@@ -1,4 +1,4 @@
-package benchreport_test
+package bench_test
 
 import (
 	"bytes"
@@ -13,47 +13,46 @@ import (
 	"testing"
 	"time"
 
-	"migrate/internal/benchreport"
-	"migrate/internal/loadtest"
+	"migrate/internal/ops/bench"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-func plan(searches bool) loadtest.Plan {
-	p := loadtest.Plan{Insertion: loadtest.Insertion{Vectors: loadtest.Vectors{Dim: 384}, Rows: 1_000_000, Batch: 10_000, Inserters: 1}}
+func plan(searches bool) bench.Plan {
+	p := bench.Plan{Insertion: bench.Insertion{Vectors: bench.Vectors{Dim: 384}, Rows: 1_000_000, Batch: 10_000, Inserters: 1}}
 	if searches {
-		p.Searches = &loadtest.Searches{Index: loadtest.Index{Type: "HNSW", EF: 64}, Top: 10, Threads: 10, Queries: 100, WarmUp: 20}
+		p.Searches = &bench.Searches{Index: bench.Index{Type: "HNSW", EF: 64}, Top: 10, Threads: 10, Queries: 100, WarmUp: 20}
 	}
 	return p
 }
 
 // outcome is one in which calls take so long.
-func outcome(address string, call time.Duration, searches bool) *loadtest.Outcome {
-	calls := loadtest.NewCalls()
+func outcome(address string, call time.Duration, searches bool) *bench.Outcome {
+	calls := bench.NewCalls()
 	for i := range 100 {
 		calls.Add(call + time.Duration(i)*call/100)
 	}
-	o := &loadtest.Outcome{Address: address, Version: "v2.3.5", Collection: "migrate_bench_x", Inserted: &loadtest.Inserted{
+	o := &bench.Outcome{Address: address, Version: "v2.3.5", Collection: "migrate_bench_x", Inserted: &bench.Inserted{
 		Rows: 1_000_000, Took: 1000 * call, PerSecond: 1000 / call.Seconds(), Flush: call * 10, Batches: calls.Latency(),
-		Rates: []loadtest.Rate{{Until: 500 * call, PerSecond: 100}, {Until: 1000 * call, PerSecond: 200}},
+		Rates: []bench.Rate{{Until: 500 * call, PerSecond: 100}, {Until: 1000 * call, PerSecond: 200}},
 	}}
 	if searches {
 		o.Indexed = 300 * call
-		o.Searched = &loadtest.Searched{
+		o.Searched = &bench.Searched{
 			Took: 10 * call, PerSecond: 10 / call.Seconds(), Latency: calls.Latency(), Answers: [][]int64{{1, 2, 3, 4}, {5, 6, 7, 8}},
 		}
 	}
 	return o
 }
 
-func insertReport() *benchreport.Report {
-	r := benchreport.Of(plan(false), time.Date(2026, 11, 25, 4, 0, 0, 0, time.UTC))
+func insertReport() *bench.Report {
+	r := bench.NewReport(plan(false), time.Date(2026, 11, 25, 4, 0, 0, 0, time.UTC))
 	r.Add("target", outcome("cluster:19530", 20*time.Millisecond, false))
 	return r
 }
 
-func comparison() *benchreport.Report {
-	r := benchreport.Of(plan(true), time.Date(2026, 11, 25, 4, 0, 0, 0, time.UTC))
+func comparison() *bench.Report {
+	r := bench.NewReport(plan(true), time.Date(2026, 11, 25, 4, 0, 0, 0, time.UTC))
 	r.Add("source", outcome("standalone:19530", 20*time.Millisecond, true))
 	target := outcome("cluster:19530", 10*time.Millisecond, true)
 	target.Searched.Answers = [][]int64{{4, 3, 2, 9}, {5, 6, 7, 8}}
@@ -64,7 +63,7 @@ func comparison() *benchreport.Report {
 
 // TestTable holds the table as it was looked at by a person.
 func TestTable(t *testing.T) {
-	for name, report := range map[string]*benchreport.Report{"insert": insertReport(), "comparison": comparison()} {
+	for name, report := range map[string]*bench.Report{"insert": insertReport(), "comparison": comparison()} {
 		t.Run(name, func(t *testing.T) {
 			var got bytes.Buffer
 			report.Text(&got)
@@ -93,7 +92,7 @@ var (
 // TestPage shows the table and charts that are well-formed, and loads nothing.
 func TestPage(t *testing.T) {
 	for title, c := range map[string]struct {
-		report *benchreport.Report
+		report *bench.Report
 		charts int
 	}{
 		"insert":     {insertReport(), 1},

@@ -1,4 +1,4 @@
-package loadtest
+package bench
 
 import (
 	"context"
@@ -25,7 +25,7 @@ const (
 const Metric = "L2"
 
 // Name is a collection's name that nobody else has.
-func Name() string { return "migrate_bench_" + strings.ToLower(rand.Text()[:12]) }
+func CollectionName() string { return "migrate_bench_" + strings.ToLower(rand.Text()[:12]) }
 
 // An Index is a kind of index, and how widely a search looks around in it.
 type Index struct {

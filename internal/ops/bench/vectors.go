@@ -1,6 +1,6 @@
-// Package loadtest puts a Milvus server under a load of its own, inserts of generated vectors and searches among them, and
-// measures what comes of it.
-package loadtest
+// Package bench puts a Milvus server under a load of its own, inserts of generated vectors and searches among them, measures what comes
+// of it, and tells people: as a table of servers side by side, and as a page with charts that stands by itself.
+package bench
 
 import (
 	"encoding/binary"

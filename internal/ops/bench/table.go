@@ -1,4 +1,4 @@
-package benchreport
+package bench
 
 import (
 	"cmp"
@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
-
-	"migrate/internal/loadtest"
 )
 
 // measure is one line of the table: what was measured, and its value on each side.
@@ -52,7 +50,7 @@ func (r *Report) measures() []measure {
 		latency("batch, P99", func(s Side) time.Duration { return s.Inserted.Batches.P99 }),
 		r.measure("batches refused", count, func(s Side) float64 { return float64(s.Inserted.Refused) }),
 	}
-	if r.Settings.Searches == nil {
+	if r.Settings.SearchReport == nil {
 		return lines
 	}
 	return append(lines,
@@ -117,9 +115,9 @@ func (r *Report) Describe() []string {
 	s := r.Settings
 	lines := []string{fmt.Sprintf("insert: %s vectors of %d dimensions in batches of %s, %d at once",
 		humanize.Comma(s.Rows), s.Dim, humanize.Comma(int64(s.Batch)), s.Inserters)}
-	if s.Searches != nil {
+	if s.SearchReport != nil {
 		lines = append(lines, fmt.Sprintf("search: %d threads x %s queries, top %d, L2, %s, after %s each to warm up",
-			s.Threads, humanize.Comma(int64(s.Queries)), s.Top, s.Searches.index(), humanize.Comma(int64(s.WarmUp))))
+			s.Threads, humanize.Comma(int64(s.Queries)), s.Top, s.SearchReport.index(), humanize.Comma(int64(s.WarmUp))))
 	}
 	for _, side := range r.Sides {
 		lines = append(lines, fmt.Sprintf("%s: %s, Milvus %s", side.Name, side.Address, side.Version))
@@ -127,7 +125,7 @@ func (r *Report) Describe() []string {
 	return lines
 }
 
-func (s *Searches) index() string {
+func (s *SearchReport) index() string {
 	switch s.Index {
 	case "HNSW":
 		return fmt.Sprintf("HNSW with ef %d", s.Width)
@@ -158,7 +156,7 @@ func (r *Report) Remarks() []string {
 const tenths = 10
 
 // overTime are the rates in the tenths of a run.
-func overTime(rates []loadtest.Rate) []string {
+func overTime(rates []Rate) []string {
 	var shown []string
 	for i := range tenths {
 		part := rates[i*len(rates)/tenths : (i+1)*len(rates)/tenths]

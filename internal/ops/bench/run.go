@@ -1,4 +1,4 @@
-package loadtest
+package bench
 
 import (
 	"context"
@@ -76,7 +76,7 @@ func (p Plan) Run(ctx context.Context, cfg milvus.Config) (done *Outcome, err er
 		return nil, err
 	}
 	defer server.Close()
-	done = &Outcome{Address: server.Address, Version: server.Version(), Collection: Name()}
+	done = &Outcome{Address: server.Address, Version: server.Version(), Collection: CollectionName()}
 	defer func() {
 		if !p.Keep || err != nil {
 			err = errors.Join(err, drop(ctx, server, done.Collection))

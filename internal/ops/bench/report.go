@@ -1,11 +1,7 @@
-// Package benchreport tells people what a load test found: as a table of the servers side by side, and as a page with charts
-// that stands by itself.
-package benchreport
+package bench
 
 import (
 	"time"
-
-	"migrate/internal/loadtest"
 )
 
 // A Report is one test of one server, or the same of two.
@@ -24,11 +20,11 @@ type Settings struct {
 	Dim       int   `json:"dim"`
 	Batch     int   `json:"batch"`
 	Inserters int   `json:"inserters"`
-	*Searches
+	*SearchReport
 }
 
-// Searches are the settings of a search test.
-type Searches struct {
+// SearchReport is the settings of a search test.
+type SearchReport struct {
 	Index   string `json:"index"`
 	Width   int    `json:"ef_or_nprobe,omitempty"`
 	Top     int    `json:"top"`
@@ -40,16 +36,16 @@ type Searches struct {
 // Side is one server.
 type Side struct {
 	Name string `json:"name"`
-	*loadtest.Outcome
+	*Outcome
 }
 
 // Of describes a plan.
-func Of(p loadtest.Plan, made time.Time) *Report {
+func NewReport(p Plan, made time.Time) *Report {
 	r := &Report{Made: made, Settings: Settings{
 		Rows: p.Rows, Dim: p.Vectors.Dim, Batch: p.Batch, Inserters: p.Inserters,
 	}}
 	if s := p.Searches; s != nil {
-		r.Settings.Searches = &Searches{
+		r.Settings.SearchReport = &SearchReport{
 			Index: s.Index.Type, Width: s.Index.Width(), Top: s.Top, Threads: s.Threads, Queries: s.Queries, WarmUp: s.WarmUp,
 		}
 	}
@@ -57,7 +53,7 @@ func Of(p loadtest.Plan, made time.Time) *Report {
 }
 
 // Add puts a server beside those that are there.
-func (r *Report) Add(name string, o *loadtest.Outcome) {
+func (r *Report) Add(name string, o *Outcome) {
 	r.Sides = append(r.Sides, Side{name, o})
 	if len(r.Sides) == 2 && o.Searched != nil {
 		a := agreement(r.Sides[0].Searched.Answers, o.Searched.Answers)

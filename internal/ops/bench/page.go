@@ -1,4 +1,4 @@
-package benchreport
+package bench
 
 import (
 	_ "embed"
@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/go-analyze/charts"
-
-	"migrate/internal/loadtest"
 )
 
 //go:embed page.html
@@ -32,7 +30,7 @@ func (r *Report) HTML(w io.Writer) error {
 // charts draws what was measured.
 func (r *Report) charts() ([]template.HTML, error) {
 	wanted := []chart{r.ratesChart()}
-	if r.Settings.Searches != nil {
+	if r.Settings.SearchReport != nil {
 		wanted = append(wanted, r.latencyChart())
 	}
 	var drawn []template.HTML
@@ -94,7 +92,7 @@ func (r *Report) ratesChart() chart {
 	return c
 }
 
-func rateAt(rates []loadtest.Rate, t time.Duration) float64 {
+func rateAt(rates []Rate, t time.Duration) float64 {
 	for _, r := range rates {
 		if t <= r.Until {
 			return r.PerSecond
