@@ -369,6 +369,21 @@ func (s *Server) GetPersistentSegmentInfo(_ context.Context, q *milvuspb.GetPers
 	return resp, nil
 }
 
+// Insert writes rows beside those with the same keys.
+func (s *Server) Insert(_ context.Context, q *milvuspb.InsertRequest) (*milvuspb.MutationResult, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, st := s.find(q.CollectionName)
+	if c == nil {
+		return &milvuspb.MutationResult{Status: st}, nil
+	}
+	keys, err := c.insert(q.FieldsData, q.PartitionName, true, s.tick())
+	if err != nil {
+		return nil, status.Error(codes.InvalidArgument, err.Error())
+	}
+	return &milvuspb.MutationResult{Status: &commonpb.Status{}, InsertCnt: int64(len(keys))}, nil
+}
+
 // Upsert writes rows in place of all with the same keys.
 func (s *Server) Upsert(_ context.Context, q *milvuspb.UpsertRequest) (*milvuspb.MutationResult, error) {
 	s.mu.Lock()
