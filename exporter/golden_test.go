@@ -16,12 +16,12 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
 	"migrate/exporter"
-	"migrate/internal/checksum"
 	"migrate/internal/columns"
+	"migrate/internal/export"
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/memory"
-	"migrate/internal/manifest"
 	"migrate/internal/milvus"
+	"migrate/internal/model"
 	"migrate/sinks"
 )
 
@@ -29,7 +29,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 // golden is a collection, and how servers of some versions have it exported into the folder of its name in testdata/golden.
 type golden struct {
-	*milvus.Collection
+	*model.Collection
 	versions        []string
 	partBytes       int64
 	sealed, growing map[string]labtest.Rows // by partition
@@ -64,7 +64,7 @@ func arrays[T any](v *values, element schemapb.DataType, value func(i int) T) {
 }
 
 // named is a collection whose name and indexes are always the same.
-func (v *values) named(name string, partitions ...string) *milvus.Collection {
+func (v *values) named(name string, partitions ...string) *model.Collection {
 	c := labtest.Collection(labtest.Schema(v.fields...), partitions...)
 	c.Name = name
 	return c
@@ -112,7 +112,7 @@ func types() golden {
 	})))
 	c := v.named("types")
 	c.Schema.EnableDynamicField = true
-	return golden{Collection: c, versions: everyVersion, sealed: map[string]labtest.Rows{milvus.DefaultPartition: v.rows}}
+	return golden{Collection: c, versions: everyVersion, sealed: map[string]labtest.Rows{model.DefaultPartition: v.rows}}
 }
 
 // spread are rows with integer keys that lie the farther from each other, the farther they are from 0.
@@ -143,7 +143,7 @@ func texts() golden {
 	v.add(labtest.Vector("v", schemapb.DataType_BinaryVector, 16), labtest.BinaryVectors("v", 16, v.rows.N, 1))
 	return golden{
 		Collection: v.named("texts"), versions: everyVersion, partBytes: 8 << 10,
-		sealed: map[string]labtest.Rows{milvus.DefaultPartition: v.rows},
+		sealed: map[string]labtest.Rows{model.DefaultPartition: v.rows},
 	}
 }
 
@@ -153,7 +153,7 @@ func growing() golden {
 	low, high := spread(0, 100), spread(100, 300)
 	return golden{
 		Collection: low.named("growing"), versions: everyVersion[1:],
-		growing: map[string]labtest.Rows{milvus.DefaultPartition: low.rows}, sealed: map[string]labtest.Rows{milvus.DefaultPartition: high.rows},
+		growing: map[string]labtest.Rows{model.DefaultPartition: low.rows}, sealed: map[string]labtest.Rows{model.DefaultPartition: high.rows},
 	}
 }
 
@@ -175,7 +175,7 @@ func (g golden) start(t *testing.T, version string) *milvus.Server {
 }
 
 // sum is the checksum of the rows as they were inserted.
-func (g golden) sum(t *testing.T) (sum checksum.Sum) {
+func (g golden) sum(t *testing.T) (sum model.Sum) {
 	t.Helper()
 	layout, err := columns.NewLayout(g.Schema)
 	if err != nil {
@@ -191,9 +191,9 @@ func (g golden) sum(t *testing.T) (sum checksum.Sum) {
 	return sum
 }
 
-func addRows(t *testing.T, sum *checksum.Sum, rec arrow.Record) {
+func addRows(t *testing.T, sum *model.Sum, rec arrow.Record) {
 	t.Helper()
-	hashes, err := checksum.Rows(rec)
+	hashes, err := columns.Hash(rec)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -278,13 +278,13 @@ func wantGolden(t *testing.T, got, want map[string][]byte) {
 func TestGoldenIsRead(t *testing.T) {
 	sink := goldenSink(t)
 	for _, g := range goldens() {
-		m, err := manifest.Read(t.Context(), sink, g.Name)
+		m, err := export.Read(t.Context(), sink, g.Name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		var all checksum.Sum
+		var all model.Sum
 		for _, p := range m.Parts {
-			var sum checksum.Sum
+			var sum model.Sum
 			add := func(rec arrow.Record) error { addRows(t, &sum, rec); return nil }
 			if p.Object != "" {
 				if err := m.ReadPart(t.Context(), sink, p, add); err != nil {
