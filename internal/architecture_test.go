@@ -10,122 +10,159 @@ import (
 	"testing"
 )
 
-// Of what is below deploy, migrate itself knows the Compose files, which it writes out, and the process lab, on which it can run
-// a cluster.
-var known = []string{"migrate/deploy", "migrate/deploy/lab"}
-
-// forbidden lists the arrows that nothing may draw: no package below from imports one below to.
-var forbidden = []struct{ from, to, why string }{
-	{"migrate/exporter", "migrate/importer", "what passes between them is the export on the sink"},
-	{"migrate/importer", "migrate/exporter", "what passes between them is the export on the sink"},
-	{"migrate/sinks", "migrate/internal/milvus", "a sink knows nothing of what it stores"},
-	{"migrate/sinks", "migrate/internal/columns", "a sink knows nothing of what it stores"},
-	{"migrate/sinks", "migrate/internal/manifest", "a sink knows nothing of what it stores"},
-	{"migrate/sinks", "migrate/internal/part", "a sink knows nothing of what it stores"},
-	{"migrate/sinks", "migrate/checkpoint", "a sink knows nothing of what it stores"},
-	{"migrate/checkpoint", "migrate/exporter", "arrows point down"},
-	{"migrate/checkpoint", "migrate/importer", "arrows point down"},
-	{"migrate/internal", "migrate/cmd", "arrows point down"},
-	{"migrate/internal", "migrate/exporter", "arrows point down"},
-	{"migrate/internal", "migrate/importer", "arrows point down"},
-	{"migrate/internal/cluster", "migrate/internal/milvus", "a Compose project is driven by Docker alone"},
-	{"migrate/internal/compose", "migrate/internal/milvus", "a Compose project is driven by Docker alone"},
-	{"migrate/internal/milvus", "migrate/internal/source", "arrows point down"},
-	{"migrate/internal/columns", "migrate/internal/source", "arrows point down"},
-	{"migrate/exporter", "migrate/internal/monitor", "an engine reports, and does not know who looks"},
-	{"migrate/importer", "migrate/internal/monitor", "an engine reports, and does not know who looks"},
-	{"migrate/internal/syncer", "migrate/internal/monitor", "an engine reports, and does not know who looks"},
-	{"migrate/internal/milvus", "migrate/internal/monitor", "an engine reports, and does not know who looks"},
-	{"migrate/exporter", "migrate/deploy", "the product does not know the lab"},
-	{"migrate/importer", "migrate/deploy", "the product does not know the lab"},
-	{"migrate/cmd/migrate", "migrate/deploy", "the product knows nothing else of it"},
-	{"migrate/cmd/migrate", "migrate/internal/labtest", "the product does not know its tests"},
+// arrows lists what each package imports of this module, its tests left out, floor by floor: an arrow goes to a lower floor, or is
+// refused for what it says about the two rooms. What is not listed fails, and so does what is listed and not drawn any more.
+var arrows = []struct{ from, to string }{
+	// the words that all share
+	{"internal/model", ""},
+	{"internal/clock", ""},
+	{"internal/document", ""},
+	// what is known of columns, of servers and of stores
+	{"internal/columns", "internal/model"},
+	{"internal/milvus", "internal/clock internal/model"},
+	{"sinks", "internal/clock"},
+	{"sinks/contract", "internal/clock sinks"},
+	{"sinks/faults", "sinks"},
+	// what is done of a job. All but clock, document and sinks go with the checkpoint by chunks.
+	{"checkpoint", "internal/clock internal/columns internal/document internal/export internal/milvus internal/model internal/source/query sinks"},
+	// where rows come from
+	{"internal/source/query", "internal/clock internal/columns internal/milvus internal/model"},
+	{"internal/export", "internal/columns internal/document internal/milvus internal/model sinks"},
+	// engines
+	{"internal/verify", "internal/columns internal/export internal/milvus internal/model internal/source/query sinks"},
+	{"exporter", "checkpoint internal/columns internal/export internal/milvus internal/model internal/source/query sinks"},
+	{"importer", "checkpoint internal/clock internal/columns internal/export internal/milvus internal/model internal/source/query sinks"},
+	{"internal/certificate", "internal/document internal/export internal/milvus internal/model internal/verify sinks"},
+	{"internal/syncer", "checkpoint internal/certificate internal/clock internal/columns internal/milvus internal/model internal/source/query internal/verify sinks"},
+	// what is seen of them
+	{"internal/monitor", "checkpoint internal/milvus internal/syncer sinks"},
+	// operations, which move no row
+	{"internal/ops/compose", "internal/clock"},
+	{"internal/ops/cluster", "internal/clock internal/ops/compose"},
+	{"internal/ops/bench", "internal/milvus internal/model"},
+	{"internal/ops/drill", "internal/clock internal/milvus internal/model internal/ops/bench internal/ops/compose internal/source/query"},
+	// the program
+	{"cmd/migrate", "checkpoint deploy deploy/lab exporter importer internal/certificate internal/clock internal/export internal/milvus internal/model " +
+		"internal/monitor internal/ops/bench internal/ops/cluster internal/ops/compose internal/ops/drill internal/source/query internal/syncer " +
+		"internal/verify sinks sinks/contract"},
+	// the lab, what is beside the program, and what only tests import
+	{"cmd/lab", "deploy/lab"},
+	{"deploy", ""},
+	{"deploy/bench", "deploy/lab"},
+	{"deploy/compose", ""},
+	{"deploy/dashboards", ""},
+	{"deploy/demo", ""},
+	{"deploy/engine", ""},
+	{"deploy/engine/try", "deploy/engine"},
+	{"deploy/images", "deploy/lab"},
+	{"deploy/lab", "internal/clock internal/ops/cluster internal/ops/compose"},
+	{"internal", ""},
+	{"internal/labtest", "deploy/lab internal/labtest/double internal/milvus internal/model sinks"},
+	{"internal/labtest/double", "internal/clock internal/columns"},
+	{"internal/labtest/e2e", ""},
+	{"internal/labtest/faulttable", ""},
+	{"internal/labtest/faulttable/write", "internal/labtest/faulttable"},
+	{"internal/labtest/memory", "internal/columns internal/labtest internal/milvus internal/model"},
 }
 
-// confined lists what the packages below from import of this module: nothing but what is below one of to.
-var confined = []struct {
-	from string
-	to   []string
-}{
-	{"migrate/sinks", []string{"migrate/sinks", "migrate/internal/clock"}},
-	{"migrate/checkpoint", []string{"migrate/checkpoint", "migrate/sinks", "migrate/internal"}},
-}
-
-// reserved lists the packages that only those below one of by import, and tests.
+// reserved lists what of other modules only the packages below one of by import, so that all others are free of it.
 var reserved = []struct {
-	to string
-	by []string
+	what string // an import path, and all below it
+	by   []string
 }{
-	{"migrate/deploy", []string{"migrate/deploy", "migrate/cmd/lab", "migrate/internal/labtest", "migrate/internal/e2e"}},
-	{"migrate/internal/labtest", []string{"migrate/internal/labtest"}},
-	{"migrate/internal/e2e", []string{"migrate/internal/e2e"}},
+	{"google.golang.org/grpc", []string{"internal/milvus", "internal/labtest", "deploy"}},
+	{"github.com/grpc-ecosystem", []string{"internal/milvus", "internal/labtest", "deploy"}},
+	{"github.com/milvus-io/milvus-sdk-go", []string{"internal/milvus", "internal/labtest", "deploy"}},
+	// All but internal/milvus, labtest and deploy go with the closed room of internal/milvus.
+	{"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb",
+		[]string{"internal/milvus", "internal/labtest", "deploy", "cmd/migrate", "importer", "internal/ops/bench", "internal/source/query"}},
+	{"github.com/apache/arrow", []string{
+		"internal/columns", "internal/source", "internal/export", "internal/verify", "internal/syncer", "exporter", "importer", "internal/ops/drill", "internal/labtest"}},
 }
 
-// TestArrows holds the arrows of docs/architecture.md against what the packages import.
+// TestArrows holds arrows against what the packages import.
 func TestArrows(t *testing.T) {
-	imports := importsOf(t)
-	for _, f := range forbidden {
-		for from, to := range imports {
-			if !below(from, f.from) {
-				continue
+	drawn := importsOf(t)
+	for _, a := range arrows {
+		listed := strings.Fields(a.to)
+		is, there := drawn[a.from]
+		if !there {
+			t.Errorf("%s is listed here, and is no package", a.from)
+		}
+		for _, to := range is {
+			if to, ours := strings.CutPrefix(to, module); ours && !slices.Contains(listed, to) {
+				t.Errorf("%s imports %s: an arrow that is not listed here", a.from, to)
 			}
+		}
+		for _, to := range listed {
+			if !slices.Contains(is, module+to) {
+				t.Errorf("%s does not import %s any more: leave the arrow out here", a.from, to)
+			}
+		}
+		delete(drawn, a.from)
+	}
+	for from := range drawn {
+		t.Errorf("%s is not listed here: say on which floor it lives, and what it imports", from)
+	}
+}
+
+// TestReserved holds what is kept out of most rooms.
+func TestReserved(t *testing.T) {
+	for from, to := range importsOf(t) {
+		for _, r := range reserved {
 			for _, p := range to {
-				if below(p, f.to) && !(from == "migrate/cmd/migrate" && slices.Contains(known, p)) {
-					t.Errorf("%s imports %s: %s", from, p, f.why)
+				if below(p, r.what) && !slices.ContainsFunc(r.by, func(room string) bool { return below(from, room) }) {
+					t.Errorf("%s imports %s: that is for %v", from, p, r.by)
 				}
 			}
 		}
 	}
-	for from := range imports {
+}
+
+// TestLab has one file of the program know the lab, on which it can run a cluster.
+func TestLab(t *testing.T) {
+	files, err := filepath.Glob("../cmd/migrate/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasSuffix(name, "_test.go") && path.Base(name) != "lab.go" && strings.Contains(string(text), `"`+module+`deploy/lab"`) {
+			t.Errorf("%s imports the lab: that is for lab.go", name)
+		}
+	}
+}
+
+// TestNames refuses rooms for whatever has no place.
+func TestNames(t *testing.T) {
+	for from := range importsOf(t) {
 		if slices.Contains([]string{"util", "utils", "common", "helpers", "misc"}, path.Base(from)) {
 			t.Errorf("%s is named for nothing", from)
 		}
 	}
 }
 
-// TestConfined holds what may be imported by some, and TestReserved who may import some.
-func TestConfined(t *testing.T) {
-	for from, to := range importsOf(t) {
-		for _, c := range confined {
-			for _, p := range to {
-				if below(from, c.from) && below(p, "migrate") && !belowAny(p, c.to) {
-					t.Errorf("%s imports %s: of this module it knows only %v", from, p, c.to)
-				}
-			}
-		}
-	}
-}
+func below(p, room string) bool { return p == room || strings.HasPrefix(p, room+"/") }
 
-func TestReserved(t *testing.T) {
-	for from, to := range importsOf(t) {
-		for _, r := range reserved {
-			for _, p := range to {
-				if below(p, r.to) && !belowAny(from, r.by) && !(from == "migrate/cmd/migrate" && slices.Contains(known, p)) {
-					t.Errorf("%s imports %s: that is for %v, and for tests", from, p, r.by)
-				}
-			}
-		}
-	}
-}
-
-func below(p, root string) bool { return p == root || strings.HasPrefix(p, root+"/") }
-
-func belowAny(p string, roots []string) bool {
-	return slices.ContainsFunc(roots, func(root string) bool { return below(p, root) })
-}
+// module begins the import paths of this module; here its packages are named without it.
+const module = "migrate/"
 
 // importsOf lists what each package of the module imports, its tests left out.
 func importsOf(t *testing.T) map[string][]string {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "migrate/...").Output()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, module+"...").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
 	imports := map[string][]string{}
 	for line := range strings.Lines(string(out)) {
 		words := strings.Fields(line)
-		imports[words[0]] = words[1:]
-		watch(t, words[0])
+		pkg := strings.TrimPrefix(words[0], module)
+		imports[pkg] = words[1:]
+		watch(t, pkg)
 	}
 	if len(imports) < 10 {
 		t.Fatalf("only %d packages were listed", len(imports))
@@ -137,7 +174,7 @@ func importsOf(t *testing.T) map[string][]string {
 // of those that go list does.
 func watch(t *testing.T, pkg string) {
 	t.Helper()
-	dir := filepath.Join("..", strings.TrimPrefix(pkg, "migrate"))
+	dir := filepath.Join("..", pkg)
 	for _, d := range []string{dir, filepath.Dir(dir)} {
 		if _, err := os.ReadDir(d); err != nil {
 			t.Fatal(err)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,31 +14,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"migrate/deploy"
-	"migrate/deploy/lab"
 	"migrate/internal/clock"
 	"migrate/internal/ops/cluster"
-	"migrate/internal/ops/compose"
 )
 
 func newCluster() *cobra.Command {
 	return group("cluster", "Start, scale, watch and stop a distributed Milvus, by Docker Compose or as plain processes",
 		newClusterInit(), newClusterStart(), newClusterScale(), newClusterMonitor(), newClusterStop())
-}
-
-// platform is what the cluster runs on.
-func (c config) platform(ctx context.Context) (cluster.Platform, error) {
-	if c.Lab != "" {
-		l, err := lab.Open(c.Lab)
-		if err != nil {
-			return nil, err
-		}
-		return lab.Cluster{Lab: l}, nil
-	}
-	project, err := compose.Open(ctx, c.ProjectDir)
-	if err != nil {
-		return nil, err
-	}
-	return cluster.OnCompose(project), nil
 }
 
 func newClusterInit() *cobra.Command {
