@@ -149,11 +149,11 @@ type exporting struct {
 // run exports all parts that are not finished, and makes the export complete.
 func (e *exporting) run(ctx context.Context) (*export.Manifest, error) {
 	if e.opts.Load && len(e.collection.Unindexed()) == 0 { // what has no index can't be loaded, and need not be where it is empty
-		giveBack, err := e.server.Borrow(ctx, e.collection.Name)
+		release, err := e.server.LoadTemporarily(ctx, e.collection.Name)
 		if err != nil {
 			return nil, err
 		}
-		defer giveBack()
+		defer release()
 		e.collection.Loaded = true
 	}
 	reader, err := query.Open(ctx, e.server, e.collection)

@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,9 +9,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
-	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
 
 	"migrate/internal/clock"
 	"migrate/internal/milvus"
@@ -164,35 +162,20 @@ func (im *importing) commit(ctx context.Context, g group, rows int64) error {
 type grpcImport struct{ server *milvus.Server }
 
 func (g grpcImport) submit(ctx context.Context, o order) (int64, error) {
-	resp, err := g.server.Service().Import(ctx, &milvuspb.ImportRequest{
-		DbName: g.server.Database(), CollectionName: o.collection, PartitionName: o.partition, Files: o.files,
-	})
-	if err != nil {
-		return 0, err
-	}
-	if len(resp.GetTasks()) != 1 {
-		return 0, fmt.Errorf("the server made %d tasks of one file", len(resp.GetTasks()))
-	}
-	return resp.GetTasks()[0], nil
+	return g.server.Import(ctx, o.collection, o.partition, o.files...)
 }
 
 func (g grpcImport) state(ctx context.Context, _ string, id int64) (jobState, error) {
-	resp, err := g.server.Service().GetImportState(ctx, &milvuspb.GetImportStateRequest{Task: id})
-	if err != nil && strings.Contains(err.Error(), "key not found") {
+	task, err := g.server.ImportTask(ctx, id)
+	if errors.Is(err, milvus.ErrNoTask) {
 		return jobState{}, fmt.Errorf("%w: %w", errJobGone, err)
 	}
 	if err != nil {
 		return jobState{}, err
 	}
-	s := jobState{name: resp.GetState().String(), rows: resp.GetRowCount(), percent: info(resp, "progress_percent")}
-	switch resp.GetState() {
-	case commonpb.ImportState_ImportCompleted:
-		s.completed = true
-	case commonpb.ImportState_ImportFailed, commonpb.ImportState_ImportFailedAndCleaned:
-		s.failed = "the server gives no reason"
-		if reason := info(resp, "failed_reason"); reason != "" {
-			s.failed = reason
-		}
+	s := jobState{name: task.State, rows: task.Rows, percent: task.Percent, completed: task.Completed}
+	if task.Failed {
+		s.failed = cmp.Or(task.Reason, "the server gives no reason")
 	}
 	return s, nil
 }
@@ -200,29 +183,18 @@ func (g grpcImport) state(ctx context.Context, _ string, id int64) (jobState, er
 // find goes by the files' paths, which the 2.3 task list holds for 24 hours. Of several jobs for one file, one that has
 // not failed counts.
 func (g grpcImport) find(ctx context.Context, collection string, files []string) (map[string]int64, bool, error) {
-	resp, err := g.server.Service().ListImportTasks(ctx, &milvuspb.ListImportTasksRequest{DbName: g.server.Database(), CollectionName: collection})
+	tasks, err := g.server.ImportTasks(ctx, collection)
 	if err != nil {
 		return nil, false, fmt.Errorf("listing the bulk-insert jobs of %q: %w", collection, err)
 	}
 	jobs := map[string]int64{}
-	for _, task := range resp.GetTasks() {
-		file := info(task, "files")
-		if !slices.Contains(files, file) {
+	for _, task := range tasks {
+		if !slices.Contains(files, task.File) {
 			continue
 		}
-		failed := task.GetState() == commonpb.ImportState_ImportFailed || task.GetState() == commonpb.ImportState_ImportFailedAndCleaned
-		if _, found := jobs[file]; !found || !failed {
-			jobs[file] = task.GetId()
+		if _, found := jobs[task.File]; !found || !task.Failed {
+			jobs[task.File] = task.ID
 		}
 	}
 	return jobs, true, nil
-}
-
-func info(resp *milvuspb.GetImportStateResponse, key string) string {
-	for _, kv := range resp.GetInfos() {
-		if kv.GetKey() == key {
-			return kv.GetValue()
-		}
-	}
-	return ""
 }

@@ -249,12 +249,13 @@ func refusesPartly(t *testing.T, server *milvus.Server, name string) {
 	if err := server.CreatePartitions(t.Context(), described); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := server.Service().LoadPartitions(t.Context(), &milvuspb.LoadPartitionsRequest{CollectionName: name, PartitionNames: []string{"other"}, ReplicaNumber: 1}); err != nil {
+	protocol := labtest.Protocol(t, server)
+	if _, err := protocol.LoadPartitions(t.Context(), &milvuspb.LoadPartitionsRequest{CollectionName: name, PartitionNames: []string{"other"}, ReplicaNumber: 1}); err != nil {
 		t.Fatal(err)
 	}
 	asked := &milvuspb.GetLoadStateRequest{CollectionName: name, PartitionNames: []string{"other"}}
 	loaded := func() bool {
-		state, err := server.Service().GetLoadState(t.Context(), asked)
+		state, err := protocol.GetLoadState(t.Context(), asked)
 		return err == nil && state.GetState() == commonpb.LoadState_LoadStateLoaded
 	}
 	for deadline := time.Now().Add(time.Minute); !loaded() && time.Now().Before(deadline); {
@@ -276,7 +277,7 @@ func createRaw(t *testing.T, server *milvus.Server, c *model.Collection) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := server.Service().CreateCollection(t.Context(), &milvuspb.CreateCollectionRequest{CollectionName: c.Name, Schema: schema}); err != nil {
+	if _, err := labtest.Protocol(t, server).CreateCollection(t.Context(), &milvuspb.CreateCollectionRequest{CollectionName: c.Name, Schema: schema}); err != nil {
 		t.Fatal(err)
 	}
 }

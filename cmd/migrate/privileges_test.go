@@ -118,7 +118,7 @@ func TestDoctorLeavesOthersAlone(t *testing.T) {
 // granted makes a user with rights to every collection of a server, who goes when the test ends, and says how to connect as the user.
 func granted(t *testing.T, root *milvus.Server, caFile string, rights ...string) milvus.Config {
 	t.Helper()
-	svc, ctx := root.Service(), context.WithoutCancel(t.Context())
+	svc, ctx := labtest.SecureProtocol(t, caFile), context.WithoutCancel(t.Context())
 	must := func(_ *commonpb.Status, err error) {
 		t.Helper()
 		if err != nil {
@@ -225,9 +225,9 @@ func TestRightsOfRealUsers(t *testing.T) {
 	if there, err := root.Exists(t.Context(), name); err != nil || there {
 		t.Errorf("left on the server: %t, %v", there, err)
 	}
-	tasks, err := root.Service().ListImportTasks(t.Context(), &milvuspb.ListImportTasksRequest{})
-	if err != nil || len(tasks.GetTasks()) > 0 {
-		t.Errorf("bulk-insert jobs that were left: %v, %v", tasks.GetTasks(), err)
+	tasks, err := root.ImportTasks(t.Context(), "")
+	if err != nil || len(tasks) > 0 {
+		t.Errorf("bulk-insert jobs that were left: %v, %v", tasks, err)
 	}
 
 	denied := granted(t, root, ca)

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
-	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
 	"migrate/exporter"
@@ -29,17 +28,12 @@ type rights struct {
 // right too: that one is told only where nothing failed before that it may come of.
 func (r *rights) try(ctx context.Context, right string, call func(context.Context) error) (done bool) {
 	err := call(ctx)
-	if errors.Is(err, milvus.ErrPrivilege) || err != nil && (len(r.found) == 0 || !refused(err)) {
+	if errors.Is(err, milvus.ErrPrivilege) || err != nil && (len(r.found) == 0 || !milvus.Refused(err)) {
 		r.found = append(r.found, finding{r.side + " right " + right, explain(err), true})
 		return false
 	}
 	r.allowed = append(r.allowed, right)
 	return err == nil
-}
-
-// refused reports whether an error is the answer of a server.
-func refused(err error) bool {
-	return errors.As(err, new(*milvus.StatusError)) || errors.Is(err, milvus.ErrNotFound)
 }
 
 func (r *rights) findings() []finding {
@@ -61,9 +55,9 @@ func (c config) trySource(ctx context.Context, conn *milvus.Server) []finding {
 	at := place{conn, c.Collection}
 	r.tryDescribe(ctx, at)
 	r.try(ctx, "Query", at.count)
-	r.try(ctx, "Flush", at.flush)
-	r.try(ctx, "GetFlushState", at.flushState)
-	r.try(ctx, "GetStatistics", at.statistics)
+	r.try(ctx, "Flush", at.probe().Flush)
+	r.try(ctx, "GetFlushState", at.probe().FlushState)
+	r.try(ctx, "GetStatistics", at.probe().Statistics)
 	return r.findings()
 }
 
@@ -118,11 +112,11 @@ func (r *rights) tryPlace(ctx context.Context, at place) {
 	r.try(ctx, "Upsert", at.upsert)
 	r.try(ctx, "Query", at.count)
 	r.try(ctx, "Delete", func(ctx context.Context) error { return at.conn.Delete(ctx, at.name, "", "id in [1]") })
-	r.try(ctx, "Flush", at.flush)
-	r.try(ctx, "GetFlushState", at.flushState)
-	r.try(ctx, "GetStatistics", at.statistics)
+	r.try(ctx, "Flush", at.probe().Flush)
+	r.try(ctx, "GetFlushState", at.probe().FlushState)
+	r.try(ctx, "GetStatistics", at.probe().Statistics)
 	if at.conn.Capabilities().GRPCImport { // by REST the list of jobs needs it, which was asked for already
-		r.try(ctx, "Import", at.importNothing)
+		r.try(ctx, "Import", at.probe().Import)
 	}
 	r.try(ctx, "Release", func(ctx context.Context) error { return at.conn.Release(ctx, at.name) })
 }
@@ -130,9 +124,9 @@ func (r *rights) tryPlace(ctx context.Context, at place) {
 // tryDescribe makes the calls of a description one by one: a refusal for another reason shows the right to one call only.
 func (r *rights) tryDescribe(ctx context.Context, at place) {
 	r.try(ctx, "DescribeCollection", at.describe)
-	r.try(ctx, "ShowPartitions", at.partitions)
+	r.try(ctx, "ShowPartitions", at.probe().Partitions)
 	r.try(ctx, "IndexDetail", at.indexes)
-	r.try(ctx, "GetLoadState", at.loadState)
+	r.try(ctx, "GetLoadState", at.probe().LoadState)
 }
 
 // place is where calls are tried: a collection of one name, be it there or not.
@@ -141,13 +135,10 @@ type place struct {
 	name string
 }
 
-func (p place) describe(ctx context.Context) error {
-	_, err := p.conn.Service().DescribeCollection(ctx, &milvuspb.DescribeCollectionRequest{DbName: p.conn.Database(), CollectionName: p.name})
-	return err
-}
+func (p place) probe() milvus.Probe { return milvus.Probe{Server: p.conn, Collection: p.name} }
 
-func (p place) partitions(ctx context.Context) error {
-	_, err := p.conn.Service().ShowPartitions(ctx, &milvuspb.ShowPartitionsRequest{DbName: p.conn.Database(), CollectionName: p.name})
+func (p place) describe(ctx context.Context) error {
+	_, err := p.probe().Schema(ctx)
 	return err
 }
 
@@ -156,46 +147,25 @@ func (p place) indexes(ctx context.Context) error {
 	return err
 }
 
-func (p place) loadState(ctx context.Context) error {
-	_, err := p.conn.Service().GetLoadState(ctx, &milvuspb.GetLoadStateRequest{DbName: p.conn.Database(), CollectionName: p.name})
-	return err
-}
-
 // load asks first, without a look at how things are, which would need other rights.
 func (p place) load(ctx context.Context) error {
-	if _, err := p.conn.Service().LoadCollection(ctx, &milvuspb.LoadCollectionRequest{DbName: p.conn.Database(), CollectionName: p.name}); err != nil {
+	if err := p.probe().Load(ctx); err != nil {
 		return err
 	}
 	return p.conn.Load(ctx, p.name)
 }
 
-// count counts the rows without a filter. That a collection is not loaded is told of it otherwise.
+// count counts the rows. That a collection is not loaded is told of it otherwise.
 func (p place) count(ctx context.Context) error {
-	_, err := p.conn.Service().Query(ctx, &milvuspb.QueryRequest{DbName: p.conn.Database(), CollectionName: p.name, OutputFields: []string{"count(*)"}})
+	err := p.probe().Count(ctx)
 	if errors.Is(err, milvus.ErrNotLoaded) {
 		return nil
 	}
 	return err
 }
 
-func (p place) flush(ctx context.Context) error {
-	_, err := p.conn.Service().Flush(ctx, &milvuspb.FlushRequest{DbName: p.conn.Database(), CollectionNames: []string{p.name}})
-	return err
-}
-
-func (p place) flushState(ctx context.Context) error {
-	_, err := p.conn.Service().GetFlushState(ctx, &milvuspb.GetFlushStateRequest{DbName: p.conn.Database(), CollectionName: p.name})
-	return err
-}
-
-func (p place) statistics(ctx context.Context) error {
-	_, err := p.conn.Service().GetCollectionStatistics(ctx, &milvuspb.GetCollectionStatisticsRequest{DbName: p.conn.Database(), CollectionName: p.name})
-	return err
-}
-
 func (p place) createPartition(ctx context.Context) error {
-	_, err := p.conn.Service().CreatePartition(ctx, &milvuspb.CreatePartitionRequest{DbName: p.conn.Database(), CollectionName: p.name, PartitionName: "doctor"})
-	return err
+	return p.probe().CreatePartition(ctx, "doctor")
 }
 
 func (p place) createIndex(ctx context.Context) error {
@@ -214,15 +184,6 @@ func (p place) upsert(ctx context.Context) error {
 	}, 1)
 }
 
-// importNothing asks for the import of no file, which a server refuses to whom it would let import, and keeps no job of.
-func (p place) importNothing(ctx context.Context) error {
-	_, err := p.conn.Service().Import(ctx, &milvuspb.ImportRequest{DbName: p.conn.Database(), CollectionName: p.name})
-	if errors.Is(err, milvus.ErrPrivilege) || !refused(err) {
-		return err
-	}
-	return nil
-}
-
 func (p place) drop(ctx context.Context) error { return p.conn.Drop(ctx, p.name) }
 
 const dropTimeout = 30 * time.Second
@@ -232,13 +193,13 @@ const dropTimeout = 30 * time.Second
 func (p place) dropOwn(ctx context.Context, probe *model.Collection) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dropTimeout)
 	defer cancel()
-	have, err := p.conn.Service().DescribeCollection(ctx, &milvuspb.DescribeCollectionRequest{DbName: p.conn.Database(), CollectionName: p.name})
+	have, err := p.probe().Schema(ctx)
 	switch {
 	case errors.Is(err, milvus.ErrNotFound):
 		return nil
 	case err != nil:
 		return fmt.Errorf("looking for %q on %s: %w", p.name, p.conn.Address, err)
-	case have.GetSchema().GetDescription() != probe.Schema.GetDescription():
+	case have.GetDescription() != probe.Schema.GetDescription():
 		return nil
 	}
 	return p.drop(ctx)

@@ -34,21 +34,21 @@ type verifyResult struct {
 
 func runVerify(cmd *cobra.Command, c config) error {
 	ctx, started := cmd.Context(), time.Now()
-	left, rows, giveBack, err := c.leftSide(ctx)
+	left, rows, release, err := c.leftSide(ctx)
 	if err != nil {
 		return err
 	}
-	defer giveBack()
+	defer release()
 	target, err := connectTarget(ctx, c)
 	if err != nil {
 		return err
 	}
 	defer target.Close()
-	right, giveBack, err := c.openSide(ctx, target, c.targetName(left))
+	right, release, err := c.openSide(ctx, target, c.targetName(left))
 	if err != nil {
 		return err
 	}
-	defer giveBack()
+	defer release()
 	var bar steps
 	bar.next("verify "+right.Collection.Name, rows)
 	report, err := verify.Compare(ctx, left, right, verify.Options{
@@ -65,27 +65,27 @@ func runVerify(cmd *cobra.Command, c config) error {
 	return verify.ErrDiffers
 }
 
-// openSide opens a collection, and loads it for the time being where --load says so. What it returns too gives that back.
-func (c config) openSide(ctx context.Context, server *milvus.Server, name string) (side verify.Server, giveBack func(), err error) {
-	giveBack = func() {}
+// openSide opens a collection, and loads it for the time being where --load says so. What it returns too releases it.
+func (c config) openSide(ctx context.Context, server *milvus.Server, name string) (side verify.Server, release func(), err error) {
+	release = func() {}
 	side, err = verify.Open(ctx, server, name)
 	if c.Load && errors.Is(err, milvus.ErrNotLoaded) {
-		if giveBack, err = server.Borrow(ctx, name); err != nil {
+		if release, err = server.LoadTemporarily(ctx, name); err != nil {
 			return side, nil, err
 		}
 		if side, err = verify.Open(ctx, server, name); err != nil {
-			giveBack()
+			release()
 		}
 	}
 	if err != nil {
 		return side, nil, err
 	}
 	side.Throttle(c.MaxRate)
-	return side, giveBack, nil
+	return side, release, nil
 }
 
 // leftSide opens what the target is held against, and says how many rows to expect.
-func (c config) leftSide(ctx context.Context) (left verify.Side, rows int64, giveBack func(), err error) {
+func (c config) leftSide(ctx context.Context) (left verify.Side, rows int64, release func(), err error) {
 	switch c.From {
 	case "source":
 		return c.sourceSide(ctx)
@@ -104,15 +104,15 @@ func (c config) sourceSide(ctx context.Context) (verify.Side, int64, func(), err
 	if err != nil {
 		return nil, 0, nil, err
 	}
-	side, giveBack, err := c.openSide(ctx, server, c.Collection)
+	side, release, err := c.openSide(ctx, server, c.Collection)
 	if err != nil {
 		return nil, 0, nil, err
 	}
 	rows, err := side.Count(ctx, model.AllPartitions, model.Range{})
 	if err != nil {
-		giveBack()
+		release()
 	}
-	return side, rows, giveBack, err
+	return side, rows, release, err
 }
 
 func (c config) exportSide(ctx context.Context) (verify.Side, int64, error) {

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
-	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
 	"migrate/deploy/lab"
@@ -206,21 +205,15 @@ func Create(t testing.TB, server *milvus.Server, c *model.Collection) {
 func Insert(t testing.TB, server *milvus.Server, collection, partition string, rows Rows) {
 	t.Helper()
 	for _, batch := range rows.batches() {
-		_, err := server.Service().Insert(t.Context(), &milvuspb.InsertRequest{
-			CollectionName: collection, PartitionName: partition, FieldsData: batch.Columns, NumRows: uint32(batch.N),
-		})
-		if err != nil {
-			t.Fatalf("inserting into %s: %v", collection, err)
+		if err := server.Insert(t.Context(), collection, partition, batch.Columns, batch.N); err != nil {
+			t.Fatal(err)
 		}
 	}
 }
 
 // TryInsert inserts one batch of rows.
 func TryInsert(ctx context.Context, server *milvus.Server, collection string, rows Rows) error {
-	_, err := server.Service().Insert(ctx, &milvuspb.InsertRequest{
-		CollectionName: collection, FieldsData: rows.Columns, NumRows: uint32(rows.N),
-	})
-	return err
+	return server.Insert(ctx, collection, "", rows.Columns, rows.N)
 }
 
 // Upsert inserts rows, in place of those with the same keys.
@@ -233,10 +226,7 @@ func Upsert(t testing.TB, server *milvus.Server, collection string, rows Rows) {
 
 // TryUpsert is Upsert with an error.
 func TryUpsert(ctx context.Context, server *milvus.Server, collection string, rows Rows) error {
-	_, err := server.Service().Upsert(ctx, &milvuspb.UpsertRequest{
-		CollectionName: collection, FieldsData: rows.Columns, NumRows: uint32(rows.N),
-	})
-	return err
+	return server.Upsert(ctx, collection, "", rows.Columns, rows.N)
 }
 
 // Delete deletes the rows of a filter, which has to be one on primary keys.
@@ -249,8 +239,7 @@ func Delete(t testing.TB, server *milvus.Server, collection, expr string) {
 
 // TryDelete is Delete with an error.
 func TryDelete(ctx context.Context, server *milvus.Server, collection, expr string) error {
-	_, err := server.Service().Delete(ctx, &milvuspb.DeleteRequest{CollectionName: collection, Expr: expr})
-	return err
+	return server.Delete(ctx, collection, "", expr)
 }
 
 // Flush seals what was inserted.

@@ -1,5 +1,5 @@
 // Package milvus is the connection to a Milvus server: login and TLS, typed errors, retries of what can pass, what the
-// server can do, and the collections on it. It speaks the raw protocol through milvus-sdk-go's client, because the SDK
+// server can do, and the collections on it. It alone speaks the protocol, through milvus-sdk-go's client, because the SDK
 // builds results row by row and hides request fields that paging needs.
 package milvus
 
@@ -84,7 +84,7 @@ func Connect(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, r := &pace{changes: seldom{burst: 5}}, &retrier{total: cfg.RetryFor}
+	p, r := &pace{changes: logLimiter{burst: 5}}, &retrier{total: cfg.RetryFor}
 	s := &Server{Address: cfg.Address, pace: p, retry: r, database: cfg.Database, jobs: newImportJobs(cfg, security)}
 	creds := insecure.NewCredentials()
 	if cfg.TLS {
@@ -104,7 +104,7 @@ func Connect(ctx context.Context, cfg Config) (*Server, error) {
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(math.MaxInt32)),
 			grpc.WithInitialWindowSize(window), grpc.WithInitialConnWindowSize(window), grpc.WithReadBufferSize(readBuffer),
 			grpc.WithStatsHandler(&s.connections),
-			grpc.WithChainUnaryInterceptor(s.recognize, p.hold, r.intercept, p.watch, checkStatus, shield),
+			grpc.WithChainUnaryInterceptor(s.recognize, p.hold, r.intercept, p.watch, checkStatus, uncancelled),
 		},
 	})
 	if err != nil {
@@ -137,9 +137,6 @@ func (s *Server) Rest() time.Duration { return s.pace.resting() }
 // Database is the database that was connected to; "" is the default one.
 func (s *Server) Database() string { return s.database }
 
-// Service is the raw protocol client, with this package's retries and typed errors.
-func (s *Server) Service() milvuspb.MilvusServiceClient { return s.svc }
-
 // ImportJobs is the server's REST API for bulk insert, where Capabilities.RESTImport says that it has one.
 func (s *Server) ImportJobs() *ImportJobs { return s.jobs }
 
@@ -150,7 +147,7 @@ func (s *Server) WatchRetries(watch func(method string, err error)) {
 }
 
 func (s *Server) hello(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(WithoutRetry(ctx), loginTimeout)
+	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
 	defer cancel()
 	if err := s.ask(ctx, s.svc); err != nil {
 		return err
@@ -158,7 +155,7 @@ func (s *Server) hello(ctx context.Context) error {
 	can := s.Capabilities()
 	s.jobs.idempotent, s.jobs.twoPhases = can.IdempotentImport, can.ImportCommit
 	// Connect answers before the login is checked; this does not.
-	_, err := s.svc.ShowCollections(ctx, &milvuspb.ShowCollectionsRequest{DbName: s.database})
+	_, err := s.svc.ShowCollections(ctx, &milvuspb.ShowCollectionsRequest{DbName: s.database}, once{})
 	return err
 }
 

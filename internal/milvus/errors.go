@@ -43,6 +43,11 @@ var (
 	ErrNoREST = errors.New("no REST API of Milvus there")
 )
 
+// Refused reports whether an error is the answer of a server, and not that there was none.
+func Refused(err error) bool {
+	return errors.As(err, new(*StatusError)) || errors.Is(err, ErrNotFound)
+}
+
 // StatusError is a refusal that a server put into its answer.
 type StatusError struct {
 	Method string // of the protocol, e.g. "Query"

@@ -35,9 +35,10 @@ func (i *identity) Version() string { return i.said.Load().version }
 // Capabilities is what a server of that version can do.
 func (i *identity) Capabilities() model.Capabilities { return i.said.Load().can }
 
+// ask asks once.
 func (i *identity) ask(ctx context.Context, svc milvuspb.MilvusServiceClient) error {
 	over := i.connections.made.Load()
-	resp, err := svc.Connect(ctx, &milvuspb.ConnectRequest{ClientInfo: &commonpb.ClientInfo{SdkType: "Golang", SdkVersion: "migrate"}})
+	resp, err := svc.Connect(ctx, &milvuspb.ConnectRequest{ClientInfo: &commonpb.ClientInfo{SdkType: "Golang", SdkVersion: "migrate"}}, once{})
 	if err != nil {
 		return err
 	}
@@ -54,7 +55,7 @@ func (s *Server) recognize(ctx context.Context, method string, req, reply any, c
 		return err
 	}
 	defer s.asking.Unlock()
-	if asked := s.ask(WithoutRetry(ctx), s.svc); asked != nil {
+	if asked := s.ask(ctx, s.svc); asked != nil {
 		slog.DebugContext(ctx, "milvus did not say what it is", "server", s.Address, "error", asked)
 		return nil
 	}

@@ -199,7 +199,7 @@ func (j *ImportJobs) conclude(ctx context.Context, action string, id int64) erro
 
 // ask makes a call that may be repeated.
 func (j *ImportJobs) ask(ctx context.Context, action, key string, body map[string]any, into any) error {
-	return j.retry.do(ctx, action, j.base, func() error { return j.once(ctx, action, key, body, into) })
+	return j.retry.do(ctx, action, j.base, CanPass, func() error { return j.once(ctx, action, key, body, into) })
 }
 
 // once makes a call.

@@ -66,9 +66,9 @@ func (s *Server) Load(ctx context.Context, name string) error {
 	return err
 }
 
-// Borrow loads a collection, and returns what releases it again. What others have loaded, or are loading, stays theirs.
+// LoadTemporarily loads a collection, and returns what releases it again. What others have loaded, or are loading, stays theirs.
 // ErrPartly where only some partitions are loaded, which a release would take from those who did; ErrLoad as for Load.
-func (s *Server) Borrow(ctx context.Context, name string) (giveBack func(), err error) {
+func (s *Server) LoadTemporarily(ctx context.Context, name string) (release func(), err error) {
 	some, err := s.stateOf(ctx, name)
 	if err != nil {
 		return nil, err
@@ -77,20 +77,20 @@ func (s *Server) Borrow(ctx context.Context, name string) (giveBack func(), err 
 		return nil, cmp.Or(err, fmt.Errorf("loading %q on %s: %w", name, s.Address, ErrPartly))
 	}
 	asked, err := s.load(ctx, name)
-	giveBack = func() {
+	release = func() {
 		if asked {
-			s.giveBack(ctx, name)
+			s.releaseUncancelled(ctx, name)
 		}
 	}
 	if err != nil {
-		giveBack()
+		release()
 		return nil, err
 	}
-	return giveBack, nil
+	return release, nil
 }
 
-// giveBack releases a collection also where the context has ended.
-func (s *Server) giveBack(ctx context.Context, name string) {
+// releaseUncancelled releases a collection also where the context has ended.
+func (s *Server) releaseUncancelled(ctx context.Context, name string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
 	if err := s.Release(ctx, name); err != nil {

@@ -19,7 +19,7 @@ import (
 // one call at a time, each waits as long as one takes, and up to five seconds. The zero value lets through as many calls as
 // come, until the server gives a reason not to.
 type pace struct {
-	changes seldom
+	changes logLimiter
 
 	mu      sync.Mutex
 	limit   int             // calls that may be under way; what is above it after a decrease runs out
@@ -53,7 +53,7 @@ func (p *pace) hold(ctx context.Context, method string, req, reply any, cc *grpc
 			return err
 		}
 		defer p.leave()
-		if mayRepeat(ctx, method) { // what may be done once only was asked for just before, and is not put off
+		if mayRepeat(method, opts) { // what may be done once only was asked for just before, and is not put off
 			if err := clock.Sleep(ctx, p.resting()); err != nil {
 				return err
 			}

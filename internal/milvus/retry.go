@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 // repeated. It replaces the SDK's own retries, which also repeat what can't pass.
 type retrier struct {
 	total    time.Duration
-	warnings seldom
+	warnings logLimiter
 	watch    func(method string, err error) // told of each call that is made again; nil where nobody wants to know
 }
 
@@ -29,51 +30,51 @@ const (
 	retryMost  = 5 * time.Second
 )
 
-type noRetryKey struct{}
+// once is an option of calls that are not to be made again: their errors, or their time, are what is looked for.
+type once struct{ grpc.EmptyCallOption }
 
-// WithoutRetry marks calls that are not to be made again: their errors, or their time, are what is looked for.
-func WithoutRetry(ctx context.Context) context.Context {
-	return context.WithValue(ctx, noRetryKey{}, true)
-}
+// wasLoaded is an option of calls on a collection that was seen to be loaded: a server that starts again calls it not loaded
+// for half a minute, so that can pass.
+type wasLoaded struct{ grpc.EmptyCallOption }
 
-type wasLoadedKey struct{}
-
-// WasLoaded marks calls on a collection that was seen to be loaded: a server that starts again calls it not loaded for
-// half a minute, so that can pass.
-func WasLoaded(ctx context.Context) context.Context {
-	return context.WithValue(ctx, wasLoadedKey{}, true)
-}
-
-func canPass(ctx context.Context, err error) bool {
-	return CanPass(err) || ctx.Value(wasLoadedKey{}) != nil && errors.Is(err, ErrNotLoaded)
+// has reports whether a call is made with an option of a type.
+func has[O grpc.CallOption](opts []grpc.CallOption) bool {
+	return slices.ContainsFunc(opts, func(o grpc.CallOption) bool {
+		_, is := o.(O)
+		return is
+	})
 }
 
 // onceOnly names the calls that change rows: they are never repeated behind the caller's back.
 var onceOnly = []string{"/Import", "/Insert", "/Upsert", "/Delete"}
 
-func mayRepeat(ctx context.Context, method string) bool {
+func mayRepeat(method string, opts []grpc.CallOption) bool {
 	for _, m := range onceOnly {
 		if strings.HasSuffix(method, m) {
 			return false
 		}
 	}
-	return ctx.Value(noRetryKey{}) == nil
+	return !has[once](opts)
 }
 
 func (r *retrier) intercept(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, call grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 	opts = append(opts, grpcretry.Disable())
-	if !mayRepeat(ctx, method) {
+	if !mayRepeat(method, opts) {
 		return call(ctx, method, req, reply, cc, opts...)
 	}
-	return r.do(ctx, method, cc.Target(), func() error { return call(ctx, method, req, reply, cc, opts...) })
+	passes := CanPass
+	if has[wasLoaded](opts) {
+		passes = func(err error) bool { return CanPass(err) || errors.Is(err, ErrNotLoaded) }
+	}
+	return r.do(ctx, method, cc.Target(), passes, func() error { return call(ctx, method, req, reply, cc, opts...) })
 }
 
-// do calls once, again and again while its error can pass.
-func (r *retrier) do(ctx context.Context, method, server string, once func() error) error {
+// do calls try, again and again while its error passes.
+func (r *retrier) do(ctx context.Context, method, server string, passes func(error) bool, try func() error) error {
 	p := &patience{total: cmp.Or(r.total, retryTotal)}
 	call := func() error {
-		err := once()
-		if err != nil && !canPass(ctx, err) {
+		err := try()
+		if err != nil && !passes(err) {
 			return backoff.Permanent(err)
 		}
 		if rateLimited(err) {

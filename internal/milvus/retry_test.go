@@ -79,12 +79,12 @@ func TestRetrier(t *testing.T) {
 		"an import without retry": {method: "Import", once: true, calls: 1},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			ctx := t.Context()
+			var opts []grpc.CallOption
 			if test.once {
-				ctx = WithoutRetry(ctx)
+				opts = append(opts, once{})
 			}
 			if test.loaded {
-				ctx = WasLoaded(ctx)
+				opts = append(opts, wasLoaded{})
 			}
 			s, told := test.server, 0
 			r := &retrier{watch: func(method string, err error) {
@@ -92,7 +92,7 @@ func TestRetrier(t *testing.T) {
 					t.Errorf("%s: told of %s: %v", name, method, err)
 				}
 			}}
-			err := r.intercept(ctx, service+test.method, nil, nil, cc, s.call)
+			err := r.intercept(t.Context(), service+test.method, nil, nil, cc, s.call, opts...)
 			if !errors.Is(err, test.want) || s.calls != test.calls {
 				t.Errorf("%s: %d calls, %v; want %d, %v", name, s.calls, err, test.calls, test.want)
 			}

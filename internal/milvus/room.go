@@ -24,14 +24,14 @@ type Room struct {
 // Room asks for the room of a server, and of the database that was connected to.
 func (s *Server) Room(ctx context.Context) (Room, error) {
 	var room Room
-	resp, err := s.svc.GetMetrics(WithoutRetry(ctx), &milvuspb.GetMetricsRequest{Request: `{"metric_type": "system_info"}`})
+	resp, err := s.svc.GetMetrics(ctx, &milvuspb.GetMetricsRequest{Request: `{"metric_type": "system_info"}`}, once{})
 	if err != nil {
 		return room, fmt.Errorf("asking %s for its memory: %w", s.Address, err)
 	}
 	if err := room.addNodes(resp.GetResponse()); err != nil {
 		return room, fmt.Errorf("asking %s for its memory: %w", s.Address, err)
 	}
-	db, err := s.svc.DescribeDatabase(WithoutRetry(ctx), &milvuspb.DescribeDatabaseRequest{DbName: s.database})
+	db, err := s.svc.DescribeDatabase(ctx, &milvuspb.DescribeDatabaseRequest{DbName: s.database}, once{})
 	if err != nil {
 		return room, nil // of before 2.4: it has no such call
 	}

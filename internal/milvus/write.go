@@ -8,6 +8,17 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 )
 
+// Insert adds rows, whether their keys are there or not. No partition is named where it is "". It is made once.
+func (s *Server) Insert(ctx context.Context, collection, partition string, rows []*schemapb.FieldData, n int) error {
+	_, err := s.svc.Insert(ctx, &milvuspb.InsertRequest{
+		DbName: s.database, CollectionName: collection, PartitionName: partition, FieldsData: rows, NumRows: uint32(n),
+	})
+	if err != nil {
+		return fmt.Errorf("inserting %d rows into %q on %s: %w", n, collection, s.Address, err)
+	}
+	return nil
+}
+
 // Upsert writes rows in place of those that have the same keys in the same partition; copies of a key in other partitions
 // stay. No partition is named where it is "". It is made once: whoever repeats it decides that.
 func (s *Server) Upsert(ctx context.Context, collection, partition string, rows []*schemapb.FieldData, n int) error {

@@ -70,7 +70,7 @@ func TestGuards(t *testing.T) {
 // releasePartition leaves the source half loaded.
 func releasePartition(t *testing.T, p pair) {
 	t.Helper()
-	_, err := p.source.Service().ReleasePartitions(t.Context(), &milvuspb.ReleasePartitionsRequest{
+	_, err := labtest.Protocol(t, p.source).ReleasePartitions(t.Context(), &milvuspb.ReleasePartitionsRequest{
 		CollectionName: p.name, PartitionNames: []string{"_default"},
 	})
 	if err != nil {

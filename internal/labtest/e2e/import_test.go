@@ -262,7 +262,8 @@ func TestIntoServing(t *testing.T) {
 	if err := to.Release(t.Context(), c.Name); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := to.Service().LoadCollection(t.Context(), &milvuspb.LoadCollectionRequest{CollectionName: c.Name, ReplicaNumber: 2}); err != nil {
+	protocol := labtest.Protocol(t, to)
+	if _, err := protocol.LoadCollection(t.Context(), &milvuspb.LoadCollectionRequest{CollectionName: c.Name, ReplicaNumber: 2}); err != nil {
 		t.Fatal(err)
 	}
 	if err := to.Load(t.Context(), c.Name); err != nil { // no more than waits
@@ -275,7 +276,7 @@ func TestIntoServing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	serving, err := to.Service().GetReplicas(t.Context(), &milvuspb.GetReplicasRequest{CollectionID: there.ID})
+	serving, err := protocol.GetReplicas(t.Context(), &milvuspb.GetReplicasRequest{CollectionID: there.ID})
 	if err != nil || len(serving.GetReplicas()) != 2 || len(there.Indexes) != 2 {
 		t.Errorf("after the import: %d replicas, indexes %v, %v; want 2 of each", len(serving.GetReplicas()), there.Indexes, err)
 	}
@@ -376,7 +377,7 @@ func TestOtherDatabase(t *testing.T) {
 	sink, staging := labtest.Local(t), labtest.Staging(t)
 	c, m := exported(t, sink, 10)
 	database := labtest.Name()
-	service := labtest.Target(t).Service()
+	service := labtest.Protocol(t, labtest.Target(t))
 	if _, err := service.CreateDatabase(t.Context(), &milvuspb.CreateDatabaseRequest{DbName: database}); err != nil {
 		t.Fatal(err)
 	}

@@ -2,12 +2,10 @@ package bench
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
-	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 	"golang.org/x/sync/errgroup"
 
@@ -113,7 +111,7 @@ func (t *tally) insert(ctx context.Context, inserter int, server *milvus.Server,
 	var began time.Time
 	once := func() error {
 		began = time.Now()
-		err := insert(ctx, server, collection, b)
+		err := server.Insert(ctx, collection, "", b.data, b.rows)
 		if err != nil && !milvus.CanPass(err) {
 			return backoff.Permanent(err)
 		}
@@ -122,7 +120,7 @@ func (t *tally) insert(ctx context.Context, inserter int, server *milvus.Server,
 	patience := backoff.NewExponentialBackOff(backoff.WithMaxInterval(5*time.Second), backoff.WithMaxElapsedTime(2*time.Minute))
 	err := backoff.RetryNotify(once, backoff.WithContext(patience, ctx), func(error, time.Duration) { t.refuse() })
 	if err != nil {
-		return fmt.Errorf("inserting %d rows into %q on %s: %w", b.rows, collection, server.Address, err)
+		return err
 	}
 	ended := time.Now()
 	t.calls[inserter].Add(ended.Sub(began))
@@ -154,15 +152,5 @@ func (t *tally) sum() *Inserted {
 
 // InsertBatch inserts so many rows with the keys from first on, in one call that is made once.
 func InsertBatch(ctx context.Context, server *milvus.Server, collection string, v Vectors, first int64, rows int) error {
-	if err := insert(ctx, server, collection, batch{first, rows, v.batch(first, rows)}); err != nil {
-		return fmt.Errorf("inserting into %q on %s: %w", collection, server.Address, err)
-	}
-	return nil
-}
-
-func insert(ctx context.Context, server *milvus.Server, collection string, b batch) error {
-	_, err := server.Service().Insert(ctx, &milvuspb.InsertRequest{
-		DbName: server.Database(), CollectionName: collection, FieldsData: b.data, NumRows: uint32(b.rows),
-	})
-	return err
+	return server.Insert(ctx, collection, "", v.batch(first, rows), rows)
 }

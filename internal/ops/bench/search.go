@@ -5,13 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
-	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
-	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
 	"golang.org/x/sync/errgroup"
-	"google.golang.org/protobuf/proto"
 
 	"migrate/internal/milvus"
 )
@@ -169,37 +165,11 @@ type Searcher struct {
 
 // Search makes the n-th search, once, and returns the keys that it found. ErrShort where they are too few.
 func (s Searcher) Search(ctx context.Context, n int) ([]int64, error) {
-	req, err := s.request(n)
-	if err != nil {
-		return nil, err
+	keys, err := s.Server.Search(ctx, milvus.Search{
+		Collection: s.Collection, Field: vectorField, Metric: Metric, Vector: s.Vectors.query(n), Top: s.Top, Params: s.Index.search(),
+	})
+	if err == nil && len(keys) < s.Top {
+		err = fmt.Errorf("searching %q on %s: %w: %d of %d", s.Collection, s.Server.Address, ErrShort, len(keys), s.Top)
 	}
-	resp, err := s.Server.Service().Search(milvus.WithoutRetry(ctx), req)
-	if err != nil {
-		return nil, fmt.Errorf("searching %q on %s: %w", s.Collection, s.Server.Address, err)
-	}
-	keys := resp.GetResults().GetIds().GetIntId().GetData()
-	if len(keys) < s.Top {
-		return keys, fmt.Errorf("searching %q on %s: %w: %d of %d", s.Collection, s.Server.Address, ErrShort, len(keys), s.Top)
-	}
-	return keys, nil
-}
-
-// bounded is the guarantee timestamp of consistency level bounded.
-const bounded = 2
-
-func (s Searcher) request(n int) (*milvuspb.SearchRequest, error) {
-	placeholders, err := proto.Marshal(&commonpb.PlaceholderGroup{Placeholders: []*commonpb.PlaceholderValue{
-		{Tag: "$0", Type: commonpb.PlaceholderType_FloatVector, Values: [][]byte{s.Vectors.query(n)}},
-	}})
-	if err != nil {
-		return nil, fmt.Errorf("encoding a search: %w", err)
-	}
-	return &milvuspb.SearchRequest{
-		DbName: s.Server.Database(), CollectionName: s.Collection, DslType: commonpb.DslType_BoolExprV1, Nq: 1,
-		PlaceholderGroup: placeholders, ConsistencyLevel: commonpb.ConsistencyLevel_Bounded, GuaranteeTimestamp: bounded,
-		SearchParams: []*commonpb.KeyValuePair{
-			{Key: "anns_field", Value: vectorField}, {Key: "topk", Value: strconv.Itoa(s.Top)},
-			{Key: "metric_type", Value: Metric}, {Key: "params", Value: s.Index.search()}, {Key: "round_decimal", Value: "-1"},
-		},
-	}, nil
+	return keys, err
 }

@@ -13,7 +13,6 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
-	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 	"golang.org/x/time/rate"
 	"google.golang.org/protobuf/proto"
@@ -89,11 +88,11 @@ func (r *Reader) openUnloaded(ctx context.Context) error {
 // begin takes a snapshot where the server gives one, and the present time elsewhere.
 func (r *Reader) begin(ctx context.Context) (err error) {
 	if r.server.Capabilities().SnapshotReads {
-		resp, err := r.ask(ctx, model.AllPartitions, r.key.Within(model.Range{}), []string{r.Layout.KeyName()}, limited(1))
+		answer, err := r.ask(ctx, model.AllPartitions, r.key.Within(model.Range{}), []string{r.Layout.KeyName()}, limited(1))
 		if err != nil {
 			return fmt.Errorf("taking a snapshot of %q: %w", r.Collection.Name, err)
 		}
-		r.At(resp.GetSessionTs())
+		r.At(answer.Snapshot)
 	}
 	if !r.snapshot {
 		r.asOf, err = r.server.Now(ctx)
@@ -358,19 +357,14 @@ func (r *Reader) query(ctx context.Context, partition, expr string, fields []str
 	if r.sealed {
 		params = append(params, &commonpb.KeyValuePair{Key: "ignore_growing", Value: "True"})
 	}
-	resp, err := r.ask(ctx, partition, expr, fields, params)
-	return resp.GetFieldsData(), err
+	answer, err := r.ask(ctx, partition, expr, fields, params)
+	return answer.Columns, err
 }
 
-func (r *Reader) ask(ctx context.Context, partition, expr string, fields []string, params []*commonpb.KeyValuePair) (*milvuspb.QueryResults, error) {
-	req := &milvuspb.QueryRequest{
-		DbName: r.Collection.Database, CollectionName: r.Collection.Name, Expr: expr, OutputFields: fields,
-		GuaranteeTimestamp: r.asOf, QueryParams: params,
-	}
-	if partition != model.AllPartitions {
-		req.PartitionNames = []string{partition}
-	}
-	return r.server.Service().Query(milvus.WasLoaded(ctx), req)
+func (r *Reader) ask(ctx context.Context, partition, expr string, fields []string, params []*commonpb.KeyValuePair) (milvus.Answer, error) {
+	return r.server.Query(ctx, milvus.Query{
+		Collection: r.Collection.Name, Partition: partition, Filter: expr, Fields: fields, AsOf: r.asOf, Params: params,
+	})
 }
 
 // mostLimit is the largest limit that a server takes.

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-func TestSeldom(t *testing.T) {
+func TestLogLimiter(t *testing.T) {
 	for _, test := range []struct {
 		burst int
 		want  []int // how many each line says were left out
@@ -16,10 +16,10 @@ func TestSeldom(t *testing.T) {
 		{3, []int{0, 0, 0, 47, 49, 49}},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			s, got := seldom{burst: test.burst}, []int(nil)
+			s, got := logLimiter{burst: test.burst}, []int(nil)
 			for range 151 {
 				s.do("Query", func(leftOut int) { got = append(got, leftOut) })
-				time.Sleep(seldomEvery / 50)
+				time.Sleep(lineEvery / 50)
 			}
 			if !slices.Equal(got, test.want) {
 				t.Errorf("burst %d: %v left out, want %v", test.burst, got, test.want)

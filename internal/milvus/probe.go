@@ -1,0 +1,79 @@
+package milvus
+
+import (
+	"context"
+	"errors"
+
+	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+)
+
+// Probe makes single calls on a collection, be it there or not, for their errors, which show what the user has a right to. What
+// makes several calls elsewhere is apart here.
+type Probe struct {
+	Server     *Server
+	Collection string
+}
+
+// Schema is that of the collection.
+func (p Probe) Schema(ctx context.Context) (*schemapb.CollectionSchema, error) {
+	resp, err := p.Server.svc.DescribeCollection(ctx, &milvuspb.DescribeCollectionRequest{DbName: p.Server.database, CollectionName: p.Collection})
+	return resp.GetSchema(), err
+}
+
+// Partitions lists them.
+func (p Probe) Partitions(ctx context.Context) error {
+	_, err := p.Server.svc.ShowPartitions(ctx, &milvuspb.ShowPartitionsRequest{DbName: p.Server.database, CollectionName: p.Collection})
+	return err
+}
+
+// CreatePartition makes one.
+func (p Probe) CreatePartition(ctx context.Context, name string) error {
+	_, err := p.Server.svc.CreatePartition(ctx, &milvuspb.CreatePartitionRequest{DbName: p.Server.database, CollectionName: p.Collection, PartitionName: name})
+	return err
+}
+
+// LoadState asks whether it is loaded.
+func (p Probe) LoadState(ctx context.Context) error {
+	_, err := p.Server.svc.GetLoadState(ctx, &milvuspb.GetLoadStateRequest{DbName: p.Server.database, CollectionName: p.Collection})
+	return err
+}
+
+// Load begins to load it.
+func (p Probe) Load(ctx context.Context) error {
+	_, err := p.Server.svc.LoadCollection(ctx, &milvuspb.LoadCollectionRequest{DbName: p.Server.database, CollectionName: p.Collection})
+	return err
+}
+
+// Count counts its rows without a filter. ErrNotLoaded where it is not loaded.
+func (p Probe) Count(ctx context.Context) error {
+	_, err := p.Server.svc.Query(ctx, &milvuspb.QueryRequest{DbName: p.Server.database, CollectionName: p.Collection, OutputFields: []string{"count(*)"}})
+	return err
+}
+
+// Flush begins to seal its rows.
+func (p Probe) Flush(ctx context.Context) error {
+	_, err := p.Server.svc.Flush(ctx, &milvuspb.FlushRequest{DbName: p.Server.database, CollectionNames: []string{p.Collection}})
+	return err
+}
+
+// FlushState asks whether they are sealed.
+func (p Probe) FlushState(ctx context.Context) error {
+	_, err := p.Server.svc.GetFlushState(ctx, &milvuspb.GetFlushStateRequest{DbName: p.Server.database, CollectionName: p.Collection})
+	return err
+}
+
+// Statistics asks for the rows of its segments.
+func (p Probe) Statistics(ctx context.Context) error {
+	_, err := p.Server.svc.GetCollectionStatistics(ctx, &milvuspb.GetCollectionStatisticsRequest{DbName: p.Server.database, CollectionName: p.Collection})
+	return err
+}
+
+// Import asks for the bulk insert of no file, which a server refuses to whom it would let import, and keeps no task of.
+func (p Probe) Import(ctx context.Context) error {
+	_, err := p.Server.svc.Import(ctx, &milvuspb.ImportRequest{DbName: p.Server.database, CollectionName: p.Collection})
+	if errors.Is(err, ErrPrivilege) || !Refused(err) {
+		return err
+	}
+	return nil
+}
