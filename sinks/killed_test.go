@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"slices"
-	"strings"
 	"testing"
 
 	"migrate/sinks"
@@ -66,34 +65,27 @@ func putForEver(ctx context.Context, url string) error {
 
 // A put that is killed leaves the old object, no reader sees the new one, and Sweep removes what takes up space.
 func TestAKilledPut(t *testing.T) {
-	config := labConfig(t)
-	local, s3 := openLocal(t, t.TempDir()), openS3(t, config)
-	for _, test := range []struct {
-		name  string
-		sink  sinks.Sink
-		left  func() int
-		sweep sinks.Sweeper
-	}{
-		{"local", local, func() int { return len(files(t, strings.TrimPrefix(local.URL(""), "file://"))) - 2 }, local},
-		{"s3", s3, func() int { return uploads(t, s3, "job/object") }, s3},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			put(t, test.sink, "job/object", []byte("before"))
-			work{putting, test.sink.URL("")}.kill(t, "writing\n")
-			if got := names(t, test.sink, ""); !slices.Equal(got, []string{"job/object"}) {
+	for name, kind := range kinds {
+		t.Run(name, func(t *testing.T) {
+			sink, root := kind.open(t)
+			left := func() int { return kind.left(t, sink, root) }
+			put(t, sink, "job/object", []byte("before"))
+			work{putting, sink.URL("")}.kill(t, "writing\n")
+			if got := names(t, sink, ""); !slices.Equal(got, []string{"job/object"}) {
 				t.Errorf("listed %q", got)
 			}
-			if got := string(read(t, test.sink, "job/object")); got != "before" {
+			if got := string(read(t, sink, "job/object")); got != "before" {
 				t.Errorf("read %q", got)
 			}
-			if n := test.left(); n != 1 {
+			if n := left(); n != 1 {
 				t.Errorf("%d leftovers of a killed put, want 1", n)
 			}
-			if err := test.sweep.Sweep(t.Context(), "job/obj"); err != nil || test.left() != 1 {
-				t.Errorf("%d leftovers, %v after a sweep for another object, want 1", test.left(), err)
+			sweep, _ := sinks.As[sinks.Sweeper](sink)
+			if err := sweep.Sweep(t.Context(), "job/obj"); err != nil || left() != 1 {
+				t.Errorf("%d leftovers, %v after a sweep for another object, want 1", left(), err)
 			}
-			if err := test.sweep.Sweep(t.Context(), "job/object"); err != nil || test.left() != 0 {
-				t.Errorf("%d leftovers, %v after the sweep, want 0", test.left(), err)
+			if err := sweep.Sweep(t.Context(), "job/object"); err != nil || left() != 0 {
+				t.Errorf("%d leftovers, %v after the sweep, want 0", left(), err)
 			}
 		})
 	}

@@ -1,3 +1,5 @@
+//go:build lab
+
 package sinks_test
 
 import (
@@ -8,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -45,16 +46,6 @@ func temporaryKeys(t *testing.T, policy string) credentials.Value {
 		t.Fatalf("the lab's MinIO is needed; start the lab with make lab-up: %v", err)
 	}
 	return value
-}
-
-// write writes a file in a folder of its own.
-func write(t *testing.T, text string) string {
-	t.Helper()
-	name := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return name
 }
 
 // inProfile is a shared file with keys in a profile, and useless ones in the default one.

@@ -1,14 +1,13 @@
+//go:build lab
+
 package sinks_test
 
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -22,11 +21,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"migrate/sinks"
-)
-
-const (
-	mib       = 1 << 20
-	uploadTwo = 20 * mib // two parts
 )
 
 func TestAPutIsAsManyRequestsAsItHasParts(t *testing.T) {
@@ -52,19 +46,6 @@ func TestAPutIsAsManyRequestsAsItHasParts(t *testing.T) {
 		}
 	}
 }
-
-// uploads counts the incomplete uploads of an object. MinIO lists them only by its full key.
-func uploads(t *testing.T, sink *sinks.S3, name string) int {
-	t.Helper()
-	core, bucket := sinks.Core(sink)
-	list, err := core.ListMultipartUploads(context.WithoutCancel(t.Context()), bucket, sink.Key(name), "", "", "", 1000)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(list.Uploads)
-}
-
-var errEncode = errors.New("cannot encode the rows")
 
 func TestAFailedPutLeavesNoUpload(t *testing.T) {
 	sink := openS3(t, labConfig(t))
@@ -386,10 +367,6 @@ func tlsServer(change func(*sinks.S3Config)) func(*testing.T) sinks.S3Config {
 	}
 }
 
-func caFile(t *testing.T, server *httptest.Server) string {
-	return write(t, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})))
-}
-
 func TestS3OverTLS(t *testing.T) {
 	sink := openS3(t, tlsServer(func(*sinks.S3Config) {})(t))
 	data := bytesOf(uploadTwo)
@@ -570,23 +547,5 @@ func TestMarksOfFoldersAreNoObjects(t *testing.T) {
 	}
 	if err := core.RemoveObject(t.Context(), bucket, mark, minio.RemoveObjectOptions{}); err != nil {
 		t.Error(err)
-	}
-}
-
-func TestConfigKeepsItsSecrets(t *testing.T) {
-	config := sinks.S3Config{Endpoint: "host:9000", Bucket: "bucket", AccessKey: "someone", SecretKey: "hush-key", SessionToken: "hush-token"}
-	var log bytes.Buffer
-	slog.New(slog.NewJSONHandler(&log, nil)).Info("opening", "sink", config, "pointer", &config)
-	asJSON, err := json.Marshal(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, shown := range []string{
-		fmt.Sprint(config), fmt.Sprintf("%+v", config), fmt.Sprintf("%#v", config), fmt.Sprintf("%v", &config),
-		fmt.Sprintf("%+v", []sinks.S3Config{config}), fmt.Sprintf("%q", config), log.String(), string(asJSON),
-	} {
-		if strings.Contains(shown, "hush") || !strings.Contains(shown, "someone") {
-			t.Errorf("shown as %s", shown)
-		}
 	}
 }

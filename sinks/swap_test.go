@@ -79,18 +79,34 @@ func countForEver(ctx context.Context, url string) error {
 	}
 }
 
-// both runs a test with a Local, whose root is given, and an S3, whose root is empty.
-func both(t *testing.T, run func(t *testing.T, sink sinks.Sink, root string)) {
-	t.Helper()
-	t.Run("local", func(t *testing.T) {
+// kind is a kind of sink that tests run with.
+type kind struct {
+	open func(t *testing.T) (sink sinks.Sink, root string)    // root of a Local, else ""
+	left func(t *testing.T, sink sinks.Sink, root string) int // of puts of job/object that were killed
+}
+
+// kinds are those that there are: Local, and on the lab S3 too.
+var kinds = map[string]kind{"local": {
+	open: func(t *testing.T) (sinks.Sink, string) {
 		root := t.TempDir()
-		run(t, openLocal(t, root), root)
-	})
-	t.Run("s3", func(t *testing.T) { run(t, openS3(t, labConfig(t)), "") })
+		return openLocal(t, root), root
+	},
+	left: func(t *testing.T, _ sinks.Sink, root string) int { return len(files(t, root)) - 2 },
+}}
+
+// each runs a test with each kind.
+func each(t *testing.T, run func(t *testing.T, sink sinks.Sink, root string)) {
+	t.Helper()
+	for name, kind := range kinds {
+		t.Run(name, func(t *testing.T) {
+			sink, root := kind.open(t)
+			run(t, sink, root)
+		})
+	}
 }
 
 func TestTwoProcessesLoseNoCount(t *testing.T) {
-	both(t, func(t *testing.T, sink sinks.Sink, _ string) {
+	each(t, func(t *testing.T, sink sinks.Sink, _ string) {
 		var processes errgroup.Group
 		for range 2 {
 			child := work{counting, sink.URL("")}.command(t)
@@ -112,7 +128,7 @@ func TestTwoProcessesLoseNoCount(t *testing.T) {
 
 // Whenever a process is killed, the next goes on from a whole object, and what was left goes with the object.
 func TestKilledSwaps(t *testing.T) {
-	both(t, func(t *testing.T, sink sinks.Sink, root string) {
+	each(t, func(t *testing.T, sink sinks.Sink, root string) {
 		for range 5 {
 			before, err := countIn(readIfThere(t, sink))
 			if err != nil {

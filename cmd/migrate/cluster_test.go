@@ -1,15 +1,12 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"migrate/deploy/lab"
 )
 
 // machine is a folder with a Compose project, and programs that answer with what Docker's answered on a real machine and note
@@ -24,7 +21,7 @@ func newMachine(t *testing.T) *machine {
 	m := &machine{t, filepath.Join(t.TempDir(), "milvus"), t.TempDir()}
 	migrate(t, nil, "cluster", "init", m.project).want(t, exitOK, "migrate cluster start")
 	for _, name := range []string{"info.json", "config.json"} {
-		text, err := os.ReadFile(filepath.Join("../../internal/compose/testdata", name))
+		text, err := os.ReadFile(filepath.Join("../../internal/ops/compose/testdata", name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -95,7 +92,7 @@ func TestClusterBadInput(t *testing.T) {
 	defer listener.Close()
 	taken := fmt.Sprint(listener.Addr().(*net.TCPAddr).Port)
 
-	recorded, err := os.ReadFile("../../internal/compose/testdata/ps.json")
+	recorded, err := os.ReadFile("../../internal/ops/compose/testdata/ps.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,33 +167,4 @@ func TestClusterStart(t *testing.T) {
 	if !strings.Contains(m.read("calls"), "--volumes") {
 		t.Error("the data is not removed")
 	}
-}
-
-// TestClusterLab watches the lab's cluster, and scales its index nodes, which no client speaks to.
-func TestClusterLab(t *testing.T) {
-	l, err := lab.Running(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := l.Scale(context.WithoutCancel(t.Context()), "indexnode", 1); err != nil {
-			t.Error(err)
-		}
-	})
-	on := func(dir string, words ...string) result {
-		cache := []string{"HOME=" + os.Getenv("HOME"), "XDG_CACHE_HOME=" + os.Getenv("XDG_CACHE_HOME"), "LAB_CACHE=" + os.Getenv("LAB_CACHE")}
-		return migrate(t, cache, append(words, "--lab", dir)...)
-	}
-	on(l.Dir(), "cluster", "start", "--force").want(t, exitOK, "proxy-2: runs", "proxy answers at "+lab.Proxy2, "minio answers at "+lab.MinIO)
-	for _, replicas := range []string{"2", "1"} {
-		on(l.Dir(), "cluster", "scale", "indexnode", replicas).want(t, exitOK, replicas+" of indexnode are known")
-		on(l.Dir(), "cluster", "monitor").want(t, exitOK, "proxy 2, querynode 2, datanode 2, indexnode "+replicas, "REQUEST")
-	}
-	on(l.Dir(), "cluster", "scale", "indexnode", "5").want(t, exitUsage, "ports for 1 to 4")
-	on(l.Dir(), args("drill", "no-such", toTarget)...).want(t, exitFailed, "no such server runs", "migrate cluster monitor")
-
-	nowhere := filepath.Join(t.TempDir(), "nowhere")
-	on(nowhere, "cluster", "start", "--force").want(t, exitFailed, "MEND", "taken by another program")
-	on(nowhere, "cluster", "scale", "indexnode", "2").want(t, exitFailed, "does not run", "migrate cluster start")
-	on(nowhere, "cluster", "stop").want(t, exitFailed, "no such file or directory")
 }

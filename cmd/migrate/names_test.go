@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"testing"
 	"time"
 
@@ -12,19 +11,6 @@ import (
 	"migrate/internal/labtest/memory"
 	"migrate/internal/model"
 )
-
-// TestOtherCollection refuses an export of another collection than the one that is named, in import and verify alike.
-func TestOtherCollection(t *testing.T) {
-	folder := t.TempDir()
-	if err := os.CopyFS(folder, os.DirFS("../../internal/e2e/testdata/round1/sink")); err != nil {
-		t.Fatal(err)
-	}
-	target := memory.Start(t, "v2.3.5").Address
-	for _, command := range [][]string{{"import"}, {"verify", "--from", "export"}} {
-		migrate(t, nil, args(command, "--target-address", target, "--sink-url", folder, "--job", "complete", "--collection", "other")...).
-			want(t, exitUsage, `export "complete"`, `is of collection "fixture", and not of "other"`, "--as")
-	}
-}
 
 // TestVerifyIsThrottled reads a side that is loaded no faster than --max-rate says.
 func TestVerifyIsThrottled(t *testing.T) {

@@ -1,3 +1,5 @@
+//go:build lab && faults
+
 package main
 
 import (

@@ -1,10 +1,11 @@
+//go:build lab
+
 package main
 
 import (
 	"encoding/json"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os/exec"
 	"strings"
@@ -182,17 +183,6 @@ func TestRunServes(t *testing.T) {
 		t.Fatal(err)
 	}
 	end().want(t, exitInterrupted)
-}
-
-// freeAddress is an address of this machine that nobody listens on.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
 }
 
 // fetch is the answer to a request; "" where nobody answers.

@@ -1,4 +1,4 @@
-//go:build faults
+//go:build lab && faults
 
 package syncer_test
 

@@ -1,3 +1,5 @@
+//go:build lab
+
 package syncer_test
 
 import (
@@ -5,8 +7,6 @@ import (
 	"time"
 
 	"migrate/internal/labtest"
-	"migrate/internal/model"
-	"migrate/internal/source/query"
 	"migrate/internal/syncer"
 )
 
@@ -42,13 +42,4 @@ func (p pair) waitSealed(t *testing.T) {
 		}
 	}
 	t.Fatal("the source has not loaded all rows as sealed segments")
-}
-
-func rows(t *testing.T, r *query.Reader) int64 {
-	t.Helper()
-	n, err := r.Count(t.Context(), model.AllPartitions, model.Range{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
 }

@@ -1,3 +1,5 @@
+//go:build lab
+
 package syncer_test
 
 import (
@@ -182,20 +184,6 @@ func (p pair) wantCertificate(t *testing.T, done syncer.Switched, rows int64) {
 	if page := texts[".html"]; !strings.Contains(page, c.Left.Address) || !strings.Contains(page, fmt.Sprint(rows)) {
 		t.Errorf("the page: %s", page)
 	}
-}
-
-func read(t *testing.T, sink sinks.Sink, name string) string {
-	t.Helper()
-	obj, err := sink.Open(t.Context(), name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer obj.Close()
-	text, err := io.ReadAll(obj)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
 }
 
 // TestSwitchRefused leaves the source serving where anything is not as it has to be.
@@ -485,4 +473,18 @@ func damage(t *testing.T, sink *sinks.Local, name string) {
 	if _, err := sink.Swap(t.Context(), name, version, text); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func read(t *testing.T, sink sinks.Sink, name string) string {
+	t.Helper()
+	obj, err := sink.Open(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer obj.Close()
+	text, err := io.ReadAll(obj)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }

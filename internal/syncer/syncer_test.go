@@ -1,3 +1,5 @@
+//go:build lab
+
 package syncer_test
 
 import (
@@ -9,18 +11,11 @@ import (
 
 	"migrate/internal/labtest"
 	"migrate/internal/milvus"
+	"migrate/internal/model"
 	"migrate/internal/source/query"
 	"migrate/internal/syncer"
 	"migrate/internal/verify"
-	"migrate/sinks"
 )
-
-// pair is a collection on the standalone, and one of the same name on the cluster.
-type pair struct {
-	source, target *milvus.Server
-	name           string
-	sink           sinks.Sink
-}
 
 // newPair makes an empty collection on both sides.
 func newPair(t *testing.T, schema *schemapb.CollectionSchema, partitions ...string) pair {
@@ -31,32 +26,6 @@ func newPair(t *testing.T, schema *schemapb.CollectionSchema, partitions ...stri
 	labtest.Create(t, p.source, c)
 	labtest.Create(t, p.target, c)
 	return p
-}
-
-func (p pair) options() syncer.Options {
-	return syncer.Options{Job: "j", Collection: p.name, BaseDone: true, Once: true, RangeRows: 500}
-}
-
-// sync runs one pass, and returns the reports of its cycles.
-func (p pair) sync(t *testing.T, opts syncer.Options) ([]syncer.Report, error) {
-	t.Helper()
-	var reports []syncer.Report
-	opts.Cycled = func(r syncer.Report) {
-		t.Logf("cycle %d: in step %t, settled %t, %d ranges, %d rows read, %d hot, %+v, err %v", r.Cycle, r.InStep, r.Settled, r.Ranges, r.Read, r.Hot, r.Outcome, r.Err)
-		reports = append(reports, r)
-	}
-	err := syncer.Run(t.Context(), p.source, p.target, p.sink, opts)
-	return reports, err
-}
-
-// wantSync runs one pass that has to end in step.
-func (p pair) wantSync(t *testing.T) []syncer.Report {
-	t.Helper()
-	reports, err := p.sync(t, p.options())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return reports
 }
 
 // compare holds the target against the source, row by row.
@@ -74,15 +43,6 @@ func (p pair) wantEqual(t *testing.T) {
 	if report := p.compare(t); !report.Equal {
 		t.Errorf("the two sides differ: %+v", report)
 	}
-}
-
-func open(t *testing.T, server *milvus.Server, name string) verify.Server {
-	t.Helper()
-	r, err := query.Open(t.Context(), server, labtest.Describe(t, server, name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return verify.Server{Reader: r}
 }
 
 var (
@@ -326,4 +286,22 @@ func TestPartitionKey(t *testing.T) {
 	if n := count(t, p.target, p.name); n != 99 {
 		t.Errorf("the target has %d rows, want 99", n)
 	}
+}
+
+func open(t *testing.T, server *milvus.Server, name string) verify.Server {
+	t.Helper()
+	r, err := query.Open(t.Context(), server, labtest.Describe(t, server, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return verify.Server{Reader: r}
+}
+
+func rows(t *testing.T, r *query.Reader) int64 {
+	t.Helper()
+	n, err := r.Count(t.Context(), model.AllPartitions, model.Range{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

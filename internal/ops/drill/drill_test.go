@@ -1,3 +1,5 @@
+//go:build lab
+
 package drill_test
 
 import (
@@ -19,41 +21,6 @@ import (
 	"migrate/internal/ops/bench"
 	"migrate/internal/ops/drill"
 )
-
-// forwardFrom has this program be what stands before a server, and can be taken away without harm to others.
-const forwardFrom = "DRILL_FORWARD_FROM"
-
-func TestMain(m *testing.M) {
-	if from := os.Getenv(forwardFrom); from != "" {
-		fmt.Println(forward(from, lab.Proxy1))
-		os.Exit(1)
-	}
-	os.Exit(m.Run())
-}
-
-// forward passes connections on, for ever.
-func forward(from, to string) error {
-	l, err := net.Listen("tcp", from)
-	if err != nil {
-		return err
-	}
-	for {
-		client, err := l.Accept()
-		if err != nil {
-			return err
-		}
-		go func() {
-			server, err := net.Dial("tcp", to)
-			if err != nil {
-				client.Close()
-				return
-			}
-			go func() { io.Copy(server, client); server.Close() }()
-			io.Copy(client, server)
-			client.Close()
-		}()
-	}
-}
 
 // forwarder makes the commands that start and kill one, starts it, and returns its address.
 func forwarder(t *testing.T) (string, drill.Commands) {
@@ -192,6 +159,41 @@ func TestGivenBack(t *testing.T) {
 		})
 	}
 }
+
+func TestMain(m *testing.M) {
+	if from := os.Getenv(forwardFrom); from != "" {
+		fmt.Println(forward(from, lab.Proxy1))
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// forward passes connections on, for ever.
+func forward(from, to string) error {
+	l, err := net.Listen("tcp", from)
+	if err != nil {
+		return err
+	}
+	for {
+		client, err := l.Accept()
+		if err != nil {
+			return err
+		}
+		go func() {
+			server, err := net.Dial("tcp", to)
+			if err != nil {
+				client.Close()
+				return
+			}
+			go func() { io.Copy(server, client); server.Close() }()
+			io.Copy(client, server)
+			client.Close()
+		}()
+	}
+}
+
+// forwardFrom has this program be what stands before a server, and can be taken away without harm to others.
+const forwardFrom = "DRILL_FORWARD_FROM"
 
 func TestCommands(t *testing.T) {
 	for title, c := range map[string]struct{ command, want string }{
