@@ -1,11 +1,11 @@
 .DEFAULT_GOAL := help
-.PHONY: help build image demo test test-faults soak sync-cost compose-test compose-all bench lab-up lab-down lab-status
+.PHONY: help build image demo check test test-unit test-lab test-all test-faults soak sync-cost compose-cluster compose-test compose-all bench lab-up lab-down lab-status
 
 # The race detector needs a C compiler; a machine without one runs the same tests without it.
 RACE := $(if $(shell command -v gcc),-race,)
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/migrate and bin/demo
 	go build -o bin/ ./cmd/migrate ./deploy/demo
@@ -26,43 +26,65 @@ demo: build lab-up ## move 100,000 documents from a real standalone to a real cl
 	bin/demo search
 	@echo 'done; the lab goes on running, and `make lab-down` stops it'
 
-test: ## check the code, run every test on the lab, which it starts and stops, and compose-test where a Docker engine can be had
+# Tests in layers, by their build tags: without one they need no server; lab wants those of the lab; faults, with lab, takes minutes
+# each; compose wants a Docker engine.
+TAGS := lab,faults,compose
+TIMES := .lab/times
+RUN_TESTS = go tool gotestsum --format pkgname-and-test-fails --jsonfile $(TIMES)/$@.json -- $(RACE)
+
+check: ## gofmt, vet and staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -l . ; echo 'run gofmt -w on these' ; exit 1 ; }
-	go vet ./...
-	go tool staticcheck ./...
+	go vet ./... && go vet -tags $(TAGS) ./...
+	go tool staticcheck ./... && go tool staticcheck -tags $(TAGS) ./...
 	@test -n '$(RACE)' || echo 'no gcc here: the tests run without the race detector'
-	go run ./cmd/lab run -- sh -c "go test $(RACE) -timeout 40m -parallel 8 -skip TestSoak ./... && \
-		SOAK=2m go test $(RACE) -timeout 10m -count 1 -v -run TestSoak ./cmd/migrate"
+
+test-unit: ## the tests that need no server: two minutes
+	@mkdir -p $(TIMES)
+	$(RUN_TESTS) ./...
+
+test-lab: ## the tests on the lab, which it starts and stops: kills at 3 instants
+	@mkdir -p $(TIMES)
+	go run ./cmd/lab run -- $(RUN_TESTS) -tags lab -timeout 40m -parallel 8 ./...
+
+test: check test-unit test-lab ## check the code, and run the tests without servers and those on the lab; tells the times, slowest first
+	@cat $(TIMES)/test-unit.json $(TIMES)/test-lab.json | go tool gotestsum tool slowest --threshold 1s
+
+test-all: test test-faults soak ## everything: 30 instants of kills, a soak, and where a Docker engine can be had the files of deploy/compose; hours
 	@CGO_ENABLED=0 go build -o bin/try ./deploy/engine/try
-	@if why=$$(bin/try .lab 2>&1) ; then $(MAKE) --no-print-directory compose-test ; \
+	@if why=$$(bin/try .lab 2>&1) ; then $(MAKE) --no-print-directory compose-cluster compose-test compose-all ; \
 		else echo "the files of deploy/compose were not run: $$why" ; test '$(COMPOSE)' != must ; fi
 
 test-faults: export KILLS ?= 30
 test-faults: export FAULT_TABLE := $(CURDIR)/.lab/faults.jsonl
-test-faults: ## all tests, and those that take minutes: kill -9 at 30 random instants each, servers restarted under load
+test-faults: ## all tests, and those that take minutes: kill -9 at 30 random instants each, servers restarted under load; writes the table of docs/reliability.md
 	mkdir -p .lab && rm -f $(FAULT_TABLE)
-	go run ./cmd/lab run -- go test -p 1 -timeout 80m -count 1 -tags faults ./...
+	go run ./cmd/lab run -- go test -p 1 -timeout 80m -count 1 -tags lab,faults ./...
 	go run ./internal/labtest/faulttable/write docs/reliability.md $(FAULT_TABLE)
 
 soak: export SOAK ?= 30m
 soak: ## half an hour of writers on a standalone beside a sync, both killed and restarted, with the cluster's servers; prints the lag
-	go run ./cmd/lab run -- go test -timeout 60m -count 1 -v -run TestSoak ./cmd/migrate
+	go run ./cmd/lab run -- go test -timeout 60m -count 1 -v -tags lab,faults -run TestSoak ./cmd/migrate
 
 sync-cost: export ROWS ?= 500000
 sync-cost: ## what a sync costs the source in CPU time, on a lab of its own: ROWS=100000 takes 10 minutes, and 1000000 half an hour
-	go run ./cmd/lab run -- go test -timeout 60m -count 1 -v -tags faults -run TestSyncCost ./internal/syncer
+	go run ./cmd/lab run -- go test -timeout 60m -count 1 -v -tags lab,faults -run TestSyncCost ./internal/syncer
 
-compose-test: ## deploy/compose on a real Docker engine, which it starts and stops; needs root, and takes half an hour
-	@test "$$(id -u)" = 0 || { echo 'make compose-test needs root: it starts a Docker engine' ; exit 1 ; }
-	go vet -tags compose ./deploy/...
-	go tool staticcheck -tags compose ./deploy/...
-	go test -tags compose -timeout 40m -count 1 -v -failfast -run TestRun ./deploy/compose
+COMPOSED = @test "$$(id -u)" = 0 || { echo 'make $@ needs root: it starts a Docker engine' ; exit 1 ; }
+ON_DOCKER = go test -tags compose -count 1 -v -failfast ./deploy/compose
+
+compose-cluster: ## the cluster's Compose file on a Docker engine, which it starts and stops: an import, verified; needs root
+	$(COMPOSED)
+	$(ON_DOCKER) -timeout 20m -run '^TestCluster$$'
+
+compose-test: ## the same with every overlay, scaled, without parts of it, and by `migrate cluster`; half an hour
+	$(COMPOSED)
+	$(ON_DOCKER) -timeout 40m -run TestRun
 
 compose-all: export FAULT_TABLE := $(CURDIR)/.lab/kills.jsonl
 compose-all: ## every combination of overlays, and kills under an import, on such an engine; an hour; writes the table of docs/deploy.md
-	@test "$$(id -u)" = 0 || { echo 'make compose-all needs root: it starts a Docker engine' ; exit 1 ; }
+	$(COMPOSED)
 	mkdir -p .lab && rm -f $(FAULT_TABLE)
-	go test -tags compose -timeout 120m -count 1 -v -failfast -run TestAll ./deploy/compose
+	$(ON_DOCKER) -timeout 120m -run TestAll
 	go run ./internal/labtest/faulttable/write docs/deploy.md $(FAULT_TABLE)
 
 bench: build ## hold the export's speed against pymilvus' and the Go SDK's iterators, on the running lab

@@ -23,11 +23,11 @@ import (
 	"migrate/sinks"
 )
 
-// kills is how many times each of export and import is killed: a few in `make test`, and 30 in `make test-faults`.
+// kills is how many times each of export and import is killed: 3 in `make test`, and 30 in `make test-faults`.
 func kills(t *testing.T) int {
 	n, err := strconv.Atoi(os.Getenv("KILLS"))
 	if err != nil {
-		n = 4
+		n = 3
 	}
 	return n
 }

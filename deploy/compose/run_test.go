@@ -17,6 +17,17 @@ import (
 	"migrate/internal/labtest/faulttable"
 )
 
+// TestCluster brings the base up from nothing and moves a collection to it: what CI has time for.
+func TestCluster(t *testing.T) {
+	s := newStack(t)
+	s.step("the base, a standalone and migrate, from nothing", func() { s.up("standalone", "migrate") })
+	s.step("20,000 documents into the standalone", func() { s.demo("seed", "--address", s.standalone(), "--rows", "20000") })
+	for _, command := range []string{"export", "import", "verify"} {
+		s.step("migrate "+command+", from its image", func() { s.migrate(command) })
+	}
+	s.step("down, with the data", func() { s.compose("down", "--volumes") })
+}
+
 // TestRunCluster brings the files up on a Docker engine of its own, with images made from packages, and uses what came up
 // as someone would who moves to a cluster. `make compose-test` runs it, as root.
 func TestRunCluster(t *testing.T) {

@@ -191,7 +191,11 @@ func (s *stack) tryCompose(ctx context.Context, args ...string) (string, error) 
 	for _, file := range append(Files(".", s.overlays...), s.more...) {
 		flags = append(flags, "--file", file)
 	}
-	env := []string{"MIGRATE_SOURCE_ADDRESS=standalone:19530", "MIGRATE_TARGET_ADDRESS=lb:19530", "MIGRATE_COLLECTION=" + collection}
+	target := "proxy:19530"
+	if slices.Contains(s.overlays, "lb") {
+		target = "lb:19530"
+	}
+	env := []string{"MIGRATE_SOURCE_ADDRESS=standalone:19530", "MIGRATE_TARGET_ADDRESS=" + target, "MIGRATE_COLLECTION=" + collection}
 	return s.engine.Run(ctx, nil, ".", env, s.program, append(flags, args...)...)
 }
 
