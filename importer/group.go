@@ -3,11 +3,8 @@ package importer
 import (
 	"context"
 	"fmt"
-	"slices"
-
-	"golang.org/x/sync/errgroup"
-
 	"migrate/checkpoint"
+	"slices"
 )
 
 // group is the parts that one bulk-insert job brings, by their places in the checkpoint. Where a job takes one file, it is
@@ -16,30 +13,6 @@ type group []int
 
 // jobBytes bounds what one job brings: so much is staged for it at a time, and imported again when it fails.
 const jobBytes = 4 << 30
-
-// insertParts imports all parts that are not finished, several jobs at once; the first error ends the others.
-func (im *importing) insertParts(ctx context.Context) error {
-	im.opts.Step("bulk insert", im.manifest.Total.Rows)
-	parts := im.job.Job().Parts
-	im.progress(inState(parts, checkpoint.Finished))
-	if err := im.settle(ctx, alone(inState(parts, checkpoint.Intended)), im.job.LastSeen); err != nil {
-		return fmt.Errorf("finding out what an interrupted run submitted: %w", err)
-	}
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(im.opts.Jobs)
-	for _, parts := range groups(im.job.Job().Parts, im.server.Capabilities().FilesPerJob, im.opts.Jobs) {
-		g.Go(func() error {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			if err := im.insertGroup(ctx, parts); err != nil {
-				return fmt.Errorf("importing part %s: %w", im.inWords(parts), err)
-			}
-			return nil
-		})
-	}
-	return g.Wait()
-}
 
 // groups puts together what a job of an interrupted run brings, and what the jobs to come are to bring: parts of one
 // partition, each job a fair share of all that is to be done.

@@ -14,6 +14,7 @@ import (
 
 	"migrate/internal/columns"
 	"migrate/internal/export"
+	"migrate/internal/ingest"
 	"migrate/internal/model"
 )
 
@@ -62,7 +63,7 @@ func Refused(can model.Capabilities, schema *schemapb.CollectionSchema, m *expor
 		}
 	}
 	if len(values) > 0 {
-		return fmt.Errorf("%w: %s", ErrValue, strings.Join(values, "; "))
+		return fmt.Errorf("%w: %s", ingest.ErrValue, strings.Join(values, "; "))
 	}
 	if len(lengths) > 0 {
 		return fmt.Errorf("%w: %s", ErrLimits, strings.Join(lengths, "; "))

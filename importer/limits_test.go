@@ -10,6 +10,7 @@ import (
 
 	"migrate/internal/columns"
 	"migrate/internal/export"
+	"migrate/internal/ingest"
 	"migrate/internal/model"
 )
 
@@ -41,7 +42,7 @@ func TestRefused(t *testing.T) {
 		"an array":                {checks, map[string]columns.Stats{"tags": {Elements: most(5)}}, ErrLimits, `field "tags" has 5 elements at key 17, and its max_capacity is 4`, true},
 		"longer than any":         {checks, map[string]columns.Stats{"title": {Longest: most(65_536)}}, ErrLimits, `65536 bytes`, false},
 		"a server of no checks":   {model.Capabilities{}, map[string]columns.Stats{"title": {Longest: most(9)}}, nil, "", true},
-		"NaN, whatever is lesser": {model.Capabilities{}, map[string]columns.Stats{"price": {NotFinite: &nan}}, ErrValue, `field "price" of key 4 is NaN or infinite`, false},
+		"NaN, whatever is lesser": {model.Capabilities{}, map[string]columns.Stats{"price": {NotFinite: &nan}}, ingest.ErrValue, `field "price" of key 4 is NaN or infinite`, false},
 	} {
 		schema := &schemapb.CollectionSchema{Fields: []*schemapb.FieldSchema{
 			{Name: "title", DataType: schemapb.DataType_VarChar, TypeParams: params("max_length", "8")},

@@ -5,15 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
-	"time"
-
-	"github.com/apache/arrow/go/v15/arrow"
-
 	"migrate/internal/columns"
 	"migrate/internal/export"
 	"migrate/internal/model"
 	"migrate/sinks"
+	"strings"
+	"time"
+
+	"github.com/apache/arrow/go/v15/arrow"
 )
 
 // stagedFolder is where the objects of an import are staged.
@@ -106,6 +105,21 @@ func (im *importing) unstage(ctx context.Context, names ...string) error {
 	for _, name := range names {
 		if err := im.staging.Delete(ctx, name); err != nil {
 			return fmt.Errorf("removing what was staged: %w", err)
+		}
+	}
+	return nil
+}
+
+// unstageAll removes what is staged for this import and not in use.
+func (im *importing) unstageAll(ctx context.Context, inUse map[string]bool) error {
+	for info, err := range im.staging.List(ctx, stagedFolder(im.job.Job().Name, im.opts.As)) {
+		if err != nil {
+			return fmt.Errorf("looking for what was staged: %w", err)
+		}
+		if !inUse[info.Name] {
+			if err := im.unstage(ctx, info.Name); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -28,10 +28,12 @@ var arrows = []struct{ from, to string }{
 	// where rows come from
 	{"internal/source/query", "internal/clock internal/columns internal/milvus internal/model"},
 	{"internal/export", "internal/columns internal/document internal/milvus internal/model sinks"},
+	// ways into a server
+	{"internal/ingest", "internal/milvus"},
 	// engines
 	{"internal/verify", "internal/columns internal/export internal/milvus internal/model internal/source/query sinks"},
 	{"exporter", "checkpoint internal/columns internal/export internal/milvus internal/model internal/source/query sinks"},
-	{"importer", "checkpoint internal/clock internal/columns internal/export internal/milvus internal/model internal/source/query sinks"},
+	{"importer", "checkpoint internal/clock internal/columns internal/export internal/ingest internal/milvus internal/model internal/source/query sinks"},
 	{"internal/certificate", "internal/document internal/export internal/milvus internal/model internal/verify sinks"},
 	{"internal/syncer", "checkpoint internal/certificate internal/clock internal/columns internal/milvus internal/model internal/source/query internal/verify sinks"},
 	// what is seen of them
@@ -42,7 +44,7 @@ var arrows = []struct{ from, to string }{
 	{"internal/ops/bench", "internal/milvus internal/model"},
 	{"internal/ops/drill", "internal/clock internal/milvus internal/model internal/ops/bench internal/ops/compose internal/source/query"},
 	// the program
-	{"cmd/migrate", "checkpoint deploy deploy/lab exporter importer internal/certificate internal/clock internal/export internal/milvus internal/model " +
+	{"cmd/migrate", "checkpoint deploy deploy/lab exporter importer internal/certificate internal/clock internal/export internal/ingest internal/milvus internal/model " +
 		"internal/monitor internal/ops/bench internal/ops/cluster internal/ops/compose internal/ops/drill internal/source/query internal/syncer " +
 		"internal/verify sinks sinks/contract"},
 	// the lab, what is beside the program, and what only tests import
@@ -73,9 +75,7 @@ var reserved = []struct {
 	{"google.golang.org/grpc", []string{"internal/milvus", "internal/labtest", "deploy"}},
 	{"github.com/grpc-ecosystem", []string{"internal/milvus", "internal/labtest", "deploy"}},
 	{"github.com/milvus-io/milvus-sdk-go", []string{"internal/milvus", "internal/labtest", "deploy"}},
-	// All but internal/milvus, labtest and deploy go with the closed room of internal/milvus.
-	{"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb",
-		[]string{"internal/milvus", "internal/labtest", "deploy", "cmd/migrate", "importer", "internal/ops/bench", "internal/source/query"}},
+	{"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb", []string{"internal/milvus", "internal/labtest", "deploy"}},
 	{"github.com/apache/arrow", []string{
 		"internal/columns", "internal/source", "internal/export", "internal/verify", "internal/syncer", "exporter", "importer", "internal/ops/drill", "internal/labtest"}},
 }

@@ -7,6 +7,7 @@ import (
 	"migrate/exporter"
 	"migrate/importer"
 	"migrate/internal/export"
+	"migrate/internal/ingest"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
 	"migrate/internal/monitor"
@@ -53,9 +54,9 @@ var hints = []struct {
 	{checkpoint.ErrLong, "give the collection a shorter name on the target with --as"},
 	{importer.ErrImported, "`migrate verify` compares; to import it again, drop the collection first or give another name with --as"},
 	{importer.ErrLimits, "say --widen, which makes the fields as wide as the rows need, or shorten these values on the source and export again"},
-	{importer.ErrValue, "a FLOAT or DOUBLE holds NaN or infinity, which Milvus takes from an insert and not from a bulk insert: " +
+	{ingest.ErrValue, "a FLOAT or DOUBLE holds NaN or infinity, which Milvus takes from an insert and not from a bulk insert: " +
 		"change the rows that the export warned of on the source, and export again with --overwrite"},
-	{importer.ErrJobFailed, "see the server's reason. Of a file that it can't find: see whether --staging-url is in the bucket that the cluster itself uses. " +
+	{ingest.ErrFailed, "see the server's reason. Of a file that it can't find: see whether --staging-url is in the bucket that the cluster itself uses. " +
 		"Of a task that has timed out, again and again, after a data node went away: drop the collection, and give the same command again"},
 	{sinks.ErrAccess, "give the keys, as MIGRATE_SINK_ACCESS_KEY and MIGRATE_SINK_SECRET_KEY (MIGRATE_SINK_SESSION_TOKEN with temporary ones), " +
 		"or MIGRATE_STAGING_… for the staging store, or in the ways of other S3 programs: AWS_ACCESS_KEY_ID, AWS_PROFILE, AWS_WEB_IDENTITY_TOKEN_FILE, " +

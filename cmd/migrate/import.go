@@ -12,6 +12,7 @@ import (
 
 	"migrate/importer"
 	"migrate/internal/export"
+	"migrate/internal/ingest"
 	"migrate/internal/monitor"
 	"migrate/sinks"
 )
@@ -71,7 +72,7 @@ func (c config) bulkInsert(ctx context.Context, out io.Writer, seen *monitor.Mon
 		Step:     func(name string, rows int64) { bar.next(name, rows); seen.Step(name, rows) },
 		Progress: func(rows, bytes int64) { bar.add(rows, bytes); seen.Did(rows) },
 		Imported: seen.Imported,
-		Job:      func(id int64, state importer.JobState, why string) { seen.Job(id, string(state), why) },
+		Job:      func(id int64, state ingest.State, why string) { seen.Job(id, string(state), why) },
 	})
 	bar.stop()
 	if err != nil {

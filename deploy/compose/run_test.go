@@ -13,7 +13,7 @@ import (
 
 	"github.com/milvus-io/milvus-sdk-go/v2/client"
 
-	"migrate/importer"
+	"migrate/internal/ingest"
 	"migrate/internal/labtest/faulttable"
 )
 
@@ -130,7 +130,7 @@ func (s *stack) importThrough(victim string) {
 				s.t.Fatalf("the import, given %d times: %v", commands, err)
 			}
 			fmt.Printf("          it is given again: %v\n", err)
-			if strings.Contains(err.Error(), importer.ErrJobFailed.Error()) { // what the message says to do
+			if strings.Contains(err.Error(), ingest.ErrFailed.Error()) { // what the message says to do
 				dropped = ", the collection dropped"
 				s.drop(name)
 			}

@@ -21,6 +21,7 @@ import (
 	"migrate/exporter"
 	"migrate/importer"
 	"migrate/internal/export"
+	"migrate/internal/ingest"
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/double"
 	"migrate/internal/labtest/faulttable"
@@ -153,7 +154,7 @@ func TestIntoExisting(t *testing.T) {
 	if r.Rows.Missing+r.Rows.Differing != 0 || r.Rows.Extra != 2 || r.Right.Rows != 2002 {
 		t.Errorf("after adding 2,000 rows to 2: %+v", r)
 	}
-	if err := importInto(t, sink, m, staging, importer.Options{IntoExisting: true}); !errors.Is(err, importer.ErrDoubles) {
+	if err := importInto(t, sink, m, staging, importer.Options{IntoExisting: true}); !errors.Is(err, importer.ErrDuplicates) {
 		t.Errorf("adding the same rows again: %v", err)
 	}
 	done, err := checkpoint.Read(t.Context(), staging, checkpoint.Name(checkpoint.Import, m.Job, c.Name))
@@ -273,17 +274,17 @@ func TestNotFinite(t *testing.T) {
 		t.Fatal(err)
 	}
 	failed := 0
-	told := func(_ int64, state importer.JobState, _ string) {
-		if state == importer.JobFailed {
+	told := func(_ int64, state ingest.State, _ string) {
+		if state == ingest.Failed {
 			failed++
 		}
 	}
-	if err := importInto(t, sink, m, labtest.Staging(t), importer.Options{Job: told}); !errors.Is(err, importer.ErrValue) || failed != 0 {
+	if err := importInto(t, sink, m, labtest.Staging(t), importer.Options{Job: told}); !errors.Is(err, ingest.ErrValue) || failed != 0 {
 		t.Errorf("after %d jobs: %v", failed, err)
 	}
 	wantAbsent(t, c.Name)
 	m.Columns = nil // as an earlier migrate exported
-	if err := importInto(t, sink, m, labtest.Staging(t), importer.Options{Job: told}); !errors.Is(err, importer.ErrValue) || failed != 1 {
+	if err := importInto(t, sink, m, labtest.Staging(t), importer.Options{Job: told}); !errors.Is(err, ingest.ErrValue) || failed != 1 {
 		t.Errorf("of an export of round 1, after %d jobs: %v", failed, err)
 	}
 	wantAbsent(t, c.Name)

@@ -18,6 +18,7 @@ import (
 	"migrate/importer"
 	"migrate/internal/clock"
 	"migrate/internal/export"
+	"migrate/internal/ingest"
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/faulttable"
 	"migrate/internal/milvus"
@@ -103,7 +104,7 @@ func importThrough(t *testing.T, l *lab.Lab, part string, m *export.Manifest, si
 				}
 			},
 		})
-		if errors.Is(err, importer.ErrJobFailed) { // what the message says to do
+		if errors.Is(err, ingest.ErrFailed) { // what the message says to do
 			dropped = ", the collection dropped"
 			err = errors.Join(err, server.Drop(t.Context(), name))
 		}
