@@ -182,7 +182,7 @@ func (g golden) sum(t *testing.T) (sum model.Sum) {
 		t.Fatal(err)
 	}
 	for _, rows := range slices.Concat(slices.Collect(maps.Values(g.sealed)), slices.Collect(maps.Values(g.growing))) {
-		rec, err := layout.Record(rows.Columns)
+		rec, err := layout.Decode(rows.Columns)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -22,7 +22,7 @@ func TestKeys(t *testing.T) {
 			key = name
 		}
 		layout := layoutOf(t, labtest.Schema(key))
-		rec, err := layout.Record([]*schemapb.FieldData{d})
+		rec, err := layout.Decode([]*schemapb.FieldData{d})
 		if err != nil {
 			t.Fatal(err)
 		}

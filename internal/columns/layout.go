@@ -10,6 +10,7 @@ package columns
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 
@@ -31,14 +32,6 @@ type Layout struct {
 	Arrow  *arrow.Schema
 	Key    int // index of the primary key's column
 	fields []field
-}
-
-// field is what the conversion of one column needs to know.
-type field struct {
-	name    string
-	kind    schemapb.DataType
-	element schemapb.DataType // of an ARRAY
-	width   int               // values a row, of a vector
 }
 
 // NewLayout lays out a schema's columns. ErrType names the first field that has none.
@@ -123,78 +116,54 @@ func (l *Layout) KeyName() string { return l.fields[l.Key].name }
 // IntKey reports whether the primary key is an INT64; otherwise it is a VARCHAR.
 func (l *Layout) IntKey() bool { return l.fields[l.Key].kind == schemapb.DataType_Int64 }
 
-// FixedRowBytes is the size of the columns of fixed width, per row.
-func (l *Layout) FixedRowBytes() int {
+// RowBytes is the size of a row, as far as it is known before one is seen: that of the columns of fixed width.
+func (l *Layout) RowBytes() int {
 	n := 0
 	for _, f := range l.fields {
-		switch f.kind {
-		case schemapb.DataType_FloatVector:
-			n += 4 * f.width
-		case schemapb.DataType_BinaryVector:
-			n += f.width
-		default:
-			n += 8
-		}
+		n += f.family.rowBytes(f)
 	}
 	return n
 }
 
+// describe looks a field's family up.
 func describe(f *schemapb.FieldSchema) (field, arrow.DataType, error) {
-	col := field{name: f.GetName(), kind: f.GetDataType(), element: f.GetElementType()}
-	switch col.kind {
-	case schemapb.DataType_FloatVector, schemapb.DataType_BinaryVector:
-		return vector(col, f)
-	case schemapb.DataType_Array:
-		element, ok := scalar(col.element)
-		if !ok || col.element == schemapb.DataType_JSON {
-			return col, nil, fmt.Errorf("field %q (Array of %s): %w", col.name, col.element, ErrType)
-		}
-		return col, arrow.ListOf(element), nil
-	}
-	typ, ok := scalar(col.kind)
-	if !ok {
+	col := field{name: f.GetName(), kind: f.GetDataType(), element: f.GetElementType(), dim: dimension(f), family: families[f.GetDataType()]}
+	if col.family == nil {
 		return col, nil, fmt.Errorf("field %q (%s): %w", col.name, col.kind, ErrType)
 	}
-	return col, typ, nil
+	col.elements, _ = families[col.element].(elements)
+	typ, err := col.family.arrow(col)
+	return col, typ, err
 }
 
-func scalar(t schemapb.DataType) (arrow.DataType, bool) {
-	switch t {
-	case schemapb.DataType_Bool:
-		return arrow.FixedWidthTypes.Boolean, true
-	case schemapb.DataType_Int8:
-		return arrow.PrimitiveTypes.Int8, true
-	case schemapb.DataType_Int16:
-		return arrow.PrimitiveTypes.Int16, true
-	case schemapb.DataType_Int32:
-		return arrow.PrimitiveTypes.Int32, true
-	case schemapb.DataType_Int64:
-		return arrow.PrimitiveTypes.Int64, true
-	case schemapb.DataType_Float:
-		return arrow.PrimitiveTypes.Float32, true
-	case schemapb.DataType_Double:
-		return arrow.PrimitiveTypes.Float64, true
-	case schemapb.DataType_VarChar, schemapb.DataType_JSON:
-		return arrow.BinaryTypes.String, true
-	}
-	return nil, false
-}
-
-// mostBits is the most that Milvus 2.3 has in a binary vector: 4,096 bytes, as many elements as a list in a part can have.
-const mostBits = 32_768
-
-func vector(col field, f *schemapb.FieldSchema) (field, arrow.DataType, error) {
+// dimension is that of a vector; 0 where none is given.
+func dimension(f *schemapb.FieldSchema) int {
 	dim, err := strconv.Atoi(model.TypeParam(f, "dim"))
-	if err != nil || dim <= 0 || col.kind == schemapb.DataType_BinaryVector && dim%8 != 0 {
-		return col, nil, fmt.Errorf("field %q has no dimension: %w", col.name, ErrType)
+	if err != nil {
+		return 0
 	}
-	if col.kind == schemapb.DataType_BinaryVector {
-		if dim > mostBits {
-			return col, nil, fmt.Errorf("field %q has %d dimensions, and %d are carried at most: %w", col.name, dim, mostBits, ErrType)
+	return dim
+}
+
+// Sample makes n rows of values that every server takes, with keys that ascend: for tests.
+func (l *Layout) Sample(r *rand.Rand, n int) arrow.Record {
+	cols := make([]arrow.Array, len(l.fields))
+	for i, f := range l.fields {
+		if cols[i] = f.family.sample(f, r, n); i == l.Key {
+			cols[i] = f.sampleKeys(n)
 		}
-		col.width = dim / 8
-		return col, arrow.ListOf(arrow.PrimitiveTypes.Uint8), nil
 	}
-	col.width = dim
-	return col, arrow.ListOf(arrow.PrimitiveTypes.Float32), nil
+	return array.NewRecord(l.Arrow, cols, int64(n))
+}
+
+func (f field) sampleKeys(n int) arrow.Array {
+	numbers, names := make([]int64, n), make([]string, n)
+	for i := range n {
+		numbers[i], names[i] = int64(i), fmt.Sprintf("key-%06d", i)
+	}
+	col, _ := int64s.array(numbers)
+	if f.kind == schemapb.DataType_VarChar {
+		col, _ = texts.array(names)
+	}
+	return col
 }

@@ -2,6 +2,8 @@ package columns_test
 
 import (
 	"errors"
+	"math"
+	"math/rand/v2"
 	"reflect"
 	"slices"
 	"strings"
@@ -13,6 +15,7 @@ import (
 
 	"migrate/internal/columns"
 	"migrate/internal/labtest"
+	"migrate/internal/model"
 )
 
 func TestNewLayout(t *testing.T) {
@@ -33,7 +36,7 @@ func TestNewLayout(t *testing.T) {
 	if layout.KeyName() != "id" || layout.IntKey() {
 		t.Errorf("key %q, an integer: %t; want id, a text", layout.KeyName(), layout.IntKey())
 	}
-	if got, want := layout.FixedRowBytes(), 4*4+2+3*8; got != want {
+	if got, want := layout.RowBytes(), 4*4+2+3*8; got != want {
 		t.Errorf("%d bytes a row, want %d", got, want)
 	}
 }
@@ -69,7 +72,7 @@ func TestOnlyAndPick(t *testing.T) {
 	layout := layoutOf(t, schema)
 	rapid.Check(t, func(t *rapid.T) {
 		sent, want := drawColumns(t, schema, rapid.IntRange(0, 3).Draw(t, "rows"))
-		rec, err := layout.Record(sent)
+		rec, err := layout.Decode(sent)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -89,4 +92,36 @@ func TestOnlyAndPick(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Each type that is said to be carried has its family, and no other.
+func TestEveryCarriedTypeHasAFamily(t *testing.T) {
+	carried := model.TypesOf(model.Line{math.MaxInt, 0})
+	for kind, name := range schemapb.DataType_name {
+		field := labtest.Vector("x", schemapb.DataType(kind), 16)
+		field.ElementType = schemapb.DataType_Int64
+		_, err := columns.NewLayout(labtest.Schema(labtest.IntKey("id"), field))
+		if has := err == nil; has != slices.Contains(carried, field.DataType) {
+			t.Errorf("%s has a family: %t, and is carried: %t (%v)", name, has, !has, err)
+		}
+	}
+}
+
+// Sample makes rows that pass every check of their values, each under a key of its own.
+func TestSample(t *testing.T) {
+	for _, key := range []*schemapb.FieldSchema{labtest.IntKey("id"), labtest.TextKey("id")} {
+		schema := everything()
+		schema.Fields[0] = key
+		layout := layoutOf(t, schema)
+		rec := layout.Sample(rand.New(rand.NewPCG(1, 2)), 1000)
+		keys := layout.Keys(rec)
+		if !rec.Schema().Equal(layout.Arrow) || len(keys) != 1000 || !slices.IsSortedFunc(keys, model.Key.Compare) || keys[0] == keys[999] {
+			t.Errorf("%d rows of %v, from %v to %v", len(keys), rec.Schema(), keys[0], keys[999])
+		}
+		for name, s := range layout.Measure(rec) {
+			if s.NotFinite != nil || s.NotUTF8 != nil {
+				t.Errorf("column %q: %+v", name, s)
+			}
+		}
+	}
 }

@@ -46,13 +46,13 @@ func layoutOf(t rapid.TB, schema *schemapb.CollectionSchema) *columns.Layout {
 }
 
 // A record batch holds exactly what the server sent, in the schema's order, in whatever order it came.
-func TestRecord(t *testing.T) {
+func TestDecode(t *testing.T) {
 	schema := everything()
 	layout := layoutOf(t, schema)
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(0, 20).Draw(t, "rows")
 		sent, want := drawColumns(t, schema, n)
-		rec, err := layout.Record(rapid.Permutation(sent).Draw(t, "order"))
+		rec, err := layout.Decode(rapid.Permutation(sent).Draw(t, "order"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -204,7 +204,7 @@ func validity(d *schemapb.FieldData, valid ...bool) *schemapb.FieldData {
 	return d
 }
 
-func TestRecordRefuses(t *testing.T) {
+func TestDecodeRefuses(t *testing.T) {
 	id, small, medium := labtest.IntKey("id"), labtest.Field("small", schemapb.DataType_Int8), labtest.Field("medium", schemapb.DataType_Int16)
 	list := labtest.Array("list", schemapb.DataType_Int8)
 	layout := layoutOf(t, labtest.Schema(id, small, medium, list,
@@ -235,16 +235,16 @@ func TestRecordRefuses(t *testing.T) {
 			labtest.Column(id, []int64{1, 2}), validity(labtest.Column(small, []int32{1, 2}), true, true), labtest.Column(medium, []int32{1, 2}),
 			labtest.Arrays(list, [][]int32{{1}, {2}}), labtest.Vectors("v", dim, 2, 1), labtest.BinaryVectors("b", bits, 2, 1),
 		}
-		if _, err := layout.Record(sent); err != nil {
+		if _, err := layout.Decode(sent); err != nil {
 			t.Fatal(err)
 		}
 		i := slices.IndexFunc(sent, func(d *schemapb.FieldData) bool { return d.FieldName == test.column.FieldName })
 		sent[i] = test.column
-		if _, err := layout.Record(sent); err == nil || !strings.Contains(err.Error(), test.says) {
+		if _, err := layout.Decode(sent); err == nil || !strings.Contains(err.Error(), test.says) {
 			t.Errorf("%s: %v, want an error that says %q", name, err, test.says)
 		}
 		missing := slices.Delete(sent, i, i+1)
-		if _, err := layout.Record(missing); err == nil || !strings.Contains(err.Error(), test.column.FieldName) {
+		if _, err := layout.Decode(missing); err == nil || !strings.Contains(err.Error(), test.column.FieldName) {
 			t.Errorf("without column %q: %v", test.column.FieldName, err)
 		}
 	}

@@ -1,13 +1,9 @@
 package columns
 
 import (
-	"math"
 	"migrate/internal/model"
-	"unicode/utf8"
 
 	"github.com/apache/arrow/go/v15/arrow"
-	"github.com/apache/arrow/go/v15/arrow/array"
-	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 )
 
 // Stats is what of a column's values decides whether a target takes them. The keys are those of first rows, by the order of keys.
@@ -62,45 +58,11 @@ func AddStats(all, more map[string]Stats) map[string]Stats {
 func (l *Layout) Measure(rec arrow.Record) map[string]Stats {
 	keys, all := l.Keys(rec), map[string]Stats{}
 	for i, f := range l.fields {
-		if s := f.measure(rec.Column(i), keys); s != (Stats{}) {
+		if s := f.family.measure(rec.Column(i), keys); s != (Stats{}) {
 			all[f.name] = s
 		}
 	}
 	return all
-}
-
-func (f field) measure(col arrow.Array, keys []model.Key) (s Stats) {
-	switch c := col.(type) {
-	case *array.String:
-		s.Longest = longest(keys, func(i int) int64 { return int64(c.ValueLen(i)) })
-		if f.kind == schemapb.DataType_JSON {
-			s.NotUTF8 = first(keys, func(i int) bool { return !utf8.ValidString(c.Value(i)) })
-		}
-	case *array.List:
-		if f.kind == schemapb.DataType_Array {
-			s.Elements = longest(keys, func(i int) int64 { from, to := c.ValueOffsets(i); return to - from })
-			s.Longest = longestElement(c, keys)
-		}
-	case *array.Float32:
-		s.NotFinite = first(keys, func(i int) bool { return notFinite(float64(c.Value(i))) })
-	case *array.Float64:
-		s.NotFinite = first(keys, func(i int) bool { return notFinite(c.Value(i)) })
-	}
-	return s
-}
-
-func longestElement(c *array.List, keys []model.Key) *Most {
-	texts, ok := c.ListValues().(*array.String)
-	if !ok {
-		return nil
-	}
-	return longest(keys, func(i int) (most int64) {
-		from, to := c.ValueOffsets(i)
-		for j := from; j < to; j++ {
-			most = max(most, int64(texts.ValueLen(int(j))))
-		}
-		return most
-	})
 }
 
 // longest is the greatest number of the rows; nil where none is above 0.
@@ -131,5 +93,3 @@ func first(keys []model.Key, is func(row int) bool) *model.Key {
 	k := keys[i].Clone()
 	return &k
 }
-
-func notFinite(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) }

@@ -18,7 +18,7 @@ func TestMeasure(t *testing.T) {
 	tags, single := labtest.Array("tags", schemapb.DataType_VarChar), labtest.Field("single", schemapb.DataType_Float)
 	layout := layoutOf(t, labtest.Schema(id, title, doc, price, tags, single, labtest.Vector("v", schemapb.DataType_FloatVector, dim)))
 	measure := func(keys []int64, titles []string, docs [][]byte, prices []float64, lists [][]string, singles []float32) map[string]columns.Stats {
-		rec, err := layout.Record([]*schemapb.FieldData{
+		rec, err := layout.Decode([]*schemapb.FieldData{
 			labtest.Column(id, keys), labtest.Column(title, titles), labtest.Column(doc, docs), labtest.Column(price, prices),
 			labtest.Arrays(tags, lists), labtest.Column(single, singles), labtest.Vectors("v", dim, len(keys), 1),
 		})

@@ -314,7 +314,7 @@ func TestReadPart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rec, err := layout.Record([]*schemapb.FieldData{{FieldName: "id", Field: &schemapb.FieldData_Scalars{Scalars: &schemapb.ScalarField{
+	rec, err := layout.Decode([]*schemapb.FieldData{{FieldName: "id", Field: &schemapb.FieldData_Scalars{Scalars: &schemapb.ScalarField{
 		Data: &schemapb.ScalarField_LongData{LongData: &schemapb.LongArray{Data: []int64{3, 1, 2}}}}}}})
 	if err != nil {
 		t.Fatal(err)
@@ -372,7 +372,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		if layout, err := columns.NewLayout(m.Collection.Schema.CollectionSchema); err == nil {
-			layout.FixedRowBytes()
+			layout.RowBytes()
 			for _, p := range m.Parts {
 				milvus.KeyOf(m.Collection.Schema.CollectionSchema).Within(p.Range)
 			}

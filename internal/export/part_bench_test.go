@@ -26,7 +26,7 @@ func vectors(b *testing.B, rows, dim int) (arrow.Record, *columns.Layout) {
 	for i := range data {
 		data[i] = float32(i) / 7
 	}
-	rec, err := layout.Record([]*schemapb.FieldData{
+	rec, err := layout.Decode([]*schemapb.FieldData{
 		{FieldName: "id", Field: &schemapb.FieldData_Scalars{Scalars: &schemapb.ScalarField{Data: &schemapb.ScalarField_LongData{LongData: &schemapb.LongArray{Data: ids}}}}},
 		{FieldName: "v", Field: &schemapb.FieldData_Vectors{Vectors: &schemapb.VectorField{Dim: 384, Data: &schemapb.VectorField_FloatVector{FloatVector: &schemapb.FloatArray{Data: data}}}}},
 	})

@@ -6,23 +6,14 @@ import (
 	"slices"
 	"strconv"
 	"time"
-
-	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 )
-
-// carried lists the types of Milvus 2.3, which every later version has too.
-var carried = []schemapb.DataType{
-	schemapb.DataType_Bool, schemapb.DataType_Int8, schemapb.DataType_Int16, schemapb.DataType_Int32,
-	schemapb.DataType_Int64, schemapb.DataType_Float, schemapb.DataType_Double, schemapb.DataType_VarChar,
-	schemapb.DataType_JSON, schemapb.DataType_Array, schemapb.DataType_FloatVector, schemapb.DataType_BinaryVector,
-}
 
 var versionPattern = regexp.MustCompile(`(\d+)\.(\d+)(?:\.(\d+))?`)
 
 func capabilitiesOf(text string) model.Capabilities {
 	v := parseVersion(text)
 	can := model.Capabilities{
-		Types:            carried,
+		Types:            model.TypesOf(model.Line(v[:2])),
 		GRPCImport:       v.in(2, 3),
 		RESTImport:       !v.before(2, 4, 0),
 		IdempotentImport: v.in(2, 6) && !v.before(2, 6, 24) || !v.before(3, 0, 2),

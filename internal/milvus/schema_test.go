@@ -49,7 +49,7 @@ func TestCapabilitiesOf(t *testing.T) {
 		if imports := want.grpc || want.rest; imports != (can.FilesPerJob > 0) || imports != (can.JobsKnownFor > 0) {
 			t.Errorf("%q: %d files a job, known for %v", version, can.FilesPerJob, can.JobsKnownFor)
 		}
-		if len(can.Types) != len(carried) {
+		if len(can.Types) != len(model.TypesOf(model.Line{})) {
 			t.Errorf("%q: carries %v", version, can.Types)
 		}
 	}

@@ -232,7 +232,7 @@ func (a *applying) upsertBatch(ctx context.Context, partition string, keys []mod
 	}
 	done.Passed = int64(len(keys)) - done.Inserted - done.Changed
 	if len(rows) > 0 {
-		data, err := a.now.source.Layout.Take(from.Data, rows)
+		data, err := a.now.source.Layout.Encode(from.Record, rows)
 		if err != nil {
 			return err
 		}

@@ -93,7 +93,7 @@ func (s *side) record(keys []int64, texts rows) (arrow.Record, error) {
 	for i, k := range keys {
 		values[i] = texts[k]
 	}
-	return layout.Record([]*schemapb.FieldData{
+	return layout.Decode([]*schemapb.FieldData{
 		labtest.Column(s.schema.Fields[0], keys), labtest.Column(s.schema.Fields[1], values),
 	})
 }

@@ -86,7 +86,7 @@ func (s *Server) layout(ctx context.Context, db, collection string) (*columns.La
 
 // reordered puts rows in the order of their keys, and ends them early; or in no order.
 func reordered(layout *columns.Layout, data []*schemapb.FieldData, iterates bool) ([]*schemapb.FieldData, error) {
-	rec, err := layout.Record(data)
+	rec, err := layout.Decode(data)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +96,7 @@ func reordered(layout *columns.Layout, data []*schemapb.FieldData, iterates bool
 		slices.SortFunc(order, func(a, b int) int { return keys[a].Compare(keys[b]) })
 		order = order[:len(order)-len(order)/10]
 	}
-	return layout.Take(data, order)
+	return layout.Encode(rec, order)
 }
 
 // query answers as 2.5 does: an iterator's first query, which sends no timestamp, is answered with the instant that it

@@ -22,6 +22,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
@@ -70,7 +71,7 @@ type collection struct {
 type row struct {
 	key       model.Key
 	values    map[string]model.Key // of the fields that a filter may name
-	data      []*schemapb.FieldData
+	data      arrow.Record
 	partition string
 	growing   bool
 	written   uint64
@@ -195,7 +196,7 @@ func (s *Server) tick() uint64 {
 }
 
 func (c *collection) insert(data []*schemapb.FieldData, partition string, growing bool, at uint64) ([]model.Key, error) {
-	rec, err := c.layout.Record(data)
+	rec, err := c.layout.Decode(data)
 	if err != nil {
 		return nil, err
 	}
@@ -209,7 +210,7 @@ func (c *collection) insert(data []*schemapb.FieldData, partition string, growin
 		partition = model.DefaultPartition
 	}
 	for i, k := range keys {
-		one, err := c.layout.Take(data, []int{i})
+		one, err := c.layout.Rows(rec, []int{i})
 		if err != nil {
 			return nil, err
 		}

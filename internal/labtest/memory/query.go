@@ -8,14 +8,12 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/proto"
-
-	"migrate/internal/columns"
 )
 
 // Query answers as the package says.
@@ -128,28 +126,13 @@ func firstThrough(rows []row) []row {
 
 // columns are fields of some rows; without a row they have their types at least.
 func (c *collection) columns(rows []row, fields []string) ([]*schemapb.FieldData, error) {
-	none, err := c.none()
+	one, numbers := make([]arrow.Record, len(rows)), make([]int, len(rows))
+	for i, r := range rows {
+		one[i], numbers[i] = r.data, i
+	}
+	all, err := c.layout.Join(one...)
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range rows {
-		none = columns.Append(none, r.data)
-	}
-	return slices.DeleteFunc(none, func(d *schemapb.FieldData) bool { return !slices.Contains(fields, d.FieldName) }), nil
-}
-
-// none are the columns of no rows.
-func (c *collection) none() ([]*schemapb.FieldData, error) {
-	if len(c.rows) == 0 {
-		empty := make([]*schemapb.FieldData, len(c.Schema.Fields))
-		for i, f := range c.Schema.Fields {
-			empty[i] = &schemapb.FieldData{Type: f.DataType, FieldName: f.Name}
-		}
-		return empty, nil
-	}
-	one := make([]*schemapb.FieldData, len(c.rows[0].data))
-	for i, d := range c.rows[0].data {
-		one[i] = proto.Clone(d).(*schemapb.FieldData)
-	}
-	return c.layout.Take(one, nil)
+	return c.layout.Only(func(name string) bool { return slices.Contains(fields, name) }).Encode(all, numbers)
 }

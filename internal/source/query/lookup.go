@@ -8,16 +8,14 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
 	"migrate/internal/clock"
-	"migrate/internal/columns"
 	"migrate/internal/model"
 )
 
 // Found is what a server has of some keys: one row of each.
 type Found struct {
 	Record arrow.Record
-	Data   []*schemapb.FieldData // the same rows as the protocol has them
-	Absent []model.Key           // of those that were asked for: the server neither returns nor counts them
-	Hidden []model.Key           // of those that were asked for: the server counts rows of them and returns none
+	Absent []model.Key // of those that were asked for: the server neither returns nor counts them
+	Hidden []model.Key // of those that were asked for: the server counts rows of them and returns none
 }
 
 // AsOfNow reads the same collection as it stands now.
@@ -50,8 +48,7 @@ func (r *Reader) lookup(ctx context.Context, partition string, keys []model.Key)
 		if err != nil {
 			return found, err
 		}
-		found.Data = columns.Append(found.Data, data)
-		if found.Record, found.Data, err = r.distinct(found.Data); err != nil {
+		if err := r.addTo(&found, data); err != nil {
 			return found, err
 		}
 		left := without(keys, r.Layout.Keys(found.Record))
@@ -65,6 +62,16 @@ func (r *Reader) lookup(ctx context.Context, partition string, keys []model.Key)
 	}
 	err = r.tellHidden(ctx, partition, keys, &found)
 	return found, err
+}
+
+// addTo adds the rows of an answer to those that were found.
+func (r *Reader) addTo(found *Found, data []*schemapb.FieldData) error {
+	rec, err := r.distinct(data)
+	if err == nil && found.Record != nil {
+		rec, err = r.Layout.Join(found.Record, rec)
+	}
+	found.Record = rec
+	return err
 }
 
 // tellHidden tells keys of which rows are counted from those that are absent.

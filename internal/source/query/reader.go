@@ -209,7 +209,7 @@ func (r *Reader) size(rows, bytes int, err error) error {
 	if err != nil {
 		return fmt.Errorf("sampling %q: %w", r.Collection.Name, err)
 	}
-	r.RowBytes = float64(r.Layout.FixedRowBytes())
+	r.RowBytes = float64(r.Layout.RowBytes())
 	if rows > 0 {
 		r.RowBytes = float64(bytes) / float64(rows)
 	}
@@ -290,27 +290,20 @@ func (r *Reader) fetch(ctx context.Context, partition, expr string, params []*co
 	if err != nil {
 		return nil, fmt.Errorf("reading %q where %s: %w", r.Collection.Name, shown(expr), err)
 	}
-	rec, _, err := r.distinct(data)
+	rec, err := r.distinct(data)
 	if err != nil {
 		return nil, fmt.Errorf("reading %q where %s: %w", r.Collection.Name, shown(expr), err)
 	}
 	return rec, r.rest(ctx, rec.NumRows())
 }
 
-// distinct makes a record batch of an answer with one row of each key, and returns the columns that it is made of.
-func (r *Reader) distinct(data []*schemapb.FieldData) (arrow.Record, []*schemapb.FieldData, error) {
-	rec, err := r.Layout.Record(data)
-	if err != nil {
-		return nil, nil, err
+// distinct makes a record batch of an answer with one row of each key.
+func (r *Reader) distinct(data []*schemapb.FieldData) (arrow.Record, error) {
+	rec, err := r.Layout.Decode(data)
+	if err != nil || distinct(r.Layout.Keys(rec)) {
+		return rec, err
 	}
-	if distinct(r.Layout.Keys(rec)) {
-		return rec, data, nil
-	}
-	if data, err = r.Layout.Take(data, firstOfEach(r.Layout.Keys(rec))); err != nil {
-		return nil, nil, err
-	}
-	rec, err = r.Layout.Record(data)
-	return rec, data, err
+	return r.Layout.Rows(rec, firstOfEach(r.Layout.Keys(rec)))
 }
 
 // distinct reports whether no key comes twice. Most servers answer in ascending order, which spares the sorting.

@@ -115,7 +115,7 @@ func (s *since) page(ctx context.Context, rest model.Range) (arrow.Record, error
 	if err != nil {
 		return nil, fmt.Errorf("reading %q where %s: %w", s.Collection.Name, expr, err)
 	}
-	rec, err := s.layout.Record(data)
+	rec, err := s.layout.Decode(data)
 	if err != nil {
 		return nil, fmt.Errorf("reading %q where %s: %w", s.Collection.Name, expr, err)
 	}

@@ -27,7 +27,7 @@ func TestWithRows(t *testing.T) {
 		return nil
 	})
 	for _, keys := range [][]int64{{}, {1, 2}, {}} {
-		rec, err := layout.Record([]*schemapb.FieldData{labtest.Column(labtest.IntKey("id"), keys)})
+		rec, err := layout.Decode([]*schemapb.FieldData{labtest.Column(labtest.IntKey("id"), keys)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,0 +1,49 @@
+package columns
+
+import (
+	"math"
+	"math/rand/v2"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+
+	"migrate/internal/model"
+)
+
+var (
+	float32s = scalars[float32]{
+		typ:  arrow.PrimitiveTypes.Float32,
+		list: func(s *schemapb.ScalarField) []float32 { return s.GetFloatData().GetData() },
+		box: boxes(func(f *schemapb.ScalarField, d *schemapb.ScalarField_FloatData, l *schemapb.FloatArray, v []float32) {
+			f.Data, d.FloatData, l.Data = d, l, v
+		}),
+		array: func(v []float32) (arrow.Array, error) {
+			return fixed(arrow.PrimitiveTypes.Float32, len(v), arrow.Float32Traits.CastToBytes(v)), nil
+		},
+		values: singles,
+		stats:  func(col arrow.Array, keys []model.Key) Stats { return notFinite(singles(col), keys) },
+		any:    func(r *rand.Rand) float32 { return r.Float32() - 0.5 },
+	}
+	float64s = scalars[float64]{
+		typ:  arrow.PrimitiveTypes.Float64,
+		list: func(s *schemapb.ScalarField) []float64 { return s.GetDoubleData().GetData() },
+		box: boxes(func(f *schemapb.ScalarField, d *schemapb.ScalarField_DoubleData, l *schemapb.DoubleArray, v []float64) {
+			f.Data, d.DoubleData, l.Data = d, l, v
+		}),
+		array: func(v []float64) (arrow.Array, error) {
+			return fixed(arrow.PrimitiveTypes.Float64, len(v), arrow.Float64Traits.CastToBytes(v)), nil
+		},
+		values: doubles,
+		stats:  func(col arrow.Array, keys []model.Key) Stats { return notFinite(doubles(col), keys) },
+		any:    func(r *rand.Rand) float64 { return r.Float64() - 0.5 },
+	}
+)
+
+func singles(col arrow.Array) []float32 { return col.(*array.Float32).Float32Values() }
+func doubles(col arrow.Array) []float64 { return col.(*array.Float64).Float64Values() }
+
+// notFinite finds NaNs and infinities, which some targets refuse.
+func notFinite[T float32 | float64](v []T, keys []model.Key) Stats {
+	return Stats{NotFinite: first(keys, func(i int) bool { return math.IsNaN(float64(v[i])) || math.IsInf(float64(v[i]), 0) })}
+}
