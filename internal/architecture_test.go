@@ -30,6 +30,7 @@ var arrows = []struct{ from, to string }{
 	{"internal/export", "internal/columns internal/document internal/milvus internal/model sinks"},
 	// ways into a server
 	{"internal/ingest", "internal/milvus"},
+	{"internal/ingest/ingesttest", "internal/ingest internal/milvus"},
 	// engines
 	{"internal/verify", "internal/columns internal/export internal/milvus internal/model internal/source/query sinks"},
 	{"exporter", "checkpoint internal/columns internal/export internal/milvus internal/model internal/source/query sinks"},
@@ -64,7 +65,7 @@ var arrows = []struct{ from, to string }{
 	{"internal/labtest/e2e", ""},
 	{"internal/labtest/faulttable", ""},
 	{"internal/labtest/faulttable/write", "internal/labtest/faulttable"},
-	{"internal/labtest/memory", "internal/columns internal/labtest internal/milvus internal/model"},
+	{"internal/labtest/memory", "internal/columns internal/labtest internal/milvus internal/model sinks"},
 }
 
 // reserved lists what of other modules only the packages below one of by import, so that all others are free of it.

@@ -57,11 +57,6 @@ func (s *Server) ReleaseCollection(_ context.Context, q *milvuspb.ReleaseCollect
 	return s.change(q.CollectionName, func(*collection) {})
 }
 
-// Import takes no file.
-func (s *Server) Import(context.Context, *milvuspb.ImportRequest) (*milvuspb.ImportResponse, error) {
-	return &milvuspb.ImportResponse{Status: &commonpb.Status{Code: 65535, Reason: "no file"}}, nil
-}
-
 func (s *Server) change(name string, change func(*collection)) (*commonpb.Status, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

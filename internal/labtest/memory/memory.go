@@ -15,6 +15,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,6 +35,7 @@ import (
 	"migrate/internal/labtest"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
+	"migrate/sinks"
 )
 
 // Server is a server that runs. Its fields may be set until it is first asked.
@@ -49,6 +51,10 @@ type Server struct {
 	Denied []string
 	// Room is what it tells of its memory and quotas.
 	Room Room
+	// Bucket is the store that bulk insert reads from; it finds no file where nil.
+	Bucket sinks.Sink
+	// Answered is called when a call was answered, by its method: its error, of a gRPC status, takes the place of the answer.
+	Answered func(method string) error
 	// Moved is called before each query is answered, when the server is not busy: a place to write from.
 	Moved func()
 
@@ -58,6 +64,7 @@ type Server struct {
 	version     string
 	time        uint64
 	collections map[string]*collection
+	tasks       []*task
 	queries     int
 	counts      int
 }
@@ -108,11 +115,15 @@ func serve(t testing.TB, at string, with milvuspb.MilvusServiceServer, opts ...g
 }
 
 // permit refuses what the user has no right to, before anything else is looked at.
-func (s *Server) permit(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+func (s *Server) permit(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
 	if p := milvus.Privilege(req); slices.Contains(s.Denied, p) {
 		return nil, status.Errorf(codes.PermissionDenied, "Privilege%s: permission deny to tester", p)
 	}
-	return handle(ctx, req)
+	answer, err := handle(ctx, req)
+	if err == nil && s.Answered != nil {
+		err = s.Answered(path.Base(info.FullMethod))
+	}
+	return answer, err
 }
 
 // Upgrade stops the server, and starts it again at its address as one of another version.
@@ -287,7 +298,7 @@ func (s *Server) DescribeIndex(_ context.Context, q *milvuspb.DescribeIndexReque
 		return resp, nil
 	}
 	for _, x := range c.Indexes {
-		resp.IndexDescriptions = append(resp.IndexDescriptions, &milvuspb.IndexDescription{IndexName: x.Name, FieldName: x.Field, Params: x.Params})
+		resp.IndexDescriptions = append(resp.IndexDescriptions, &milvuspb.IndexDescription{IndexName: x.Name, FieldName: x.Field, Params: x.Params, State: commonpb.IndexState_Finished})
 	}
 	return resp, nil
 }
