@@ -35,8 +35,8 @@ var arrows = []struct{ from, to string }{
 	{"internal/verify", "internal/columns internal/export internal/milvus internal/model internal/source/query sinks"},
 	{"exporter", "checkpoint internal/columns internal/export internal/milvus internal/model internal/source/query sinks"},
 	{"importer", "checkpoint internal/clock internal/columns internal/export internal/ingest internal/milvus internal/model internal/source/query sinks"},
-	{"internal/certificate", "internal/document internal/export internal/milvus internal/model internal/verify sinks"},
-	{"internal/syncer", "checkpoint internal/certificate internal/clock internal/columns internal/milvus internal/model internal/source/query internal/verify sinks"},
+	{"internal/syncer", "checkpoint internal/clock internal/columns internal/milvus internal/model internal/source/query sinks"},
+	{"internal/cutover", "checkpoint internal/clock internal/document internal/export internal/milvus internal/model internal/syncer internal/verify sinks"},
 	// what is seen of them
 	{"internal/monitor", "checkpoint internal/milvus internal/syncer sinks"},
 	// operations, which move no row
@@ -45,7 +45,7 @@ var arrows = []struct{ from, to string }{
 	{"internal/ops/bench", "internal/milvus internal/model"},
 	{"internal/ops/drill", "internal/clock internal/milvus internal/model internal/ops/bench internal/ops/compose internal/source/query"},
 	// the program
-	{"cmd/migrate", "checkpoint deploy deploy/lab exporter importer internal/certificate internal/clock internal/export internal/ingest internal/milvus internal/model " +
+	{"cmd/migrate", "checkpoint deploy deploy/lab exporter importer internal/clock internal/cutover internal/export internal/ingest internal/milvus internal/model " +
 		"internal/monitor internal/ops/bench internal/ops/cluster internal/ops/compose internal/ops/drill internal/source/query internal/syncer " +
 		"internal/verify sinks sinks/contract"},
 	// the lab, what is beside the program, and what only tests import
@@ -78,7 +78,7 @@ var reserved = []struct {
 	{"github.com/milvus-io/milvus-sdk-go", []string{"internal/milvus", "internal/labtest", "deploy"}},
 	{"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb", []string{"internal/milvus", "internal/labtest", "deploy"}},
 	{"github.com/apache/arrow", []string{
-		"internal/columns", "internal/source", "internal/export", "internal/verify", "internal/syncer", "exporter", "importer", "internal/ops/drill", "internal/labtest"}},
+		"internal/columns", "internal/source", "internal/export", "internal/verify", "internal/syncer", "internal/cutover", "exporter", "importer", "internal/ops/drill", "internal/labtest"}},
 }
 
 // TestArrows holds arrows against what the packages import.

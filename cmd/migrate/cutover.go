@@ -11,9 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"migrate/checkpoint"
-	"migrate/internal/certificate"
-	"migrate/internal/syncer"
-	"migrate/internal/verify"
+	"migrate/internal/cutover"
+	"migrate/internal/model"
 )
 
 func newCutover() *cobra.Command {
@@ -37,13 +36,13 @@ var cutoverSettings = []setting{rollback, alias, stillFor, wayBack, discardLate,
 
 // cutoverResult is what --json prints.
 type cutoverResult struct {
-	Serves      checkpoint.Side         `json:"serves"`
-	Before      bool                    `json:"switched_before"` // by an earlier run
-	At          time.Time               `json:"at"`
-	WayBack     time.Time               `json:"way_back_until"`
-	Alias       string                  `json:"alias,omitempty"`
-	Certificate certificate.Certificate `json:"certificate"`
-	Objects     []string                `json:"certificate_objects"`
+	Serves      checkpoint.Side     `json:"serves"`
+	Before      bool                `json:"switched_before"` // by an earlier run
+	At          time.Time           `json:"at"`
+	WayBack     time.Time           `json:"way_back_until"`
+	Alias       string              `json:"alias,omitempty"`
+	Certificate cutover.Certificate `json:"certificate"`
+	Objects     []string            `json:"certificate_objects"`
 	usage
 }
 
@@ -55,7 +54,10 @@ func runCutover(cmd *cobra.Command, c config) error {
 		return err
 	}
 	var bar steps
-	how := syncer.Switching{To: checkpoint.Target, Alias: c.Alias, Workers: c.Workers, AllowDuplicates: c.AllowDuplicates, AllowDifferences: c.AllowDifferences, Began: bar.announce, Progress: bar.add}
+	how := cutover.Options{
+		To: checkpoint.Target, Alias: c.Alias, Workers: c.Workers, Tool: version(), AllowDuplicates: c.AllowDuplicates, AllowDifferences: c.AllowDifferences,
+		Began: bar.announce, Progress: bar.add,
+	}
 	if c.Rollback {
 		how.To = checkpoint.Source
 	}
@@ -73,9 +75,9 @@ func runCutover(cmd *cobra.Command, c config) error {
 		return err
 	}
 	defer e.close()
-	done, err := syncer.Switch(ctx, e.source, e.target, e.sink, opts, how)
+	done, err := cutover.Run(ctx, e.source, e.target, e.sink, opts, how)
 	bar.stop()
-	if errors.Is(err, verify.ErrDiffers) && done.Certificate.Report != nil {
+	if errors.Is(err, model.ErrDiffers) && done.Certificate.Report != nil {
 		r := verifyResult{done.Certificate.Report, usageSince(started)}
 		err = errors.Join(err, c.print(cmd.OutOrStdout(), r, r.text))
 	}

@@ -6,6 +6,7 @@ import (
 	"migrate/checkpoint"
 	"migrate/exporter"
 	"migrate/importer"
+	"migrate/internal/cutover"
 	"migrate/internal/export"
 	"migrate/internal/ingest"
 	"migrate/internal/milvus"
@@ -16,7 +17,6 @@ import (
 	"migrate/internal/ops/drill"
 	"migrate/internal/source/query"
 	"migrate/internal/syncer"
-	"migrate/internal/verify"
 	"migrate/sinks"
 )
 
@@ -74,14 +74,14 @@ var hints = []struct {
 	{drill.ErrNoContainer, "give a service, or a service and a number such as querynode-2; `migrate cluster monitor` shows them"},
 	{drill.ErrLost, "look at the report: the cluster lost writes that it had acknowledged, or holds them twice"},
 	{monitor.ErrToken, "give one by " + envName(listenToken.key) + ", or listen on 127.0.0.1"},
-	{syncer.ErrWritten, "stop all that writes to it, `migrate sync` excepted, which has ended already; then give the same command again"},
+	{cutover.ErrWritten, "stop all that writes to it, `migrate sync` excepted, which has ended already; then give the same command again"},
 	{syncer.ErrSwitched, "make the checkpoint anew with `migrate jobs rebuild`: it takes the side to serve that the newest certificate names"},
-	{syncer.ErrDuplicates, "mend these keys where they are duplicate, and give the same command again; or say --allow-duplicates, which the certificate bears"},
-	{syncer.ErrServes, "nothing; `migrate status` shows the side that serves"},
+	{cutover.ErrDuplicates, "mend these keys where they are duplicate, and give the same command again; or say --allow-duplicates, which the certificate bears"},
+	{cutover.ErrServes, "nothing; `migrate status` shows the side that serves"},
 	{milvus.ErrAlias, "name the collection itself with --collection, or on the target another name with --as; `migrate cutover --alias` moves an alias"},
 	{milvus.ErrNoAlias, "give another alias, or leave --alias out: clients that use the collection's own name need none"},
 	{syncer.ErrDeletes, "look at the source first; nothing is deleted while it counts so few rows"},
-	{verify.ErrDiffers, "see above"},
+	{model.ErrDiffers, "see above"},
 	{errStopped, "the same command goes on"},
 }
 
@@ -92,7 +92,7 @@ func explain(err error) string {
 	if errors.As(err, &kept) && !errors.Is(err, checkpoint.ErrLost) {
 		hint = "\n  next: give the same command again to go on, or `migrate resume --job " + kept.Job + "`"
 	}
-	if kept == nil && errors.As(err, new(interrupted)) && !errors.Is(err, errStopped) && !errors.As(err, new(*syncer.ServingError)) {
+	if kept == nil && errors.As(err, new(interrupted)) && !errors.Is(err, errStopped) && !errors.As(err, new(*cutover.ServingError)) {
 		hint = "\n  nothing is kept: the same command begins anew"
 	}
 	for _, h := range hints {

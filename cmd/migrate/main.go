@@ -11,8 +11,8 @@ import (
 	"slices"
 	"syscall"
 
+	"migrate/internal/model"
 	"migrate/internal/syncer"
-	"migrate/internal/verify"
 )
 
 // Exit codes. Each means one thing, so that a script can decide.
@@ -64,7 +64,7 @@ func exitCode(err error) int {
 		return exitInterrupted
 	case errors.As(err, &usage):
 		return exitUsage
-	case errors.Is(err, verify.ErrDiffers):
+	case errors.Is(err, model.ErrDiffers):
 		return exitDiffers
 	case slices.ContainsFunc(refusals, func(refused error) bool { return errors.Is(err, refused) }):
 		return exitRefused

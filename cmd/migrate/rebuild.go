@@ -9,9 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"migrate/checkpoint"
-	"migrate/internal/certificate"
+	"migrate/internal/cutover"
 	"migrate/internal/export"
-	"migrate/internal/syncer"
 	"migrate/sinks"
 )
 
@@ -56,7 +55,7 @@ func rebuild(ctx context.Context, store sinks.Sink, job string) (said []string, 
 	if err != nil {
 		return nil, err
 	}
-	switched, err := certificate.Collections(ctx, store, job)
+	switched, err := cutover.CertifiedCollections(ctx, store, job)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +79,7 @@ func rebuild(ctx context.Context, store sinks.Sink, job string) (said []string, 
 
 func rebuildOne(ctx context.Context, store sinks.Sink, job, name string) (string, error) {
 	if collection, ok := checkpoint.SyncOf(name); ok {
-		serving, proved, err := syncer.Rebuild(ctx, store, job, collection)
+		serving, proved, err := cutover.Rebuild(ctx, store, job, collection)
 		if !proved {
 			return fmt.Sprintf("sync %q anew: there is no certificate of a cutover, so the source is taken to serve; all rows are compared again", job), err
 		}

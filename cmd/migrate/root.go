@@ -7,8 +7,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-
-	"migrate/internal/certificate"
 )
 
 const longHelp = `migrate moves Milvus collections from a standalone to a distributed cluster: completely, and provably.
@@ -31,7 +29,7 @@ const longHelp = `migrate moves Milvus collections from a standalone to a distri
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:     "migrate",
-		Version: certificate.Tool(),
+		Version: version(),
 		Short:   "Move Milvus collections from a standalone to a cluster",
 		Long:    longHelp,
 		Example: `  migrate export --source-address standalone:19530 --collection rag_documents

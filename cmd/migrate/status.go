@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"migrate/checkpoint"
-	"migrate/internal/certificate"
 	"migrate/internal/clock"
+	"migrate/internal/cutover"
 	"migrate/internal/model"
 	"migrate/sinks"
 )
@@ -229,7 +229,7 @@ func (c config) refuseSwitched(ctx context.Context, stores []sinks.Sink, shown [
 		}
 	}
 	for _, store := range stores {
-		switched, err := certificate.Collections(ctx, store, c.Job)
+		switched, err := cutover.CertifiedCollections(ctx, store, c.Job)
 		if err != nil {
 			return err
 		}

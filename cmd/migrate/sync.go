@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"migrate/checkpoint"
+	"migrate/internal/cutover"
 	"migrate/internal/monitor"
 	"migrate/internal/syncer"
 )
@@ -68,6 +69,7 @@ func (c config) sync(ctx context.Context, out io.Writer, opts syncer.Options, se
 	e.source.WatchRetries(seen.Retries("source"))
 	e.target.WatchRetries(seen.Retries("target"))
 	seen.Step(monitor.Syncing, 0)
+	opts.MayBegin = cutover.MayBegin(e.sink, opts.Job, cmp.Or(opts.As, opts.Collection))
 	opts.Cycled = func(r syncer.Report) {
 		seen.Cycle(r)
 		result := newSyncResult(r)

@@ -62,7 +62,7 @@ func runVerify(cmd *cobra.Command, c config) error {
 	if err := c.print(cmd.OutOrStdout(), r, r.text); err != nil || report.Equal {
 		return err
 	}
-	return verify.ErrDiffers
+	return model.ErrDiffers
 }
 
 // openSide opens a collection, and loads it for the time being where --load says so. What it returns too releases it.

@@ -54,9 +54,10 @@ func (d Differences) Of(aspects ...Aspect) Differences {
 	return slices.DeleteFunc(slices.Clone(d), func(x Difference) bool { return !slices.Contains(aspects, x.Aspect) })
 }
 
-// Without are those of all aspects but one.
-func (d Differences) Without(aspect Aspect) Differences {
-	return slices.DeleteFunc(slices.Clone(d), func(x Difference) bool { return x.Aspect == aspect })
+// ForRollback leaves shorter lengths out: the side that was left by a cutover need not be as wide as the one that an import has
+// widened, and a row that does not fit is told when it is written.
+func (d Differences) ForRollback() Differences {
+	return slices.DeleteFunc(slices.Clone(d), func(x Difference) bool { return x.Aspect == Lengths })
 }
 
 // Texts are the differences of some classes, in words.

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 )
@@ -41,3 +42,6 @@ func (s *Sum) AddRows(hashes []uint64) {
 		s.Hash += Digest(h)
 	}
 }
+
+// ErrDiffers: two collections do not hold the same rows, or are not described alike.
+var ErrDiffers = errors.New("the two sides differ")

@@ -11,10 +11,10 @@ import (
 )
 
 // cycle looks once at what may differ, applies it, and records how far the sync is.
-func (s *syncing) cycle(ctx context.Context) Report {
-	started, pos := time.Now(), s.position()
+func (s *Sync) cycle(ctx context.Context) Report {
+	started, pos := time.Now(), s.Position()
 	r := Report{Direction: fmt.Sprintf("%s to %s", pos.Serving, pos.Serving.Other()), Cycle: pos.Cycle + 1, Position: pos}
-	c := &cycle{syncing: s, started: started, pos: pos, report: &r}
+	c := &cycle{Sync: s, started: started, pos: pos, report: &r}
 	r.Err = c.run(ctx)
 	r.Took, r.Doubled, r.Lag = time.Since(started), pos.Doubled, -time.Second
 	for _, rng := range pos.Ranges {
@@ -34,7 +34,7 @@ func (s *syncing) cycle(ctx context.Context) Report {
 
 // cycle is one cycle under way.
 type cycle struct {
-	*syncing
+	*Sync
 	started time.Time
 	pos     *checkpoint.Position
 	report  *Report
@@ -74,7 +74,7 @@ func (c *cycle) save(ctx context.Context) error {
 }
 
 // segments are those of the source, where they tell what was written; nil elsewhere.
-func (s *syncing) segments(ctx context.Context) (map[int64]int64, error) {
+func (s *Sync) segments(ctx context.Context) (map[int64]int64, error) {
 	return segments(ctx, s.source, s.opts.Collection)
 }
 

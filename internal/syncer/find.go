@@ -290,7 +290,7 @@ func (c *comparison) explained() bool {
 // settle says how far the sync is after a cycle.
 func (c *comparison) settle() {
 	pos, hot := c.pos, false
-	pos.Calm, pos.Doubled = c.found.applied() == 0, 0
+	pos.Calm, pos.Doubled = c.found.Applied() == 0, 0
 	for _, r := range pos.Ranges {
 		hot = hot || r.Hot
 		pos.Doubled += r.Double

@@ -134,11 +134,11 @@ func (g *growing) dealWithKeys(ctx context.Context, partition string) error {
 	if len(g.keys) == 0 {
 		return nil
 	}
-	before := g.found.applied()
+	before := g.found.Applied()
 	if err := g.dealWritten(ctx, partition, g.keys); err != nil {
 		return err
 	}
-	if g.found.applied() > before {
+	if g.found.Applied() > before {
 		for _, r := range g.touched {
 			r.Differed = g.pos.Cycle
 		}

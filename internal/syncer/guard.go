@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"migrate/checkpoint"
-	"migrate/internal/certificate"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
 	"migrate/internal/source/query"
@@ -25,7 +24,7 @@ func (c *cycle) open(ctx context.Context) error {
 		return err
 	}
 	if c.pos.Source == 0 {
-		if err := c.refuseSwitched(ctx); err != nil {
+		if err := c.opts.MayBegin(ctx); err != nil {
 			return err
 		}
 		if c.pos.Target, err = c.checkBase(ctx); err != nil {
@@ -101,7 +100,7 @@ func (c *cycle) checkSchemas(from, to *model.Collection) error {
 	want.Schema = model.WithGivenKeys(from.Schema)
 	found := model.Compare(&want, to)
 	if c.pos.Serving.Is(checkpoint.Target) {
-		found = wayBack(found)
+		found = found.ForRollback()
 	}
 	if diffs := found.Of(model.Fields, model.Lengths).Texts(model.Refuses); len(diffs) > 0 {
 		return fmt.Errorf("%w: its schema and that of %q on %s differ: %s; nothing was changed on the target",
@@ -119,10 +118,6 @@ func (c *cycle) checkSchemas(from, to *model.Collection) error {
 	}
 	return nil
 }
-
-// wayBack leaves shorter lengths out: the side that was left need not be as wide as the one that an import has widened, and a row that
-// does not fit is told when it is written.
-func wayBack(found model.Differences) model.Differences { return found.Without(model.Lengths) }
 
 // checkBase refuses a target for which nothing says that it was filled: an import stamps its rows with its own time, so
 // that a change applied before it would be lost. It returns the id of the collection that was filled; 0 where unknown.
@@ -168,17 +163,6 @@ func (c *cycle) checkExported(ctx context.Context, from *model.Collection) error
 			ErrSource, from.Name, c.source.Address, c.opts.Job)
 	}
 	return nil
-}
-
-// refuseSwitched refuses to begin where a certificate says that the collection was switched, of which the checkpoint is gone: the
-// target may be the side that serves, and would be overwritten.
-func (s *syncing) refuseSwitched(ctx context.Context) error {
-	last, err := certificate.Latest(ctx, s.sink, s.given.opts.Job, s.given.opts.As)
-	if err != nil || last == nil {
-		return err
-	}
-	return fmt.Errorf("%w: by its newest certificate, of %s, the %s serves, and the checkpoint is gone; nothing was changed",
-		ErrSwitched, last.Made.Local().Format(time.DateTime), last.Serves.Role)
 }
 
 // refuseLate refuses to go on after a switch when the side that was left was written to since: a client that was forgotten

@@ -23,7 +23,6 @@ import (
 	"migrate/internal/milvus"
 	"migrate/internal/model"
 	"migrate/internal/syncer"
-	"migrate/internal/verify"
 	"migrate/sinks"
 	"migrate/sinks/faults"
 )
@@ -454,7 +453,7 @@ func TestDiffersInTheEnd(t *testing.T) {
 	labtest.Insert(t, p.source, p.name, "", at(1, upTo(0, 50)...))
 	opts := p.options()
 	opts.Writer = lying{}
-	if reports, err := p.sync(t, opts); !errors.Is(err, verify.ErrDiffers) || len(reports) != 3 || reports[2].Hot != 1 {
+	if reports, err := p.sync(t, opts); !errors.Is(err, model.ErrDiffers) || len(reports) != 3 || reports[2].Hot != 1 {
 		t.Errorf("%v after %+v", err, reports)
 	}
 }
@@ -468,7 +467,7 @@ func TestWrittenAndNotTaken(t *testing.T) {
 	labtest.Upsert(t, p.source, p.name, at(2, 5))
 	opts := p.options()
 	opts.Writer = lying{}
-	if reports, err := p.sync(t, opts); !errors.Is(err, verify.ErrDiffers) {
+	if reports, err := p.sync(t, opts); !errors.Is(err, model.ErrDiffers) {
 		t.Errorf("%v after %+v", err, reports)
 	}
 	p.wantSync(t)

@@ -11,6 +11,7 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
 	"migrate/checkpoint"
+	"migrate/internal/cutover"
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/memory"
 	"migrate/internal/milvus"
@@ -149,7 +150,7 @@ func TestUnreadIsNotExpected(t *testing.T) {
 	m.to.Sealed(t, m.name, numbered(0, 2000, 1))
 	m.from.Hide = numberedKeys(numbered(2500, 2501, 1))
 	reports, err := m.sync(t, m.options())
-	if !errors.Is(err, verify.ErrDiffers) || !strings.Contains(err.Error(), "1 rows are counted and never returned") {
+	if !errors.Is(err, model.ErrDiffers) || !strings.Contains(err.Error(), "1 rows are counted and never returned") {
 		t.Errorf("a row that is never returned: %v", err)
 	}
 	if last := reports[len(reports)-1]; last.Hot != 1 || last.InStep {
@@ -173,13 +174,13 @@ func TestCutoverBesideDuplicates(t *testing.T) {
 		m.from.Sealed(t, m.name, numbered(0, 1000, 10+seed))
 	}
 	m.wantSync(t)
-	how := syncer.Switching{To: checkpoint.Target, Still: time.Millisecond}
-	_, err := syncer.Switch(t.Context(), m.source, m.target, m.sink, m.options(), how)
-	if !errors.Is(err, syncer.ErrDuplicates) || !strings.Contains(err.Error(), "id in [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]") {
+	how := cutover.Options{To: checkpoint.Target, Still: time.Millisecond}
+	_, err := cutover.Run(t.Context(), m.source, m.target, m.sink, m.options(), how)
+	if !errors.Is(err, cutover.ErrDuplicates) || !strings.Contains(err.Error(), "id in [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]") {
 		t.Fatalf("a cutover beside duplicate keys: %v", err)
 	}
 	how.AllowDuplicates = true
-	done, err := syncer.Switch(t.Context(), m.source, m.target, m.sink, m.options(), how)
+	done, err := cutover.Run(t.Context(), m.source, m.target, m.sink, m.options(), how)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -267,12 +268,12 @@ func TestDescribedOtherwise(t *testing.T) {
 			if errors.Is(err, syncer.ErrTarget) != test.refused || err != nil && !strings.Contains(err.Error(), test.says) {
 				t.Errorf("a sync: %v", err)
 			}
-			how := syncer.Switching{To: checkpoint.Target, Still: time.Millisecond}
-			if _, err = syncer.Switch(t.Context(), m.source, m.target, m.sink, m.options(), how); (err == nil) != (test.says == "") || err != nil && !strings.Contains(err.Error(), test.says) {
+			how := cutover.Options{To: checkpoint.Target, Still: time.Millisecond}
+			if _, err = cutover.Run(t.Context(), m.source, m.target, m.sink, m.options(), how); (err == nil) != (test.says == "") || err != nil && !strings.Contains(err.Error(), test.says) {
 				t.Errorf("a cutover: %v", err)
 			}
 			how.AllowDifferences = true
-			if _, err = syncer.Switch(t.Context(), m.source, m.target, m.sink, m.options(), how); (err != nil) != test.refused {
+			if _, err = cutover.Run(t.Context(), m.source, m.target, m.sink, m.options(), how); (err != nil) != test.refused {
 				t.Errorf("a cutover that may differ: %v", err)
 			}
 			if r := m.verified(t); r.Equal != (test.says == "") || !r.SameRows() {

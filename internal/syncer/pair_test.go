@@ -3,6 +3,7 @@ package syncer_test
 import (
 	"testing"
 
+	"migrate/internal/cutover"
 	"migrate/internal/milvus"
 	"migrate/internal/syncer"
 	"migrate/sinks"
@@ -16,7 +17,9 @@ type pair struct {
 }
 
 func (p pair) options() syncer.Options {
-	return syncer.Options{Job: "j", Collection: p.name, BaseDone: true, Once: true, RangeRows: 500}
+	return syncer.Options{
+		Job: "j", Collection: p.name, BaseDone: true, Once: true, RangeRows: 500, MayBegin: cutover.MayBegin(p.sink, "j", p.name),
+	}
 }
 
 // sync runs one pass, and returns the reports of its cycles.

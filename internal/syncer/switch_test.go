@@ -14,19 +14,19 @@ import (
 	"time"
 
 	"migrate/checkpoint"
-	"migrate/internal/certificate"
+	"migrate/internal/cutover"
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/faulttable"
 	"migrate/internal/milvus"
+	"migrate/internal/model"
 	"migrate/internal/syncer"
-	"migrate/internal/verify"
 	"migrate/sinks"
 	"migrate/sinks/faults"
 )
 
 // soon makes switches that wait for no more than they have to.
-func soon(to checkpoint.Side) syncer.Switching {
-	return syncer.Switching{To: to, Still: 100 * time.Millisecond}
+func soon(to checkpoint.Side) cutover.Options {
+	return cutover.Options{To: to, Still: 100 * time.Millisecond}
 }
 
 // filled is a pair with so many rows on both sides.
@@ -38,12 +38,12 @@ func filled(t *testing.T, rows int64) pair {
 	return p
 }
 
-func (p pair) tryToSwitch(t *testing.T, how syncer.Switching) (syncer.Switched, error) {
+func (p pair) tryToSwitch(t *testing.T, how cutover.Options) (cutover.Result, error) {
 	t.Helper()
-	return syncer.Switch(t.Context(), p.source, p.target, p.sink, p.options(), how)
+	return cutover.Run(t.Context(), p.source, p.target, p.sink, p.options(), how)
 }
 
-func (p pair) wantSwitch(t *testing.T, how syncer.Switching) syncer.Switched {
+func (p pair) wantSwitch(t *testing.T, how cutover.Options) cutover.Result {
 	t.Helper()
 	done, err := p.tryToSwitch(t, how)
 	if err != nil {
@@ -116,8 +116,8 @@ func TestWrittenToTheOther(t *testing.T) {
 	p := filled(t, 1000)
 	p.wantQuiet(t)
 	labtest.Upsert(t, p.target, p.name, at(9, 7))
-	if _, err := p.tryToSwitch(t, soon(checkpoint.Target)); !errors.Is(err, verify.ErrDiffers) {
-		t.Errorf("error %v, want %v", err, verify.ErrDiffers)
+	if _, err := p.tryToSwitch(t, soon(checkpoint.Target)); !errors.Is(err, model.ErrDiffers) {
+		t.Errorf("error %v, want %v", err, model.ErrDiffers)
 	}
 	p.wantServing(t, checkpoint.Source)
 	p.wantSwitch(t, soon(checkpoint.Target))
@@ -132,7 +132,7 @@ func TestUncheckable(t *testing.T) {
 	p := newPair(t, plain(id))
 	labtest.Insert(t, p.source, p.name, "", at(1, 0, math.MaxInt64))
 	p.wantSync(t)
-	if _, err := p.tryToSwitch(t, soon(checkpoint.Target)); !errors.Is(err, verify.ErrDiffers) || !strings.Contains(err.Error(), "1 rows are counted and never returned") {
+	if _, err := p.tryToSwitch(t, soon(checkpoint.Target)); !errors.Is(err, model.ErrDiffers) || !strings.Contains(err.Error(), "1 rows are counted and never returned") {
 		t.Errorf("error %v", err)
 	}
 	p.wantServing(t, checkpoint.Source)
@@ -166,10 +166,10 @@ func (p pair) wantAlias(t *testing.T, alias, want string) {
 }
 
 // wantCertificate reads what a switch left on the sink.
-func (p pair) wantCertificate(t *testing.T, done syncer.Switched, rows int64) {
+func (p pair) wantCertificate(t *testing.T, done cutover.Result, rows int64) {
 	t.Helper()
 	texts := map[string]string{}
-	for info, err := range p.sink.List(t.Context(), certificate.Prefix("j", p.name)) {
+	for info, err := range p.sink.List(t.Context(), cutover.CertificatePrefix("j", p.name)) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -177,7 +177,7 @@ func (p pair) wantCertificate(t *testing.T, done syncer.Switched, rows int64) {
 			texts[info.Name[strings.LastIndexByte(info.Name, '.'):]] = read(t, p.sink, info.Name)
 		}
 	}
-	c, err := certificate.Parse([]byte(texts[".json"]))
+	c, err := cutover.ParseCertificate([]byte(texts[".json"]))
 	if err != nil || c.Report.Right.Rows != rows || !c.Report.Equal || c.Serves.Address != done.Certificate.Serves.Address {
 		t.Errorf("the certificate: %+v, %v", c, err)
 	}
@@ -191,42 +191,42 @@ func TestSwitchRefused(t *testing.T) {
 	t.Parallel()
 	faulttable.Tried(t, "cutover while rows are written, while the sides differ, before the import, twice, or held by a sync", 1, "refused, and the source goes on serving")
 	for name, c := range map[string]struct {
-		alter func(*testing.T, pair, *syncer.Options, *syncer.Switching)
+		alter func(*testing.T, pair, *syncer.Options, *cutover.Options)
 		want  error
 	}{
-		"written to": {func(t *testing.T, p pair, _ *syncer.Options, _ *syncer.Switching) { p.writeOn(t) }, syncer.ErrWritten},
-		"written to while it is verified": {func(t *testing.T, p pair, _ *syncer.Options, how *syncer.Switching) {
+		"written to": {func(t *testing.T, p pair, _ *syncer.Options, _ *cutover.Options) { p.writeOn(t) }, cutover.ErrWritten},
+		"written to while it is verified": {func(t *testing.T, p pair, _ *syncer.Options, how *cutover.Options) {
 			how.Began = func(step string, _ int64) {
 				if step == "verify" {
 					labtest.Insert(t, p.source, p.name, "", at(9, 5000))
 				}
 			}
-		}, verify.ErrDiffers},
-		"written to after it was verified": {func(t *testing.T, p pair, _ *syncer.Options, how *syncer.Switching) {
+		}, model.ErrDiffers},
+		"written to after it was verified": {func(t *testing.T, p pair, _ *syncer.Options, how *cutover.Options) {
 			how.Began = func(step string, _ int64) {
 				if strings.HasPrefix(step, "see") {
 					labtest.Upsert(t, p.source, p.name, at(9, 5))
 				}
 			}
-		}, syncer.ErrWritten},
-		"a target that takes nothing": {func(t *testing.T, p pair, opts *syncer.Options, _ *syncer.Switching) {
+		}, cutover.ErrWritten},
+		"a target that takes nothing": {func(t *testing.T, p pair, opts *syncer.Options, _ *cutover.Options) {
 			labtest.Insert(t, p.source, p.name, "", at(9, 5000))
 			opts.Writer = lying{}
-		}, verify.ErrDiffers},
-		"no way back to go":   {func(_ *testing.T, _ pair, _ *syncer.Options, how *syncer.Switching) { how.To = checkpoint.Source }, syncer.ErrServes},
-		"a name for an alias": {func(_ *testing.T, p pair, _ *syncer.Options, how *syncer.Switching) { how.Alias = p.name }, milvus.ErrNoAlias},
-		"rows lost": {func(t *testing.T, p pair, _ *syncer.Options, _ *syncer.Switching) {
+		}, model.ErrDiffers},
+		"no way back to go":   {func(_ *testing.T, _ pair, _ *syncer.Options, how *cutover.Options) { how.To = checkpoint.Source }, cutover.ErrServes},
+		"a name for an alias": {func(_ *testing.T, p pair, _ *syncer.Options, how *cutover.Options) { how.Alias = p.name }, milvus.ErrNoAlias},
+		"rows lost": {func(t *testing.T, p pair, _ *syncer.Options, _ *cutover.Options) {
 			labtest.Delete(t, p.source, p.name, in(upTo(0, 200)))
 		}, syncer.ErrDeletes},
-		"target gone": {func(t *testing.T, p pair, _ *syncer.Options, _ *syncer.Switching) { drop(t, p.target, p.name) }, syncer.ErrTarget},
+		"target gone": {func(t *testing.T, p pair, _ *syncer.Options, _ *cutover.Options) { drop(t, p.target, p.name) }, syncer.ErrTarget},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := filled(t, 300)
 			opts, how := p.options(), soon(checkpoint.Target)
 			c.alter(t, p, &opts, &how)
-			_, err := syncer.Switch(t.Context(), p.source, p.target, p.sink, opts, how)
-			var says *syncer.ServingError
+			_, err := cutover.Run(t.Context(), p.source, p.target, p.sink, opts, how)
+			var says *cutover.ServingError
 			if !errors.Is(err, c.want) || !errors.As(err, &says) || says.Serving != checkpoint.Source {
 				t.Errorf("error %v, want %v", err, c.want)
 			}
@@ -238,7 +238,7 @@ func TestSwitchRefused(t *testing.T) {
 		p := newPair(t, plain(id))
 		opts := p.options()
 		opts.BaseDone = false
-		if _, err := syncer.Switch(t.Context(), p.source, p.target, p.sink, opts, soon(checkpoint.Target)); !errors.Is(err, syncer.ErrBase) {
+		if _, err := cutover.Run(t.Context(), p.source, p.target, p.sink, opts, soon(checkpoint.Target)); !errors.Is(err, syncer.ErrBase) {
 			t.Errorf("error %v, want %v", err, syncer.ErrBase)
 		}
 	})
@@ -307,7 +307,7 @@ func (p pair) breakSwitch(t *testing.T, method faults.Method, n int, fault fault
 		broken.Queue(method, faults.Call(nothing))
 	}
 	broken.Queue(method, fault)
-	_, err := syncer.Switch(t.Context(), p.source, p.target, broken, p.options(), soon(from.Other()))
+	_, err := cutover.Run(t.Context(), p.source, p.target, broken, p.options(), soon(from.Other()))
 	if len(broken.Unused()) > 0 {
 		if err != nil {
 			t.Errorf("nothing was broken: %v", err)
@@ -317,7 +317,7 @@ func (p pair) breakSwitch(t *testing.T, method faults.Method, n int, fault fault
 	if !errors.Is(err, errBroken) {
 		t.Errorf("write %d: %v", n, err)
 	}
-	var says *syncer.ServingError
+	var says *cutover.ServingError
 	if !errors.As(err, &says) || says.Serving == "" || !says.Serving.Is(p.serving(t)) {
 		t.Errorf("the %s serves, and the error says: %v", p.serving(t), err)
 	}
@@ -409,7 +409,7 @@ func TestCheckpointGone(t *testing.T) {
 		t.Errorf("error %v, want %v", err, syncer.ErrSwitched)
 	}
 	for _, to := range []checkpoint.Side{checkpoint.Source, checkpoint.Target} {
-		var says *syncer.ServingError
+		var says *cutover.ServingError
 		if _, err := p.tryToSwitch(t, soon(to)); !errors.Is(err, syncer.ErrSwitched) || !errors.As(err, &says) || says.Serving != "" {
 			t.Errorf("a switch to the %s: %v, want %v and no side that serves", to, err, syncer.ErrSwitched)
 		}
@@ -428,7 +428,7 @@ func TestRebuild(t *testing.T) {
 	faulttable.Tried(t, "the checkpoint of a sync damaged, before and after a cutover and a rollback", 3, "refused; `jobs rebuild` makes it anew, the side serves that did, and the sides are equal after one pass")
 	p := filled(t, 100)
 	name := checkpoint.Name(checkpoint.Sync, "j", p.name)
-	if _, _, err := syncer.Rebuild(t.Context(), p.sink, "j", p.name); !errors.Is(err, checkpoint.ErrNotDamaged) {
+	if _, _, err := cutover.Rebuild(t.Context(), p.sink, "j", p.name); !errors.Is(err, checkpoint.ErrNotDamaged) {
 		t.Errorf("a whole one: %v, want %v", err, checkpoint.ErrNotDamaged)
 	}
 	next := int64(1000)
@@ -457,7 +457,7 @@ func TestRebuild(t *testing.T) {
 
 func (p pair) rebuild(t *testing.T, want checkpoint.Side) {
 	t.Helper()
-	if got, _, err := syncer.Rebuild(t.Context(), p.sink, "j", p.name); err != nil || got != want {
+	if got, _, err := cutover.Rebuild(t.Context(), p.sink, "j", p.name); err != nil || got != want {
 		t.Errorf("the %s serves, %v; want the %s", got, err, want)
 	}
 }

@@ -19,7 +19,6 @@ import (
 	"migrate/internal/clock"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
-	"migrate/internal/verify"
 	"migrate/sinks"
 )
 
@@ -70,6 +69,9 @@ type Options struct {
 
 	Writer Writer       // of the target; its server where nil
 	Cycled func(Report) // told of each cycle that ended
+	// MayBegin is asked before a sync begins that has no checkpoint yet, and refuses it by an error: ErrSwitched where a cutover is known
+	// otherwise, so that the target may be the side that serves.
+	MayBegin func(context.Context) error
 }
 
 func (o Options) withDefaults() Options {
@@ -84,6 +86,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Cycled == nil {
 		o.Cycled = func(Report) {}
+	}
+	if o.MayBegin == nil {
+		o.MayBegin = func(context.Context) error { return nil }
 	}
 	return o
 }
@@ -121,7 +126,8 @@ type Outcome struct {
 	Unsure   int64 `json:"-"`                  // rows said to be written that prove nothing: doubled on the source, or not seen on the target
 }
 
-func (o Outcome) applied() int64 { return o.Inserted + o.Changed + o.Deleted }
+// Applied are the rows that were written or deleted.
+func (o Outcome) Applied() int64 { return o.Inserted + o.Changed + o.Deleted }
 
 func (o *Outcome) add(other Outcome) {
 	o.Inserted += other.Inserted
@@ -132,8 +138,8 @@ func (o *Outcome) add(other Outcome) {
 }
 
 // Run keeps the side that does not serve in step with the other until its context ends, or with Once until all is applied
-// that was written before: the target with the source, and after a Switch the source with the target, until ErrOver. It goes
-// on where an earlier run of the same job ended. verify.ErrDiffers where Once ends with differences left.
+// that was written before: the target with the source, and after a cutover the source with the target, until ErrOver. It resumes
+// where an earlier run of the same job ended. model.ErrDiffers where Once ends with differences left.
 func Run(ctx context.Context, source, target *milvus.Server, sink sinks.Sink, opts Options) error {
 	s := begin(source, target, sink, opts)
 	for {
@@ -149,7 +155,7 @@ func Run(ctx context.Context, source, target *milvus.Server, sink sinks.Sink, op
 }
 
 // takesAgain reports whether a job that was lost, as while its store was away, may be had again.
-func (s *syncing) takesAgain(err error) bool {
+func (s *Sync) takesAgain(err error) bool {
 	s.lost = s.lost || isLost(err)
 	return isLost(err) || s.lost && s.job == nil && canPass(err)
 }
@@ -159,8 +165,8 @@ func isLost(err error) bool {
 	return errors.Is(err, checkpoint.ErrLost) || errors.Is(err, checkpoint.ErrExpired)
 }
 
-// syncing is one Run or Switch under way.
-type syncing struct {
+// Sync is one under way, which this process owns.
+type Sync struct {
 	given          move
 	source, target *milvus.Server // of the rows that are applied: after a switch they come from the move's target
 	sink           sinks.Sink
@@ -178,12 +184,12 @@ type move struct {
 	opts           Options
 }
 
-func begin(source, target *milvus.Server, sink sinks.Sink, opts Options) *syncing {
-	return &syncing{given: move{source, target, opts.withDefaults()}, sink: sink, limit: newLimiter(opts.MaxRate)}
+func begin(source, target *milvus.Server, sink sinks.Sink, opts Options) *Sync {
+	return &Sync{given: move{source, target, opts.withDefaults()}, sink: sink, limit: newLimiter(opts.MaxRate)}
 }
 
 // face has the sync go from the side that serves to the other.
-func (s *syncing) face(serving checkpoint.Side) {
+func (s *Sync) face(serving checkpoint.Side) {
 	s.source, s.target, s.opts = s.given.source, s.given.target, s.given.opts
 	if serving.Is(checkpoint.Target) {
 		s.source, s.target = s.target, s.source
@@ -201,63 +207,17 @@ func newLimiter(rowsPerSecond int) *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(rowsPerSecond), rowsPerSecond)
 }
 
-// own does some work as the job's owner.
-func (s *syncing) own(ctx context.Context, work func(context.Context) error) error {
-	opts := s.given.opts
-	if err := checkpoint.CheckCollection(opts.As); err != nil {
-		return err
-	}
-	fresh := checkpoint.Job{
-		Kind: checkpoint.Sync, Name: opts.Job,
-		Params: params(s.given.source.Database(), opts.Collection, s.given.target.Database(), opts.As),
-	}
-	s.job = nil
-	owned, job, err := checkpoint.Acquire(ctx, s.sink, checkpoint.Name(checkpoint.Sync, opts.Job, opts.As), fresh)
-	if err != nil {
-		return err
-	}
-	s.job = job
-	s.face(s.position().Serving)
-	err = work(owned)
-	if lost := errors.Join(context.Cause(owned), err); isLost(lost) {
-		return errors.Join(lost, job.Release(ctx, checkpoint.Interrupted, lost))
-	}
-	if s.position().Source == 0 && err != nil {
-		return errors.Join(err, job.Remove(ctx)) // it was refused before it began
-	}
-	state, cause := checkpoint.Paused, err
-	if errors.Is(err, verify.ErrDiffers) || errors.Is(err, ErrOver) || ctx.Err() != nil {
-		cause = nil
-	} else if err != nil {
-		state = checkpoint.Failed
-	}
-	return errors.Join(err, job.Release(ctx, state, cause))
-}
-
-// params are what a sync is bound to.
-func params(sourceDatabase, source, targetDatabase, target string) map[string]string {
-	return map[string]string{"source database": sourceDatabase, "source collection": source, "database": targetDatabase, "collection": target}
-}
-
-// position is a copy of what the checkpoint has.
-func (s *syncing) position() *checkpoint.Position {
-	if p := s.job.Job().Sync; p != nil {
-		return p.Clone()
-	}
-	return &checkpoint.Position{}
-}
-
 // oncePasses is how many cycles a single pass takes at most: one that finds and applies, one that sees what was applied,
 // and one for what was written meanwhile. It takes more while rows are still to be compared and none differs.
 const oncePasses = 3
 
-func (s *syncing) cycles(ctx context.Context) error {
+func (s *Sync) cycles(ctx context.Context) error {
 	began := time.Now()
 	for pass := 1; ; pass++ {
 		if err := s.over(ctx); err != nil {
 			return err
 		}
-		r := s.reported(ctx)
+		r := s.Cycle(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
@@ -266,7 +226,7 @@ func (s *syncing) cycles(ctx context.Context) error {
 		case s.opts.Once && (r.Settled || r.seenSince(began)):
 			return nil
 		case s.opts.Once && pass >= oncePasses && (r.Hot > 0 || r.Ranges == 0):
-			return fmt.Errorf("after %d passes: %w: in %d ranges when they were last compared%s", pass, verify.ErrDiffers, r.Hot, r.unread())
+			return fmt.Errorf("after %d passes: %w: in %d ranges when they were last compared%s", pass, model.ErrDiffers, r.Hot, r.unread())
 		case s.opts.Once:
 			continue
 		}
@@ -280,27 +240,13 @@ func (s *syncing) cycles(ctx context.Context) error {
 func (r Report) seenSince(began time.Time) bool { return r.Hot == 0 && !r.Position.AsOf.Before(began) }
 
 // over is ErrOver when a side that was left need not be kept in step any longer.
-func (s *syncing) over(ctx context.Context) error {
-	sw := s.position().Switch
-	if sw == nil || clock.Now(ctx).Before(sw.Until) || s.position().Serving.Is(checkpoint.Source) {
+func (s *Sync) over(ctx context.Context) error {
+	sw := s.Position().Switch
+	if sw == nil || clock.Now(ctx).Before(sw.Until) || s.Position().Serving.Is(checkpoint.Source) {
 		return nil
 	}
 	return fmt.Errorf("%w: it was until %s, as was said when %s became the one that serves",
 		ErrOver, sw.Until.Local().Format(time.DateTime), s.source.Address)
-}
-
-// reported is a cycle that all are told of who want to know.
-func (s *syncing) reported(ctx context.Context) Report {
-	r := s.cycle(ctx)
-	if ctx.Err() != nil {
-		return r
-	}
-	if r.Err != nil {
-		r.Err = errors.Join(r.Err, s.job.Update(ctx, func(j *checkpoint.Job) { j.Error = r.Err.Error() }))
-	}
-	r.log(ctx)
-	s.opts.Cycled(r)
-	return r
 }
 
 // lasting are the errors that another cycle does not mend. All others may be a server or a store that is away, or a source

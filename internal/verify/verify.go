@@ -5,7 +5,6 @@ package verify
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -17,9 +16,6 @@ import (
 	"migrate/internal/columns"
 	"migrate/internal/model"
 )
-
-// ErrDiffers: the two sides do not hold the same rows.
-var ErrDiffers = errors.New("the two sides differ")
 
 // Side is one of the two: a collection on a server, or an export.
 type Side interface {

@@ -8,8 +8,8 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"migrate/checkpoint"
-	"migrate/internal/certificate"
 	"migrate/internal/columns"
+	"migrate/internal/cutover"
 	"migrate/internal/export"
 	"migrate/internal/model"
 	"migrate/sinks"
@@ -100,7 +100,7 @@ func TestRound1Jobs(t *testing.T) {
 // TestRound1Certificate reads a certificate of round 1, and makes its page.
 func TestRound1Certificate(t *testing.T) {
 	t.Parallel()
-	c, err := certificate.Latest(t.Context(), round1(t, "sink"), "complete", "fixture")
+	c, err := cutover.LatestCertificate(t.Context(), round1(t, "sink"), "complete", "fixture")
 	if err != nil || c == nil {
 		t.Fatal(c, err)
 	}

@@ -1,4 +1,4 @@
-package certificate_test
+package cutover
 
 import (
 	"errors"
@@ -11,7 +11,6 @@ import (
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
-	"migrate/internal/certificate"
 	"migrate/internal/document"
 	"migrate/internal/export"
 	"migrate/internal/model"
@@ -20,9 +19,9 @@ import (
 )
 
 // example is a certificate with names that would break a careless page.
-func example() certificate.Certificate {
-	party := func(role, address string) certificate.Party {
-		return certificate.Party{Role: role, Address: address, Version: "v2.3.5", CollectionID: 7, Collection: export.Collection{
+func example() Certificate {
+	party := func(role, address string) Party {
+		return Party{Role: role, Address: address, Version: "v2.3.5", CollectionID: 7, Collection: export.Collection{
 			Name: "docs", Schema: export.Schema{CollectionSchema: &schemapb.CollectionSchema{
 				Name: "docs", Fields: []*schemapb.FieldSchema{{Name: "<script>alert(1)</script>", IsPrimaryKey: true}},
 			}},
@@ -31,9 +30,9 @@ func example() certificate.Certificate {
 	}
 	sum := model.Sum{Rows: 42, Hash: 0xfeed}
 	at := time.Date(2026, 11, 28, 1, 2, 3, 0, time.UTC)
-	return certificate.Certificate{
-		Format: certificate.Version, Migrate: "v1", Job: "docs", Made: at, Left: party("source", "standalone:19530"), Serves: party("target", "cluster:19530"),
-		Still:  certificate.Still{From: at, Until: at.Add(time.Minute), Proof: "nothing moved"},
+	return Certificate{
+		Format: CertificateFormat, Migrate: "v1", Job: "docs", Made: at, Left: party("source", "standalone:19530"), Serves: party("target", "cluster:19530"),
+		Still:  Still{From: at, Until: at.Add(time.Minute), Proof: "nothing moved"},
 		Report: &verify.Report{Equal: true, Left: sum, Right: sum, Partitions: []verify.Partition{{Name: "_default", Left: sum, Right: sum}}},
 	}
 }
@@ -45,12 +44,12 @@ func TestDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := certificate.Parse(text)
+	got, err := ParseCertificate(text)
 	if err != nil || got.Serves.Address != want.Serves.Address || !reflect.DeepEqual(got.Report, want.Report) || !got.Still.Until.Equal(want.Still.Until) {
 		t.Errorf("read %+v, %v", got, err)
 	}
 	altered := strings.Replace(string(text), `"rows": 42`, `"rows": 43`, 1)
-	if _, err := certificate.Parse([]byte(altered)); !errors.Is(err, document.ErrBroken) {
+	if _, err := ParseCertificate([]byte(altered)); !errors.Is(err, document.ErrBroken) {
 		t.Errorf("an altered one: %v, want %v", err, document.ErrBroken)
 	}
 }
@@ -63,7 +62,7 @@ func TestLoginInADocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := certificate.Parse(text)
+	got, err := ParseCertificate(text)
 	if err != nil || got.Left.Address != "standalone:19530" || got.Serves.Address != "cluster:19530" {
 		t.Errorf("%v: %q, %q", err, got.Left.Address, got.Serves.Address)
 	}
@@ -100,13 +99,13 @@ func TestWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		urls, err := certificate.Write(t.Context(), sink, example())
+		urls, err := example().write(t.Context(), sink)
 		if err != nil || len(urls) != 2 {
 			t.Fatalf("%v, %v", urls, err)
 		}
 	}
 	var names []string
-	for info, err := range sink.List(t.Context(), certificate.Prefix("docs", "docs")) {
+	for info, err := range sink.List(t.Context(), CertificatePrefix("docs", "docs")) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package syncer
+package model_test
 
 import (
 	"testing"
@@ -9,8 +9,8 @@ import (
 	"migrate/internal/model"
 )
 
-// TestWayBack of a target that was made wider than its source is not refused for that, and for nothing else less.
-func TestWayBack(t *testing.T) {
+// TestForRollback of a target that was made wider than its source is not refused for that, and for nothing else less.
+func TestForRollback(t *testing.T) {
 	described := func(length string, dim int) *model.Collection {
 		title := labtest.Field("title", schemapb.DataType_VarChar)
 		title.TypeParams[0].Value = length
@@ -24,7 +24,7 @@ func TestWayBack(t *testing.T) {
 		"another dimension":   {described("80", 2), described("40", 3), 1},
 		"the same everywhere": {described("80", 2), described("80", 2), 0},
 	} {
-		if got := wayBack(model.Compare(c.serves, c.left)).Texts(model.Refuses); len(got) != c.refused {
+		if got := model.Compare(c.serves, c.left).ForRollback().Texts(model.Refuses); len(got) != c.refused {
 			t.Errorf("%s: refused for %q", name, got)
 		}
 	}

@@ -1,6 +1,4 @@
-// Package certificate is what a switch from one server to another leaves behind: both servers, the schema, the rows and their
-// checksums, as a sealed JSON document and as a page that prints.
-package certificate
+package cutover
 
 import (
 	"bytes"
@@ -8,16 +6,13 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
-	"html/template"
 	"io"
 	"path"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
 
-	"google.golang.org/protobuf/encoding/protojson"
-
+	"migrate/checkpoint"
 	"migrate/internal/document"
 	"migrate/internal/export"
 	"migrate/internal/milvus"
@@ -26,10 +21,11 @@ import (
 	"migrate/sinks"
 )
 
-// Version is the format of the document.
-const Version = 1
+// CertificateFormat is that of the document.
+const CertificateFormat = 1
 
-// Certificate says that two collections held the same rows while nobody wrote to the one that was left.
+// Certificate is what a cutover leaves behind, as a sealed JSON document and as a page that prints. It says that two collections held
+// the same rows while nobody wrote to the one that was left.
 type Certificate struct {
 	Format  int       `json:"format"`
 	Migrate string    `json:"migrate"` // the version that made it
@@ -72,27 +68,33 @@ type Still struct {
 	Proof string    `json:"proof"`
 }
 
-// NewParty describes a collection on a server.
-func NewParty(role string, server *milvus.Server, c *model.Collection) Party {
-	return Party{Role: role, Address: server.Address, Version: server.Version(), CollectionID: c.ID, Collection: export.Describe(c)}
+func newParty(role checkpoint.Side, server *milvus.Server, c *model.Collection) Party {
+	return Party{Role: role.String(), Address: server.Address, Version: server.Version(), CollectionID: c.ID, Collection: export.Describe(c)}
 }
 
-// Prefix begins the names of all certificates of a job's collection.
-func Prefix(job, collection string) string {
+// CertificatePrefix begins the names of all certificates of a job's collection.
+func CertificatePrefix(job, collection string) string {
 	return path.Join(job, "certificate-"+collection+"-")
 }
 
 // name is that of a certificate's objects, without the suffix.
 func (c Certificate) name() string {
-	return Prefix(c.Job, c.target().Collection.Name) + c.Made.UTC().Format("20060102T150405Z")
+	return CertificatePrefix(c.Job, c.target().Collection.Name) + c.Made.UTC().Format("20060102T150405Z")
 }
 
-// target is the side that was the target of the move, by whose collection the job is told from others.
+// target is the side that was the target of the move, by whose collection the job is told from others, and source the other one.
 func (c Certificate) target() Party {
-	if c.Left.Role == "target" {
+	if c.Left.Role == string(checkpoint.Target) {
 		return c.Left
 	}
 	return c.Serves
+}
+
+func (c Certificate) source() Party {
+	if c.Left.Role == string(checkpoint.Target) {
+		return c.Serves
+	}
+	return c.Left
 }
 
 // JSON is the sealed document, laid out for people.
@@ -108,8 +110,8 @@ func (c Certificate) JSON() ([]byte, error) {
 	return lines.Bytes(), nil
 }
 
-// Parse reads the document. sealed.ErrBroken where it was altered.
-func Parse(text []byte) (Certificate, error) {
+// ParseCertificate reads the document. document.ErrBroken where it was altered.
+func ParseCertificate(text []byte) (Certificate, error) {
 	var c Certificate
 	if err := document.Unmarshal(text, &c); err != nil {
 		return Certificate{}, fmt.Errorf("reading a certificate: %w", err)
@@ -117,50 +119,8 @@ func Parse(text []byte) (Certificate, error) {
 	return c, nil
 }
 
-//go:embed certificate.html
-var pageText string
-
-var page = template.Must(template.New("certificate").Funcs(template.FuncMap{
-	"time":   func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
-	"hash":   func(h model.Digest) string { return fmt.Sprintf("%016x", uint64(h)) },
-	"schema": schemaText,
-	"join":   strings.Join,
-}).Parse(pageText))
-
-// HTML is the page that prints; it loads nothing from the network. The SHA-256 on it is that of the JSON document.
-func (c Certificate) HTML() ([]byte, error) {
-	document, err := c.JSON()
-	if err != nil {
-		return nil, err
-	}
-	var seal struct {
-		SHA256 string `json:"sha256"`
-	}
-	if err := json.Unmarshal(document, &seal); err != nil {
-		return nil, fmt.Errorf("reading the certificate's seal: %w", err)
-	}
-	var text bytes.Buffer
-	if err := page.Execute(&text, struct {
-		Certificate
-		SHA256 string
-	}{c, seal.SHA256}); err != nil {
-		return nil, fmt.Errorf("making the certificate's page: %w", err)
-	}
-	return text.Bytes(), nil
-}
-
-func schemaText(s export.Schema) (string, error) {
-	text, err := protojson.Marshal(s.CollectionSchema)
-	if err != nil {
-		return "", err
-	}
-	var lines bytes.Buffer // protojson's own layout differs from run to run, on purpose
-	err = json.Indent(&lines, text, "", "  ")
-	return lines.String(), err
-}
-
-// Write puts document and page beside the export, and returns where they are. It may be repeated.
-func Write(ctx context.Context, sink sinks.Sink, c Certificate) (urls []string, err error) {
+// write puts document and page beside the export, and returns where they are. It may be repeated.
+func (c Certificate) write(ctx context.Context, sink sinks.Sink) (urls []string, err error) {
 	for _, form := range []struct {
 		suffix string
 		text   func() ([]byte, error)
@@ -181,8 +141,8 @@ func Write(ctx context.Context, sink sinks.Sink, c Certificate) (urls []string, 
 	return urls, nil
 }
 
-// Collections are those of a job, by their names on the target, that there are certificates of.
-func Collections(ctx context.Context, sink sinks.Sink, job string) ([]string, error) {
+// CertifiedCollections are those of a job, by their names on the target, that there are certificates of.
+func CertifiedCollections(ctx context.Context, sink sinks.Sink, job string) ([]string, error) {
 	var names []string
 	for info, err := range sink.List(ctx, job+"/certificate-") {
 		if err != nil {
@@ -196,10 +156,10 @@ func Collections(ctx context.Context, sink sinks.Sink, job string) ([]string, er
 	return names, nil
 }
 
-// Latest is the newest certificate of a job's collection; nil where there is none.
-func Latest(ctx context.Context, sink sinks.Sink, job, collection string) (*Certificate, error) {
+// LatestCertificate is the newest certificate of a job's collection; nil where there is none.
+func LatestCertificate(ctx context.Context, sink sinks.Sink, job, collection string) (*Certificate, error) {
 	latest := ""
-	for info, err := range sink.List(ctx, Prefix(job, collection)) {
+	for info, err := range sink.List(ctx, CertificatePrefix(job, collection)) {
 		if err != nil {
 			return nil, fmt.Errorf("looking for certificates: %w", err)
 		}
@@ -219,27 +179,9 @@ func Latest(ctx context.Context, sink sinks.Sink, job, collection string) (*Cert
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", sink.URL(latest), err)
 	}
-	c, err := Parse(text)
+	c, err := ParseCertificate(text)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", sink.URL(latest), err)
 	}
 	return &c, nil
-}
-
-// Tool is the version of this program, as it was built.
-func Tool() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	version := info.Main.Version
-	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision" && (version == "" || version == "(devel)"):
-			version = s.Value
-		case s.Key == "vcs.modified" && s.Value == "true" && !strings.HasSuffix(version, "+dirty"):
-			version += "+dirty"
-		}
-	}
-	return version
 }
