@@ -96,8 +96,9 @@ the lab is up in %s
   MinIO       http://%s  (%s / %s, buckets %s and %s)
   etcd        %s
   Pulsar      pulsar://%s
+  Milvus Lite %s (2.5.1) and %s (3.2.2)
 `, l.Dir(), lab.Standalone, lab.Proxy1, lab.Proxy2, lab.MinIO, lab.MinIOUser, lab.MinIOPassword, lab.ClusterBucket,
-		lab.ExportBucket, lab.Etcd, lab.Pulsar)
+		lab.ExportBucket, lab.Etcd, lab.Pulsar, lab.Lite25, lab.Lite3)
 }
 
 func down() *cobra.Command {

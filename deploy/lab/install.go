@@ -121,7 +121,7 @@ func (b *build) run(ctx context.Context, env []string, name string, args ...stri
 // prerequisites tell how to come by each program that the lab takes for granted.
 var prerequisites = map[string]string{
 	"go":          "install Go 1.26 or newer",
-	"python3":     "install Python 3.8 or newer (Debian: apt-get install python3 python3-pip python3-venv)",
+	"python3":     "install Python 3.10 or newer (Debian: apt-get install python3 python3-pip python3-venv)",
 	"java":        "install Java 11 or newer (Debian: apt-get install openjdk-17-jre-headless)",
 	"mvn":         "install Maven (Debian: apt-get install maven)",
 	"debootstrap": "install debootstrap (Debian: apt-get install debootstrap)",

@@ -1,6 +1,6 @@
 // Package lab runs the real servers that migrate is tested against: a Milvus standalone, a distributed Milvus cluster
-// with its etcd, MinIO and Pulsar, and, when asked for, a standalone and a MinIO behind TLS and passwords, and a
-// standalone that limits the rate of queries. They come from package registries, need neither Docker nor root, and
+// with its etcd, MinIO and Pulsar, two versions of Milvus Lite, and, when asked for, a standalone and a MinIO behind TLS
+// and passwords, and a standalone that limits the rate of queries. They come from package registries, need neither Docker nor root, and
 // outlive the process that starts them. Whatever a lab writes lies in one folder; what it downloads lies in a cache
 // outside the tree.
 package lab
@@ -38,6 +38,9 @@ const (
 	LimitedQueries    = 5
 
 	SpareStandalone = "127.0.0.1:19534" // Milvus standalone for a test that takes it away, gRPC
+
+	Lite25 = "127.0.0.1:19535" // Milvus Lite 2.5.1, gRPC
+	Lite3  = "127.0.0.1:19536" // Milvus Lite 3.2.2, gRPC
 )
 
 // Proxies are the cluster's gRPC addresses.

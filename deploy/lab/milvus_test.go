@@ -71,6 +71,20 @@ func TestMilvusCommands(t *testing.T) {
 	}
 }
 
+func TestLiteCommands(t *testing.T) {
+	l := aLab(t)
+	env := environmentOf(t, l, "lite-2.5", l.path("data", "lite-2.5", "lite.db")+" 127.0.0.1:19535 INFO")
+	if want := "LD_LIBRARY_PATH=" + l.installed(lite25Pack); !slices.Contains(env, want) {
+		t.Errorf("the environment lacks %s", want)
+	}
+	environmentOf(t, l, "lite-3", "-m milvus_lite server --data-dir "+l.path("data", "lite-3")+" --host 127.0.0.1 --port 19536")
+	for _, name := range []string{"lite-2.5", "lite-3"} { // a server does not make the folder that its own lies in
+		if _, err := os.Stat(l.path("data", name)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // environmentOf returns the environment of the named part's command, whose arguments must be args.
 func environmentOf(t *testing.T, l *Lab, name, args string) []string {
 	t.Helper()

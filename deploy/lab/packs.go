@@ -20,6 +20,8 @@ var (
 	unpackScript string
 	//go:embed python/requirements.txt
 	requirements string
+	//go:embed python/lite.txt
+	liteRequirements string
 )
 
 // What the servers are, and Python with what tests and benches use of it.
@@ -43,7 +45,17 @@ var (
 	pythonPack = pack{
 		name: fmt.Sprintf("python-%.4x", sha256.Sum256([]byte(requirements))), // other requirements, another folder
 		how:  "pymilvus, pyarrow, numpy, duckdb", tools: []string{"python3"},
-		build: buildPython,
+		build: environment(requirements),
+	}
+	lite25Pack = pack{
+		name: "milvus-lite-2.5.1", how: "a wheel of 56 MB", tools: []string{"python3"},
+		build: wheel("milvus-lite==2.5.1", "milvus_lite/lib"),
+	}
+	// lite3Pack is the server, and a pymilvus that is as new: the server needs one.
+	lite3Pack = pack{
+		name: fmt.Sprintf("milvus-lite-3.2.2-%.4x", sha256.Sum256([]byte(liteRequirements))), // others, another folder
+		how:  "with pymilvus 3.0.2, pyarrow, numpy, faiss", tools: []string{"python3"},
+		build: environment(liteRequirements),
 	}
 	composePack = pack{
 		name: "compose-2.39.1", how: "Docker Compose, built in about four minutes", tools: []string{"go"},
@@ -59,16 +71,21 @@ var (
 // Install downloads what the lab's servers and Python are made of, where the cache does not have it yet, and starts
 // nothing.
 func (l *Lab) Install(ctx context.Context) error {
-	return l.install(ctx, minioPack, pulsarPack, milvusPack, etcdPack, pythonPack)
+	return l.install(ctx, minioPack, pulsarPack, milvusPack, etcdPack, lite25Pack, lite3Pack, pythonPack)
 }
 
-// Python returns the path of a Python interpreter that has pymilvus, pyarrow, numpy and duckdb, and installs it where
-// the cache does not have it yet.
-func (l *Lab) Python(ctx context.Context) (string, error) {
-	if err := l.install(ctx, pythonPack); err != nil {
+// Python returns the path of a Python interpreter that has pymilvus 2.3.7, pyarrow, numpy and duckdb, and installs it
+// where the cache does not have it yet.
+func (l *Lab) Python(ctx context.Context) (string, error) { return l.interpreter(ctx, pythonPack) }
+
+// NewPython is Python with pymilvus 3.0.2, which knows the types that the servers of today have.
+func (l *Lab) NewPython(ctx context.Context) (string, error) { return l.interpreter(ctx, lite3Pack) }
+
+func (l *Lab) interpreter(ctx context.Context, p pack) (string, error) {
+	if err := l.install(ctx, p); err != nil {
 		return "", err
 	}
-	return l.installed(pythonPack, "bin", "python"), nil
+	return l.installed(p, "bin", "python"), nil
 }
 
 // wheel downloads the wheel of a requirement and keeps one folder of it.
@@ -169,21 +186,23 @@ func fetchPulsar(ctx context.Context, b *build) error {
 		"-DoutputDirectory="+b.path("lib"))
 }
 
-// buildPython makes a virtual environment, or, where the machine's Python has no venv, a folder of packages and a
-// script in the interpreter's place that puts it on the path.
-func buildPython(ctx context.Context, b *build) error {
+// environment makes a virtual environment of requirements, or, where the machine's Python has no venv, a folder of
+// packages and a script in the interpreter's place that puts it on the path.
+func environment(requirements string) func(context.Context, *build) error {
 	wanted := strings.Fields(requirements)
-	if b.run(ctx, nil, "python3", "-m", "venv", b.dir) == nil {
-		return b.run(ctx, nil, b.path("bin", "python"), append([]string{"-m", "pip", "install"}, wanted...)...)
+	return func(ctx context.Context, b *build) error {
+		if b.run(ctx, nil, "python3", "-m", "venv", b.dir) == nil {
+			return b.run(ctx, nil, b.path("bin", "python"), append([]string{"-m", "pip", "install"}, wanted...)...)
+		}
+		if err := b.clear(); err != nil {
+			return err
+		}
+		args := append([]string{"-m", "pip", "install", "--target", b.path("site")}, wanted...)
+		if err := b.run(ctx, nil, "python3", args...); err != nil {
+			return fmt.Errorf("python3 has no venv, and pip can't install either (Debian: apt-get install python3-venv): %w", err)
+		}
+		return b.writeInterpreter()
 	}
-	if err := b.clear(); err != nil {
-		return err
-	}
-	args := append([]string{"-m", "pip", "install", "--target", b.path("site")}, wanted...)
-	if err := b.run(ctx, nil, "python3", args...); err != nil {
-		return fmt.Errorf("python3 has no venv, and pip can't install either (Debian: apt-get install python3-venv): %w", err)
-	}
-	return b.writeInterpreter()
 }
 
 func (b *build) writeInterpreter() error {

@@ -62,7 +62,7 @@ func TestUpStartsTheClusterOfTheIssue(t *testing.T) {
 		}
 	}
 	want := "etcd minio pulsar standalone rootcoord datacoord querycoord indexcoord datanode-1 datanode-2 " +
-		"querynode-1 querynode-2 indexnode-1 proxy-1 proxy-2"
+		"querynode-1 querynode-2 indexnode-1 proxy-1 proxy-2 lite-2.5 lite-3"
 	if got := strings.Join(required, " "); got != want {
 		t.Errorf("Up starts %s; want %s", got, want)
 	}

@@ -28,6 +28,12 @@ func Target(t testing.TB) *milvus.Server { return connect(t, lab.Proxy1) }
 // SecondProxy is the lab's cluster, through its other proxy.
 func SecondProxy(t testing.TB) *milvus.Server { return connect(t, lab.Proxy2) }
 
+// Lite25 is the lab's Milvus Lite 2.5.1.
+func Lite25(t testing.TB) *milvus.Server { return connect(t, lab.Lite25) }
+
+// Lite3 is the lab's Milvus Lite 3.2.2.
+func Lite3(t testing.TB) *milvus.Server { return connect(t, lab.Lite3) }
+
 // Secure starts the lab's servers that want TLS and a login, until the test ends. It returns a connection to that
 // standalone, and the file of the authority that signed the certificates.
 func Secure(t testing.TB) (server *milvus.Server, caFile string) {

@@ -39,6 +39,8 @@ var (
 	ErrLoad = errors.New("the collection does not get loaded")
 	// ErrTooLarge: the answer exceeded what the server may send; ask for fewer rows.
 	ErrTooLarge = errors.New("answer too large")
+	// ErrUnimplemented: the server has no such call, as Milvus Lite lacks some.
+	ErrUnimplemented = errors.New("call not implemented")
 	// ErrNoREST: what answers where the REST API of a Milvus should be is something else.
 	ErrNoREST = errors.New("no REST API of Milvus there")
 )
@@ -146,6 +148,8 @@ func (e *callError) Is(target error) bool {
 		return e.code == codes.PermissionDenied
 	case ErrTooLarge:
 		return e.code == codes.ResourceExhausted && tooLarge(e.msg)
+	case ErrUnimplemented:
+		return e.code == codes.Unimplemented
 	case ErrCertificate:
 		return certificateAlert.MatchString(e.msg)
 	case ErrALPN:
@@ -260,7 +264,8 @@ func checkStatus(ctx context.Context, method string, req, reply any, cc *grpc.Cl
 func checked(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, call grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 	if err := call(ctx, method, req, reply, cc, opts...); err != nil {
 		s := status.Convert(err)
-		return &callError{code: s.Code(), msg: s.Message(), err: err}
+		msg := cmp.Or(s.Message(), path.Base(method)+": "+s.Code().String())
+		return &callError{code: s.Code(), msg: msg, err: err}
 	}
 	st := statusOf(reply)
 	//lint:ignore SA1019 older servers give no other code

@@ -19,7 +19,7 @@ import (
 const queryMethod = "/milvus.proto.milvus.MilvusService/Query"
 
 // sentinels are what an error of this package may be.
-var sentinels = []error{ErrUnreachable, ErrLogin, ErrPrivilege, ErrNotFound, ErrNotLoaded, ErrNoIndex, ErrTooLarge, context.Canceled, context.DeadlineExceeded}
+var sentinels = []error{ErrUnreachable, ErrLogin, ErrPrivilege, ErrNotFound, ErrNotLoaded, ErrNoIndex, ErrTooLarge, ErrUnimplemented, context.Canceled, context.DeadlineExceeded}
 
 // wantKind checks which sentinels an error is, and whether it can pass; wrapped, too.
 func wantKind(t *testing.T, name string, err error, canPass bool, kinds ...error) {
@@ -89,7 +89,7 @@ func TestCallWithoutAnswer(t *testing.T) {
 		"privilege":         {status.Error(codes.PermissionDenied, "Query"), false, []error{ErrPrivilege}},
 		"canceled":          {status.Error(codes.Canceled, ""), false, []error{context.Canceled}},
 		"deadline":          {status.Error(codes.DeadlineExceeded, ""), false, []error{ErrUnreachable, context.DeadlineExceeded}},
-		"unknown method":    {status.Error(codes.Unimplemented, ""), false, nil},
+		"unknown method":    {status.Error(codes.Unimplemented, ""), false, []error{ErrUnimplemented}},
 		"no gRPC error":     {errors.New("odd"), false, nil},
 		"the caller's own":  {context.Canceled, false, []error{context.Canceled}},
 		"message too large": {status.Error(codes.Internal, "message larger than max"), false, nil},

