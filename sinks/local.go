@@ -57,7 +57,7 @@ func (l *Local) Put(ctx context.Context, name string, write func(io.Writer) erro
 		return Info{}, fmt.Errorf("putting into %s: %w", l.root, err)
 	}
 	target := l.path(name)
-	size, err := l.put(ctx, target, existing(l.root), write)
+	size, err := l.put(ctx, newPartial(target), target, existing(l.root), write)
 	if err != nil {
 		l.prune(filepath.Dir(target))
 		return Info{}, fmt.Errorf("putting %s: %w", target, err)
@@ -65,9 +65,10 @@ func (l *Local) Put(ctx context.Context, name string, write func(io.Writer) erro
 	return Info{Name: name, Size: size}, nil
 }
 
-// put makes target, and durable every folder down from known, which was there before any was made for it.
-func (l *Local) put(ctx context.Context, target, known string, write func(io.Writer) error) (int64, error) {
-	file, err := l.createBeside(ctx, target)
+// put makes target by way of partial, a file beside it, and durable every folder down from known, which was there before any was made
+// for it.
+func (l *Local) put(ctx context.Context, partial, target, known string, write func(io.Writer) error) (int64, error) {
+	file, err := createIn(ctx, filepath.Dir(partial), func() (*os.File, error) { return l.create(partial) })
 	if err != nil {
 		return 0, err
 	}
@@ -79,12 +80,6 @@ func (l *Local) put(ctx context.Context, target, known string, write func(io.Wri
 		return 0, errors.Join(err, os.Remove(file.Name()))
 	}
 	return size, syncFolders(filepath.Dir(target), known)
-}
-
-// createBeside creates a partial file in target's folder.
-func (l *Local) createBeside(ctx context.Context, target string) (*os.File, error) {
-	folder, base := filepath.Split(target)
-	return createIn(ctx, folder, func() (*os.File, error) { return l.create(filepath.Join(folder, newPartial(base))) })
 }
 
 // createIn has create make a file in folder. It makes the folder again where a Delete has just removed it for being
@@ -188,7 +183,7 @@ func syncFolder(folder string) error {
 	return errors.Join(err, file.Close())
 }
 
-// Delete implements Sink. It also removes the folders that become empty, below the root, and what Swaps have left
+// Delete implements Sink. It also removes the folders that become empty, below the root, and what a Swap that was killed has left
 // beside the object.
 func (l *Local) Delete(ctx context.Context, name string) error {
 	if err := begin(ctx, name); err != nil {
@@ -207,18 +202,35 @@ func (l *Local) Delete(ctx context.Context, name string) error {
 
 // remove removes the object at target, between two Swaps of it.
 func remove(ctx context.Context, target string) error {
-	lock, err := lockSwapped(ctx, target)
+	if _, err := os.Lstat(target); isMissing(err) {
+		return removeLeft(ctx, target)
+	}
+	lock, err := lockObject(ctx, target)
+	if errors.Is(err, ErrNoSpace) { // for which reason it may be that this is removed
+		return removeFile(target)
+	}
 	if err != nil {
 		return err
 	}
 	defer lock.release()
-	if err := os.Remove(target); err != nil && !isMissing(err) {
+	return errors.Join(removeFile(target), removeFile(swapPartial(target)))
+}
+
+// removeLeft removes what a Swap that was killed has left beside target. It makes no file for that.
+func removeLeft(ctx context.Context, target string) error {
+	lock, err := lockLeft(ctx, target)
+	if lock == nil {
 		return err
 	}
-	if lock == nil {
-		return nil // there were no Swaps, but perhaps a Put is under way
+	defer lock.release()
+	return removeFile(swapPartial(target))
+}
+
+func removeFile(path string) error {
+	if err := os.Remove(path); err != nil && !isMissing(err) {
+		return err
 	}
-	return removePartials(target)
+	return nil
 }
 
 // prune removes folder and those above it, below the root, as far as they are empty.
@@ -237,19 +249,14 @@ func (l *Local) Sweep(ctx context.Context, name string) error {
 		return fmt.Errorf("sweeping %s: %w", l.root, err)
 	}
 	target := l.path(name)
-	lock, err := lockSwapped(ctx, target)
-	if err == nil {
-		err = removePartials(target)
-		lock.release()
-	}
-	if err != nil {
+	if err := errors.Join(removeLeft(ctx, target), removePartials(target)); err != nil {
 		return fmt.Errorf("sweeping %s: %w", filepath.Dir(target), err)
 	}
 	l.prune(filepath.Dir(target))
 	return nil
 }
 
-// removePartials removes the partial files of the object at target.
+// removePartials removes the partial files of Puts of the object at target.
 func removePartials(target string) error {
 	folder, base := filepath.Split(target)
 	entries, err := os.ReadDir(folder)
@@ -260,7 +267,7 @@ func removePartials(target string) error {
 		if !isPartialOf(base, entry.Name()) {
 			continue
 		}
-		if err := os.Remove(filepath.Join(folder, entry.Name())); err != nil && !isMissing(err) {
+		if err := removeFile(filepath.Join(folder, entry.Name())); err != nil {
 			return err
 		}
 	}

@@ -14,31 +14,27 @@ import (
 // lockPoll is how often one that waits for a lock asks for it.
 const lockPoll = 5 * time.Millisecond
 
-// objectLock is held by whoever swaps an object of a Local, or removes one that was swapped: an exclusive flock on a
-// file beside it. The system gives the lock up when its holder is killed.
+// objectLock is held by whoever swaps an object of a Local, or removes one: an exclusive flock on a file beside it, which is there as
+// long as somebody holds the lock or waits for it. The system gives the lock up when its holder is killed; the file stays until the
+// next has held it.
 //
-// The file stays as long as the object does. Only the holder of its lock removes it, so a lock counts if the file is
-// still the one at its path once it is locked.
-type objectLock struct {
-	file   *os.File
-	target string // the object's path
-}
+// Only the holder of its lock removes it, so a lock counts if the file is still the one at its path once it is locked.
+type objectLock struct{ file *os.File }
 
 // lockObject waits for the lock of the object at target, there or not, until ctx ends.
 func lockObject(ctx context.Context, target string) (*objectLock, error) {
 	folder, base := filepath.Split(target)
-	return lockWith(ctx, target, func() (*os.File, error) {
+	return lockWith(ctx, func() (*os.File, error) {
 		return createIn(ctx, folder, func() (*os.File, error) {
 			return os.OpenFile(filepath.Join(folder, lockName(base)), os.O_RDWR|os.O_CREATE, 0o666)
 		})
 	})
 }
 
-// lockSwapped is lockObject for an object that was swapped, and nil for any other. It makes no file, since whoever
-// deletes may do so because the disk is full.
-func lockSwapped(ctx context.Context, target string) (*objectLock, error) {
+// lockLeft is lockObject where the lock's file is there, and nil where it is not.
+func lockLeft(ctx context.Context, target string) (*objectLock, error) {
 	folder, base := filepath.Split(target)
-	lock, err := lockWith(ctx, target, func() (*os.File, error) {
+	lock, err := lockWith(ctx, func() (*os.File, error) {
 		return os.OpenFile(filepath.Join(folder, lockName(base)), os.O_RDWR, 0)
 	})
 	if isMissing(err) {
@@ -49,7 +45,7 @@ func lockSwapped(ctx context.Context, target string) (*objectLock, error) {
 
 var errLocked = errors.New("another process holds the lock, and does not go on: is it stopped?")
 
-func lockWith(ctx context.Context, target string, open func() (*os.File, error)) (*objectLock, error) {
+func lockWith(ctx context.Context, open func() (*os.File, error)) (*objectLock, error) {
 	for {
 		file, err := open()
 		if err != nil {
@@ -58,7 +54,7 @@ func lockWith(ctx context.Context, target string, open func() (*os.File, error))
 		if err := flock(ctx, file); err != nil {
 			return nil, errors.Join(fmt.Errorf("locking %s: %w", file.Name(), err), file.Close())
 		}
-		lock := &objectLock{file: file, target: target}
+		lock := &objectLock{file}
 		if lock.isAtItsPath() {
 			return lock, nil
 		}
@@ -101,14 +97,12 @@ func (k *objectLock) isAtItsPath() bool {
 	return err == nil && os.SameFile(locked, there)
 }
 
-// release gives the lock up, and removes its file where no object is seen. A nil lock is none.
+// release removes the lock's file and gives the lock up. A nil lock is none.
 func (k *objectLock) release() {
 	if k == nil {
 		return
 	}
-	if info, err := os.Lstat(k.target); err != nil || info.IsDir() {
-		_ = os.Remove(k.file.Name()) // what stays is a hidden, empty file
-	}
+	_ = os.Remove(k.file.Name()) // what stays is a hidden, empty file
 	k.giveUp()
 }
 

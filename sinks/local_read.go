@@ -16,8 +16,8 @@ import (
 
 // Open implements Sink.
 func (l *Local) Open(ctx context.Context, name string) (Object, error) {
-	if _, err := l.Stat(ctx, name); err != nil {
-		return nil, err
+	if err := begin(ctx, name); err != nil {
+		return nil, fmt.Errorf("opening in %s: %w", l.root, err)
 	}
 	object, err := openLocal(ctx, l.path(name))
 	if err != nil {
@@ -26,19 +26,13 @@ func (l *Local) Open(ctx context.Context, name string) (Object, error) {
 	return object, nil
 }
 
-// Stat implements Sink.
-func (l *Local) Stat(ctx context.Context, name string) (Info, error) {
-	if err := begin(ctx, name); err != nil {
-		return Info{}, fmt.Errorf("looking at %s: %w", l.root, err)
-	}
-	info, err := os.Stat(l.path(name))
+// statRegular is os.Stat of files that are objects: a folder is none.
+func statRegular(path string) (fs.FileInfo, error) {
+	info, err := os.Stat(path)
 	if err == nil && !info.Mode().IsRegular() {
-		err = fs.ErrNotExist // a folder is no object
+		err = fs.ErrNotExist
 	}
-	if err != nil {
-		return Info{}, fmt.Errorf("looking at %s: %w", l.path(name), nameMissing(err))
-	}
-	return Info{Name: name, Size: info.Size(), ModTime: info.ModTime()}, nil
+	return info, err
 }
 
 func nameMissing(err error) error {
@@ -104,14 +98,27 @@ func (w *walk) entry(name string, isFolder bool) bool {
 	if isFolder {
 		return w.folder(name + "/")
 	}
-	if CheckName(name) != nil {
+	if CheckName(name) != nil || isRemoved(name) {
 		return true // a partial or lock file, or none of ours
 	}
-	info, err := w.l.Stat(w.ctx, name)
-	if errors.Is(err, ErrNotExist) {
+	info, err := statRegular(w.l.path(name))
+	switch {
+	case isMissing(err):
 		return true // deleted since, or no file
+	case err != nil:
+		return w.fail(w.l.path(name), err)
 	}
-	return w.yield(info, err) && err == nil
+	return w.yield(Info{Name: name, Size: info.Size(), ModTime: info.ModTime(), Tag: tagOf(info)}, nil)
+}
+
+// tagOf tells one file from the next under its name: each is made anew. Two that come and go within a tick of the filesystem's clock
+// may be taken for one.
+func tagOf(info fs.FileInfo) string {
+	tag := fmt.Sprintf("%x-%x", info.ModTime().UnixNano(), info.Size())
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		tag += fmt.Sprintf("-%x", stat.Ino)
+	}
+	return tag
 }
 
 func (w *walk) fail(path string, err error) bool {
@@ -126,6 +133,9 @@ type localObject struct {
 }
 
 func openLocal(ctx context.Context, path string) (*localObject, error) {
+	if _, err := statRegular(path); err != nil { // opening a pipe would wait
+		return nil, err
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err

@@ -27,7 +27,7 @@ func contentVersion(data []byte) Version {
 }
 
 // Swap implements Swapper, for processes of one machine or of several that share a filesystem with locks (NFS has
-// them). An object that was swapped has a hidden lock file beside it, which Delete removes with it.
+// them). While one is under way there are two hidden files beside the object: its lock, and what it is to become.
 func (l *Local) Swap(ctx context.Context, name string, old Version, data []byte) (Version, error) {
 	if err := begin(ctx, name); err != nil {
 		return "", fmt.Errorf("swapping in %s: %w", l.root, err)
@@ -53,9 +53,19 @@ func (l *Local) swap(ctx context.Context, name string, old Version, data []byte)
 	if there != old && there != contentVersion(data) {
 		return ErrChanged
 	}
-	_, err = l.put(ctx, target, known, func(w io.Writer) error {
+	partial := swapPartial(target)
+	if err := removeFile(partial); err != nil { // of one that was killed
+		return err
+	}
+	_, err = l.put(ctx, partial, target, known, func(w io.Writer) error {
 		_, err := w.Write(data)
 		return err
 	})
 	return err
+}
+
+// swapPartial is the partial file of the one who holds the lock of the object at target.
+func swapPartial(target string) string {
+	folder, base := filepath.Split(target)
+	return filepath.Join(folder, swapName(base))
 }

@@ -17,7 +17,11 @@ import (
 	"migrate/sinks"
 )
 
-const lockFile = "job/.document.lock.partial" // of job/document
+// of job/document
+const (
+	lockFile = "job/.document.lock.partial"
+	swapFile = "job/.document.swap.partial"
+)
 
 func swap(t *testing.T, sink sinks.Swapper, name string, old sinks.Version, data string) sinks.Version {
 	t.Helper()
@@ -48,18 +52,29 @@ func holdLock(t *testing.T, path string) (giveUp func()) {
 	}
 }
 
-func TestALockFileIsHiddenAndGoesWithItsObject(t *testing.T) {
+// An earlier version left a lock file beside each object, and a Swap that is killed leaves one still, with its partial file: they are
+// not listed, and go with the next Swap.
+func TestASwapLeavesNothingBesideItsObject(t *testing.T) {
 	root := t.TempDir()
 	sink := openLocal(t, root)
+	holdLock(t, filepath.Join(root, lockFile))()
+	if err := os.WriteFile(filepath.Join(root, swapFile), []byte("hal"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if got := names(t, sink, ""); len(got) > 0 {
+		t.Errorf("listed %q", got)
+	}
 	version := swap(t, sink, "job/document", "", "one")
-	if got, want := files(t, root), []string{"job", lockFile, "job/document"}; !slices.Equal(got, want) {
+	if got, want := files(t, root), []string{"job", "job/document"}; !slices.Equal(got, want) {
 		t.Errorf("root holds %q, want %q", got, want)
 	}
 	if got := names(t, sink, ""); !slices.Equal(got, []string{"job/document"}) {
 		t.Errorf("listed %q", got)
 	}
-	if sinks.CheckName(lockFile) == nil {
-		t.Errorf("an object may be called %q", lockFile)
+	for _, name := range []string{lockFile, swapFile} {
+		if sinks.CheckName(name) == nil {
+			t.Errorf("an object may be called %q", name)
+		}
 	}
 	if err := sink.Sweep(t.Context(), "job/document"); err != nil {
 		t.Error(err)
@@ -131,7 +146,7 @@ func TestASwapOnAFullDisk(t *testing.T) {
 		t.Errorf("error %v, want %v", err, sinks.ErrNoSpace)
 	}
 	root := strings.TrimPrefix(sink.URL(""), "file://")
-	if got, want := files(t, root), []string{".document.lock.partial", "document"}; !slices.Equal(got, want) {
+	if got, want := files(t, root), []string{"document"}; !slices.Equal(got, want) {
 		t.Errorf("root holds %q, want %q", got, want)
 	}
 	swap(t, sink, "document", version, "after") // what failed takes no space
@@ -226,11 +241,51 @@ func TestSweepLeavesTheLockFilesOfOthers(t *testing.T) {
 	root := t.TempDir()
 	sink := openLocal(t, root)
 	other := "a." + strings.Repeat("B", 26-len(".lock"))
-	swap(t, sink, other, "", "x")
+	want := []string{"." + other + ".lock.partial", "." + other + ".swap.partial"}
+	for _, name := range want {
+		if err := os.WriteFile(filepath.Join(root, name), nil, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := sink.Sweep(t.Context(), "a"); err != nil {
 		t.Error(err)
 	}
-	if got, want := files(t, root), []string{"." + other + ".lock.partial", other}; !slices.Equal(got, want) {
+	if got := files(t, root); !slices.Equal(got, want) {
 		t.Errorf("root holds %q, want %q", got, want)
+	}
+}
+
+// What a Swap that was killed has left goes with its object, or where that was never made; what a Put is writing stays.
+func TestADeleteTakesWhatAKilledSwapLeft(t *testing.T) {
+	for _, there := range []string{"", "job/document"} {
+		root := t.TempDir()
+		sink := openLocal(t, root)
+		if there != "" {
+			put(t, sink, there, nil)
+		}
+		holdLock(t, filepath.Join(root, lockFile))()
+		writing := "job/.document." + strings.Repeat("A", 26) + ".partial"
+		for _, name := range []string{swapFile, writing} {
+			if err := os.WriteFile(filepath.Join(root, name), nil, 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := sink.Delete(t.Context(), "job/document"); err != nil {
+			t.Error(err)
+		}
+		if got, want := files(t, root), []string{"job", writing}; !slices.Equal(got, want) {
+			t.Errorf("root holds %q, want %q", got, want)
+		}
+	}
+}
+
+// What NFS keeps of a removed file that somebody has open is no object.
+func TestRemovedFilesOfNFSAreNotListed(t *testing.T) {
+	root := t.TempDir()
+	if err := os.WriteFile(filepath.Join(root, ".nfs000000000001"), nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if got := names(t, openLocal(t, root), ""); len(got) > 0 {
+		t.Errorf("listed %q", got)
 	}
 }

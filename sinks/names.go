@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"path/filepath"
 	"strings"
 	"unicode"
 )
@@ -57,8 +58,8 @@ func folderOf(s string) string {
 }
 
 // A partial file is what a Put to the local filesystem writes before it gives it the object's name. It stands in the
-// object's folder and is called ".<name>.<random>.partial". A lock file, by which Swaps wait for each other, has
-// "lock" in the place of the random letters, which are capitals and digits.
+// object's folder and is called ".<name>.<random>.partial". That of a Swap, which is alone as long as it has the object's lock, has
+// "swap" in the place of the random letters, which are capitals and digits; the file of that lock has "lock".
 const (
 	partialSuffix = ".partial"
 	maxStem       = 200 // bytes of an object's file name that fit into a partial file's
@@ -66,19 +67,25 @@ const (
 
 var randomLength = len(rand.Text())
 
-func newPartial(base string) string {
-	return partialStem(base) + rand.Text() + partialSuffix
+// newPartial is a partial file of the object at target.
+func newPartial(target string) string {
+	folder, base := filepath.Split(target)
+	return filepath.Join(folder, partialStem(base)+rand.Text()+partialSuffix)
 }
 
 // isPartialOf tells whether file is a partial file of the object that is called base in the same folder.
 func isPartialOf(base, file string) bool {
-	stem := partialStem(base)
-	return strings.HasPrefix(file, stem) && strings.HasSuffix(file, partialSuffix) &&
-		len(file) == len(stem)+randomLength+len(partialSuffix) && !strings.HasSuffix(file, ".lock"+partialSuffix)
+	rest, ours := strings.CutPrefix(file, partialStem(base))
+	random, partial := strings.CutSuffix(rest, partialSuffix)
+	return ours && partial && len(random) == randomLength && random == strings.ToUpper(random)
 }
 
-// lockName is the lock file of the object that is called base in the same folder.
+// lockName and swapName are the lock and the partial file of a Swap of the object that is called base in the same folder.
 func lockName(base string) string { return partialStem(base) + "lock" + partialSuffix }
+func swapName(base string) string { return partialStem(base) + "swap" + partialSuffix }
+
+// isRemoved tells what NFS keeps of a file that was removed while somebody had it open.
+func isRemoved(name string) bool { return strings.HasPrefix(path.Base(name), ".nfs") }
 
 // isPartial is also true for lock files.
 func isPartial(file string) bool {

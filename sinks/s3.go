@@ -103,18 +103,6 @@ func (s *S3) Open(ctx context.Context, name string) (Object, error) {
 	return newS3Object(ctx, s, name, info), nil
 }
 
-// Stat implements Sink.
-func (s *S3) Stat(ctx context.Context, name string) (Info, error) {
-	if err := begin(ctx, name); err != nil {
-		return Info{}, fmt.Errorf("looking at %s: %w", s.URL(""), err)
-	}
-	info, err := s.stat(ctx, s.key(name))
-	if err != nil {
-		return Info{}, fmt.Errorf("looking at %s: %w", s.URL(name), err)
-	}
-	return Info{Name: name, Size: info.Size, ModTime: info.LastModified}, nil
-}
-
 func (s *S3) stat(ctx context.Context, key string) (minio.ObjectInfo, error) {
 	info, err := s.core.StatObject(ctx, s.config.Bucket, key, minio.StatObjectOptions{})
 	return info, s.explain(ctx, s.on("s3:GetObject", key), s.orMissing(ctx, key, err))
@@ -157,7 +145,7 @@ func (s *S3) list(ctx context.Context, prefix string, yield func(Info, error) bo
 		if CheckName(name) != nil {
 			continue
 		}
-		if !yield(Info{Name: name, Size: object.Size, ModTime: object.LastModified}, nil) {
+		if !yield(Info{Name: name, Size: object.Size, ModTime: object.LastModified, Tag: object.ETag}, nil) {
 			return nil
 		}
 	}

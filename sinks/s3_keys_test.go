@@ -230,7 +230,7 @@ func TestKeysAreRenewed(t *testing.T) {
 				t.Errorf("asked for keys %d times, want once more before they expire", n)
 			}
 			time.Sleep(good)
-			_, err := sink.Stat(t.Context(), "object")
+			_, err := sink.Open(t.Context(), "object")
 			if (err == nil) != (test.says == "") || err != nil && (!strings.Contains(err.Error(), test.says) || errors.Is(err, sinks.ErrAccess)) {
 				t.Errorf("error %v, want one that says %q", err, test.says)
 			}

@@ -28,6 +28,7 @@ type Info struct {
 	Name    string    // slash-separated, relative to the sink's root
 	Size    int64     // bytes
 	ModTime time.Time // as the store's clock has it; zero in what Put returns
+	Tag     string    // another one whenever the object was replaced; empty in what Put returns, and where the store tells none
 }
 
 // Object is an open object. ReadAt may be called from several goroutines; Read and Seek may not.
@@ -45,7 +46,7 @@ type Object interface {
 type Sink interface {
 	// Put stores what write writes, under name, replacing what was there. It is atomic: until Put has returned
 	// nil no reader sees the new object, and after an error from write, from the store or from the context no
-	// reader ever will. After nil the object is durable and seen by every Open, Stat and List that starts later.
+	// reader ever will. After nil the object is durable and seen by every Open and List that starts later.
 	// There is one thing that nobody can promise: where the store's answer to the last request was lost, the new
 	// object is there, whole, or it is not. Putting it again is safe.
 	//
@@ -56,8 +57,6 @@ type Sink interface {
 	// Open opens an object for reading, for as long as its context lasts. ErrNotExist where there is none. What is
 	// read is that which was there when it was opened; a read fails where the store no longer has it.
 	Open(ctx context.Context, name string) (Object, error)
-	// Stat describes an object. ErrNotExist where there is none.
-	Stat(ctx context.Context, name string) (Info, error)
 	// List yields the objects whose names begin with prefix, in ascending order of name. An object that is
 	// being put is not listed.
 	List(ctx context.Context, prefix string) iter.Seq2[Info, error]

@@ -105,7 +105,7 @@ func ended(ctx context.Context, f folder) error {
 	begun := time.Now()
 	for method, err := range map[string]error{
 		"put": f.put(ended, "object", nil), "delete": f.sink.Delete(ended, f.root+"object"), "open": openErr,
-		"stat": f.isListed(ended, "object", small), "list": f.lists(ended), "read": readErr,
+		"list": f.lists(ended), "read": readErr,
 	} {
 		if !errors.Is(err, context.Canceled) {
 			return fmt.Errorf("%s after the context's end: %w", method, unexpected(err))

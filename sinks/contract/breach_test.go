@@ -3,11 +3,13 @@ package contract_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"io"
 	"iter"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -30,6 +32,8 @@ func TestBreachesAreFound(t *testing.T) {
 		{"shows an object too early", func(s sinks.Sink) sinks.Sink { return early{s} }, "an object is not seen while it is being put"},
 		{"lists without order", func(s sinks.Sink) sinks.Sink { return backward{s} }, "a list is in order and keeps to its prefix"},
 		{"lists too much", func(s sinks.Sink) sinks.Sink { return wide{s} }, "a list is in order and keeps to its prefix"},
+		{"tags by size", func(s sinks.Sink) sinks.Sink { return bySize{s} }, "a tag changes with its object"},
+		{"tags anew", func(s sinks.Sink) sinks.Sink { return anew{s} }, "a tag changes with its object"},
 		{"says missing in words of its own", func(s sinks.Sink) sinks.Sink { return mute{s} }, "a missing object is said to be missing"},
 		{"forgets to delete", func(s sinks.Sink) sinks.Sink { return keeping{s} }, "what was put is there at once"},
 		{"swaps whatever the version", func(s sinks.Sink) sinks.Sink { return heedless{breach(s)} }, "a swap replaces only the version that was seen"},
@@ -95,8 +99,10 @@ func (s short) Put(ctx context.Context, name string, write func(io.Writer) error
 type once struct{ sinks.Sink }
 
 func (s once) Put(ctx context.Context, name string, write func(io.Writer) error) (sinks.Info, error) {
-	if info, err := s.Stat(ctx, name); err == nil {
-		return info, nil
+	for info := range s.List(ctx, name) {
+		if info.Name == name {
+			return info, nil
+		}
 	}
 	return s.Sink.Put(ctx, name, write)
 }
@@ -130,14 +136,36 @@ func (s wide) List(ctx context.Context, prefix string) iter.Seq2[sinks.Info, err
 	return s.Sink.List(ctx, prefix[:strings.LastIndexByte(prefix, '/')+1])
 }
 
+type bySize struct{ sinks.Sink }
+
+func (s bySize) List(ctx context.Context, prefix string) iter.Seq2[sinks.Info, error] {
+	return tagged(s.Sink.List(ctx, prefix), func(info sinks.Info) string { return strconv.FormatInt(info.Size, 10) })
+}
+
+type anew struct{ sinks.Sink }
+
+func (s anew) List(ctx context.Context, prefix string) iter.Seq2[sinks.Info, error] {
+	return tagged(s.Sink.List(ctx, prefix), func(sinks.Info) string { return rand.Text() })
+}
+
+func tagged(list iter.Seq2[sinks.Info, error], tag func(sinks.Info) string) iter.Seq2[sinks.Info, error] {
+	return func(yield func(sinks.Info, error) bool) {
+		for info, err := range list {
+			if info.Tag = tag(info); !yield(info, err) {
+				return
+			}
+		}
+	}
+}
+
 type mute struct{ sinks.Sink }
 
-func (s mute) Stat(ctx context.Context, name string) (sinks.Info, error) {
-	info, err := s.Sink.Stat(ctx, name)
+func (s mute) Open(ctx context.Context, name string) (sinks.Object, error) {
+	object, err := s.Sink.Open(ctx, name)
 	if err != nil {
-		return info, errors.New("not there")
+		return nil, errors.New("not there")
 	}
-	return info, nil
+	return object, nil
 }
 
 type keeping struct{ sinks.Sink }

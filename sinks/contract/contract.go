@@ -29,6 +29,7 @@ func Checks() []Check {
 		check("an object is read from any place, by many at once", readAt),
 		check("an object is read on from where it was sought", seek),
 		check("a list is in order and keeps to its prefix", list),
+		check("a tag changes with its object", tags),
 		check("names may hold odd characters", oddNames),
 		check("bad names are refused", badNames),
 		check("an object is not seen while it is being put", unseen),

@@ -26,7 +26,6 @@ type Method string
 const (
 	Put    Method = "put"
 	Open   Method = "open"
-	Stat   Method = "stat"
 	List   Method = "list"
 	Delete Method = "delete"
 	Copy   Method = "copy" // CopyFrom, by the name of the copy
@@ -128,14 +127,6 @@ func (f *Faults) Open(ctx context.Context, name string) (sinks.Object, error) {
 		return nil, err
 	}
 	return f.sink.Open(ctx, name)
-}
-
-// Stat implements sinks.Sink.
-func (f *Faults) Stat(ctx context.Context, name string) (sinks.Info, error) {
-	if err := f.take(Stat, name).before(ctx); err != nil {
-		return sinks.Info{}, err
-	}
-	return f.sink.Stat(ctx, name)
 }
 
 // List implements sinks.Sink.

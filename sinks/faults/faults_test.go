@@ -97,7 +97,6 @@ func TestFaultsOfEveryMethod(t *testing.T) {
 	calls := map[faults.Method]func() error{
 		faults.Put:    func() error { _, err := put(t.Context(), sink, "object"); return err },
 		faults.Open:   func() error { _, err := sink.Open(t.Context(), "object"); return err },
-		faults.Stat:   func() error { _, err := sink.Stat(t.Context(), "object"); return err },
 		faults.Delete: func() error { return sink.Delete(t.Context(), "object") },
 		faults.List: func() error {
 			for _, err := range sink.List(t.Context(), "object") {
@@ -194,10 +193,10 @@ func (c *copier) CopyFrom(context.Context, string, sinks.Sink, string) (bool, er
 
 func TestDelayEndsWithItsContext(t *testing.T) {
 	sink := wrapped(t)
-	sink.Queue(faults.Stat, faults.Delay(time.Hour))
+	sink.Queue(faults.Open, faults.Delay(time.Hour))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := sink.Stat(ctx, "object"); !errors.Is(err, context.Canceled) {
+	if _, err := sink.Open(ctx, "object"); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -216,13 +215,13 @@ func TestEachFaultStrikesOneOfManyCalls(t *testing.T) {
 	const queued, calls = 20, 100
 	sink := wrapped(t)
 	for range queued {
-		sink.Queue(faults.Stat, faults.Error(errFault))
+		sink.Queue(faults.Open, faults.Error(errFault))
 	}
 	struck := make(chan bool, calls)
 	var group errgroup.Group
 	for range calls {
 		group.Go(func() error {
-			_, err := sink.Stat(t.Context(), "object")
+			_, err := sink.Open(t.Context(), "object")
 			struck <- errors.Is(err, errFault)
 			return nil
 		})
