@@ -23,6 +23,7 @@ var arrows = []struct{ from, to string }{
 	{"sinks", "internal/clock"},
 	{"sinks/contract", "internal/clock sinks"},
 	{"sinks/faults", "sinks"},
+	{"sinks/memory", "sinks"},
 	// what is done of a job. All but clock, document and sinks go with the checkpoint by chunks.
 	{"checkpoint", "internal/clock internal/columns internal/document internal/export internal/milvus internal/model internal/source/query sinks"},
 	// where rows come from
