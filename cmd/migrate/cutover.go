@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -130,12 +129,4 @@ func duration(s setting, text string) (time.Duration, error) {
 		return 0, usageError{fmt.Errorf("%s %q: a time such as 30s, 5m or 24h", s.key, text)}
 	}
 	return d, nil
-}
-
-// serving says which side of a sync serves, where it was ever switched.
-func serving(p *checkpoint.Position) string {
-	if p == nil || p.Switch == nil {
-		return ""
-	}
-	return cmp.Or(p.Serving, checkpoint.Source).String()
 }

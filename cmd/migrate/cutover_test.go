@@ -23,6 +23,7 @@ import (
 	"migrate/internal/labtest/faulttable"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
+	"migrate/internal/move"
 	"migrate/internal/source/query"
 )
 
@@ -218,7 +219,7 @@ func servingNow(t *testing.T, folder string) checkpoint.Side {
 	t.Helper()
 	r := migrate(t, nil, "status", "--json", sink, folder)
 	r.want(t, exitOK)
-	var jobs []jobStatus
+	var jobs []move.Status
 	if err := json.Unmarshal([]byte(r.stdout), &jobs); err != nil {
 		t.Fatal(err)
 	}

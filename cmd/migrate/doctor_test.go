@@ -14,6 +14,7 @@ import (
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/double"
 	"migrate/internal/milvus"
+	"migrate/internal/move"
 )
 
 // TestDoctor finds the lab fit for a move, and says of each thing that is not what to mend.
@@ -73,7 +74,7 @@ func TestStatus(t *testing.T) {
 	migrate(t, nil, "status", sink, folder).want(t, exitOK, name, "export", "done", "100/100", "migrate import --job "+name)
 	r := migrate(t, nil, "status", sink, folder, "--json", "--job", name)
 	r.want(t, exitOK)
-	var jobs []jobStatus
+	var jobs []move.Status
 	if err := json.Unmarshal([]byte(r.stdout), &jobs); err != nil || len(jobs) != 1 || jobs[0].RowsDone != 100 || jobs[0].State != "done" {
 		t.Errorf("status --json: %v, %+v", err, jobs)
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"migrate/checkpoint"
+	"migrate/internal/move"
 )
 
 func newResume() *cobra.Command {
@@ -30,37 +31,16 @@ func runResume(cmd *cobra.Command, c config) error {
 	if err != nil {
 		return err
 	}
-	known, resumed := 0, 0
-	for _, store := range stores {
-		found, err := checkpoint.List(cmd.Context(), store)
-		if err != nil {
+	left, err := move.Unfinished(cmd.Context(), stores, c.Job)
+	if err != nil {
+		return err
+	}
+	for _, j := range left {
+		if err := resume(cmd, c, j); err != nil {
 			return err
 		}
-		for _, j := range found {
-			if j.Name != c.Job {
-				continue
-			}
-			known++
-			if j.State == checkpoint.Done || j.Kind == checkpoint.Sync {
-				continue
-			}
-			if err := resume(cmd, c, j); err != nil {
-				return err
-			}
-			resumed++
-		}
-	}
-	if known == 0 {
-		return noJob(c.Job)
-	}
-	if resumed == 0 {
-		return fmt.Errorf("nothing of job %q is left to be done; `migrate status` shows the jobs", c.Job)
 	}
 	return nil
-}
-
-func noJob(name string) error {
-	return fmt.Errorf("there is no job %q here; `migrate status` shows the jobs of a sink and a staging store", name)
 }
 
 // resume gives the command again that a job was begun with.
@@ -76,5 +56,5 @@ func resume(cmd *cobra.Command, c config, j checkpoint.Job) error {
 		c.Target.Database, c.As, c.KeepIDs = j.Params["database"], j.Params["collection"], j.Params["keep ids"] == "true"
 		return runImport(cmd, c)
 	}
-	return fmt.Errorf("going on with job %q: %s", j.Name, j.Error)
+	return fmt.Errorf("resuming job %q: %s", j.Name, j.Error)
 }

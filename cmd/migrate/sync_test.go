@@ -17,6 +17,7 @@ import (
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/faulttable"
 	"migrate/internal/milvus"
+	"migrate/internal/move"
 )
 
 // moved is a collection that was exported and imported, and the flags that sync it.
@@ -47,7 +48,7 @@ func TestSync(t *testing.T) {
 	}
 	verifySides(t, name)
 
-	var jobs []jobStatus
+	var jobs []move.Status
 	status := migrate(t, nil, args("status", "--json", sync[len(sync)-2:])...)
 	status.want(t, exitOK)
 	if err := json.Unmarshal([]byte(status.stdout), &jobs); err != nil {

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"migrate/checkpoint"
+	"migrate/internal/move"
+)
+
+func newJobs() *cobra.Command {
+	return group("jobs", "Manage the jobs", newRemove(), newRebuild())
+}
+
+func newRemove() *cobra.Command {
+	return command("rm", "Remove a job, with all that it wrote to the sink",
+		`Removes an export from the sink: its checkpoint, its parts, and its manifest; and an import's checkpoint from the staging
+store. A complete export, and a job that was cut over, are removed with --force only. What was imported into a target stays.`,
+		`  migrate jobs rm --job rag_documents`,
+		slices.Concat(sinkSettings, stagingSettings, []setting{jobName, force}),
+		runRemove)
+}
+
+func runRemove(cmd *cobra.Command, c config) error {
+	if err := require("job", c.Job); err != nil {
+		return err
+	}
+	stores, err := c.jobStores(cmd.Context())
+	if err != nil {
+		return err
+	}
+	if err := move.Remove(cmd.Context(), stores, move.Removal{Job: c.Job, Force: c.Force}); err != nil {
+		return err
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "removed job %s\n", c.Job)
+	return nil
+}
+
+func newRebuild() *cobra.Command {
+	return command("rebuild", "Make a checkpoint anew that is damaged or lost",
+		`Makes the damaged checkpoint of a job anew from the records that lie beside it. Of an export only parts that are whole on
+the sink, by their SHA-256, count as done. A sync compares all rows again; its certificates tell which side serves. Give the
+same export, import or sync command afterwards.`,
+		`  migrate jobs rebuild --job rag_documents`,
+		slices.Concat(sinkSettings, stagingSettings, []setting{jobName}),
+		runRebuild)
+}
+
+func runRebuild(cmd *cobra.Command, c config) error {
+	if err := require("job", c.Job); err != nil {
+		return err
+	}
+	stores, err := c.jobStores(cmd.Context())
+	if err != nil {
+		return err
+	}
+	rebuilt, err := move.Rebuild(cmd.Context(), stores, c.Job)
+	for _, r := range rebuilt {
+		fmt.Fprintln(cmd.OutOrStdout(), "made the checkpoint of", rebuiltText(r))
+	}
+	return err
+}
+
+func rebuiltText(r move.Rebuilt) string {
+	switch {
+	case r.Kind != checkpoint.Sync:
+		return fmt.Sprintf("%s %q anew: %d of %d parts (%d rows) are done", r.Kind, r.Name, r.Done, r.Parts, r.Rows)
+	case !r.Certified:
+		return fmt.Sprintf("sync %q anew: there is no certificate of a cutover, so the source is taken to serve; all rows are compared again", r.Name)
+	}
+	return fmt.Sprintf("sync %q anew: by the newest certificate the %s serves; all rows are compared again", r.Name, r.Serving)
+}

@@ -1,0 +1,103 @@
+package move
+
+import (
+	"context"
+	"fmt"
+
+	"migrate/checkpoint"
+	"migrate/internal/cutover"
+	"migrate/sinks"
+)
+
+// Unfinished are the exports and imports of a job that are to be resumed, in the order of the stores: at least one.
+func Unfinished(ctx context.Context, stores []sinks.Sink, name string) (left []checkpoint.Job, err error) {
+	known := false
+	for _, store := range stores {
+		found, err := checkpoint.List(ctx, store)
+		if err != nil {
+			return nil, err
+		}
+		for _, j := range found {
+			if j.Name != name {
+				continue
+			}
+			known = true
+			if j.State != checkpoint.Done && j.Kind != checkpoint.Sync {
+				left = append(left, j)
+			}
+		}
+	}
+	switch {
+	case !known:
+		return nil, noJob(name)
+	case len(left) == 0:
+		return nil, fmt.Errorf("nothing of job %q is left to be done; `migrate status` shows the jobs", name)
+	}
+	return left, nil
+}
+
+func noJob(name string) error {
+	return fmt.Errorf("there is no job %q here; `migrate status` shows the jobs of a sink and a staging store", name)
+}
+
+// Removal is a job that is to be removed, with all that it wrote to its stores. What was imported into a target stays.
+type Removal struct {
+	Job   string
+	Force bool // also a complete export, and what tells which side serves since a cutover
+}
+
+// Remove removes a job that is there and that nobody owns.
+func Remove(ctx context.Context, stores []sinks.Sink, r Removal) error {
+	found, err := Statuses(ctx, stores, r.Job)
+	if err != nil {
+		return err
+	}
+	if len(found) == 0 {
+		return noJob(r.Job)
+	}
+	if !r.Force {
+		if err := refuseComplete(found); err != nil {
+			return err
+		}
+		if err := refuseSwitched(ctx, stores, r.Job, found); err != nil {
+			return err
+		}
+	}
+	for _, store := range stores {
+		if err := checkpoint.Remove(ctx, store, r.Job); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func refuseComplete(found []Status) error {
+	for _, j := range found {
+		if j.Kind == checkpoint.Export && j.State == checkpoint.Done {
+			return fmt.Errorf("removing %q: it is a complete export; remove it with --force", j.Job)
+		}
+	}
+	return nil
+}
+
+// refuseSwitched refuses to remove what tells which side serves since a cutover, and what can't be read and may tell it.
+func refuseSwitched(ctx context.Context, stores []sinks.Sink, job string, found []Status) error {
+	for _, j := range found {
+		switch {
+		case j.Sync != nil && j.Sync.Serving != "":
+			return fmt.Errorf("removing %q: after a cutover its checkpoint tells which side serves (the %s); remove it with --force", job, j.Sync.Serving)
+		case j.Kind == "":
+			return fmt.Errorf("removing %q: one of its checkpoints can't be read: %s; see `migrate jobs rebuild`, or remove it with --force", job, j.LastError)
+		}
+	}
+	for _, store := range stores {
+		switched, err := cutover.CertifiedCollections(ctx, store, job)
+		if err != nil {
+			return err
+		}
+		if len(switched) > 0 {
+			return fmt.Errorf("removing %q: there are certificates of a cutover, which tell which side serves; remove it with --force", job)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,116 @@
+// Package move is what is done with many jobs at once, and for a move as a whole: how jobs stand, what of them is left to be done, what
+// is to be mended before; it reports, and prints nothing. Which collections a move is of is its matter too.
+package move
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"migrate/checkpoint"
+	"migrate/internal/model"
+	"migrate/sinks"
+)
+
+// Status is how a job stands.
+type Status struct {
+	Job       string           `json:"job"`
+	Kind      checkpoint.Kind  `json:"kind"` // empty where its checkpoint can't be read
+	State     checkpoint.State `json:"state"`
+	Done      int              `json:"parts_done"`
+	Parts     int              `json:"parts"`
+	RowsDone  int64            `json:"rows_done"`
+	Rows      int64            `json:"rows"`
+	RowsPer   float64          `json:"rows_per_second"` // since its owner took it
+	Left      float64          `json:"seconds_left"`
+	Updated   time.Time        `json:"updated"`
+	LastError string           `json:"last_error,omitempty"`
+	Next      string           `json:"next"`              // what to do, by whoever shows it: it is left empty here
+	Found     model.Findings   `json:"findings,omitzero"` // of an export: duplicate keys, and rows that were not read
+
+	Sync *SyncStatus `json:"sync,omitempty"` // of a sync
+
+	Imported bool `json:"-"` // of an export: an import of it was begun, or is done
+}
+
+// SyncStatus is how far a sync is.
+type SyncStatus struct {
+	Serving  string    `json:"serving,omitempty"` // the side that a cutover switched to last
+	InStep   time.Time `json:"in_step"`           // when the two sides were last proved equal; zero where they never were
+	AsOf     time.Time `json:"as_of"`             // every write before this is on the target; zero where not all was compared yet
+	Lag      float64   `json:"lag_seconds"`       // negative where not all was compared yet
+	Ranges   int       `json:"ranges"`
+	Hot      int       `json:"ranges_differing"` // when they were last compared
+	Upserted int64     `json:"rows_upserted"`
+	Deleted  int64     `json:"rows_deleted"`
+	Doubled  int64     `json:"doubled_keys"` // on the source
+}
+
+// Statuses are those of a job on some stores, or of all jobs where name is empty: exports and syncs are on the sink, imports on the
+// staging store.
+func Statuses(ctx context.Context, stores []sinks.Sink, name string) ([]Status, error) {
+	shown := []Status{}
+	for _, store := range stores {
+		jobs, err := checkpoint.List(ctx, store)
+		if err != nil {
+			return nil, err
+		}
+		for _, j := range jobs {
+			if name == "" || name == j.Name {
+				shown = append(shown, statusOf(j))
+			}
+		}
+	}
+	for i, s := range shown {
+		shown[i].Imported = s.Kind == checkpoint.Export && slices.ContainsFunc(shown, func(o Status) bool { return o.imports(s.Job) })
+	}
+	return shown, nil
+}
+
+// imports reports whether this is an import of an export, begun or done.
+func (s Status) imports(job string) bool { return s.Kind == checkpoint.Import && s.Job == job }
+
+func statusOf(j checkpoint.Job) Status {
+	s := Status{
+		Job: j.Name, Kind: j.Kind, State: j.Standing(), Parts: len(j.Parts), Rows: j.Rows, Updated: j.Updated, LastError: j.Error,
+	}
+	s.Done, s.RowsDone = j.Finished()
+	if s.Sync = syncStatusOf(j.Sync); s.Sync != nil {
+		s.RowsDone = s.Rows
+	}
+	if s.RowsPer = j.Rate(); s.RowsPer > 0 {
+		s.Left = float64(s.Rows-s.RowsDone) / s.RowsPer
+	}
+	for _, p := range j.Parts {
+		s.Found.Add(p.Findings)
+	}
+	return s
+}
+
+func syncStatusOf(p *checkpoint.Position) *SyncStatus {
+	if p == nil {
+		return nil
+	}
+	s := &SyncStatus{
+		Serving: serving(p),
+		InStep:  p.InStep, AsOf: p.AsOf, Ranges: len(p.Ranges), Upserted: p.Upserted, Deleted: p.Deleted, Doubled: p.Doubled, Lag: -1,
+	}
+	if !p.AsOf.IsZero() {
+		s.Lag = time.Since(p.AsOf).Seconds()
+	}
+	for _, r := range p.Ranges {
+		if r.Hot {
+			s.Hot++
+		}
+	}
+	return s
+}
+
+// serving says which side of a sync serves, where it was ever switched.
+func serving(p *checkpoint.Position) string {
+	if p.Switch == nil {
+		return ""
+	}
+	return cmp.Or(p.Serving, checkpoint.Source).String()
+}
