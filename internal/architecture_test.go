@@ -26,6 +26,7 @@ var arrows = []struct{ from, to string }{
 	{"sinks/memory", "sinks"},
 	// what is done of a job. All but clock, document and sinks go with the checkpoint by chunks.
 	{"checkpoint", "internal/clock internal/columns internal/document internal/export internal/milvus internal/model internal/source/query sinks"},
+	{"checkpoint/next", "internal/clock internal/document sinks"},
 	// where rows come from
 	{"internal/source/query", "internal/clock internal/columns internal/milvus internal/model"},
 	{"internal/export", "internal/columns internal/document internal/milvus internal/model sinks"},

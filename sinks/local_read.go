@@ -59,12 +59,25 @@ func (l *Local) List(ctx context.Context, prefix string) iter.Seq2[Info, error] 
 	}
 }
 
+// Level implements Leveler.
+func (l *Local) Level(ctx context.Context, folder string) iter.Seq2[Info, error] {
+	return func(yield func(Info, error) bool) {
+		if err := checkPrefix(folder); err != nil {
+			yield(Info{}, fmt.Errorf("listing %s: %w", l.root, err))
+			return
+		}
+		w := walk{l: l, ctx: ctx, prefix: folder, yield: yield, flat: true}
+		w.folder(folder)
+	}
+}
+
 // walk yields the objects that begin with prefix. Its methods report whether to go on.
 type walk struct {
 	l      *Local
 	ctx    context.Context
 	prefix string
 	yield  func(Info, error) bool
+	flat   bool // folders are yielded, and not walked
 }
 
 // folder walks one folder, whose name is empty or ends in a slash.
@@ -95,11 +108,14 @@ func sortKey(entry fs.DirEntry) string {
 }
 
 func (w *walk) entry(name string, isFolder bool) bool {
-	if isFolder {
+	if isFolder && !w.flat {
 		return w.folder(name + "/")
 	}
 	if CheckName(name) != nil || isRemoved(name) {
 		return true // a partial or lock file, or none of ours
+	}
+	if isFolder {
+		return w.yield(Info{Name: name + "/"}, nil)
 	}
 	info, err := statRegular(w.l.path(name))
 	switch {

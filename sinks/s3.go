@@ -125,7 +125,7 @@ func (s *S3) List(ctx context.Context, prefix string) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
 		err := checkPrefix(prefix)
 		if err == nil {
-			err = s.list(ctx, prefix, yield)
+			err = s.list(ctx, minio.ListObjectsOptions{Prefix: s.root() + prefix, Recursive: true}, yield)
 		}
 		if err != nil {
 			yield(Info{}, fmt.Errorf("listing %s: %w", s.URL(prefix), err))
@@ -133,16 +133,27 @@ func (s *S3) List(ctx context.Context, prefix string) iter.Seq2[Info, error] {
 	}
 }
 
+// Level implements Leveler.
+func (s *S3) Level(ctx context.Context, folder string) iter.Seq2[Info, error] {
+	return func(yield func(Info, error) bool) {
+		err := checkPrefix(folder)
+		if err == nil {
+			err = s.list(ctx, minio.ListObjectsOptions{Prefix: s.root() + folder}, yield)
+		}
+		if err != nil {
+			yield(Info{}, fmt.Errorf("listing %s: %w", s.URL(folder), err))
+		}
+	}
+}
+
 // list yields what is there, passing over keys that are no names: marks of folders, which consoles make.
-func (s *S3) list(ctx context.Context, prefix string, yield func(Info, error) bool) error {
-	root := s.root()
-	options := minio.ListObjectsOptions{Prefix: root + prefix, Recursive: true}
+func (s *S3) list(ctx context.Context, options minio.ListObjectsOptions, yield func(Info, error) bool) error {
 	for object := range s.core.ListObjectsIter(ctx, s.config.Bucket, options) {
 		if object.Err != nil {
 			return s.explain(ctx, s.listing(options.Prefix), object.Err)
 		}
-		name := strings.TrimPrefix(object.Key, root)
-		if CheckName(name) != nil {
+		name := strings.TrimPrefix(object.Key, s.root())
+		if CheckName(strings.TrimSuffix(name, "/")) != nil || options.Recursive && strings.HasSuffix(name, "/") {
 			continue
 		}
 		if !yield(Info{Name: name, Size: object.Size, ModTime: object.LastModified, Tag: object.ETag}, nil) {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"strings"
 	"time"
 )
 
@@ -79,6 +80,33 @@ type Sweeper interface {
 	// Sweep removes what killed Puts of name have left behind. It is for the one who alone puts under that name,
 	// between two Puts: one that is under way would fail.
 	Sweep(ctx context.Context, name string) error
+}
+
+// Leveler is a sink that can list a folder without what is in the folders below.
+type Leveler interface {
+	// Level yields the objects of a folder, and the folders in it by names that end in a slash, in no order. The folder's own name is
+	// empty or ends in a slash.
+	Level(ctx context.Context, folder string) iter.Seq2[Info, error]
+}
+
+// Level lists a folder of any sink as a Leveler does.
+func Level(ctx context.Context, sink Sink, folder string) iter.Seq2[Info, error] {
+	if leveler, ok := As[Leveler](sink); ok {
+		return leveler.Level(ctx, folder)
+	}
+	return func(yield func(Info, error) bool) {
+		last := ""
+		for info, err := range sink.List(ctx, folder) {
+			name, _, below := strings.Cut(strings.TrimPrefix(info.Name, folder), "/")
+			if below && err == nil {
+				info = Info{Name: folder + name + "/"}
+			}
+			if (err != nil || info.Name != last) && !yield(info, err) {
+				return
+			}
+			last = info.Name
+		}
+	}
 }
 
 // Version names the content of an object at one time; it is opaque. The zero Version stands for no object.

@@ -1,0 +1,127 @@
+package checkpoint
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"migrate/sinks"
+	"migrate/sinks/memory"
+)
+
+// counting is a sink that counts the documents that are read, and refuses to list everything.
+type counting struct {
+	*sinks.Local
+	t     *testing.T
+	loads atomic.Int64
+}
+
+func (c *counting) Load(ctx context.Context, name string) ([]byte, sinks.Version, error) {
+	c.loads.Add(1)
+	return c.Local.Load(ctx, name)
+}
+
+func (c *counting) List(ctx context.Context, prefix string) iter.Seq2[sinks.Info, error] {
+	if !strings.HasPrefix(prefix, root) {
+		c.t.Errorf("all of %q is listed", prefix)
+	}
+	return c.Local.List(ctx, prefix)
+}
+
+func finish(t *testing.T, sink sinks.Sink, kind Kind, job, collection string) {
+	t.Helper()
+	_, h, err := Acquire(t.Context(), sink, Name(kind, job, collection), Fresh{Kind: kind, Name: job, Params: params{Collection: collection}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan(t, h, 1)
+	do(t, h, 1)
+	release(t, h, Done)
+}
+
+func putObject(t *testing.T, sink sinks.Sink, name string) {
+	t.Helper()
+	_, err := sink.Put(t.Context(), name, func(w io.Writer) error { _, err := io.WriteString(w, "x"); return err })
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestList reads the documents of all jobs and no part, and again only those that were written meanwhile.
+func TestList(t *testing.T) {
+	local, err := sinks.NewLocal(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	finish(t, local, Export, "a", "")
+	finish(t, local, Sync, "a", "docs")
+	finish(t, local, Import, "b", "docs")
+	finish(t, local, Export, "gone", "")
+	damage(t, local, jobObject("a/sync-docs"))
+	if err := local.Delete(t.Context(), oldObject("gone/export")); err != nil {
+		t.Fatal(err)
+	}
+	putObject(t, local, "a/_default/part-00000.parquet")
+	sink := &counting{Local: local, t: t}
+	lister := &Lister{Sink: sink}
+	shown := func() (all []string) {
+		jobs, err := lister.List(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, j := range jobs {
+			all = append(all, fmt.Sprintf("%s %s %s", j.Kind, j.Name, j.State))
+		}
+		return all
+	}
+	want := []string{"export a done", " a failed", "import b done"}
+	if got := shown(); !slices.Equal(got, want) {
+		t.Errorf("listed %q, want %q", got, want)
+	}
+	before := sink.loads.Load()
+	if got := shown(); !slices.Equal(got, want) || sink.loads.Load()-before != 2 { // of the one that is damaged
+		t.Errorf("listed %q after %d reads", got, sink.loads.Load()-before)
+	}
+	finish(t, local, Export, "a", "")
+	before = sink.loads.Load()
+	if got := shown(); !slices.Equal(got, want) || sink.loads.Load()-before != 4 {
+		t.Errorf("listed %q after %d reads", got, sink.loads.Load()-before)
+	}
+}
+
+// TestRemove removes all of a job, and nothing of another one.
+func TestRemove(t *testing.T) {
+	for _, job := range []string{"a", "_migrate"} {
+		sink := &memory.Sink{}
+		for _, some := range []string{job, job + "2", "b"} {
+			finish(t, sink, Export, some, "")
+			finish(t, sink, Sync, some, "docs")
+			putObject(t, sink, some+"/_default/part-00000.parquet")
+		}
+		_, h, err := Acquire(t.Context(), sink, Name(Export, job, ""), Fresh{Kind: Export, Name: job})
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan(t, h, 1)
+		do(t, h, 1)
+		release(t, h, Failed)
+		if err := Remove(t.Context(), sink, job); err != nil {
+			t.Fatal(err)
+		}
+		left := 0
+		for info := range sink.List(t.Context(), "") {
+			if name := strings.TrimPrefix(strings.TrimPrefix(info.Name, jobsFolder), plansFolder); strings.HasPrefix(name, job+"/") {
+				t.Errorf("%s: left %s", job, info.Name)
+			}
+			left++
+		}
+		if left != 2*5 {
+			t.Errorf("%s: %d objects are left", job, left)
+		}
+	}
+}
