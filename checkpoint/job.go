@@ -18,7 +18,6 @@ import (
 	"migrate/internal/export"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
-	"migrate/internal/source/query"
 )
 
 // Version is the newest format of the document that this program reads, and the one that it writes.
@@ -84,10 +83,11 @@ type Job struct {
 	Taken     time.Time `json:"taken,omitzero"`       // when its owner did, or the last one; zero if that was an older migrate
 	TakenRows int64     `json:"taken_rows,omitempty"` // that were finished by then
 
-	Extents    map[string]query.Extent `json:"extents,omitempty"`           // of an export's partitions, by which their ranges are cut into pages
-	Snapshot   uint64                  `json:"snapshot,omitempty"`          // of an export: the instant that all its reads see; 0 where the server holds none
-	Target     int64                   `json:"target_collection,omitempty"` // of an import: the id of the collection that it fills
-	RowsBefore int64                   `json:"rows_before,omitempty"`       // that the target had before it
+	Pin        json.RawMessage `json:"pin,omitempty"`               // of an export: has another process read the same rows in the same pages
+	Extents    json.RawMessage `json:"extents,omitempty"`           // as earlier versions wrote them; part of Pin
+	Snapshot   uint64          `json:"snapshot,omitempty"`          // of an export: the instant that all its reads see; 0 where the server holds none
+	Target     int64           `json:"target_collection,omitempty"` // of an import: the id of the collection that it fills
+	RowsBefore int64           `json:"rows_before,omitempty"`       // that the target had before it
 
 	Sync *Position `json:"sync,omitempty"` // of a sync; never changed in place
 
@@ -189,7 +189,20 @@ func parse(text []byte) (*Job, error) {
 		return nil, fmt.Errorf("%w: it describes no job", ErrDamaged)
 	}
 	j.maskLogins()
-	return j, nil
+	return j, j.makePin()
+}
+
+// makePin makes the pin of an export that was planned by an earlier version.
+func (j *Job) makePin() (err error) {
+	if j.Kind != Export || len(j.Parts) == 0 || len(j.Pin) > 0 {
+		return nil
+	}
+	j.Pin, err = json.Marshal(struct {
+		Snapshot uint64          `json:"snapshot,omitempty"`
+		Extents  json.RawMessage `json:"extents,omitempty"`
+	}{j.Snapshot, j.Extents})
+	j.Extents = nil
+	return err
 }
 
 // maskLogins leaves the login out that earlier versions wrote, where it was given in the address.

@@ -21,6 +21,7 @@ import (
 	"migrate/internal/export"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
+	"migrate/internal/source"
 	"migrate/internal/source/query"
 	"migrate/sinks"
 )
@@ -48,8 +49,8 @@ type Options struct {
 	Progress func(rows, bytes int64)
 	// Kept is told of what an earlier run had finished; Progress where nil.
 	Kept func(rows, bytes int64)
-	// Planned is told once what is about to be exported.
-	Planned func(*Plan)
+	// Planned is told once how many rows are about to be exported.
+	Planned func(rows int64)
 }
 
 func (o Options) withDefaults() Options {
@@ -66,7 +67,7 @@ func (o Options) withDefaults() Options {
 		o.Kept = o.Progress
 	}
 	if o.Planned == nil {
-		o.Planned = func(*Plan) {}
+		o.Planned = func(int64) {}
 	}
 	return o
 }
@@ -137,7 +138,8 @@ func checkExisting(ctx context.Context, sink sinks.Sink, opts Options) (bool, er
 type exporting struct {
 	server     *milvus.Server
 	collection *model.Collection
-	reader     *query.Reader
+	source     source.Source
+	columns    *columns.Layout
 	sink       sinks.Sink
 	opts       Options
 	job        *checkpoint.Holder
@@ -147,21 +149,11 @@ type exporting struct {
 }
 
 // run exports all parts that are not finished, and makes the export complete.
-func (e *exporting) run(ctx context.Context) (*export.Manifest, error) {
-	if e.opts.Load && len(e.collection.Unindexed()) == 0 { // what has no index can't be loaded, and need not be where it is empty
-		release, err := e.server.LoadTemporarily(ctx, e.collection.Name)
-		if err != nil {
-			return nil, err
-		}
-		defer release()
-		e.collection.Loaded = true
-	}
-	reader, err := query.Open(ctx, e.server, e.collection)
-	if err != nil {
+func (e *exporting) run(ctx context.Context) (m *export.Manifest, err error) {
+	if err := e.openSource(ctx); err != nil {
 		return nil, err
 	}
-	reader.Throttle(e.opts.MaxRate)
-	e.reader = reader
+	defer func() { err = errors.Join(err, e.source.Close(ctx)) }()
 	if err := e.plan(ctx); err != nil {
 		return nil, err
 	}
@@ -178,7 +170,21 @@ func (e *exporting) run(ctx context.Context) (*export.Manifest, error) {
 	return e.complete(ctx)
 }
 
-// plan cuts the keys into ranges, once in the life of a job: a part that is finished stands for its range.
+// openSource opens what is read, as it was when the job was planned.
+func (e *exporting) openSource(ctx context.Context) (err error) {
+	if e.columns, err = columns.NewLayout(e.collection.Schema); err != nil {
+		return err
+	}
+	pin := e.job.Job().Pin
+	if e.replaces {
+		pin = nil
+	}
+	open := query.Opener(e.server, query.Options{Load: e.opts.Load, MaxRate: e.opts.MaxRate})
+	e.source, err = open(ctx, e.collection, pin)
+	return err
+}
+
+// plan cuts the source into chunks, once in the life of a job: each becomes a part, and a part that is finished stands for it.
 func (e *exporting) plan(ctx context.Context) error {
 	if e.replaces {
 		if err := e.startOver(ctx); err != nil {
@@ -186,28 +192,23 @@ func (e *exporting) plan(ctx context.Context) error {
 		}
 	}
 	if job := e.job.Job(); len(job.Parts) > 0 {
-		e.reader.At(job.Snapshot)
-		e.reader.SetExtents(job.Extents)
-		if _, err := e.reader.Resample(ctx); err != nil {
-			return err
-		}
-		e.opts.Planned(planOf(e.reader, job.Parts))
+		e.opts.Planned(job.Rows)
 		return e.sweep(ctx)
 	}
-	plan, err := planRanges(ctx, e.reader, e.opts, e.opts.Workers)
+	plan, err := e.source.Plan(ctx, e.opts.size())
 	if err != nil {
 		return err
 	}
-	e.opts.Planned(plan)
+	e.opts.Planned(plan.Rows)
 	return e.job.Update(ctx, func(j *checkpoint.Job) {
-		j.Rows, j.Parts, j.Snapshot, j.Extents = plan.Rows, plan.parts(), e.reader.Snapshot(), e.reader.Extents()
+		j.Rows, j.Parts, j.Snapshot, j.Pin = plan.Rows, partsOf(plan.Chunks), plan.Snapshot, plan.Pin
 	})
 }
 
 // startOver forgets what an earlier run planned or did: that is of the export which is to be replaced.
 func (e *exporting) startOver(ctx context.Context) error {
 	return e.job.Update(ctx, func(j *checkpoint.Job) {
-		j.Parts, j.Snapshot, j.Extents, j.Started = nil, 0, nil, time.Now().UTC()
+		j.Parts, j.Snapshot, j.Pin, j.Started = nil, 0, nil, time.Now().UTC()
 	})
 }
 
@@ -260,7 +261,7 @@ func (e *exporting) exportParts(ctx context.Context) error {
 func (e *exporting) complete(ctx context.Context) (*export.Manifest, error) {
 	job := e.job.Job()
 	m := &export.Manifest{
-		Format: export.Version, Job: job.Name, Started: job.Started, Snapshot: job.Snapshot, Collection: export.Describe(e.reader.Collection),
+		Format: export.Version, Job: job.Name, Started: job.Started, Snapshot: job.Snapshot, Collection: export.Describe(e.source.Collection()),
 		Source: export.Server{Address: e.server.Address, Version: e.server.Version()},
 	}
 	for _, p := range job.Parts {
@@ -316,7 +317,7 @@ func (e *UnreadableError) Error() string {
 }
 
 // Is matches source.ErrIncomplete.
-func (e *UnreadableError) Is(target error) bool { return target == query.ErrIncomplete }
+func (e *UnreadableError) Is(target error) bool { return target == source.ErrIncomplete }
 
 // errEmpty takes back an object that would hold no row.
 var errEmpty = errors.New("range is empty")
@@ -339,7 +340,7 @@ func (e *exporting) exportPart(ctx context.Context, p checkpoint.Part) (checkpoi
 		w.part.Object = export.PartName(p.Partition, p.Number, epoch)
 	}
 	if len(w.part.Findings.Unreadable) > 0 && !e.opts.AllowUnreadable {
-		return p, &UnreadableError{e.reader.Collection.Name, w.part.Findings.Unreadable}
+		return p, &UnreadableError{e.collection.Name, w.part.Findings.Unreadable}
 	}
 	w.part.State = checkpoint.Finished
 	return w.part, nil

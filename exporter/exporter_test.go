@@ -10,7 +10,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
 	"migrate/exporter"
@@ -19,6 +18,7 @@ import (
 	"migrate/internal/labtest/memory"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
+	"migrate/internal/source/query"
 	"migrate/internal/verify"
 	"migrate/sinks"
 )
@@ -46,8 +46,9 @@ func wantWhole(t *testing.T, sink sinks.Sink, m *export.Manifest, rows int64) {
 		if p.Object == "" {
 			continue
 		}
-		if err := m.ReadPart(t.Context(), sink, p, func(rec arrow.Record) error { n += rec.NumRows(); return nil }); err != nil {
-			t.Error(err)
+		stream, err := m.ReadPart(t.Context(), sink, p)
+		for rec := range labtest.Batches(t, stream, err) {
+			n += rec.NumRows()
 		}
 	}
 	if n != rows {
@@ -154,7 +155,7 @@ func TestWithoutVectorIndex(t *testing.T) {
 			return err
 		},
 		"verify": func(exporter.Options) error {
-			left, err := verify.Open(t.Context(), server, c.Name)
+			left, err := query.OpenByName(t.Context(), server, c.Name)
 			if err != nil {
 				return err
 			}
@@ -199,7 +200,7 @@ func TestReservedKey(t *testing.T) {
 		server, sink := s.Client(t), labtest.Local(t)
 		_, planned := exporter.PlanExport(t.Context(), server, c.Name, exporter.Options{})
 		_, exported := exporter.Export(t.Context(), server, c.Name, sink, exporter.Options{Job: "j", Load: true})
-		_, verified := verify.Open(t.Context(), server, c.Name)
+		_, verified := query.OpenByName(t.Context(), server, c.Name)
 		for way, err := range map[string]error{"plan": planned, "export": exported} {
 			if !errors.Is(err, exporter.ErrUnsupported) || !errors.Is(err, model.ErrReserved) || !strings.Contains(err.Error(), strconv.Quote(word)) {
 				t.Errorf("%s with key %s: %v", way, word, err)

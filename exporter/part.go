@@ -12,6 +12,7 @@ import (
 	"migrate/internal/columns"
 	"migrate/internal/export"
 	"migrate/internal/model"
+	"migrate/internal/source"
 )
 
 // partWriter reads one range into one object, and keeps what the manifest says of it.
@@ -24,14 +25,11 @@ type partWriter struct {
 // write is what sinks.Sink.Put calls.
 func (w *partWriter) write(ctx context.Context) func(io.Writer) error {
 	return func(out io.Writer) error {
-		file, err := export.NewWriter(out, w.export.reader.Layout.Arrow)
+		file, err := export.NewWriter(out, w.export.columns.Arrow)
 		if err != nil {
 			return err
 		}
-		w.part.Findings, err = w.export.reader.Read(ctx, w.part.Partition, w.part.Range, func(rec arrow.Record) error {
-			return w.add(file, rec)
-		})
-		if err != nil {
+		if err := w.addAll(ctx, file); err != nil {
 			return err
 		}
 		if w.part.Rows.Rows == 0 {
@@ -45,6 +43,24 @@ func (w *partWriter) write(ctx context.Context) func(io.Writer) error {
 	}
 }
 
+// addAll writes every row of the part's chunk.
+func (w *partWriter) addAll(ctx context.Context, file *export.Writer) error {
+	stream, err := w.export.source.Read(ctx, model.Chunk{Partition: w.part.Partition, Range: w.part.Range, Number: w.part.Number})
+	if err != nil {
+		return err
+	}
+	for rec, err := range source.Rows(stream) {
+		if err != nil {
+			return err
+		}
+		if err := w.add(file, rec); err != nil {
+			return err
+		}
+	}
+	w.part.Findings = stream.Findings()
+	return nil
+}
+
 func (w *partWriter) add(file *export.Writer, rec arrow.Record) error {
 	hashes, err := columns.Hash(rec)
 	if err != nil {
@@ -54,9 +70,9 @@ func (w *partWriter) add(file *export.Writer, rec arrow.Record) error {
 		return fmt.Errorf("writing a batch of %d rows: %w", rec.NumRows(), err)
 	}
 	w.part.Rows.AddRows(hashes)
-	keys := w.export.reader.Layout.Keys(rec)
+	keys := w.export.columns.Keys(rec)
 	lowHigh(&w.part, keys)
-	stats := w.export.reader.Layout.Measure(rec)
+	stats := w.export.columns.Measure(rec)
 	w.part.Columns = columns.AddStats(w.part.Columns, stats)
 	w.warn(stats)
 	w.export.opts.Progress(rec.NumRows(), columns.Bytes(rec))

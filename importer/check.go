@@ -201,9 +201,9 @@ func (im *importing) rowsThere(ctx context.Context, have *model.Collection) (int
 	if !have.Loaded {
 		return im.server.RowCount(ctx, have.Name)
 	}
-	reader, err := query.Open(ctx, im.server, have)
+	target, err := query.Open(ctx, im.server, have)
 	if err != nil {
 		return 0, err
 	}
-	return countAll(ctx, reader)
+	return countAll(ctx, target)
 }

@@ -7,6 +7,7 @@ import (
 	"migrate/internal/clock"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
+	"migrate/internal/source"
 	"migrate/internal/source/query"
 	"slices"
 	"time"
@@ -94,14 +95,14 @@ func (im *importing) loadAndCount(ctx context.Context) error {
 		if err := clock.Sleep(ctx, im.opts.Poll); err != nil {
 			return err
 		}
-		if target, err = target.AsOfNow(ctx); err != nil {
+		if target, err = target.Now(ctx); err != nil {
 			return err
 		}
 	}
 }
 
 // openTarget opens the target's collection to be counted.
-func (im *importing) openTarget(ctx context.Context) (*query.Reader, error) {
+func (im *importing) openTarget(ctx context.Context) (source.Ranged, error) {
 	coll, err := im.loaded(ctx)
 	if err != nil {
 		return nil, err
@@ -132,13 +133,13 @@ func (im *importing) load(ctx context.Context) error {
 }
 
 // miscounted says that the count is not as expected, unless others may write to the collection and all keys of the export are there.
-func (im *importing) miscounted(ctx context.Context, target *query.Reader, have, want int64) error {
+func (im *importing) miscounted(ctx context.Context, target source.Ranged, have, want int64) error {
 	if im.before == 0 || im.newKeys() {
 		return fmt.Errorf("counting %q after the import: %d rows where %d were expected", im.target.Name, have, want)
 	}
 	slog.WarnContext(ctx, "the collection was written to meanwhile; the keys of the export are looked for", "rows", have, "expected", want)
 	for _, p := range im.manifest.Parts {
-		if err := im.checkThere(ctx, target.KeysOnly(), p); err != nil {
+		if err := im.checkThere(ctx, target, p); err != nil {
 			return err
 		}
 	}

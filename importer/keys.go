@@ -2,14 +2,12 @@ package importer
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"migrate/internal/columns"
+
 	"migrate/internal/export"
 	"migrate/internal/model"
+	"migrate/internal/source"
 	"migrate/internal/source/query"
-
-	"github.com/apache/arrow/go/v15/arrow"
 )
 
 // checkDuplicates refuses to add rows whose keys are there: bulk insert would keep both.
@@ -20,18 +18,18 @@ func (im *importing) checkDuplicates(ctx context.Context, have *model.Collection
 		}
 		have.Loaded = true
 	}
-	reader, err := query.Open(ctx, im.server, have)
+	target, err := query.Open(ctx, im.server, have)
 	if err != nil {
 		return err
 	}
-	if im.before, err = countAll(ctx, reader); err != nil || im.newKeys() {
+	if im.before, err = countAll(ctx, target); err != nil || im.newKeys() {
 		return err
 	}
 	for _, p := range im.manifest.Parts {
 		if p.Object == "" {
 			continue
 		}
-		if err := im.checkOverlap(ctx, reader.KeysOnly(), p); err != nil {
+		if err := im.checkOverlap(ctx, target, p); err != nil {
 			return err
 		}
 	}
@@ -39,7 +37,7 @@ func (im *importing) checkDuplicates(ctx context.Context, have *model.Collection
 }
 
 // checkOverlap compares the keys of one part with those that the target has between the part's lowest and highest.
-func (im *importing) checkOverlap(ctx context.Context, target *query.Reader, p export.Part) error {
+func (im *importing) checkOverlap(ctx context.Context, target source.Ranged, p export.Part) error {
 	rng := model.Range{After: p.After, UpTo: p.Highest}
 	n, err := target.Count(ctx, model.AllPartitions, rng)
 	if n == 0 || err != nil {
@@ -49,19 +47,23 @@ func (im *importing) checkOverlap(ctx context.Context, target *query.Reader, p e
 	if err != nil {
 		return err
 	}
-	_, err = target.Read(ctx, model.AllPartitions, rng, func(rec arrow.Record) error {
-		for _, k := range target.Layout.Keys(rec) {
-			if theirs[k] {
-				return fmt.Errorf("adding to %q on %s: %w, %s among them; nothing was imported", im.target.Name, im.server.Address, ErrDuplicates, k)
-			}
+	stream, err := target.Read(ctx, model.Chunk{Partition: model.AllPartitions, Range: rng}, im.keyName())
+	if err != nil {
+		return err
+	}
+	for k, err := range source.Keys(stream, im.keyName()) {
+		if err != nil {
+			return err
 		}
-		return nil
-	})
-	return err
+		if theirs[k] {
+			return fmt.Errorf("adding to %q on %s: %w, %s among them; nothing was imported", im.target.Name, im.server.Address, ErrDuplicates, k)
+		}
+	}
+	return nil
 }
 
 // checkThere finds every key of a part on the target.
-func (im *importing) checkThere(ctx context.Context, target *query.Reader, p export.Part) error {
+func (im *importing) checkThere(ctx context.Context, target source.Ranged, p export.Part) error {
 	if p.Object == "" {
 		return nil
 	}
@@ -69,31 +71,41 @@ func (im *importing) checkThere(ctx context.Context, target *query.Reader, p exp
 	if err != nil {
 		return err
 	}
-	_, err = target.Read(ctx, model.AllPartitions, model.Range{After: p.After, UpTo: p.Highest}, func(rec arrow.Record) error {
-		for _, k := range target.Layout.Keys(rec) {
-			delete(missing, k)
-		}
-		return nil
-	})
-	for k := range missing {
-		return errors.Join(err, fmt.Errorf("looking for the keys of %s in %q on %s: %d are not there, %s among them",
-			p.Object, im.target.Name, im.server.Address, len(missing), k))
+	there := model.Chunk{Partition: model.AllPartitions, Range: model.Range{After: p.After, UpTo: p.Highest}}
+	stream, err := target.Read(ctx, there, im.keyName())
+	if err != nil {
+		return err
 	}
-	return err
-}
-
-func (im *importing) partKeys(ctx context.Context, p export.Part) (keys map[model.Key]bool, err error) {
-	keys = map[model.Key]bool{}
-	pk := model.PrimaryKey(im.target.Schema).GetName()
-	err = im.manifest.ReadPart(ctx, im.export, p, func(rec arrow.Record) error {
-		for _, k := range columns.KeysOf(rec, pk) {
-			keys[k.Clone()] = true
+	for k, err := range source.Keys(stream, im.keyName()) {
+		if err != nil {
+			return err
 		}
-		return nil
-	})
-	return keys, err
+		delete(missing, k)
+	}
+	for k := range missing {
+		return fmt.Errorf("looking for the keys of %s in %q on %s: %d are not there, %s among them",
+			p.Object, im.target.Name, im.server.Address, len(missing), k)
+	}
+	return nil
 }
 
-func countAll(ctx context.Context, reader *query.Reader) (int64, error) {
-	return reader.Count(ctx, model.AllPartitions, model.Range{})
+func (im *importing) keyName() string { return model.PrimaryKey(im.target.Schema).GetName() }
+
+func (im *importing) partKeys(ctx context.Context, p export.Part) (map[model.Key]bool, error) {
+	stream, err := im.manifest.ReadPart(ctx, im.export, p, im.keyName())
+	if err != nil {
+		return nil, err
+	}
+	keys := map[model.Key]bool{}
+	for k, err := range source.Keys(stream, im.keyName()) {
+		if err != nil {
+			return nil, err
+		}
+		keys[k.Clone()] = true
+	}
+	return keys, nil
+}
+
+func countAll(ctx context.Context, target source.Ranged) (int64, error) {
+	return target.Count(ctx, model.AllPartitions, model.Range{})
 }

@@ -7,12 +7,10 @@ import (
 	"io"
 	"migrate/internal/columns"
 	"migrate/internal/export"
-	"migrate/internal/model"
+	"migrate/internal/source"
 	"migrate/sinks"
 	"strings"
 	"time"
-
-	"github.com/apache/arrow/go/v15/arrow"
 )
 
 // stagedFolder is where the objects of an import are staged.
@@ -79,23 +77,33 @@ func (im *importing) stageWithoutKeys(ctx context.Context, name string, p export
 	if err != nil {
 		return err
 	}
-	pk := model.PrimaryKey(im.target.Schema).GetName()
-	keyless := layout.Only(func(column string) bool { return column != pk })
-	_, err = im.staging.Put(ctx, name, func(w io.Writer) error {
-		out, err := export.NewWriter(w, keyless.Arrow)
-		if err != nil {
-			return err
-		}
-		err = im.manifest.ReadPart(ctx, im.export, p, func(rec arrow.Record) error { return out.Write(keyless.Pick(rec)) })
-		if err != nil {
-			return err
-		}
-		return out.Close()
-	})
+	keyless := layout.Only(func(column string) bool { return column != im.keyName() })
+	_, err = im.staging.Put(ctx, name, func(w io.Writer) error { return im.writeOnly(ctx, w, keyless, p) })
 	if err != nil {
 		return fmt.Errorf("staging part %s without its keys: %w", p.Object, err)
 	}
 	return nil
+}
+
+// writeOnly writes some columns of a part as a part.
+func (im *importing) writeOnly(ctx context.Context, w io.Writer, some *columns.Layout, p export.Part) error {
+	out, err := export.NewWriter(w, some.Arrow)
+	if err != nil {
+		return err
+	}
+	stream, err := im.manifest.ReadPart(ctx, im.export, p, some.Names()...)
+	if err != nil {
+		return err
+	}
+	for rec, err := range source.Rows(stream) {
+		if err != nil {
+			return err
+		}
+		if err := out.Write(some.Pick(rec)); err != nil {
+			return err
+		}
+	}
+	return out.Close()
 }
 
 // unstage removes staged objects, also where ctx has ended.

@@ -25,20 +25,22 @@ var arrows = []struct{ from, to string }{
 	{"sinks/faults", "sinks"},
 	{"sinks/memory", "sinks"},
 	// what is done of a job. All but clock, document and sinks go with the checkpoint by chunks.
-	{"checkpoint", "internal/clock internal/columns internal/document internal/export internal/milvus internal/model internal/source/query sinks"},
+	{"checkpoint", "internal/clock internal/columns internal/document internal/export internal/milvus internal/model sinks"},
 	{"checkpoint/next", "internal/clock internal/document sinks"},
 	// where rows come from
-	{"internal/source/query", "internal/clock internal/columns internal/milvus internal/model"},
-	{"internal/export", "internal/columns internal/document internal/milvus internal/model sinks"},
+	{"internal/source", "internal/columns internal/model"},
+	{"internal/source/query", "internal/clock internal/columns internal/milvus internal/model internal/source"},
+	{"internal/source/memory", "internal/columns internal/model internal/source"},
+	{"internal/export", "internal/columns internal/document internal/milvus internal/model internal/source sinks"},
 	// ways into a server
 	{"internal/ingest", "internal/milvus"},
 	{"internal/ingest/ingesttest", "internal/ingest internal/milvus"},
 	// engines
-	{"internal/verify", "internal/columns internal/export internal/milvus internal/model internal/source/query sinks"},
-	{"exporter", "checkpoint internal/columns internal/export internal/milvus internal/model internal/source/query sinks"},
-	{"importer", "checkpoint internal/clock internal/columns internal/export internal/ingest internal/milvus internal/model internal/source/query sinks"},
-	{"internal/syncer", "checkpoint internal/clock internal/columns internal/milvus internal/model internal/source/query sinks"},
-	{"internal/cutover", "checkpoint internal/clock internal/document internal/export internal/milvus internal/model internal/syncer internal/verify sinks"},
+	{"internal/verify", "internal/columns internal/model internal/source"},
+	{"exporter", "checkpoint internal/columns internal/export internal/milvus internal/model internal/source internal/source/query sinks"},
+	{"importer", "checkpoint internal/clock internal/columns internal/export internal/ingest internal/milvus internal/model internal/source internal/source/query sinks"},
+	{"internal/syncer", "checkpoint internal/clock internal/columns internal/milvus internal/model internal/source internal/source/query sinks"},
+	{"internal/cutover", "checkpoint internal/clock internal/document internal/export internal/milvus internal/model internal/source internal/source/query internal/syncer internal/verify sinks"},
 	// what is done with many jobs, and what is seen of them
 	{"internal/move", "checkpoint internal/cutover internal/export internal/model sinks"},
 	{"internal/monitor", "checkpoint internal/milvus internal/syncer sinks"},
@@ -46,10 +48,10 @@ var arrows = []struct{ from, to string }{
 	{"internal/ops/compose", "internal/clock"},
 	{"internal/ops/cluster", "internal/clock internal/ops/compose"},
 	{"internal/ops/bench", "internal/milvus internal/model"},
-	{"internal/ops/drill", "internal/clock internal/milvus internal/model internal/ops/bench internal/ops/compose internal/source/query"},
+	{"internal/ops/drill", "internal/clock internal/milvus internal/model internal/ops/bench internal/ops/compose internal/source internal/source/query"},
 	// the program
 	{"cmd/migrate", "checkpoint deploy deploy/lab exporter importer internal/clock internal/cutover internal/export internal/ingest internal/milvus internal/model " +
-		"internal/monitor internal/move internal/ops/bench internal/ops/cluster internal/ops/compose internal/ops/drill internal/source/query internal/syncer " +
+		"internal/monitor internal/move internal/ops/bench internal/ops/cluster internal/ops/compose internal/ops/drill internal/source internal/source/query internal/syncer " +
 		"internal/verify sinks sinks/contract"},
 	// the lab, what is beside the program, and what only tests import
 	{"cmd/lab", "deploy/lab"},
@@ -63,7 +65,7 @@ var arrows = []struct{ from, to string }{
 	{"deploy/images", "deploy/lab"},
 	{"deploy/lab", "internal/clock internal/ops/cluster internal/ops/compose"},
 	{"internal", ""},
-	{"internal/labtest", "deploy/lab internal/labtest/double internal/milvus internal/model sinks"},
+	{"internal/labtest", "deploy/lab internal/labtest/double internal/milvus internal/model internal/source sinks"},
 	{"internal/labtest/double", "internal/clock internal/columns"},
 	{"internal/labtest/e2e", ""},
 	{"internal/labtest/faulttable", ""},

@@ -15,7 +15,7 @@ import (
 	"migrate/internal/ops/cluster"
 	"migrate/internal/ops/compose"
 	"migrate/internal/ops/drill"
-	"migrate/internal/source/query"
+	"migrate/internal/source"
 	"migrate/internal/syncer"
 	"migrate/sinks"
 )
@@ -30,7 +30,7 @@ var hints = []struct {
 	{syncer.ErrCursor, "give another --cursor-field, or none: what was written is then found by comparing"},
 	{model.ErrReserved, "only a collection whose key has another name can be moved: copy the rows into one on the source first"},
 	{exporter.ErrUnsupported, "leave those fields out of the source, or wait for a version that carries them"},
-	{query.ErrIncomplete, "look at these rows on the source; --allow-unreadable exports all others and names these"},
+	{source.ErrIncomplete, "look at these rows on the source; --allow-unreadable exports all others and names these"},
 	{milvus.ErrNotLoaded, "load it; `migrate export` and `migrate verify` do so with --load, and release it afterwards"},
 	{milvus.ErrNoIndex, "create an index FLAT on each of them, which is quick, and drop it after the move; or at once the index that the target is to have"},
 	{milvus.ErrPartly, "load the others too, or release it: what serves its readers is not released for an export"},

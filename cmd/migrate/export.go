@@ -63,7 +63,7 @@ func (c config) export(ctx context.Context, out io.Writer, seen *monitor.Monitor
 	}
 	seen.Step("plan", 0)
 	var bar steps
-	opts.Planned = func(p *exporter.Plan) { bar.next("export "+c.Collection, p.Rows); seen.Step("export", p.Rows) }
+	opts.Planned = func(rows int64) { bar.next("export "+c.Collection, rows); seen.Step("export", rows) }
 	opts.Progress = func(rows, bytes int64) { bar.add(rows, bytes); seen.Exported(rows, bytes) }
 	opts.Kept = func(rows, bytes int64) { bar.add(rows, bytes); seen.Did(rows) }
 	done, err := exporter.Export(ctx, server, c.Collection, sink, opts)

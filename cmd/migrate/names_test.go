@@ -4,7 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
 	"migrate/internal/labtest"
@@ -18,14 +17,13 @@ func TestVerifyIsThrottled(t *testing.T) {
 	s.Add(t, coll)
 	keys := labtest.Each(300, func(i int) int64 { return int64(i) })
 	s.Sealed(t, coll.Name, labtest.Rows{N: 300, Columns: []*schemapb.FieldData{labtest.Column(labtest.IntKey("id"), keys)}})
-	side, giveBack, err := config{MaxRate: 200}.openSide(t.Context(), s.Client(t), coll.Name)
+	side, err := config{MaxRate: 200}.openSide(t.Context(), s.Client(t), coll.Name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer giveBack()
 	began := time.Now()
-	if _, err := side.Read(t.Context(), model.AllPartitions, model.Range{}, func(arrow.Record) error { return nil }); err != nil {
-		t.Fatal(err)
+	stream, err := side.Read(t.Context(), model.Chunk{Partition: model.AllPartitions})
+	for range labtest.Batches(t, stream, err) {
 	}
 	if took := time.Since(began); took < 400*time.Millisecond {
 		t.Errorf("300 rows in %v at 200 rows/s, and so many at once in the beginning", took)

@@ -19,7 +19,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
@@ -258,14 +257,12 @@ func wantJournal(t *testing.T, server *milvus.Server, name string, journal map[i
 		t.Fatal(err)
 	}
 	got := map[int64]int64{}
-	if _, err := r.Read(t.Context(), model.DefaultPartition, model.Range{}, func(rec arrow.Record) error {
+	stream, err := r.Read(t.Context(), model.Chunk{Partition: model.DefaultPartition})
+	for rec := range labtest.Batches(t, stream, err) {
 		versions := rec.Column(rec.Schema().FieldIndices("version")[0]).(*array.Int64).Int64Values()
 		for i, k := range columns.KeysOf(rec, "id") {
 			got[k.Int] = versions[i]
 		}
-		return nil
-	}); err != nil {
-		t.Fatal(err)
 	}
 	wrong := 0
 	for k, v := range journal {

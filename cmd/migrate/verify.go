@@ -11,8 +11,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"migrate/internal/export"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
+	"migrate/internal/source"
+	"migrate/internal/source/query"
 	"migrate/internal/verify"
 )
 
@@ -32,27 +35,27 @@ type verifyResult struct {
 	usage
 }
 
-func runVerify(cmd *cobra.Command, c config) error {
+func runVerify(cmd *cobra.Command, c config) (err error) {
 	ctx, started := cmd.Context(), time.Now()
-	left, rows, release, err := c.leftSide(ctx)
+	left, rows, err := c.leftSide(ctx)
 	if err != nil {
 		return err
 	}
-	defer release()
+	defer func() { err = errors.Join(err, left.Close(ctx)) }()
 	target, err := connectTarget(ctx, c)
 	if err != nil {
 		return err
 	}
 	defer target.Close()
-	right, release, err := c.openSide(ctx, target, c.targetName(left))
+	right, err := c.openSide(ctx, target, c.targetName(left))
 	if err != nil {
 		return err
 	}
-	defer release()
+	defer func() { err = errors.Join(err, right.Close(ctx)) }()
 	var bar steps
-	bar.next("verify "+right.Collection.Name, rows)
+	bar.next("verify "+right.Collection().Name, rows)
 	report, err := verify.Compare(ctx, left, right, verify.Options{
-		Workers: c.Workers, WithoutKeys: model.AutoID(right.Schema()), Progress: bar.add,
+		Workers: c.Workers, WithoutKeys: model.AutoID(right.Collection().Schema), Progress: bar.add,
 	})
 	bar.stop()
 	if err != nil {
@@ -65,57 +68,46 @@ func runVerify(cmd *cobra.Command, c config) error {
 	return model.ErrDiffers
 }
 
-// openSide opens a collection, and loads it for the time being where --load says so. What it returns too releases it.
-func (c config) openSide(ctx context.Context, server *milvus.Server, name string) (side verify.Server, release func(), err error) {
-	release = func() {}
-	side, err = verify.Open(ctx, server, name)
-	if c.Load && errors.Is(err, milvus.ErrNotLoaded) {
-		if release, err = server.LoadTemporarily(ctx, name); err != nil {
-			return side, nil, err
-		}
-		if side, err = verify.Open(ctx, server, name); err != nil {
-			release()
-		}
-	}
+// openSide opens a collection, and loads it for the time being where --load says so.
+func (c config) openSide(ctx context.Context, server *milvus.Server, name string) (*query.Source, error) {
+	coll, err := server.Describe(ctx, name)
 	if err != nil {
-		return side, nil, err
+		return nil, err
 	}
-	side.Throttle(c.MaxRate)
-	return side, release, nil
+	return query.OpenAt(ctx, server, coll, nil, query.Options{Load: c.Load, MaxRate: c.MaxRate})
 }
 
 // leftSide opens what the target is held against, and says how many rows to expect.
-func (c config) leftSide(ctx context.Context) (left verify.Side, rows int64, release func(), err error) {
+func (c config) leftSide(ctx context.Context) (left source.Source, rows int64, err error) {
 	switch c.From {
 	case "source":
 		return c.sourceSide(ctx)
 	case "export":
-		left, rows, err = c.exportSide(ctx)
-		return left, rows, func() {}, err
+		return c.exportSide(ctx)
 	}
-	return nil, 0, nil, usageError{fmt.Errorf("from %q: source or export", c.From)}
+	return nil, 0, usageError{fmt.Errorf("from %q: source or export", c.From)}
 }
 
-func (c config) sourceSide(ctx context.Context) (verify.Side, int64, func(), error) {
+func (c config) sourceSide(ctx context.Context) (source.Source, int64, error) {
 	if err := require("collection", c.Collection); err != nil {
-		return nil, 0, nil, err
+		return nil, 0, err
 	}
 	server, err := connectSource(ctx, c)
 	if err != nil {
-		return nil, 0, nil, err
+		return nil, 0, err
 	}
-	side, release, err := c.openSide(ctx, server, c.Collection)
+	side, err := c.openSide(ctx, server, c.Collection)
 	if err != nil {
-		return nil, 0, nil, err
+		return nil, 0, err
 	}
 	rows, err := side.Count(ctx, model.AllPartitions, model.Range{})
 	if err != nil {
-		release()
+		return nil, 0, errors.Join(err, side.Close(ctx))
 	}
-	return side, rows, release, err
+	return side, rows, nil
 }
 
-func (c config) exportSide(ctx context.Context) (verify.Side, int64, error) {
+func (c config) exportSide(ctx context.Context) (source.Source, int64, error) {
 	job, err := c.job()
 	if err != nil {
 		return nil, 0, err
@@ -128,18 +120,18 @@ func (c config) exportSide(ctx context.Context) (verify.Side, int64, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	return verify.Export{Sink: sink, Manifest: m}, m.Total.Rows, nil
+	return export.Source{Sink: sink, Manifest: m}, m.Total.Rows, nil
 }
 
 // targetName is what the collection is called on the target.
-func (c config) targetName(left verify.Side) string {
+func (c config) targetName(left source.Source) string {
 	switch {
 	case c.As != "":
 		return c.As
 	case c.Collection != "":
 		return c.Collection
 	}
-	return left.Schema().GetName()
+	return left.Collection().Schema.GetName()
 }
 
 // classWords say what a difference of descriptions means.

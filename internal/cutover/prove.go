@@ -8,12 +8,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/apache/arrow/go/v15/arrow"
-
 	"migrate/checkpoint"
 	"migrate/internal/clock"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
+	"migrate/internal/source"
+	"migrate/internal/source/query"
 	"migrate/internal/syncer"
 	"migrate/internal/verify"
 )
@@ -70,23 +70,28 @@ func (c *cutover) refuseDuplicates(ctx context.Context, seen *checkpoint.Positio
 		return nil
 	}
 	active := c.Active()
-	side, err := verify.Open(ctx, active.Server, active.Collection)
+	side, err := query.OpenByName(ctx, active.Server, active.Collection)
 	if err != nil {
 		return err
 	}
-	keys := side.KeysOnly()
+	key := milvus.KeyOf(side.Collection().Schema)
 	var found model.Findings
 	for _, r := range seen.Ranges {
 		if r.Double == 0 {
 			continue
 		}
-		more, err := keys.Read(ctx, model.AllPartitions, r.Range, func(arrow.Record) error { return nil })
+		stream, err := side.Read(ctx, model.Chunk{Partition: model.AllPartitions, Range: r.Range}, key.Name)
 		if err != nil {
 			return err
 		}
-		found.Add(more)
+		for _, err := range source.Rows(stream) {
+			if err != nil {
+				return err
+			}
+		}
+		found.Add(stream.Findings())
 	}
-	return duplicatesError(active, milvus.KeyOf(side.Collection.Schema), found.Duplicates)
+	return duplicatesError(active, key, found.Duplicates)
 }
 
 // duplicatesError says which keys, and what is to be done about them.
@@ -194,11 +199,11 @@ func (c *cutover) written() error {
 // verified compares all rows of both sides.
 func (c *cutover) verified(ctx context.Context) (Certificate, error) {
 	active, standby := c.Active(), c.Standby()
-	left, err := verify.Open(ctx, active.Server, active.Collection)
+	left, err := query.OpenByName(ctx, active.Server, active.Collection)
 	if err != nil {
 		return Certificate{}, err
 	}
-	right, err := verify.Open(ctx, standby.Server, standby.Collection)
+	right, err := query.OpenByName(ctx, standby.Server, standby.Collection)
 	if err != nil {
 		return Certificate{}, err
 	}
@@ -209,11 +214,11 @@ func (c *cutover) verified(ctx context.Context) (Certificate, error) {
 	c.done.Certificate = Certificate{
 		AllowedDuplicates: c.opts.AllowDuplicates && report.LeftFound.Duplicates.Rows > 0,
 		Format:            CertificateFormat, Migrate: c.opts.Tool, Job: c.job, Report: report,
-		Left:   newParty(c.Position().Serving, active.Server, left.Collection),
-		Serves: newParty(c.opts.To, standby.Server, right.Collection),
+		Left:   newParty(c.Position().Serving, active.Server, left.Collection()),
+		Serves: newParty(c.opts.To, standby.Server, right.Collection()),
 	}
 	if !c.opts.AllowDuplicates { // which the last pass may not have looked for
-		if err := duplicatesError(active, milvus.KeyOf(left.Collection.Schema), report.LeftFound.Duplicates); err != nil {
+		if err := duplicatesError(active, milvus.KeyOf(left.Collection().Schema), report.LeftFound.Duplicates); err != nil {
 			return c.done.Certificate, err
 		}
 	}

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 	"google.golang.org/protobuf/proto"
@@ -20,6 +19,7 @@ import (
 	"migrate/internal/document"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
+	"migrate/internal/source"
 	"migrate/sinks"
 )
 
@@ -333,18 +333,30 @@ func TestReadPart(t *testing.T) {
 		t.Fatal(err)
 	}
 	var keys []model.Key
-	read := func(rec arrow.Record) error { keys = append(keys, layout.Keys(rec)...); return nil }
-	if err := m.ReadPart(ctx, sink, p, read); err != nil {
+	read := func(p Part) error {
+		stream, err := m.ReadPart(ctx, sink, p)
+		if err != nil {
+			return err
+		}
+		for rec, err := range source.Rows(stream) {
+			if err != nil {
+				return err
+			}
+			keys = append(keys, layout.Keys(rec)...)
+		}
+		return nil
+	}
+	if err := read(p); err != nil {
 		t.Fatal(err)
 	}
 	if want := []model.Key{model.IntKey(3), model.IntKey(1), model.IntKey(2)}; !reflect.DeepEqual(keys, want) {
 		t.Errorf("keys %v, want %v", keys, want)
 	}
-	if err := m.ReadPart(ctx, sink, Part{Object: PartName("p", 1, 1)}, read); !errors.Is(err, sinks.ErrNotExist) {
+	if err := read(Part{Object: PartName("p", 1, 1)}); !errors.Is(err, sinks.ErrNotExist) {
 		t.Errorf("a part that is missing: %v", err)
 	}
 	put(t, sink, m.ObjectName(p), []byte("PAR1, once"))
-	if err := m.ReadPart(ctx, sink, p, read); !errors.Is(err, ErrPartDamaged) {
+	if err := read(p); !errors.Is(err, ErrPartDamaged) {
 		t.Errorf("a part that was altered: %v", err)
 	}
 }

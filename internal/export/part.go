@@ -1,7 +1,6 @@
 package export
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -10,12 +9,9 @@ import (
 	"io"
 
 	"github.com/apache/arrow/go/v15/arrow"
-	"github.com/apache/arrow/go/v15/arrow/memory"
-	"github.com/apache/arrow/go/v15/parquet/file"
-	"github.com/apache/arrow/go/v15/parquet/pqarrow"
 )
 
-// ErrDamaged: a file is not the Parquet that it should be.
+// ErrPartDamaged: a file is not the Parquet that it should be.
 var ErrPartDamaged = errors.New("parquet damaged")
 
 // digester hashes and counts what passes through. It keeps the first error to itself, and passes nothing on from then:
@@ -56,18 +52,6 @@ type File interface {
 	io.ReaderAt
 }
 
-const readBatch = 4096
-
-// Read hands on the rows of the part whose bytes have this SHA-256, in batches of up to 4096, in the columns of schema.
-// A batch is released after emit returns. Memory is that of one row group. Of other bytes no row is read, which is
-// ErrDamaged: where a single bit is flipped, the parquet library may read for ever, or take all the memory that there is.
-func ReadParquet(ctx context.Context, f File, sum string, schema *arrow.Schema, emit func(arrow.Record) error) error {
-	if err := check(f, sum); err != nil {
-		return err
-	}
-	return readRows(ctx, f, schema, emit)
-}
-
 func check(f File, want string) error {
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return fmt.Errorf("checking parquet: %w", err)
@@ -78,50 +62,6 @@ func check(f File, want string) error {
 	}
 	if have != want {
 		return fmt.Errorf("%w: its SHA-256 is %s instead of %s", ErrPartDamaged, have, want)
-	}
-	return nil
-}
-
-func readRows(ctx context.Context, f File, schema *arrow.Schema, emit func(arrow.Record) error) (err error) {
-	defer func() {
-		if p := recover(); p != nil { // the parquet reader panics on some damaged files
-			err = fmt.Errorf("%w: %v", ErrPartDamaged, p)
-		}
-	}()
-	// Its Close would close f too, which is the caller's.
-	pf, err := file.NewParquetReader(struct{ File }{f})
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrPartDamaged, err)
-	}
-	defer pf.Close()
-	fr, err := pqarrow.NewFileReader(pf, pqarrow.ArrowReadProperties{BatchSize: readBatch}, memory.DefaultAllocator)
-	if err != nil {
-		return fmt.Errorf("opening parquet: %w", err)
-	}
-	for g := range pf.NumRowGroups() {
-		if err := readGroup(ctx, fr, g, schema, emit); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func readGroup(ctx context.Context, fr *pqarrow.FileReader, group int, schema *arrow.Schema, emit func(arrow.Record) error) error {
-	rr, err := fr.GetRecordReader(ctx, nil, []int{group})
-	if err != nil {
-		return fmt.Errorf("reading parquet row group %d: %w", group, err)
-	}
-	defer rr.Release()
-	if !sameColumns(rr.Schema(), schema) {
-		return fmt.Errorf("reading parquet row group %d: its columns are %v, the collection's %v", group, rr.Schema(), schema)
-	}
-	for rr.Next() {
-		if err := emit(rr.Record()); err != nil {
-			return err
-		}
-	}
-	if err := rr.Err(); err != nil && err != io.EOF {
-		return fmt.Errorf("reading parquet row group %d: %w", group, err)
 	}
 	return nil
 }

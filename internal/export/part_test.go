@@ -19,6 +19,7 @@ import (
 
 	"migrate/internal/columns"
 	"migrate/internal/model"
+	"migrate/internal/source"
 )
 
 // everything has a column of each type that a part may have.
@@ -115,7 +116,7 @@ func writeTo(out io.Writer, schema *arrow.Schema, batches ...arrow.Record) (*Wri
 // read sums a part up.
 func read(ctx context.Context, data []byte, sha256 string, schema *arrow.Schema) (model.Sum, error) {
 	var sum model.Sum
-	err := ReadParquet(ctx, bytes.NewReader(data), sha256, schema, func(rec arrow.Record) error { return add(&sum, rec) })
+	err := readParquet(ctx, bytes.NewReader(data), sha256, schema, func(rec arrow.Record) error { return add(&sum, rec) })
 	return sum, err
 }
 
@@ -224,7 +225,7 @@ func TestRowGroups(t *testing.T) {
 	w := write(t, &out, schema, rec, rec.NewSlice(0, 10))
 	wantRowGroups(t, out.Bytes(), rows, 10)
 	var got int64
-	err := ReadParquet(t.Context(), bytes.NewReader(out.Bytes()), w.SHA256(), schema, func(rec arrow.Record) error {
+	err := readParquet(t.Context(), bytes.NewReader(out.Bytes()), w.SHA256(), schema, func(rec arrow.Record) error {
 		for _, x := range rec.Column(0).(*array.Int64).Int64Values() {
 			if x != got%rows {
 				t.Errorf("row %d holds %d", got, x)
@@ -336,7 +337,7 @@ func TestReadRefusesOtherColumns(t *testing.T) {
 		"other type":    {{Name: "id", Type: arrow.PrimitiveTypes.Int32}, text, v, flags},
 		"other element": {id, text, v, {Name: "flags", Type: v.Type}},
 	} {
-		err := ReadParquet(t.Context(), bytes.NewReader(data), sum, arrow.NewSchema(fields, nil), func(arrow.Record) error {
+		err := readParquet(t.Context(), bytes.NewReader(data), sum, arrow.NewSchema(fields, nil), func(arrow.Record) error {
 			t.Errorf("%s: rows were read", name)
 			return nil
 		})
@@ -349,7 +350,7 @@ func TestReadRefusesOtherColumns(t *testing.T) {
 func TestReadEndsWithEmit(t *testing.T) {
 	calls := 0
 	data, sum, _ := small(t, few())
-	err := ReadParquet(t.Context(), bytes.NewReader(data), sum, few(), func(arrow.Record) error { calls++; return errBroken })
+	err := readParquet(t.Context(), bytes.NewReader(data), sum, few(), func(arrow.Record) error { calls++; return errBroken })
 	if err != errBroken || calls != 1 {
 		t.Errorf("%d batches, %v; want one, and emit's own error", calls, err)
 	}
@@ -361,7 +362,7 @@ func TestReadBrokenFile(t *testing.T) {
 	for name, f := range map[string]*broken{
 		"seek": {Reader: bytes.NewReader(data), seek: errBroken}, "read": {Reader: bytes.NewReader(data), read: errBroken},
 	} {
-		err := ReadParquet(t.Context(), f, sum, few(), func(arrow.Record) error { return nil })
+		err := readParquet(t.Context(), f, sum, few(), func(arrow.Record) error { return nil })
 		if !errors.Is(err, errBroken) || errors.Is(err, ErrPartDamaged) {
 			t.Errorf("%s: %v, want the file's own error", name, err)
 		}
@@ -397,7 +398,7 @@ func TestReadFromTheBeginning(t *testing.T) {
 	f := bytes.NewReader(data)
 	for range 2 {
 		rows := int64(0)
-		if err := ReadParquet(t.Context(), f, sum, few(), func(rec arrow.Record) error { rows += rec.NumRows(); return nil }); err != nil || rows != rec.NumRows() {
+		if err := readParquet(t.Context(), f, sum, few(), func(rec arrow.Record) error { rows += rec.NumRows(); return nil }); err != nil || rows != rec.NumRows() {
 			t.Errorf("read %d rows, %v; want %d", rows, err, rec.NumRows())
 		}
 	}
@@ -407,7 +408,7 @@ func TestReadFromTheBeginning(t *testing.T) {
 func TestReadLeavesTheFileOpen(t *testing.T) {
 	data, sum, _ := small(t, few())
 	f := &closing{Reader: bytes.NewReader(data)}
-	if err := ReadParquet(t.Context(), f, sum, few(), func(arrow.Record) error { return nil }); err != nil || f.closed {
+	if err := readParquet(t.Context(), f, sum, few(), func(arrow.Record) error { return nil }); err != nil || f.closed {
 		t.Errorf("closed %t, %v", f.closed, err)
 	}
 }
@@ -460,4 +461,18 @@ func wantDamaged(t *testing.T, data []byte, sum string, schema *arrow.Schema) {
 	if got, err := read(t.Context(), data, sum, schema); !errors.Is(err, ErrPartDamaged) || got.Rows > 0 {
 		t.Errorf("%x: %v, %v; want nothing, and ErrDamaged", data, got, err)
 	}
+}
+
+// readParquet reads a part, and ends at the first error of emit.
+func readParquet(ctx context.Context, f File, sha256 string, schema *arrow.Schema, emit func(arrow.Record) error) error {
+	stream := &rows{ctx: ctx, open: func() (File, error) { return f, nil }, sha256: sha256, schema: schema}
+	for rec, err := range source.Rows(stream) {
+		if err != nil {
+			return err
+		}
+		if err := emit(rec); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -13,7 +13,7 @@ import (
 	"migrate/internal/columns"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
-	"migrate/internal/source/query"
+	"migrate/internal/source"
 )
 
 // secondLook is the wait before a difference is looked at again: what a write or a compaction under way made of it has
@@ -59,7 +59,7 @@ func (c *cycle) deal(ctx context.Context, suspects Suspects) (Outcome, error) {
 	if err != nil {
 		return a.done, err
 	}
-	if c.sides.target, err = now.target.AsOfNow(ctx); err != nil { // which sees what was written
+	if c.sides.target, err = now.target.Now(ctx); err != nil { // which sees what was written
 		return a.done, err
 	}
 	return a.done, a.see(ctx, c.sides.target)
@@ -113,14 +113,14 @@ func (a *applying) deleteGone(ctx context.Context) (there map[string][]model.Key
 // noteDoubled counts the rows of keys beyond one each: where one of them was written again, a row that was written is not a key
 // that was.
 func (a *applying) noteDoubled(ctx context.Context, partition string, keys []model.Key, there int) error {
-	n, err := a.now.source.CountOf(ctx, partition, keys)
+	n, err := a.now.source.CountKeys(ctx, partition, keys)
 	a.done.Unsure += max(n-int64(there), 0)
 	return err
 }
 
 // see looks once more at rows that were written because they were said to be: their ranges are not compared again, and what
 // the target does not have as it should be proves nothing.
-func (a *applying) see(ctx context.Context, target *query.Reader) error {
+func (a *applying) see(ctx context.Context, target source.Ranged) error {
 	for p, rows := range a.wrote {
 		keys := slices.SortedFunc(maps.Keys(rows), model.Key.Compare)
 		for some := range slices.Chunk(keys, a.atOnce()) {
@@ -132,7 +132,7 @@ func (a *applying) see(ctx context.Context, target *query.Reader) error {
 			if err != nil {
 				return err
 			}
-			for i, k := range target.Layout.Keys(found.Record) {
+			for i, k := range columns.KeysOf(found.Record, a.now.key()) {
 				if rows[k] == have[i] {
 					delete(rows, k)
 				}
@@ -144,11 +144,11 @@ func (a *applying) see(ctx context.Context, target *query.Reader) error {
 }
 
 // absent are the keys that a side has no row of in a partition. Those that it counts and does not return are left alone.
-func (a *applying) absent(ctx context.Context, r *query.Reader, partition string, keys []model.Key) ([]model.Key, error) {
-	if len(keys) == 0 || !slices.Contains(r.Partitions(), partition) {
+func (a *applying) absent(ctx context.Context, r source.Ranged, partition string, keys []model.Key) ([]model.Key, error) {
+	if len(keys) == 0 || !slices.Contains(r.Collection().PartitionsToRead(), partition) {
 		return keys, nil
 	}
-	found, err := r.KeysOnly().Lookup(ctx, partition, keys)
+	found, err := r.Lookup(ctx, partition, keys, a.now.key())
 	return found.Absent, err
 }
 
@@ -184,7 +184,7 @@ func (a *applying) delete(ctx context.Context, gone map[string][]model.Key) erro
 			if err := a.job.StillOwner(ctx); err != nil {
 				return err
 			}
-			if err := a.opts.Writer.Delete(ctx, a.opts.As, p, milvus.KeyOf(a.now.target.Collection.Schema).In(keys)); err != nil {
+			if err := a.opts.Writer.Delete(ctx, a.opts.As, p, milvus.KeyOf(a.now.target.Collection().Schema).In(keys)); err != nil {
 				return err
 			}
 			a.done.Deleted += int64(len(keys))
@@ -207,12 +207,12 @@ func (a *applying) upsert(ctx context.Context, there map[string][]model.Key) err
 
 // atOnce is how many rows are looked up or written at once.
 func (a *applying) atOnce() int {
-	return int(min(max(batchBytes/max(a.now.source.RowBytes, 1), 1), mostKeys))
+	return int(min(max(batchBytes/max(a.now.source.RowBytes(), 1), 1), mostKeys))
 }
 
 // upsertBatch brings the rows of some keys to the target.
 func (a *applying) upsertBatch(ctx context.Context, partition string, keys []model.Key) error {
-	var from, to query.Found
+	var from, to source.Found
 	err := both(ctx, func(ctx context.Context) (err error) {
 		from, err = a.now.source.Lookup(ctx, partition, keys)
 		return err
@@ -232,7 +232,7 @@ func (a *applying) upsertBatch(ctx context.Context, partition string, keys []mod
 	}
 	done.Passed = int64(len(keys)) - done.Inserted - done.Changed
 	if len(rows) > 0 {
-		data, err := a.now.source.Layout.Encode(from.Record, rows)
+		data, err := a.now.layout.Encode(from.Record, rows)
 		if err != nil {
 			return err
 		}
@@ -265,10 +265,10 @@ func (a *applying) differing(partition string, from, to arrow.Record, hidden []m
 	for _, k := range hidden {
 		seen[k] = true
 	}
-	for i, k := range a.now.target.Layout.Keys(to) {
+	for i, k := range columns.KeysOf(to, a.now.key()) {
 		there[k] = have[i]
 	}
-	for i, k := range a.now.source.Layout.Keys(from) {
+	for i, k := range columns.KeysOf(from, a.now.key()) {
 		hash, ok := there[k]
 		if seen[k] || ok && hash == want[i] && !a.suspects.Twice[k] {
 			continue

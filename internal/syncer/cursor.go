@@ -4,9 +4,9 @@ import (
 	"context"
 	"slices"
 
-	"migrate/internal/milvus"
+	"migrate/internal/columns"
 	"migrate/internal/model"
-	"migrate/internal/source/query"
+	"migrate/internal/source"
 )
 
 // mostTies is how many rows with the value from which a cycle looks are looked up once more, since one of them may have been
@@ -21,7 +21,8 @@ func (c *comparison) followCursor(ctx context.Context) error {
 	if c.pos.CursorField != field {
 		c.pos.Cursor, c.pos.Overlap, c.pos.CursorField = nil, nil, field
 	}
-	if field == "" {
+	hints := c.sides.hints()
+	if field == "" || hints == nil {
 		return nil
 	}
 	since := c.pos.Overlap
@@ -31,38 +32,69 @@ func (c *comparison) followCursor(ctx context.Context) error {
 	if c.same && c.pos.Settled && since != nil {
 		return nil
 	}
-	from := query.From{Field: field, Value: since}
+	from := model.Cursor{Field: field, Value: since}
 	if since != nil {
-		ties, err := c.sides.source.CountWhere(ctx, model.AllPartitions, milvus.Is(field, *since))
+		ties, err := hints.Ties(ctx, from)
 		if err != nil {
 			return err
 		}
 		from.Above = ties > mostTies
 	}
-	greatest, whole := (*model.Key)(nil), !from.Above
-	for _, p := range c.sides.source.Partitions() {
-		saw, err := c.sides.source.Since(ctx, p, from, func(keys []model.Key) error {
-			if err := c.sides.keysOnly().paced(ctx, int64(len(keys))); err != nil || since == nil {
-				return err
-			}
-			return c.dealWritten(ctx, p, keys)
-		})
+	saw := seen{greatest: since, whole: !from.Above}
+	for _, p := range c.sides.source.Collection().PartitionsToRead() {
+		err := c.dealSince(ctx, hints, p, from, &saw)
 		if c.found.Unsure > 0 { // the field is trusted again when all ranges were compared
 			c.pos.CursorFrom = c.pos.Cycle
 		}
 		if err != nil {
 			return err
 		}
-		whole = whole && saw.Whole
-		if v := saw.Greatest; v != nil && (greatest == nil || v.Compare(*greatest) > 0) {
-			greatest = v
+	}
+	c.told = since != nil && saw.whole && lookedSince(c.pos.Ranges, c.pos.CursorFrom)
+	c.pos.Overlap, c.pos.Cursor = c.pos.Cursor, saw.greatest
+	if c.pos.Overlap == nil {
+		c.pos.Overlap = saw.greatest
+	}
+	return nil
+}
+
+// seen is what a cursor came to.
+type seen struct {
+	greatest *model.Key // value of its field
+	whole    bool       // as many rows came as are counted
+}
+
+func (s *seen) note(values []model.Key) {
+	for _, v := range values {
+		if s.greatest == nil || v.Compare(*s.greatest) > 0 {
+			v = v.Clone()
+			s.greatest = &v
 		}
 	}
-	c.told = since != nil && whole && lookedSince(c.pos.Ranges, c.pos.CursorFrom)
-	c.pos.Overlap, c.pos.Cursor = c.pos.Cursor, greatest
-	if c.pos.Overlap == nil {
-		c.pos.Overlap = greatest
+}
+
+// dealSince deals with the rows of a partition that a cursor lets through. The first cycle only takes note of how far they are.
+func (c *comparison) dealSince(ctx context.Context, hints source.Hints, partition string, from model.Cursor, saw *seen) error {
+	stream, err := hints.Since(ctx, partition, from)
+	if err != nil {
+		return err
 	}
+	for rec, err := range source.Rows(stream) {
+		if err != nil {
+			return err
+		}
+		saw.note(columns.KeysOf(rec, from.Field))
+		if err := c.sides.keysOnly().paced(ctx, rec.NumRows()); err != nil {
+			return err
+		}
+		if from.Value == nil {
+			continue
+		}
+		if err := c.dealWritten(ctx, partition, columns.KeysOf(rec, c.sides.key())); err != nil {
+			return err
+		}
+	}
+	saw.whole = saw.whole && len(stream.Findings().Unreadable) == 0
 	return nil
 }
 

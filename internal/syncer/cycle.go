@@ -56,7 +56,7 @@ func (c *cycle) run(ctx context.Context) error {
 	if err := c.refuseLate(ctx); err != nil {
 		return err
 	}
-	var finder Finder = &comparison{sides: &c.sides, rows: c.rows, opts: c.opts, segments: c.segments, started: c.started, apart: c.opts.Interval + c.took, report: c.report}
+	var finder Finder = &comparison{sides: &c.sides, rows: c.rows, opts: c.opts, started: c.started, apart: c.opts.Interval + c.took, report: c.report}
 	if err := finder.Find(ctx, c.pos, c.deal); err != nil {
 		return errors.Join(err, c.save(ctx)) // ranges that were dealt with need not be looked at again
 	}

@@ -22,13 +22,12 @@ type Deal func(context.Context, Suspects) (Outcome, error)
 
 // comparison is the Finder that compares both sides, range by range.
 type comparison struct {
-	sides    *sides
-	rows     counts // of both sides, as the cycle began
-	opts     Options
-	segments func(context.Context) (map[int64]int64, error) // of the source
-	started  time.Time
-	apart    time.Duration // of two cycles, from the start of one to that of the next
-	report   *Report
+	sides   *sides
+	rows    counts // of both sides, as the cycle began
+	opts    Options
+	started time.Time
+	apart   time.Duration // of two cycles, from the start of one to that of the next
+	report  *Report
 
 	pos   *checkpoint.Position
 	deal  Deal
@@ -91,11 +90,11 @@ func (c *comparison) takeMark(ctx context.Context) error {
 	if !c.mayFlush() {
 		return nil
 	}
-	segments, err := c.segments(ctx)
-	if err != nil || segments == nil {
+	mark, err := c.sides.mark(ctx)
+	if err != nil || mark == nil {
 		return err
 	}
-	mark := &model.Mark{Cycle: c.pos.Cycle, At: c.started, Rows: c.rows.source, Segments: segments}
+	mark.Cycle, mark.At, mark.Rows = c.pos.Cycle, c.started, c.rows.source
 	if mark.Same(last) {
 		calm := *last
 		calm.Busy = 0
@@ -106,7 +105,7 @@ func (c *comparison) takeMark(ctx context.Context) error {
 		mark.Busy = last.Busy + 1
 	}
 	c.pos.Mark, c.pos.Settled, c.fresh = mark, false, true
-	c.sides.source, err = c.sides.source.AsOfNow(ctx) // to see whatever the flush has put into the segments
+	c.sides.source, err = c.sides.source.Now(ctx) // to see whatever the flush has put into the segments
 	return err
 }
 
@@ -139,9 +138,9 @@ func (c *comparison) rangeRows() int64 {
 
 // split cuts all keys into ranges, by what the source has now.
 func (c *comparison) split(ctx context.Context) error {
-	counted, err := c.sides.source.SplitRange(ctx, model.AllPartitions, model.Range{}, c.rangeRows())
-	for _, r := range counted {
-		c.pos.Ranges = append(c.pos.Ranges, checkpoint.SyncRange{Range: r.Range})
+	chunks, err := c.sides.source.Split(ctx, model.AllPartitions, model.Range{}, c.rangeRows())
+	for _, chunk := range chunks {
+		c.pos.Ranges = append(c.pos.Ranges, checkpoint.SyncRange{Range: chunk.Range})
 	}
 	return err
 }
@@ -178,12 +177,12 @@ func (c *comparison) compareCounts(ctx context.Context) error {
 // cut cuts a range that has grown, and returns how many pieces it is now.
 func (c *comparison) cut(ctx context.Context, i int) (int, error) {
 	r := c.pos.Ranges[i]
-	counted, err := c.sides.source.SplitRange(ctx, model.AllPartitions, r.Range, c.rangeRows())
+	chunks, err := c.sides.source.Split(ctx, model.AllPartitions, r.Range, c.rangeRows())
 	if err != nil {
 		return 0, err
 	}
-	pieces := make([]checkpoint.SyncRange, len(counted))
-	for j, p := range counted {
+	pieces := make([]checkpoint.SyncRange, len(chunks))
+	for j, p := range chunks {
 		pieces[j] = checkpoint.SyncRange{Range: p.Range, Cycle: r.Cycle, Looked: r.Looked, Hot: r.Hot, Differed: r.Differed}
 	}
 	ranges := append(append([]checkpoint.SyncRange{}, c.pos.Ranges[:i]...), pieces...)

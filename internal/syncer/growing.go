@@ -2,13 +2,12 @@ package syncer
 
 import (
 	"context"
+	"iter"
 	"math/rand/v2"
-
-	"github.com/apache/arrow/go/v15/arrow"
 
 	"migrate/checkpoint"
 	"migrate/internal/model"
-	"migrate/internal/source/query"
+	"migrate/internal/source"
 )
 
 // What is in growing segments is looked up, row by row, if it is not more than one in so many of all rows, and of the rows
@@ -27,17 +26,18 @@ const mostGrowing = 50_000
 // flush. Nothing is proved by it: rows that are not there any more are left to the comparison of rows, and whether there are
 // any is told by the segments.
 func (c *comparison) followGrowing(ctx context.Context) error {
-	if c.same || c.told {
+	hints := c.sides.hints()
+	if c.same || c.told || hints == nil {
 		return nil
 	}
-	keys := c.sides.source.KeysOnly()
-	g := growing{comparison: c, all: keys, sealed: keys.Sealed()}
-	g.ranges = int(float64(c.budget()) * c.sides.source.RowBytes / (2 * keys.RowBytes)) // each is read twice
+	all := c.sides.source
+	g := growing{comparison: c, all: all, sealed: hints.Sealed()}
+	g.ranges = int(float64(c.budget()) * all.RowBytes() / (2 * all.RowBytes(c.sides.key()))) // each is read twice
 	n, err := g.count(ctx, model.AllPartitions, model.Range{})
 	if err != nil || n == 0 || n > min(c.rows.source/growingShare, c.opts.CycleRows/growingCycleShare) {
 		return err
 	}
-	for _, p := range c.sides.source.Partitions() {
+	for _, p := range all.Collection().PartitionsToRead() {
 		if g.done() {
 			return nil
 		}
@@ -58,7 +58,7 @@ func (c *comparison) followGrowing(ctx context.Context) error {
 // growing looks at what is in growing segments.
 type growing struct {
 	*comparison
-	all, sealed *query.Reader
+	all, sealed source.Ranged
 	ranges      int // whose keys may still be read
 
 	keys    []model.Key // gathered of one partition
@@ -109,12 +109,19 @@ func span(ranges []checkpoint.SyncRange) model.Range {
 // gather gathers the keys of a range that all segments have and the sealed ones have not.
 func (g *growing) gather(ctx context.Context, partition string, r *checkpoint.SyncRange) error {
 	fresh, read := map[model.Key]bool{}, int64(0)
-	err := eachKey(ctx, g.all, partition, r.Range, func(k model.Key) { fresh[k.Clone()] = true; read++ })
-	if err != nil {
-		return err
+	for k, err := range g.keysOf(ctx, g.all, partition, r.Range) {
+		if err != nil {
+			return err
+		}
+		fresh[k.Clone()] = true
+		read++
 	}
-	if err := eachKey(ctx, g.sealed, partition, r.Range, func(k model.Key) { delete(fresh, k); read++ }); err != nil {
-		return err
+	for k, err := range g.keysOf(ctx, g.sealed, partition, r.Range) {
+		if err != nil {
+			return err
+		}
+		delete(fresh, k)
+		read++
 	}
 	if err := g.sides.keysOnly().paced(ctx, read); err != nil { // after both, which have to be close to each other
 		return err
@@ -147,12 +154,11 @@ func (g *growing) dealWithKeys(ctx context.Context, partition string) error {
 	return nil
 }
 
-func eachKey(ctx context.Context, r *query.Reader, partition string, rng model.Range, do func(model.Key)) error {
-	_, err := r.Read(ctx, partition, rng, func(rec arrow.Record) error {
-		for _, k := range r.Layout.Keys(rec) {
-			do(k)
-		}
-		return nil
-	})
-	return err
+// keysOf are the keys of a range.
+func (g *growing) keysOf(ctx context.Context, from source.Ranged, partition string, rng model.Range) iter.Seq2[model.Key, error] {
+	stream, err := from.Read(ctx, model.Chunk{Partition: partition, Range: rng}, g.sides.key())
+	if err != nil {
+		return func(yield func(model.Key, error) bool) { yield(model.Key{}, err) }
+	}
+	return source.Keys(stream, g.sides.key())
 }

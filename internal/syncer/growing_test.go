@@ -36,7 +36,7 @@ func TestChangedAmongMany(t *testing.T) {
 func (p pair) waitSealed(t *testing.T) {
 	t.Helper()
 	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(time.Second) {
-		r := open(t, p.source, p.name).Reader
+		r := open(t, p.source, p.name)
 		if rows(t, r.Sealed()) == rows(t, r) {
 			return
 		}

@@ -16,6 +16,7 @@ import (
 	"migrate/internal/labtest/memory"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
+	"migrate/internal/source/query"
 	"migrate/internal/syncer"
 	"migrate/internal/verify"
 )
@@ -47,8 +48,8 @@ func numbered(from, to int, seed uint64) labtest.Rows {
 
 func (m inMemory) verified(t *testing.T) *verify.Report {
 	t.Helper()
-	open := func(server *milvus.Server) verify.Server {
-		side, err := verify.Open(t.Context(), server, m.name)
+	open := func(server *milvus.Server) *query.Source {
+		side, err := query.OpenByName(t.Context(), server, m.name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -224,7 +225,7 @@ func TestUpgradeUnderASync(t *testing.T) {
 	if !m.source.Capabilities().SnapshotReads || m.source.Version() != "v2.5.10" {
 		t.Errorf("still taken for %s", m.source.Version())
 	}
-	side, err := verify.Open(t.Context(), m.source, m.name)
+	side, err := query.OpenByName(t.Context(), m.source, m.name)
 	if err != nil || side.Snapshot() == 0 {
 		t.Errorf("no snapshot: %v", err)
 	}

@@ -14,20 +14,25 @@ import (
 	"migrate/internal/columns"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
+	"migrate/internal/source"
 	"migrate/internal/source/query"
 )
 
 // sides are the two collections as they stand at one time.
 type sides struct {
-	source, target *query.Reader
-	limit          *rate.Limiter // of rows read from the source
-	cost           float64       // of a row, in rows of all columns; 1 where zero
-	read           *int64        // rows that were
+	source, target source.Ranged
+	layout         *columns.Layout // of the source
+	only           []string        // the columns that are read; all where nil
+	limit          *rate.Limiter   // of rows read from the source
+	cost           float64         // of a row, in rows of all columns; 1 where zero
+	read           *int64          // rows that were
 }
 
-func openSides(ctx context.Context, from, to *milvus.Server, a, b *model.Collection) (sides, error) {
-	var s sides
-	err := both(ctx, func(ctx context.Context) (err error) {
+func openSides(ctx context.Context, from, to *milvus.Server, a, b *model.Collection) (s sides, err error) {
+	if s.layout, err = columns.NewLayout(a.Schema); err != nil {
+		return s, err
+	}
+	err = both(ctx, func(ctx context.Context) (err error) {
 		s.source, err = query.Open(ctx, from, a)
 		return err
 	}, func(ctx context.Context) (err error) {
@@ -49,26 +54,43 @@ func both(ctx context.Context, source, target func(context.Context) error) error
 func (s sides) asOfNow(ctx context.Context) (sides, error) {
 	now := s
 	err := both(ctx, func(ctx context.Context) (err error) {
-		now.source, err = s.source.AsOfNow(ctx)
+		now.source, err = s.source.Now(ctx)
 		return err
 	}, func(ctx context.Context) (err error) {
-		now.target, err = s.target.AsOfNow(ctx)
+		now.target, err = s.target.Now(ctx)
 		return err
 	})
 	return now, err
 }
 
+// key is the primary key's name, on both sides.
+func (s sides) key() string { return s.layout.KeyName() }
+
 // keysOnly reads of each row only the key, which is all that has to be read where a row is missing on one side.
 func (s sides) keysOnly() sides {
-	whole := s.source.RowBytes
-	s.source, s.target = s.source.KeysOnly(), s.target.KeysOnly()
-	s.cost, s.read = s.source.RowBytes/max(whole, s.source.RowBytes), new(int64)
+	s.only = []string{s.key()}
+	s.cost, s.read = s.source.RowBytes(s.key())/max(s.source.RowBytes(), s.source.RowBytes(s.key())), new(int64)
 	return s
+}
+
+// hints find what was written to the source; nil where it has none.
+func (s sides) hints() source.Hints {
+	h, _ := s.source.(source.Hints)
+	return h
+}
+
+// mark is what the source holds, where it tells that; nil elsewhere.
+func (s sides) mark(ctx context.Context) (*model.Mark, error) {
+	hints := s.hints()
+	if hints == nil {
+		return nil, nil
+	}
+	return hints.Mark(ctx)
 }
 
 // partitions are those of both sides.
 func (s sides) partitions() []string {
-	names := slices.Concat(s.source.Partitions(), s.target.Partitions())
+	names := slices.Concat(s.source.Collection().PartitionsToRead(), s.target.Collection().PartitionsToRead())
 	slices.Sort(names)
 	return slices.Compact(names)
 }
@@ -156,8 +178,8 @@ func (s sides) arbitrary(ctx context.Context, partition string, from, to rows) (
 		}
 	}
 	slices.SortFunc(differing, model.Key.Compare)
-	found, err := s.source.Duplicates(ctx, partition, differing, query.MostAsked)
-	if n := len(found.Sample); n >= query.MostAsked {
+	found, err := s.source.Duplicates(ctx, partition, differing, source.MostAsked)
+	if n := len(found.Sample); n >= source.MostAsked {
 		for _, k := range differing {
 			if k.Compare(found.Sample[n-1].Key) > 0 {
 				found.Sample = append(found.Sample, model.Copies{Key: k})
@@ -199,26 +221,43 @@ type rows struct {
 	found  model.Findings
 }
 
-func (s sides) rows(ctx context.Context, r *query.Reader, partition string, rng model.Range, paced func(context.Context, int64) error) (rows, error) {
+func (s sides) rows(ctx context.Context, from source.Ranged, partition string, rng model.Range, paced func(context.Context, int64) error) (rows, error) {
 	got := rows{hashes: map[model.Key]uint64{}}
-	if !slices.Contains(r.Partitions(), partition) {
+	if !slices.Contains(from.Collection().PartitionsToRead(), partition) {
 		return got, nil
 	}
-	found, err := r.Read(ctx, partition, rng, func(rec arrow.Record) error {
-		hashes, err := columns.Hash(rec)
+	stream, err := from.Read(ctx, model.Chunk{Partition: partition, Range: rng}, s.only...)
+	if err != nil {
+		return got, err
+	}
+	for rec, err := range source.Rows(stream) {
 		if err != nil {
-			return err
+			return got, err
 		}
-		for i, k := range r.Layout.Keys(rec) {
-			got.hashes[k.Clone()] = hashes[i]
+		if err := got.take(rec, s.key()); err != nil {
+			return got, err
 		}
 		if paced == nil {
-			return nil
+			continue
 		}
-		return paced(ctx, rec.NumRows())
-	})
-	got.found = found
-	return got, err
+		if err := paced(ctx, rec.NumRows()); err != nil {
+			return got, err
+		}
+	}
+	got.found = stream.Findings()
+	return got, nil
+}
+
+// take adds the rows of a batch.
+func (r *rows) take(rec arrow.Record, key string) error {
+	hashes, err := columns.Hash(rec)
+	if err != nil {
+		return err
+	}
+	for i, k := range columns.KeysOf(rec, key) {
+		r.hashes[k.Clone()] = hashes[i]
+	}
+	return nil
 }
 
 // add takes what a partition holds on both sides: keys whose rows differ arbitrarily on the source, and such as the target has

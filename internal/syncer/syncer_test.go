@@ -12,6 +12,7 @@ import (
 	"migrate/internal/labtest"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
+	"migrate/internal/source"
 	"migrate/internal/source/query"
 	"migrate/internal/syncer"
 	"migrate/internal/verify"
@@ -288,16 +289,16 @@ func TestPartitionKey(t *testing.T) {
 	}
 }
 
-func open(t *testing.T, server *milvus.Server, name string) verify.Server {
+func open(t *testing.T, server *milvus.Server, name string) *query.Source {
 	t.Helper()
 	r, err := query.Open(t.Context(), server, labtest.Describe(t, server, name))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return verify.Server{Reader: r}
+	return r
 }
 
-func rows(t *testing.T, r *query.Reader) int64 {
+func rows(t *testing.T, r source.Ranged) int64 {
 	t.Helper()
 	n, err := r.Count(t.Context(), model.AllPartitions, model.Range{})
 	if err != nil {

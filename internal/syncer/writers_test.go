@@ -5,7 +5,6 @@ package syncer_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -13,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"golang.org/x/sync/errgroup"
 
@@ -191,18 +189,15 @@ func (w *writers) reuse(ctx context.Context, n int64) error {
 func (w *writers) wantJournal(t *testing.T) {
 	t.Helper()
 	got := map[int64]int64{}
-	_, err := open(t, w.target, w.name).Read(t.Context(), "_default", model.Range{}, func(rec arrow.Record) error {
+	stream, err := open(t, w.target, w.name).Read(t.Context(), model.Chunk{Partition: "_default"})
+	for rec := range labtest.Batches(t, stream, err) {
 		versions := rec.Column(rec.Schema().FieldIndices("version")[0]).(*array.Int64).Int64Values()
 		for i, k := range columns.KeysOf(rec, "id") {
 			if _, twice := got[k.Int]; twice {
-				return fmt.Errorf("key %v is there twice", k)
+				t.Fatalf("key %v is there twice", k)
 			}
 			got[k.Int] = versions[i]
 		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 	if maps.Equal(got, w.journal) {
 		return

@@ -5,29 +5,26 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/dustin/go-humanize"
-	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
 	"migrate/internal/columns"
-	"migrate/internal/milvus"
 	"migrate/internal/model"
-	"migrate/internal/source/query"
+	"migrate/internal/source"
 )
 
-// rowHashes are the rows of one range of one side: a hash for each key.
+// rowHashes are the rows of one chunk of one side: a hash for each key.
 type rowHashes map[model.Key]uint64
 
-// diffRange holds the rows of a range against each other. Only those of the left side are kept in memory: its ranges are cut to
+// diffChunk holds the rows of a chunk against each other. Only those of the left side are kept in memory: its chunks are cut to
 // that end, and the right side may have any number of rows in one of them.
-func (c *comparison) diffRange(ctx context.Context, partition string, rng model.Range) (d Differences, left, right outcome, err error) {
+func (c *comparison) diffChunk(ctx context.Context, chunk model.Chunk) (d Differences, left, right outcome, err error) {
 	rest := rowHashes{} // of the left side, without those that were found on the right
-	left, err = c.each(ctx, c.left, partition, rng, func(key model.Key, hash uint64) { rest[key.Clone()] = hash })
+	left, err = c.eachRow(ctx, c.left, chunk, func(key model.Key, hash uint64) { rest[key.Clone()] = hash })
 	if err != nil {
 		return d, left, right, err
 	}
 	var differing []model.Key
-	right, err = c.each(ctx, c.right, partition, rng, func(key model.Key, hash uint64) {
+	right, err = c.eachRow(ctx, c.right, chunk, func(key model.Key, hash uint64) {
 		switch want, there := rest[key]; {
 		case !there:
 			d.Extra++
@@ -40,7 +37,7 @@ func (c *comparison) diffRange(ctx context.Context, partition string, rng model.
 	if err != nil {
 		return d, left, right, err
 	}
-	if differing, d.Arbitrary, err = c.leaveArbitrary(ctx, partition, differing, left.found); err != nil {
+	if differing, d.Arbitrary, err = c.leaveArbitrary(ctx, chunk.Partition, differing, left.found); err != nil {
 		return d, left, right, err
 	}
 	d.Differing = int64(len(differing))
@@ -55,20 +52,15 @@ func (c *comparison) diffRange(ctx context.Context, partition string, rng model.
 	return d, left, right, err
 }
 
-// duplicates is a side that can tell the keys that it has several rows of.
-type duplicates interface {
-	Duplicates(ctx context.Context, partition string, keys []model.Key, name int) (model.Duplicates, error)
-}
-
 // leaveArbitrary takes the keys that the left side has several rows of from those that differ, and says how many they are: a query
 // returns any of these rows, so that another one may be what the right side has.
 func (c *comparison) leaveArbitrary(ctx context.Context, partition string, differing []model.Key, found model.Findings) (left []model.Key, arbitrary int64, err error) {
-	side, ok := c.left.(duplicates)
+	ranged, ok := c.left.Source.(source.Ranged)
 	if !ok || found.Duplicates.Rows == 0 || len(differing) == 0 {
 		return differing, 0, nil
 	}
 	slices.SortFunc(differing, model.Key.Compare)
-	several, err := side.Duplicates(ctx, partition, differing, query.MostAsked) // the others stay differences: none may hide among them
+	several, err := ranged.Duplicates(ctx, partition, differing, source.MostAsked) // the others stay differences: none may hide among them
 	if err != nil {
 		return nil, 0, err
 	}
@@ -78,24 +70,27 @@ func (c *comparison) leaveArbitrary(ctx context.Context, partition string, diffe
 	}), int64(len(several.Sample)), nil
 }
 
-// each gives the key and the hash of every row of a range of one side.
-func (c *comparison) each(ctx context.Context, side Side, partition string, rng model.Range, row func(model.Key, uint64)) (o outcome, err error) {
-	if !slices.Contains(side.Partitions(), partition) {
-		return o, nil
+// eachRow tells the key and the hash of every row of a chunk of one side.
+func (c *comparison) eachRow(ctx context.Context, s side, chunk model.Chunk, row func(model.Key, uint64)) (o outcome, err error) {
+	stream, err := s.read(ctx, chunk)
+	if err != nil {
+		return o, err
 	}
-	key := keyName(side.Schema())
-	o.found, err = side.Read(ctx, partition, rng, func(rec arrow.Record) error {
+	for rec, err := range source.Rows(stream) {
+		if err != nil {
+			return o, err
+		}
 		hashes, err := columns.Hash(rec)
 		if err != nil {
-			return err
+			return o, err
 		}
 		o.sum.AddRows(hashes)
-		for i, k := range columns.KeysOf(rec, key) {
+		for i, k := range columns.KeysOf(rec, s.key) {
 			row(k, hashes[i])
 		}
-		return nil
-	})
-	return o, err
+	}
+	o.found = stream.Findings()
+	return o, nil
 }
 
 // named adds a key to those of which the first are named in the end, and keeps no more than a few of the others.
@@ -165,57 +160,19 @@ func (r *Report) But() string {
 }
 
 // newReport compares the descriptions. Keys that the left side gave may be given by clients on the right, where they were kept.
-func newReport(left, right Side) *Report {
-	want := *left.Described()
-	r := &Report{KeptKeys: keptKeys(left, right)}
+func newReport(left, right *model.Collection) *Report {
+	want := *left
+	r := &Report{KeptKeys: model.AutoID(left.Schema) && !model.AutoID(right.Schema)}
 	if r.KeptKeys {
 		want.Schema = model.WithGivenKeys(want.Schema)
 	}
-	r.Described = model.Compare(&want, right.Described())
+	r.Described = model.Compare(&want, right)
 	r.Schema = r.Described.Of(model.Fields, model.Lengths).Texts(model.Refuses, model.Differs)
 	return r
 }
 
-func keptKeys(left, right Side) bool {
-	return model.AutoID(left.Schema()) && !model.AutoID(right.Schema())
-}
-
-func keyName(schema *schemapb.CollectionSchema) string { return model.PrimaryKey(schema).GetName() }
-
-func partitionsOf(left, right Side) []string {
-	names := slices.Concat(left.Partitions(), right.Partitions())
+func partitionsOf(left, right side) []string {
+	names := slices.Concat(left.coll.PartitionsToRead(), right.coll.PartitionsToRead())
 	slices.Sort(names)
 	return slices.Compact(names)
-}
-
-// Server is the side of a collection on a server.
-type Server struct{ *query.Reader }
-
-// rangeRows is how many rows of a server's collection are compared at once.
-const rangeRows = 1 << 16
-
-// Open is the side of a collection of that name, as it stands now.
-func Open(ctx context.Context, server *milvus.Server, collection string) (Server, error) {
-	described, err := server.Describe(ctx, collection)
-	if err != nil {
-		return Server{}, err
-	}
-	r, err := query.Open(ctx, server, described)
-	return Server{Reader: r}, err
-}
-
-// Described is the collection as it was when it was opened.
-func (s Server) Described() *model.Collection { return s.Collection }
-
-// Schema is the collection's.
-func (s Server) Schema() *schemapb.CollectionSchema { return s.Collection.Schema }
-
-// Ranges cuts a partition into ranges of about 65,536 rows.
-func (s Server) Ranges(ctx context.Context, partition string) ([]model.Range, error) {
-	counted, err := s.Split(ctx, partition, rangeRows)
-	ranges := make([]model.Range, len(counted))
-	for i, c := range counted {
-		ranges[i] = c.Range
-	}
-	return ranges, err
 }

@@ -1,5 +1,5 @@
 // Package verify proves that two sides hold the same rows, or names the first that differ. Both sides are read by the
-// same ranges of the primary key; of each range the order-free checksum over all columns is compared, and only where
+// same chunks; of each the order-free checksum over all columns is compared, and only where
 // two differ are the rows held against each other one by one. So memory does not grow with the collection.
 package verify
 
@@ -9,28 +9,16 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/apache/arrow/go/v15/arrow"
-	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 	"golang.org/x/sync/errgroup"
 
 	"migrate/internal/columns"
 	"migrate/internal/model"
+	"migrate/internal/source"
 )
-
-// Side is one of the two: a collection on a server, or an export.
-type Side interface {
-	Schema() *schemapb.CollectionSchema
-	Described() *model.Collection // all of the collection but its rows
-	Partitions() []string
-	// Ranges cuts the keys of a partition into ranges that cover every key once.
-	Ranges(ctx context.Context, partition string) ([]model.Range, error)
-	// Read hands on the rows of a range, and says what it could not read or found doubled.
-	Read(ctx context.Context, partition string, rng model.Range, emit func(arrow.Record) error) (model.Findings, error)
-}
 
 // Options of a comparison. The zero value is useful.
 type Options struct {
-	Workers int // ranges compared at once; 4 where zero
+	Workers int // chunks compared at once; 4 where zero
 	// WithoutKeys compares the rows without their primary keys, which the target has given anew. Then a difference can
 	// be seen, but not named.
 	WithoutKeys bool
@@ -77,38 +65,82 @@ type Differences struct {
 // namedKeys is how many keys of each kind are named.
 const namedKeys = 10
 
-// Compare holds right against left.
-func Compare(ctx context.Context, left, right Side, opts Options) (*Report, error) {
+// chunkRows is how many rows are compared at once, where a side can be cut as one likes.
+const chunkRows = 1 << 16
+
+// Compare holds right against left, chunk by chunk of the left side's.
+func Compare(ctx context.Context, left source.Source, right source.Ranged, opts Options) (*Report, error) {
 	if opts.Workers == 0 {
 		opts.Workers = 4
 	}
 	if opts.Progress == nil {
 		opts.Progress = func(int64, int64) {}
 	}
-	c := &comparison{left: left, right: right, opts: opts, report: newReport(left, right)}
+	c := &comparison{left: sideOf(left), right: sideOf(right), opts: opts}
+	c.report = newReport(c.left.coll, c.right.coll)
 	if opts.WithoutKeys {
-		c.without = []string{keyName(left.Schema())}
+		c.without = []string{c.left.key}
 	}
-	for _, name := range partitionsOf(left, right) {
+	if err := c.plan(ctx); err != nil {
+		return nil, err
+	}
+	for _, name := range partitionsOf(c.left, c.right) {
 		if err := c.partition(ctx, name); err != nil {
 			return nil, fmt.Errorf("comparing partition %q: %w", name, err)
 		}
 	}
-	if e, ok := left.(Export); ok { // which has one row of each key, and tells what its source had
-		c.report.LeftFound.Duplicates.Add(e.Manifest.Findings.Duplicates)
+	if e, ok := left.(exported); ok {
+		c.report.LeftFound.Duplicates.Add(e.Findings().Duplicates)
 	}
 	c.report.settle()
 	return c.report, nil
 }
 
+// exported is a side that has one row of each key, and tells what its own source had.
+type exported interface{ Findings() model.Findings }
+
+// side is one of the two.
+type side struct {
+	source.Source
+	coll   *model.Collection
+	key    string        // the primary key's name
+	chunks []model.Chunk // of its own plan
+}
+
+func sideOf(s source.Source) side {
+	coll := s.Collection()
+	return side{Source: s, coll: coll, key: model.PrimaryKey(coll.Schema).GetName()}
+}
+
+// in are the chunks of one partition.
+func (s side) in(partition string) []model.Chunk {
+	return slices.DeleteFunc(slices.Clone(s.chunks), func(c model.Chunk) bool { return c.Partition != partition })
+}
+
 // comparison is one Compare under way.
 type comparison struct {
-	left, right Side
+	left, right side
 	opts        Options
 	without     []string
 
 	mu     sync.Mutex
 	report *Report
+}
+
+// plan cuts the left side, and the right one too where each is compared as a whole.
+func (c *comparison) plan(ctx context.Context) error {
+	sides := []*side{&c.left}
+	if c.opts.WithoutKeys {
+		sides = append(sides, &c.right)
+	}
+	for _, s := range sides {
+		plan, err := s.Plan(ctx, source.Size{Rows: chunkRows})
+		if err != nil {
+			return fmt.Errorf("cutting %q into chunks: %w", s.coll.Name, err)
+		}
+		s.chunks = plan.Chunks
+	}
+	return nil
 }
 
 func (c *comparison) partition(ctx context.Context, name string) error {
@@ -126,42 +158,39 @@ func (c *comparison) partition(ctx context.Context, name string) error {
 	return nil
 }
 
-// byRange compares a partition range by range.
+// byRange compares a partition chunk by chunk.
 func (c *comparison) byRange(ctx context.Context, p *Partition) error {
-	ranges := []model.Range{{}}
-	if slices.Contains(c.left.Partitions(), p.Name) {
-		var err error
-		if ranges, err = c.left.Ranges(ctx, p.Name); err != nil {
-			return err
-		}
+	chunks := c.left.in(p.Name)
+	if len(chunks) == 0 {
+		chunks = []model.Chunk{{Partition: p.Name}}
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(c.opts.Workers)
-	for _, rng := range ranges {
+	for _, chunk := range chunks {
 		g.Go(func() error {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			return c.compareRange(ctx, p, rng)
+			return c.compareChunk(ctx, p, chunk)
 		})
 	}
 	return g.Wait()
 }
 
-// compareRange compares checksums first. Where they differ the rows are read once more: a difference that passes was
+// compareChunk compares checksums first. Where they differ the rows are read once more: a difference that passes was
 // a write under way, or the server's own.
-func (c *comparison) compareRange(ctx context.Context, p *Partition, rng model.Range) error {
-	left, err := c.sum(ctx, c.left, p.Name, rng, c.opts.Progress)
+func (c *comparison) compareChunk(ctx context.Context, p *Partition, chunk model.Chunk) error {
+	left, err := c.sum(ctx, c.left, chunk, c.opts.Progress)
 	if err != nil {
 		return err
 	}
-	right, err := c.sum(ctx, c.right, p.Name, rng, nil)
+	right, err := c.sum(ctx, c.right, chunk, nil)
 	if err != nil {
 		return err
 	}
 	var d Differences
 	if left.sum != right.sum {
-		if d, left, right, err = c.diffRange(ctx, p.Name, rng); err != nil {
+		if d, left, right, err = c.diffChunk(ctx, chunk); err != nil {
 			return err
 		}
 	}
@@ -186,21 +215,14 @@ func (c *comparison) bySum(ctx context.Context, p *Partition) error {
 	return err
 }
 
-func (c *comparison) sumAll(ctx context.Context, side Side, partition string, found model.Findings, progress func(int64, int64)) (model.Sum, model.Findings, error) {
+func (c *comparison) sumAll(ctx context.Context, s side, partition string, found model.Findings, progress func(int64, int64)) (model.Sum, model.Findings, error) {
 	var total model.Sum
-	if !slices.Contains(side.Partitions(), partition) {
-		return total, found, nil
-	}
-	ranges, err := side.Ranges(ctx, partition)
-	if err != nil {
-		return total, found, err
-	}
 	var mu sync.Mutex
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(c.opts.Workers)
-	for _, rng := range ranges {
+	for _, chunk := range s.in(partition) {
 		g.Go(func() error {
-			o, err := c.sum(ctx, side, partition, rng, progress)
+			o, err := c.sum(ctx, s, chunk, progress)
 			mu.Lock()
 			defer mu.Unlock()
 			total.Add(o.sum)
@@ -208,31 +230,43 @@ func (c *comparison) sumAll(ctx context.Context, side Side, partition string, fo
 			return err
 		})
 	}
-	err = g.Wait()
+	err := g.Wait()
 	return total, found, err
 }
 
-// outcome is what a read of one range of one side came to.
+// outcome is what a read of one chunk of one side came to.
 type outcome struct {
 	sum   model.Sum
 	found model.Findings
 }
 
-// sum reads one range of one side.
-func (c *comparison) sum(ctx context.Context, side Side, partition string, rng model.Range, progress func(int64, int64)) (o outcome, err error) {
-	if !slices.Contains(side.Partitions(), partition) {
-		return o, nil
+// sum reads one chunk of one side.
+func (c *comparison) sum(ctx context.Context, s side, chunk model.Chunk, progress func(int64, int64)) (o outcome, err error) {
+	stream, err := s.read(ctx, chunk)
+	if err != nil {
+		return o, err
 	}
-	o.found, err = side.Read(ctx, partition, rng, func(rec arrow.Record) error {
+	for rec, err := range source.Rows(stream) {
+		if err != nil {
+			return o, err
+		}
 		hashes, err := columns.Hash(rec, c.without...)
 		if err != nil {
-			return err
+			return o, err
 		}
 		o.sum.AddRows(hashes)
 		if progress != nil {
 			progress(rec.NumRows(), columns.Bytes(rec))
 		}
-		return nil
-	})
-	return o, err
+	}
+	o.found = stream.Findings()
+	return o, nil
+}
+
+// read reads a chunk, which is empty where the side has not its partition.
+func (s side) read(ctx context.Context, chunk model.Chunk) (source.Stream, error) {
+	if !slices.Contains(s.coll.PartitionsToRead(), chunk.Partition) {
+		return source.Empty{}, nil
+	}
+	return s.Read(ctx, chunk)
 }

@@ -12,93 +12,89 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
-	"migrate/internal/columns"
 	"migrate/internal/labtest"
 	"migrate/internal/model"
+	"migrate/internal/source"
+	"migrate/internal/source/memory"
 	"migrate/internal/verify"
 )
 
 // rows are those of one partition: a text for each key.
 type rows map[int64]string
 
-// side is a collection in memory.
+// side is a collection in memory, cut at some bounds.
 type side struct {
-	schema     *schemapb.CollectionSchema
+	*memory.Source
 	partitions map[string]rows
-	bounds     []int64 // between the ranges of each partition
-	found      model.Findings
-	read       func(ctx context.Context, call int64) error // called before each Read, from 1 on
+	bounds     []int64                                     // between the chunks of each partition
+	found      model.Findings                              // by the first read
+	read       func(ctx context.Context, call int64) error // called before each read, from 1 on
 
 	calls atomic.Int64
 }
 
 func of(partitions map[string]rows, bounds ...int64) *side {
-	return &side{
-		schema:     labtest.Schema(labtest.IntKey("id"), labtest.Field("text", schemapb.DataType_VarChar)),
-		partitions: partitions, bounds: bounds, read: func(context.Context, int64) error { return nil },
+	coll := &model.Collection{
+		Schema:     labtest.Schema(labtest.IntKey("id"), labtest.Field("text", schemapb.DataType_VarChar)),
+		Partitions: slices.Sorted(maps.Keys(partitions)),
 	}
-}
-
-func (s *side) Schema() *schemapb.CollectionSchema { return s.schema }
-func (s *side) Described() *model.Collection       { return &model.Collection{Schema: s.schema} }
-func (s *side) Partitions() []string               { return slices.Sorted(maps.Keys(s.partitions)) }
-
-func (s *side) Ranges(context.Context, string) ([]model.Range, error) {
-	var ranges []model.Range
-	var after *model.Key
-	for _, b := range s.bounds {
-		key := model.IntKey(b)
-		ranges = append(ranges, model.Range{After: after, UpTo: &key})
-		after = &key
-	}
-	return append(ranges, model.Range{After: after}), nil
-}
-
-// Read hands on the rows from the last to the first, two at a time.
-func (s *side) Read(ctx context.Context, partition string, rng model.Range, emit func(arrow.Record) error) (model.Findings, error) {
-	call := s.calls.Add(1)
-	if err := s.read(ctx, call); err != nil {
-		return model.Findings{}, err
-	}
-	keys := slices.Collect(maps.Keys(s.partitions[partition]))
-	keys = slices.DeleteFunc(keys, func(k int64) bool {
-		return rng.After != nil && k <= rng.After.Int || rng.UpTo != nil && k > rng.UpTo.Int
-	})
-	slices.Sort(keys)
-	slices.Reverse(keys)
-	for batch := range slices.Chunk(keys, 2) {
-		rec, err := s.record(batch, s.partitions[partition])
-		if err != nil {
-			return model.Findings{}, err
-		}
-		if err := emit(rec); err != nil {
-			return model.Findings{}, err
-		}
-	}
-	if call > 1 {
-		return model.Findings{}, nil
-	}
-	return s.found, nil
-}
-
-func (s *side) record(keys []int64, texts rows) (arrow.Record, error) {
-	layout, err := columns.NewLayout(s.schema)
+	held, err := memory.New(coll)
 	if err != nil {
-		return nil, err
+		panic(err)
 	}
-	values := make([]string, len(keys))
-	for i, k := range keys {
-		values[i] = texts[k]
+	held.BatchRows = 2
+	s := &side{Source: held, partitions: partitions, bounds: bounds, read: func(context.Context, int64) error { return nil }}
+	held.Reading = func(ctx context.Context, _ model.Chunk) error { return s.read(ctx, s.calls.Load()) }
+	for name, rows := range partitions {
+		s.insert(name, rows)
 	}
-	return layout.Decode([]*schemapb.FieldData{
-		labtest.Column(s.schema.Fields[0], keys), labtest.Column(s.schema.Fields[1], values),
-	})
+	return s
 }
 
-func compare(t *testing.T, left, right verify.Side, opts verify.Options) *verify.Report {
+func (s *side) insert(partition string, r rows) {
+	fields, keys := s.Collection().Schema.Fields, slices.Collect(maps.Keys(r))
+	texts := labtest.Each(len(keys), func(i int) string { return r[keys[i]] })
+	if err := s.Insert(partition, []*schemapb.FieldData{labtest.Column(fields[0], keys), labtest.Column(fields[1], texts)}); err != nil {
+		panic(err)
+	}
+}
+
+// Plan cuts each partition at the bounds.
+func (s *side) Plan(context.Context, source.Size) (*source.Plan, error) {
+	plan := &source.Plan{}
+	for _, p := range s.Collection().Partitions {
+		chunk := model.Chunk{Partition: p}
+		for _, b := range s.bounds {
+			key := model.IntKey(b)
+			chunk.UpTo = &key
+			plan.Chunks = append(plan.Chunks, chunk)
+			chunk = model.Chunk{Partition: p, Range: model.Range{After: &key}, Number: chunk.Number + 1}
+		}
+		plan.Chunks = append(plan.Chunks, chunk)
+	}
+	return plan, nil
+}
+
+// Read has findings where it is the first.
+func (s *side) Read(ctx context.Context, chunk model.Chunk, columns ...string) (source.Stream, error) {
+	call := s.calls.Add(1)
+	stream, err := s.Source.Read(ctx, chunk, columns...)
+	if err != nil || call > 1 {
+		return stream, err
+	}
+	return foundBy{stream, s.found}, nil
+}
+
+type foundBy struct {
+	source.Stream
+	found model.Findings
+}
+
+func (f foundBy) Findings() model.Findings { return f.found }
+
+func compare(t *testing.T, left source.Source, right source.Ranged, opts verify.Options) *verify.Report {
 	t.Helper()
 	report, err := verify.Compare(t.Context(), left, right, opts)
 	if err != nil {
@@ -129,17 +125,17 @@ func TestCompare(t *testing.T) {
 		left, right map[string]rows
 		want        verify.Differences
 	}{
-		"equal":                       {map[string]rows{"p": numbered(1, 9), "q": {4: "d"}}, map[string]rows{"p": numbered(1, 9), "q": {4: "d"}}, verify.Differences{}},
-		"none":                        {nil, nil, verify.Differences{}},
-		"no rows":                     {map[string]rows{"p": {}}, map[string]rows{"p": {}}, verify.Differences{}},
-		"missing":                     {map[string]rows{"p": numbered(1, 9)}, map[string]rows{"p": numbered(2, 8)}, verify.Differences{Missing: 2, MissingKeys: keys(1, 9)}},
-		"extra":                       {map[string]rows{"p": numbered(2, 8)}, map[string]rows{"p": numbered(1, 9)}, verify.Differences{Extra: 2, ExtraKeys: keys(1, 9)}},
-		"differing":                   {map[string]rows{"p": {1: "a", 5: "b"}}, map[string]rows{"p": {1: "a", 5: "B"}}, verify.Differences{Differing: 1, DifferingKeys: keys(5)}},
-		"exchanged":                   {map[string]rows{"p": {1: "a", 5: "b"}}, map[string]rows{"p": {1: "b", 5: "a"}}, verify.Differences{Differing: 2, DifferingKeys: keys(1, 5)}},
-		"all moved":                   {map[string]rows{"p": {1: "a"}}, map[string]rows{"p": {2: "a"}}, verify.Differences{Missing: 1, Extra: 1, MissingKeys: keys(1), ExtraKeys: keys(2)}},
-		"left only":                   {map[string]rows{"p": {1: "a"}, "q": {2: "b"}}, map[string]rows{"p": {1: "a"}}, verify.Differences{Missing: 1, MissingKeys: keys(2)}},
-		"right only":                  {map[string]rows{"p": {1: "a"}}, map[string]rows{"p": {1: "a"}, "q": {2: "b"}}, verify.Differences{Extra: 1, ExtraKeys: keys(2)}},
-		"empty partition on one side": {map[string]rows{"p": {1: "a"}, "q": {}}, map[string]rows{"p": {1: "a"}}, verify.Differences{}},
+		"equal":                        {map[string]rows{"p": numbered(1, 9), "q": {4: "d"}}, map[string]rows{"p": numbered(1, 9), "q": {4: "d"}}, verify.Differences{}},
+		"none":                         {nil, nil, verify.Differences{}},
+		"no rows":                      {map[string]rows{"p": {}}, map[string]rows{"p": {}}, verify.Differences{}},
+		"missing":                      {map[string]rows{"p": numbered(1, 9)}, map[string]rows{"p": numbered(2, 8)}, verify.Differences{Missing: 2, MissingKeys: keys(1, 9)}},
+		"extra":                        {map[string]rows{"p": numbered(2, 8)}, map[string]rows{"p": numbered(1, 9)}, verify.Differences{Extra: 2, ExtraKeys: keys(1, 9)}},
+		"differing":                    {map[string]rows{"p": {1: "a", 5: "b"}}, map[string]rows{"p": {1: "a", 5: "B"}}, verify.Differences{Differing: 1, DifferingKeys: keys(5)}},
+		"exchanged":                    {map[string]rows{"p": {1: "a", 5: "b"}}, map[string]rows{"p": {1: "b", 5: "a"}}, verify.Differences{Differing: 2, DifferingKeys: keys(1, 5)}},
+		"all moved":                    {map[string]rows{"p": {1: "a"}}, map[string]rows{"p": {2: "a"}}, verify.Differences{Missing: 1, Extra: 1, MissingKeys: keys(1), ExtraKeys: keys(2)}},
+		"left only":                    {map[string]rows{"p": {1: "a"}, "q": {2: "b"}}, map[string]rows{"p": {1: "a"}}, verify.Differences{Missing: 1, MissingKeys: keys(2)}},
+		"right only":                   {map[string]rows{"p": {1: "a"}}, map[string]rows{"p": {1: "a"}, "q": {2: "b"}}, verify.Differences{Extra: 1, ExtraKeys: keys(2)}},
+		"empty partition on the right": {map[string]rows{"p": {1: "a"}}, map[string]rows{"p": {1: "a"}, "q": {}}, verify.Differences{}},
 		"in another partition": {map[string]rows{"p": {1: "a"}, "q": {}}, map[string]rows{"p": {}, "q": {1: "a"}}, verify.Differences{
 			Missing: 1, Extra: 1, MissingKeys: keys(1), ExtraKeys: keys(1)}},
 		"the first ten are named": {map[string]rows{"p": numbered(-20, 5), "q": numbered(6, 9)}, map[string]rows{"p": {}}, verify.Differences{
@@ -172,7 +168,7 @@ func wantTotals(t *testing.T, name string, r *verify.Report, left, right *side) 
 // Rows of other columns are other rows, and a schema that differs is said.
 func TestSchemaDiffers(t *testing.T) {
 	left, right := of(map[string]rows{"p": {1: "a"}}), of(map[string]rows{"p": {1: "a"}})
-	right.schema.Fields[1].TypeParams[0].Value = "9"
+	right.Collection().Schema.Fields[1].TypeParams[0].Value = "9"
 	r := compare(t, left, right, verify.Options{})
 	if r.Equal || len(r.Schema) != 1 || !strings.Contains(r.Schema[0], `"text"`) {
 		t.Errorf("equal %t, %q; want a difference of \"text\"", r.Equal, r.Schema)
@@ -234,6 +230,7 @@ func TestPassingDifference(t *testing.T) {
 	right.read = func(_ context.Context, call int64) error {
 		if call == 2 {
 			right.partitions["p"][1] = "a"
+			right.insert("p", rows{1: "a"})
 		}
 		return nil
 	}
@@ -245,10 +242,10 @@ func TestPassingDifference(t *testing.T) {
 
 var errBroken = errors.New("server on fire")
 
-// brokenRanges is a side that can't say its ranges.
-type brokenRanges struct{ *side }
+// unplanned is a side that can't be cut.
+type unplanned struct{ *side }
 
-func (brokenRanges) Ranges(context.Context, string) ([]model.Range, error) { return nil, errBroken }
+func (unplanned) Plan(context.Context, source.Size) (*source.Plan, error) { return nil, errBroken }
 
 func TestErrorsComeOut(t *testing.T) {
 	differing := func() (left, right *side) {
@@ -263,21 +260,22 @@ func TestErrorsComeOut(t *testing.T) {
 		}
 	}
 	for _, withoutKeys := range []bool{false, true} {
-		sides := map[string]func() (left, right verify.Side){
-			"left":   func() (verify.Side, verify.Side) { l, r := differing(); l.read = failing(1); return l, r },
-			"right":  func() (verify.Side, verify.Side) { l, r := differing(); r.read = failing(2); return l, r },
-			"ranges": func() (verify.Side, verify.Side) { l, r := differing(); return brokenRanges{l}, r },
+		sides := map[string]func() (source.Source, source.Ranged){
+			"left":  func() (source.Source, source.Ranged) { l, r := differing(); l.read = failing(1); return l, r },
+			"right": func() (source.Source, source.Ranged) { l, r := differing(); r.read = failing(2); return l, r },
+			"plan":  func() (source.Source, source.Ranged) { l, r := differing(); return unplanned{l}, r },
 		}
 		if withoutKeys {
-			sides["right's ranges"] = func() (verify.Side, verify.Side) { l, r := differing(); return l, brokenRanges{r} }
+			sides["right's plan"] = func() (source.Source, source.Ranged) { l, r := differing(); return l, unplanned{r} }
 		} else {
-			sides["left again"] = func() (verify.Side, verify.Side) { l, r := differing(); l.read = failing(3); return l, r }
-			sides["right again"] = func() (verify.Side, verify.Side) { l, r := differing(); r.read = failing(3); return l, r }
+			sides["left again"] = func() (source.Source, source.Ranged) { l, r := differing(); l.read = failing(3); return l, r }
+			sides["right again"] = func() (source.Source, source.Ranged) { l, r := differing(); r.read = failing(3); return l, r }
 		}
 		for name, make := range sides {
 			left, right := make()
 			r, err := verify.Compare(t.Context(), left, right, verify.Options{WithoutKeys: withoutKeys, Workers: 1})
-			if r != nil || !errors.Is(err, errBroken) || !strings.Contains(err.Error(), `partition "p"`) {
+			planned := !strings.Contains(name, "plan")
+			if r != nil || !errors.Is(err, errBroken) || planned && !strings.Contains(err.Error(), `partition "p"`) {
 				t.Errorf("%s, without keys %t: %v, %v; want an error that names the partition", name, withoutKeys, r, err)
 			}
 		}

@@ -6,10 +6,10 @@ import (
 	"math"
 	"testing"
 
-	"github.com/apache/arrow/go/v15/arrow"
-
+	"migrate/internal/columns"
 	"migrate/internal/labtest"
 	"migrate/internal/model"
+	"migrate/internal/source"
 	"migrate/internal/source/query"
 )
 
@@ -24,15 +24,9 @@ func TestCutAhead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	partition := reader.Partitions()[0]
-	ranges, err := reader.Split(t.Context(), partition, 2000)
+	plan, err := reader.Plan(t.Context(), source.Size{Rows: 2000, Workers: 5})
 	if err != nil {
 		t.Fatal(err)
-	}
-	for _, rng := range ranges {
-		if err := reader.CutAhead(t.Context(), partition, rng); err != nil {
-			t.Fatal(err)
-		}
 	}
 
 	labtest.Insert(t, server, c.Name, "", narrowRows([]int64{1, 3, 5001, 9999, math.MaxInt64}))
@@ -41,26 +35,23 @@ func TestCutAhead(t *testing.T) {
 	for _, key := range even {
 		want[key] = key > 4 && key != 8000
 	}
-	now, err := reader.AsOfNow(t.Context()) // the first reader is from before these writes, and does not wait for them
+	now, err := reader.Now(t.Context()) // the first reader is from before these writes, and does not wait for them
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n, err := now.Count(t.Context(), partition, model.Range{}); err != nil || n != 5001 {
+	if n, err := now.Count(t.Context(), model.AllPartitions, model.Range{}); err != nil || n != 5001 {
 		t.Fatalf("%d rows are counted, and error %v; want 5001", n, err)
 	}
 
 	seen, unreadable := map[int64]int{}, 0
-	for _, rng := range ranges {
-		found, err := reader.Read(t.Context(), partition, rng.Range, func(rec arrow.Record) error {
-			for _, key := range reader.Layout.Keys(rec) {
+	for _, chunk := range plan.Chunks {
+		stream, err := reader.Read(t.Context(), chunk)
+		for rec := range labtest.Batches(t, stream, err) {
+			for _, key := range columns.KeysOf(rec, "id") {
 				seen[key.Int]++
 			}
-			return nil
-		})
-		if err != nil {
-			t.Fatal(err)
 		}
-		unreadable += len(found.Unreadable)
+		unreadable += len(stream.Findings().Unreadable)
 	}
 	if unreadable != 1 {
 		t.Errorf("%d ranges have rows that no query returns, want that of the greatest key", unreadable)

@@ -13,7 +13,7 @@ import (
 	"migrate/exporter"
 	"migrate/internal/labtest"
 	"migrate/internal/model"
-	"migrate/internal/source/query"
+	"migrate/internal/source"
 	"migrate/internal/verify"
 	"migrate/sinks"
 )
@@ -70,7 +70,7 @@ func TestHighestKey(t *testing.T) {
 	labtest.Insert(t, from, c.Name, "", narrowRows([]int64{1, 2, math.MaxInt64}))
 	sink := labtest.Local(t)
 	_, err := exporter.Export(t.Context(), from, c.Name, sink, exporter.Options{Job: "highest"})
-	if !errors.Is(err, query.ErrIncomplete) {
+	if !errors.Is(err, source.ErrIncomplete) {
 		t.Fatalf("an export that would lose a row: %v", err)
 	}
 	wantNothing(t, sink)

@@ -121,7 +121,7 @@ func TestMadeBefore(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				wantEqual(t, compare(t, verify.Export{Sink: sink, Manifest: m}, side(t, to, other.Name), verify.Options{}), 10)
+				wantEqual(t, compare(t, export.Source{Sink: sink, Manifest: m}, side(t, to, other.Name), verify.Options{}), 10)
 				return
 			}
 			if !errors.Is(err, importer.ErrSchema) || !strings.Contains(err.Error(), test.says) {
@@ -150,7 +150,7 @@ func TestIntoExisting(t *testing.T) {
 	if err := importInto(t, sink, m, staging, importer.Options{IntoExisting: true}); err != nil {
 		t.Fatal(err)
 	}
-	r := compare(t, verify.Export{Sink: sink, Manifest: m}, side(t, to, c.Name), verify.Options{})
+	r := compare(t, export.Source{Sink: sink, Manifest: m}, side(t, to, c.Name), verify.Options{})
 	if r.Rows.Missing+r.Rows.Differing != 0 || r.Rows.Extra != 2 || r.Right.Rows != 2002 {
 		t.Errorf("after adding 2,000 rows to 2: %+v", r)
 	}
@@ -189,7 +189,7 @@ func TestIntoExistingWhileOthersWrite(t *testing.T) {
 	if err := importInto(t, sink, m, labtest.Staging(t), importer.Options{IntoExisting: true, Step: meanwhile}); err != nil {
 		t.Fatal(err)
 	}
-	r := compare(t, verify.Export{Sink: sink, Manifest: m}, side(t, to, c.Name), verify.Options{})
+	r := compare(t, export.Source{Sink: sink, Manifest: m}, side(t, to, c.Name), verify.Options{})
 	if r.Rows.Missing+r.Rows.Differing != 0 || r.Rows.Extra != 3 {
 		t.Errorf("after adding 2,000 rows to 1, and 2 meanwhile: %+v", r)
 	}
@@ -215,7 +215,7 @@ func TestNewKeysOnce(t *testing.T) {
 	if err := importInto(t, sink, m, staging, opts); !errors.Is(err, importer.ErrImported) {
 		t.Errorf("the same import again: %v", err)
 	}
-	if r := compare(t, verify.Export{Sink: sink, Manifest: m}, side(t, to, c.Name), verify.Options{WithoutKeys: true}); !r.Equal {
+	if r := compare(t, export.Source{Sink: sink, Manifest: m}, side(t, to, c.Name), verify.Options{WithoutKeys: true}); !r.Equal {
 		t.Errorf("the rows are not there once: %+v", r)
 	}
 }
@@ -323,7 +323,7 @@ func TestWiden(t *testing.T) {
 	if _, err := importer.Import(t.Context(), to, sink, m, staging, importer.Options{Widen: true}); err != nil {
 		t.Fatal(err)
 	}
-	r := compare(t, verify.Export{Sink: sink, Manifest: m}, side(t, to, c.Name), verify.Options{})
+	r := compare(t, export.Source{Sink: sink, Manifest: m}, side(t, to, c.Name), verify.Options{})
 	wantEqual(t, r, 2)
 	if got := r.Described.Of(model.Lengths).Texts(model.Expected); len(got) != 1 || !strings.Contains(got[0], "max_length 80 instead of 40") {
 		t.Errorf("expected differences: %q", got)

@@ -89,7 +89,7 @@ func TestRESTImport(t *testing.T) {
 // wantOnce proves that the target has every row once.
 func wantOnce(t *testing.T, standIn *double.Server, sink sinks.Sink, m *export.Manifest, name string) {
 	t.Helper()
-	wantEqual(t, compare(t, verify.Export{Sink: sink, Manifest: m}, side(t, labtest.Target(t), name), verify.Options{}), m.Total.Rows)
+	wantEqual(t, compare(t, export.Source{Sink: sink, Manifest: m}, side(t, labtest.Target(t), name), verify.Options{}), m.Total.Rows)
 	for _, job := range standIn.Jobs() {
 		for _, file := range job {
 			if !strings.HasSuffix(file, ".parquet") {

@@ -117,7 +117,7 @@ func importThrough(t *testing.T, l *lab.Lab, part string, m *export.Manifest, si
 
 func equalNow(t *testing.T, m *export.Manifest, sink sinks.Sink, name string) error {
 	right := side(t, labtest.SecondProxy(t), name)
-	report, err := verify.Compare(t.Context(), verify.Export{Sink: sink, Manifest: m}, right, verify.Options{})
+	report, err := verify.Compare(t.Context(), export.Source{Sink: sink, Manifest: m}, right, verify.Options{})
 	if err == nil && !report.Equal {
 		err = fmt.Errorf("not equal: %+v", report.Rows)
 	}

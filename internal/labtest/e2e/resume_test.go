@@ -106,7 +106,7 @@ func TestStoreThatDoesNotKeep(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			wantEqual(t, compare(t, verify.Export{Sink: sink, Manifest: m}, side(t, from, c.Name), verify.Options{}), 3000)
+			wantEqual(t, compare(t, export.Source{Sink: sink, Manifest: m}, side(t, from, c.Name), verify.Options{}), 3000)
 		})
 	}
 }
@@ -177,7 +177,7 @@ func TestImportGoesOn(t *testing.T) {
 			if err := importInto(t, f.sink, m, staging, opts); err != nil {
 				t.Fatal(err)
 			}
-			wantEqual(t, compare(t, verify.Export{Sink: local, Manifest: m}, side(t, to, name), verify.Options{}), 2000)
+			wantEqual(t, compare(t, export.Source{Sink: local, Manifest: m}, side(t, to, name), verify.Options{}), 2000)
 		})
 	}
 }
@@ -210,7 +210,7 @@ func TestImportRebuilt(t *testing.T) {
 			if err := importInto(t, sink, m, store, opts); err != nil {
 				t.Fatal(err)
 			}
-			wantEqual(t, compare(t, verify.Export{Sink: sink, Manifest: m}, side(t, to, opts.As), verify.Options{}), 2000)
+			wantEqual(t, compare(t, export.Source{Sink: sink, Manifest: m}, side(t, to, opts.As), verify.Options{}), 2000)
 		})
 	}
 }
@@ -283,7 +283,7 @@ func TestDamagedMeanwhile(t *testing.T) {
 	if err := importInto(t, remote, m, staging, importer.Options{Jobs: 1}); err != nil {
 		t.Fatal(err)
 	}
-	wantEqual(t, compare(t, verify.Export{Sink: remote, Manifest: m}, side(t, to, c.Name), verify.Options{}), 2000)
+	wantEqual(t, compare(t, export.Source{Sink: remote, Manifest: m}, side(t, to, c.Name), verify.Options{}), 2000)
 }
 
 // TestForgottenJob goes on with an import whose jobs the server has forgotten: the target's own rows tell.
@@ -310,7 +310,7 @@ func TestForgottenJob(t *testing.T) {
 			if err := importInto(t, sink, m, staging, opts); err != nil {
 				t.Fatal(err)
 			}
-			wantEqual(t, compare(t, verify.Export{Sink: sink, Manifest: m}, side(t, to, opts.As), verify.Options{}), 2000)
+			wantEqual(t, compare(t, export.Source{Sink: sink, Manifest: m}, side(t, to, opts.As), verify.Options{}), 2000)
 		})
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"migrate/internal/labtest"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
+	"migrate/internal/source"
 	"migrate/internal/source/query"
 	"migrate/internal/verify"
 	"migrate/sinks"
@@ -56,22 +57,22 @@ func (tr trip) run(t *testing.T, sink sinks.Sink) *export.Manifest {
 		t.Fatal(err)
 	}
 	other := side(t, check, tr.coll.Name)
-	opts := verify.Options{WithoutKeys: model.AutoID(other.Schema())}
+	opts := verify.Options{WithoutKeys: model.AutoID(other.Collection().Schema)}
 	wantEqual(t, compare(t, side(t, from, tr.coll.Name), other, opts), tr.rows)
-	wantEqual(t, compare(t, verify.Export{Sink: sink, Manifest: m}, other, opts), tr.rows)
+	wantEqual(t, compare(t, export.Source{Sink: sink, Manifest: m}, other, opts), tr.rows)
 	return m
 }
 
-func side(t *testing.T, server *milvus.Server, name string) verify.Server {
+func side(t *testing.T, server *milvus.Server, name string) *query.Source {
 	t.Helper()
 	reader, err := query.Open(t.Context(), server, labtest.Describe(t, server, name))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return verify.Server{Reader: reader}
+	return reader
 }
 
-func compare(t *testing.T, left, right verify.Side, opts verify.Options) *verify.Report {
+func compare(t *testing.T, left source.Source, right source.Ranged, opts verify.Options) *verify.Report {
 	t.Helper()
 	report, err := verify.Compare(t.Context(), left, right, opts)
 	if err != nil {

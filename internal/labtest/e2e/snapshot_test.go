@@ -16,6 +16,7 @@ import (
 	"migrate/internal/labtest/double"
 	"migrate/internal/labtest/faulttable"
 	"migrate/internal/milvus"
+	"migrate/internal/source/query"
 	"migrate/internal/verify"
 	"migrate/sinks/faults"
 )
@@ -37,7 +38,7 @@ func TestSnapshot(t *testing.T) {
 
 	sink := faults.Watch(t, labtest.Local(t))
 	sink.Queue(faults.Put, faults.Error(errBroken).On("part-00009"))
-	export := func() (*export.Manifest, error) {
+	exported := func() (*export.Manifest, error) {
 		from, err := milvus.Connect(t.Context(), milvus.Config{Address: newer.Address})
 		if err != nil {
 			t.Fatal(err)
@@ -45,10 +46,10 @@ func TestSnapshot(t *testing.T) {
 		defer from.Close()
 		return exporter.Export(t.Context(), from, w.collection, sink, exporter.Options{Job: "j", Workers: 3, PartBytes: 32 << 10})
 	}
-	if _, err := export(); !errors.Is(err, errBroken) {
+	if _, err := exported(); !errors.Is(err, errBroken) {
 		t.Fatalf("an export over a fault: %v", err)
 	}
-	m, err := export()
+	m, err := exported()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +60,7 @@ func TestSnapshot(t *testing.T) {
 	if m.Snapshot == 0 || w.writes.Load() == 0 {
 		t.Errorf("snapshot %d, %d writes", m.Snapshot, w.writes.Load())
 	}
-	wantEqual(t, compare(t, verify.Export{Sink: sink, Manifest: m}, side(t, w.server, frozen.Name), verify.Options{}), busyRows)
+	wantEqual(t, compare(t, export.Source{Sink: sink, Manifest: m}, side(t, w.server, frozen.Name), verify.Options{}), busyRows)
 }
 
 // TestSnapshotOfNow takes a new instant for a reader that has one already.
@@ -74,12 +75,12 @@ func TestSnapshotOfNow(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer server.Close()
-	then := side(t, server, c.Name).Reader
-	now, err := then.AsOfNow(t.Context())
+	then := side(t, server, c.Name)
+	now, err := then.Now(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if then.Snapshot() == 0 || now.Snapshot() <= then.Snapshot() {
-		t.Errorf("the first snapshot is %d, the next %d", then.Snapshot(), now.Snapshot())
+	if next := now.(*query.Source).Snapshot(); then.Snapshot() == 0 || next <= then.Snapshot() {
+		t.Errorf("the first snapshot is %d, the next %d", then.Snapshot(), next)
 	}
 }

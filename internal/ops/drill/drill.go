@@ -8,13 +8,13 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/apache/arrow/go/v15/arrow"
 	"golang.org/x/sync/errgroup"
 
 	"migrate/internal/clock"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
 	"migrate/internal/ops/bench"
+	"migrate/internal/source"
 	"migrate/internal/source/query"
 )
 
@@ -224,30 +224,40 @@ func (l *load) proved(ctx context.Context, cfg milvus.Config) (Rows, error) {
 	if err != nil {
 		return rows, err
 	}
-	reader, err := query.Open(ctx, server, coll)
+	there, err := query.Open(ctx, server, coll)
 	if err != nil {
 		return rows, err
 	}
-	reader = reader.KeysOnly()
 	for _, s := range l.acked {
 		rows.Acknowledged += s.rows
 	}
 	rows.Lost = rows.Acknowledged
-	found, err := reader.Read(ctx, model.AllPartitions, model.Range{}, func(batch arrow.Record) error {
-		for _, key := range reader.Layout.Keys(batch) {
-			switch {
-			case among(l.acked, key.Int):
-				rows.Lost--
-			case among(l.doubt, key.Int):
-				rows.Doubtful++
-			default:
-				rows.Doubled++
-			}
-		}
-		return nil
-	})
-	rows.Doubled += found.Duplicates.Rows
+	err = rows.countAll(ctx, there, l)
 	return rows, err
+}
+
+// countAll reads every key that is there.
+func (r *Rows) countAll(ctx context.Context, there source.Source, l *load) error {
+	key := model.PrimaryKey(there.Collection().Schema).GetName()
+	stream, err := there.Read(ctx, model.Chunk{Partition: model.AllPartitions}, key)
+	if err != nil {
+		return err
+	}
+	for k, err := range source.Keys(stream, key) {
+		if err != nil {
+			return err
+		}
+		switch {
+		case among(l.acked, k.Int):
+			r.Lost--
+		case among(l.doubt, k.Int):
+			r.Doubtful++
+		default:
+			r.Doubled++
+		}
+	}
+	r.Doubled += stream.Findings().Duplicates.Rows
+	return nil
 }
 
 // Check refuses a plan that can't be carried out.

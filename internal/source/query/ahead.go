@@ -16,17 +16,17 @@ type aheadKey struct{ partition, rng string }
 type aheadCut struct {
 	most  int64 // rows aimed at for a page
 	rows  int64 // in all pages
-	pages []Counted
+	pages []counted
 }
 
-// CutAhead cuts a range of integer keys into the pages that a Read of it would cut it into, by any reader that shares its
-// pages. They are used if the range has as many rows when it is read.
-func (r *Reader) CutAhead(ctx context.Context, partition string, rng Counted) error {
-	if !r.Layout.IntKey() {
+// cutIntoPages cuts a range of integer keys into the pages that a Read of it would cut it into. They are used if the range has as
+// many rows when it is read.
+func (s *Source) cutIntoPages(ctx context.Context, partition string, rng counted) error {
+	if !s.layout.IntKey() {
 		return nil
 	}
-	most := r.pageRows.Load()
-	pages, err := r.splitInts(ctx, partition, rng, most)
+	most := s.pageRows.Load()
+	pages, err := s.splitInts(ctx, partition, rng, most)
 	if err != nil {
 		return err
 	}
@@ -34,17 +34,17 @@ func (r *Reader) CutAhead(ctx context.Context, partition string, rng Counted) er
 	for _, p := range pages {
 		known.rows += p.Rows
 	}
-	r.ahead.mu.Lock()
-	defer r.ahead.mu.Unlock()
-	if r.ahead.cut == nil {
-		r.ahead.cut = map[aheadKey]aheadCut{}
+	s.cutPages.mu.Lock()
+	defer s.cutPages.mu.Unlock()
+	if s.cutPages.cut == nil {
+		s.cutPages.cut = map[aheadKey]aheadCut{}
 	}
-	r.ahead.cut[aheadKey{partition, rng.String()}] = known
+	s.cutPages.cut[aheadKey{partition, rng.String()}] = known
 	return nil
 }
 
 // take hands the pages of a range out once, if they are of the size that is aimed at now and hold all of its rows.
-func (a *pagesAhead) take(partition string, rng Counted, most int64) ([]Counted, bool) {
+func (a *pagesAhead) take(partition string, rng counted, most int64) ([]counted, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	key := aheadKey{partition, rng.String()}

@@ -8,14 +8,11 @@ import (
 	"migrate/internal/model"
 )
 
-// MostAsked is how many duplicate keys are told one by one where each has to be known, at the price of a count or two.
-const MostAsked = 10_000
-
 // Duplicates finds those of some keys, in ascending order, that have more than one row. It names so many of them at most, each
 // for the price of a few counts: of the others it says how many rows there are, and how many keys at most. An upsert under
 // way, which for a moment counts twice, is none.
-func (r *Reader) Duplicates(ctx context.Context, partition string, keys []model.Key, name int) (model.Duplicates, error) {
-	d := duplicates{Reader: r, partition: partition, name: name}
+func (s *Source) Duplicates(ctx context.Context, partition string, keys []model.Key, name int) (model.Duplicates, error) {
+	d := duplicates{Source: s, partition: partition, name: name}
 	blocks, err := d.blocks(ctx, keys)
 	if err != nil {
 		return model.Duplicates{}, err
@@ -30,7 +27,7 @@ func (r *Reader) Duplicates(ctx context.Context, partition string, keys []model.
 
 // duplicates is one Duplicates under way.
 type duplicates struct {
-	*Reader
+	*Source
 	partition string
 	name      int
 	found     model.Duplicates
@@ -63,7 +60,7 @@ func (d *duplicates) blocks(ctx context.Context, keys []model.Key) ([]block, err
 func (d *duplicates) counted(ctx context.Context, blocks []block) ([]block, error) {
 	some := blocks[:0]
 	for _, b := range blocks {
-		rows, err := d.CountOf(ctx, d.partition, b.keys)
+		rows, err := d.CountKeys(ctx, d.partition, b.keys)
 		if err != nil {
 			return nil, err
 		}
@@ -91,7 +88,7 @@ func (d *duplicates) look(ctx context.Context, b block) error {
 		return nil
 	}
 	half := len(b.keys) / 2
-	n, err := d.CountOf(ctx, d.partition, b.keys[:half])
+	n, err := d.CountKeys(ctx, d.partition, b.keys[:half])
 	if err != nil {
 		return err
 	}

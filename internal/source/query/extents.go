@@ -7,8 +7,8 @@ import (
 	"migrate/internal/model"
 )
 
-// Extent bounds the integer keys that a partition had when it was cut.
-type Extent struct {
+// extent bounds the integer keys that a partition had when it was cut.
+type extent struct {
 	Low  int64 `json:"low"`
 	High int64 `json:"high"`
 }
@@ -16,14 +16,14 @@ type Extent struct {
 // extents are those of the partitions that were cut. The zero value is useful.
 type extents struct {
 	mu    sync.Mutex
-	known map[string]Extent
+	known map[string]extent
 }
 
-func (e *extents) keep(partition string, x Extent) {
+func (e *extents) keep(partition string, x extent) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.known == nil {
-		e.known = map[string]Extent{}
+		e.known = map[string]extent{}
 	}
 	e.known[partition] = x
 }
@@ -42,17 +42,9 @@ func (e *extents) within(partition string, rng model.Range) (lo, hi int64, known
 	return x.Low, x.High, known && x.Low < x.High
 }
 
-// Extents are those of the partitions that were cut, by their names. With them a reader of a later run cuts the ranges
-// of those partitions into the same pages.
-func (r *Reader) Extents() map[string]Extent {
-	r.extents.mu.Lock()
-	defer r.extents.mu.Unlock()
-	return maps.Clone(r.extents.known)
-}
-
-// SetExtents has the reader cut by what an earlier one found.
-func (r *Reader) SetExtents(known map[string]Extent) {
-	r.extents.mu.Lock()
-	defer r.extents.mu.Unlock()
-	r.extents.known = maps.Clone(known)
+// all are the extents of the partitions that were cut, by their names.
+func (e *extents) all() map[string]extent {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return maps.Clone(e.known)
 }

@@ -3,7 +3,6 @@ package query
 import (
 	"testing"
 
-	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
 	"migrate/internal/columns"
@@ -11,6 +10,7 @@ import (
 	"migrate/internal/labtest/memory"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
+	"migrate/internal/source"
 )
 
 // TestReplay2510 reads what a real 2.5.10 answered: 181 of 196 rows, where a growing segment is through, then 15.
@@ -20,9 +20,9 @@ func TestReplay2510(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &Reader{
-		Collection: &model.Collection{Name: "n_growing", Schema: schema}, Layout: layout, key: milvus.KeyOf(schema), server: memory.Replay(t, "testdata/milvus-2.5.10"),
-		extents: &extents{}, ahead: &pagesAhead{},
+	r := &Source{
+		coll: &model.Collection{Name: "n_growing", Schema: schema}, layout: layout, key: milvus.KeyOf(schema), server: memory.Replay(t, "testdata/milvus-2.5.10"),
+		extents: &extents{}, cutPages: &pagesAhead{}, rowBytes: 24,
 	}
 	if err := r.begin(t.Context()); err != nil {
 		t.Fatal(err)
@@ -32,13 +32,19 @@ func TestReplay2510(t *testing.T) {
 	}
 	after, upTo := model.IntKey(100), model.IntKey(300)
 	rows := map[model.Key]int{}
-	found, err := r.KeysOnly().Read(t.Context(), model.AllPartitions, model.Range{After: &after, UpTo: &upTo}, func(rec arrow.Record) error {
-		for _, k := range layout.Keys(rec) {
+	stream, err := r.Read(t.Context(), model.Chunk{Range: model.Range{After: &after, UpTo: &upTo}}, "id")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for rec, err := range source.Rows(stream) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range columns.KeysOf(rec, "id") {
 			rows[k]++
 		}
-		return nil
-	})
-	if err != nil || len(rows) != 196 || found.Duplicates.Rows != 0 || len(found.Unreadable) > 0 {
-		t.Errorf("%d rows of 196, %+v, %v", len(rows), found, err)
+	}
+	if found := stream.Findings(); len(rows) != 196 || found.Duplicates.Rows != 0 || len(found.Unreadable) > 0 {
+		t.Errorf("%d rows of 196, %+v", len(rows), found)
 	}
 }

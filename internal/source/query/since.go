@@ -4,14 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
-	"migrate/internal/columns"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
+	"migrate/internal/source"
 )
 
 // CanBeCursor reports whether rows can be found by a field's values: an INT64 or a VARCHAR that is not the primary key.
@@ -24,109 +25,135 @@ func CanBeCursor(schema *schemapb.CollectionSchema, name string) bool {
 	return kind == schemapb.DataType_Int64 || kind == schemapb.DataType_VarChar
 }
 
-// Seen is what Since saw.
-type Seen struct {
-	Greatest *model.Key // value of the field; the one that was given where there was no row
-	Whole    bool       // as many rows were returned as are counted; a row that is written meanwhile may make them differ
+// filterOf lets the rows through that a cursor does.
+func filterOf(c model.Cursor) string {
+	if c.Above {
+		return milvus.Above(c.Field, *c.Value)
+	}
+	return milvus.From(c.Field, *c.Value)
 }
 
-// From says which rows Since finds: those whose field has a value or a greater one, or only a greater one.
-type From struct {
-	Field string
-	Value *model.Key // all rows where it is nil
-	Above bool       // not those with the value itself
+// Ties counts the rows that have just the cursor's value.
+func (s *Source) Ties(ctx context.Context, cursor model.Cursor) (int64, error) {
+	return s.countWhere(ctx, model.AllPartitions, milvus.Is(cursor.Field, *cursor.Value))
 }
 
-func (f From) filter() string {
-	if f.Above {
-		return milvus.Above(f.Field, *f.Value)
+// Since reads the key and the field of the rows that a cursor lets through, page by page.
+func (s *Source) Since(ctx context.Context, partition string, cursor model.Cursor) (source.Stream, error) {
+	some, err := s.only([]string{s.layout.KeyName(), cursor.Field})
+	if err != nil {
+		return nil, err
 	}
-	return milvus.From(f.Field, *f.Value)
-}
-
-// Since hands on the keys of the rows of a partition from a value of a field on, in pages.
-func (r *Reader) Since(ctx context.Context, partition string, from From, emit func([]model.Key) error) (Seen, error) {
-	s := since{
-		Reader: r, partition: partition, from: from, limit: mostLimit, seen: Seen{Greatest: from.Value, Whole: true},
-		layout: r.Layout.Only(func(name string) bool { return name == r.Layout.KeyName() || name == from.Field }),
-	}
-	var rest model.Range
-	for {
-		rec, err := s.proved(ctx, rest)
-		if err != nil || rec.NumRows() == 0 {
-			return s.seen, err
-		}
-		keys := s.layout.Keys(rec)
-		last := slices.MaxFunc(keys, model.Key.Compare).Clone()
-		s.note(columns.KeysOf(rec, s.from.Field))
-		if err := emit(keys); err != nil {
-			return s.seen, err
-		}
-		rest.After = &last
-	}
+	return &since{Source: some, ctx: ctx, partition: partition, cursor: cursor, limit: mostLimit}, nil
 }
 
 // since is one Since under way.
 type since struct {
-	*Reader
-	layout    *columns.Layout // of the key and the field
+	*Source   // of the key and the field
+	ctx       context.Context
 	partition string
-	from      From
+	cursor    model.Cursor
 	limit     int64
-	seen      Seen
+	rest      model.Range
+	current   arrow.Record
+	err       error // that ended it
+	found     model.Findings
+}
+
+// Next is the next page.
+func (s *since) Next() (arrow.Record, error) {
+	s.release()
+	if s.err != nil {
+		return nil, s.err
+	}
+	if s.current, s.err = s.proved(); s.err != nil {
+		return nil, s.err
+	}
+	if s.current.NumRows() == 0 {
+		s.release()
+		s.err = io.EOF
+		return nil, s.err
+	}
+	last := slices.MaxFunc(s.layout.Keys(s.current), model.Key.Compare).Clone()
+	s.rest.After = &last
+	return s.current, nil
+}
+
+func (s *since) release() {
+	if s.current != nil {
+		s.current.Release()
+		s.current = nil
+	}
+}
+
+// Findings are the pages of which another number of rows is counted than came.
+func (s *since) Findings() model.Findings { return s.found }
+
+// Close ends it; nothing is read ahead.
+func (s *since) Close() error {
+	s.release()
+	if s.err == nil {
+		s.err = context.Canceled
+	}
+	return nil
 }
 
 func (s *since) filter(rng model.Range) string {
-	expr := s.Reader.key.Within(rng)
-	if s.from.Value != nil {
-		expr += " and " + s.from.filter()
+	expr := s.key.Within(rng)
+	if s.cursor.Value != nil {
+		expr += " and " + filterOf(s.cursor)
 	}
 	return expr
 }
 
 // proved is the next page, read again a few times where the server counts another number of rows in it: what is written
 // meanwhile makes the two differ.
-func (s *since) proved(ctx context.Context, rest model.Range) (rec arrow.Record, err error) {
+func (s *since) proved() (rec arrow.Record, err error) {
+	var off model.Unreadable
 	for range len(pauses) + 1 {
-		if rec, err = s.page(ctx, rest); err != nil {
+		if rec, err = s.page(); err != nil {
 			return nil, err
 		}
-		page := rest
+		off.Range = s.rest
 		if rec.NumRows() > 0 {
-			last := slices.MaxFunc(s.layout.Keys(rec), model.Key.Compare)
-			page.UpTo = &last
+			last := slices.MaxFunc(s.layout.Keys(rec), model.Key.Compare).Clone()
+			off.UpTo = &last
 		}
-		n, err := s.CountWhere(ctx, s.partition, s.filter(page))
+		n, err := s.countWhere(s.ctx, s.partition, s.filter(off.Range))
 		if err != nil || n == rec.NumRows() {
 			return rec, err
 		}
+		off.Rows = n - rec.NumRows()
 	}
-	s.seen.Whole = false
+	s.found.Unreadable = append(s.found.Unreadable, off)
 	return rec, nil
 }
 
-func (s *since) page(ctx context.Context, rest model.Range) (arrow.Record, error) {
-	expr := s.filter(rest)
-	data, err := s.query(ctx, s.partition, expr, s.layout.Names(), limited(s.limit))
+func (s *since) page() (arrow.Record, error) {
+	expr := s.filter(s.rest)
+	data, err := s.query(s.ctx, s.partition, expr, s.layout.Names(), limited(s.limit))
 	if errors.Is(err, milvus.ErrTooLarge) && s.limit > 1 {
 		s.limit /= 2
-		return s.page(ctx, rest)
+		return s.page()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading %q where %s: %w", s.Collection.Name, expr, err)
+		return nil, fmt.Errorf("reading %q where %s: %w", s.coll.Name, expr, err)
 	}
 	rec, err := s.layout.Decode(data)
 	if err != nil {
-		return nil, fmt.Errorf("reading %q where %s: %w", s.Collection.Name, expr, err)
+		return nil, fmt.Errorf("reading %q where %s: %w", s.coll.Name, expr, err)
 	}
 	return rec, nil
 }
 
-func (s *since) note(values []model.Key) {
-	for _, v := range values {
-		if s.seen.Greatest == nil || v.Compare(*s.seen.Greatest) > 0 {
-			v = v.Clone()
-			s.seen.Greatest = &v
-		}
+// Mark tells the rows of the flushed segments, where they tell what was written. It flushes.
+func (s *Source) Mark(ctx context.Context) (*model.Mark, error) {
+	if !s.server.Capabilities().SegmentRows {
+		return nil, nil
 	}
+	segments, err := s.server.Segments(ctx, s.coll.Name)
+	if err != nil {
+		return nil, err
+	}
+	return &model.Mark{Segments: segments}, nil
 }

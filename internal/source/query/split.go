@@ -9,53 +9,62 @@ import (
 	"migrate/internal/model"
 )
 
-// Counted is a range and the rows in it.
-type Counted struct {
+// counted is a range and the rows in it.
+type counted struct {
 	model.Range
 	Rows int64
 }
 
-// Split cuts all keys of a partition into ranges of at most about most rows, in order and without gaps: the first is
-// open below, the last above. A range of one key may hold more rows, where that key is doubled.
-func (r *Reader) Split(ctx context.Context, partition string, most int64) ([]Counted, error) {
-	return r.SplitRange(ctx, partition, model.Range{}, most)
-}
-
-// SplitRange cuts one range as Split does all keys: the first piece begins where the range does, the last ends there.
-func (r *Reader) SplitRange(ctx context.Context, partition string, rng model.Range, most int64) ([]Counted, error) {
-	total, err := r.Count(ctx, partition, rng)
+// Split cuts a range into chunks of at most about so many rows, in order and without gaps: the first begins where the range does,
+// the last ends there. A chunk of one key may hold more rows, where that key is a duplicate.
+func (s *Source) Split(ctx context.Context, partition string, rng model.Range, rows int64) ([]model.Chunk, error) {
+	total, err := s.Count(ctx, partition, rng)
 	if err != nil {
 		return nil, err
 	}
-	if total <= most {
-		return []Counted{{rng, total}}, nil
+	pieces, err := s.split(ctx, partition, counted{rng, total}, rows)
+	return chunksOf(partition, pieces), err
+}
+
+// chunksOf are the pieces of one partition as chunks.
+func chunksOf(partition string, pieces []counted) []model.Chunk {
+	chunks := make([]model.Chunk, len(pieces))
+	for i, p := range pieces {
+		chunks[i] = model.Chunk{Partition: partition, Range: p.Range, Number: i, Rows: p.Rows}
 	}
-	if r.Layout.IntKey() {
-		return r.splitInts(ctx, partition, Counted{rng, total}, most)
+	return chunks
+}
+
+func (s *Source) split(ctx context.Context, partition string, whole counted, most int64) ([]counted, error) {
+	if whole.Rows <= most {
+		return []counted{whole}, nil
 	}
-	return r.splitTexts(ctx, partition, rng, most)
+	if s.layout.IntKey() {
+		return s.splitInts(ctx, partition, whole, most)
+	}
+	return s.splitTexts(ctx, partition, whole.Range, most)
 }
 
 // splitInts cuts a range into equal widths, counts each, cuts those again that hold too much, and joins neighbours that
 // hold little.
-func (r *Reader) splitInts(ctx context.Context, partition string, whole Counted, most int64) ([]Counted, error) {
+func (s *Source) splitInts(ctx context.Context, partition string, whole counted, most int64) ([]counted, error) {
 	if whole.Rows <= most+most/4 { // ranges of equal width hold a little more or less
-		return []Counted{whole}, nil
+		return []counted{whole}, nil
 	}
-	lo, hi, err := r.extent(ctx, partition, whole.Range)
+	lo, hi, err := s.extent(ctx, partition, whole.Range)
 	if err != nil {
 		return nil, err
 	}
 	if lo >= hi {
-		return []Counted{whole}, nil
+		return []counted{whole}, nil
 	}
-	var pieces []Counted
+	var pieces []counted
 	for _, rng := range cut(whole.Range, lo, hi, whole.Rows, most) {
-		n, err := r.Count(ctx, partition, rng)
+		n, err := s.Count(ctx, partition, rng)
 		if err != nil {
 			return nil, err
 		}
-		finer, err := r.splitInts(ctx, partition, Counted{rng, n}, most)
+		finer, err := s.splitInts(ctx, partition, counted{rng, n}, most)
 		if err != nil {
 			return nil, err
 		}
@@ -84,11 +93,11 @@ func cut(whole model.Range, lo, hi, rows, most int64) []model.Range {
 	return append(pieces, model.Range{After: after, UpTo: whole.UpTo})
 }
 
-func join(pieces []Counted, most int64) []Counted {
-	var joined []Counted
+func join(pieces []counted, most int64) []counted {
+	var joined []counted
 	for _, p := range pieces {
 		if last := len(joined) - 1; last >= 0 && joined[last].Rows+p.Rows <= most {
-			joined[last] = Counted{model.Range{After: joined[last].After, UpTo: p.UpTo}, joined[last].Rows + p.Rows}
+			joined[last] = counted{model.Range{After: joined[last].After, UpTo: p.UpTo}, joined[last].Rows + p.Rows}
 			continue
 		}
 		joined = append(joined, p)
@@ -101,39 +110,39 @@ func join(pieces []Counted, most int64) []Counted {
 //
 // Those of a whole partition are kept, since to find them takes a dozen counts: an open end of a range of it is bounded by
 // them, as long as that leaves something to cut.
-func (r *Reader) extent(ctx context.Context, partition string, rng model.Range) (lo, hi int64, err error) {
+func (s *Source) extent(ctx context.Context, partition string, rng model.Range) (lo, hi int64, err error) {
 	whole := rng.After == nil && rng.UpTo == nil
-	if lo, hi, known := r.extents.within(partition, rng); known && !whole {
+	if lo, hi, known := s.extents.within(partition, rng); known && !whole {
 		return lo, hi, nil
 	}
-	lo, hi, err = r.findExtent(ctx, partition, rng)
+	lo, hi, err = s.findExtent(ctx, partition, rng)
 	if whole && err == nil {
-		r.extents.keep(partition, Extent{lo, hi})
+		s.extents.keep(partition, extent{lo, hi})
 	}
 	return lo, hi, err
 }
 
-func (r *Reader) findExtent(ctx context.Context, partition string, rng model.Range) (lo, hi int64, err error) {
+func (s *Source) findExtent(ctx context.Context, partition string, rng model.Range) (lo, hi int64, err error) {
 	lo, hi = math.MinInt64, math.MaxInt64
 	if rng.After != nil {
 		lo = rng.After.Int + 1
-	} else if lo, err = r.lowest(ctx, partition, rng); err != nil {
+	} else if lo, err = s.lowest(ctx, partition, rng); err != nil {
 		return 0, 0, err
 	}
 	if rng.UpTo != nil {
 		return lo, rng.UpTo.Int, nil
 	}
-	hi, err = r.highest(ctx, partition, lo)
+	hi, err = s.highest(ctx, partition, lo)
 	return lo, hi, err
 }
 
 // lowest is the smallest key of a range if the server gives it, and the smallest of all if not.
-func (r *Reader) lowest(ctx context.Context, partition string, rng model.Range) (int64, error) {
-	data, err := r.query(ctx, partition, r.key.Within(rng), []string{r.Layout.KeyName()}, limited(1))
+func (s *Source) lowest(ctx context.Context, partition string, rng model.Range) (int64, error) {
+	data, err := s.query(ctx, partition, s.key.Within(rng), []string{s.layout.KeyName()}, limited(1))
 	if err != nil {
-		return 0, fmt.Errorf("looking for the lowest key of %q: %w", r.Collection.Name, err)
+		return 0, fmt.Errorf("looking for the lowest key of %q: %w", s.coll.Name, err)
 	}
-	keys := r.keys(data)
+	keys := s.keys(data)
 	if len(keys) == 0 {
 		return math.MinInt64, nil
 	}
@@ -142,7 +151,7 @@ func (r *Reader) lowest(ctx context.Context, partition string, rng model.Range) 
 		return lowest.Int, nil
 	}
 	below := model.IntKey(lowest.Int - 1)
-	n, err := r.Count(ctx, partition, model.Range{UpTo: &below})
+	n, err := s.Count(ctx, partition, model.Range{UpTo: &below})
 	if n > 0 || err != nil {
 		return math.MinInt64, err
 	}
@@ -150,7 +159,7 @@ func (r *Reader) lowest(ctx context.Context, partition string, rng model.Range) 
 }
 
 // highest is a bound above all keys, a little farther from lo than the highest key is.
-func (r *Reader) highest(ctx context.Context, partition string, lo int64) (int64, error) {
+func (s *Source) highest(ctx context.Context, partition string, lo int64) (int64, error) {
 	none, some := 64, -1 // no key lies above lo+2^none-1; some key above lo+2^some-1, or some is -1
 	for none-some > 1 {
 		mid := (none + some) / 2
@@ -159,7 +168,7 @@ func (r *Reader) highest(ctx context.Context, partition string, lo int64) (int64
 			none = mid
 			continue
 		}
-		n, err := r.Count(ctx, partition, model.Range{After: &bound})
+		n, err := s.Count(ctx, partition, model.Range{After: &bound})
 		if err != nil {
 			return 0, err
 		}
@@ -169,7 +178,7 @@ func (r *Reader) highest(ctx context.Context, partition string, lo int64) (int64
 			some = mid
 		}
 	}
-	return r.tighten(ctx, partition, lo, none)
+	return s.tighten(ctx, partition, lo, none)
 }
 
 // tightenings is how often the distance between the highest key and its bound is halved: keys that are spread evenly are
@@ -177,7 +186,7 @@ func (r *Reader) highest(ctx context.Context, partition string, lo int64) (int64
 const tightenings = 5
 
 // tighten brings a bound above all keys nearer to them. The highest key lies above lo+2^(exp-1)-1, or exp is 0.
-func (r *Reader) tighten(ctx context.Context, partition string, lo int64, exp int) (int64, error) {
+func (s *Source) tighten(ctx context.Context, partition string, lo int64, exp int) (int64, error) {
 	low, high := lo, int64(math.MaxInt64)
 	if bound, ok := above(lo, exp); ok {
 		high = bound.Int
@@ -192,7 +201,7 @@ func (r *Reader) tighten(ctx context.Context, partition string, lo int64, exp in
 		if mid.Int == low || mid.Int == high {
 			break
 		}
-		n, err := r.Count(ctx, partition, model.Range{After: &mid})
+		n, err := s.Count(ctx, partition, model.Range{After: &mid})
 		if err != nil {
 			return 0, err
 		}
@@ -218,11 +227,11 @@ func above(lo int64, exp int) (model.Key, bool) {
 }
 
 // splitTexts goes through the keys of a range in order, and cuts after each most keys.
-func (r *Reader) splitTexts(ctx context.Context, partition string, rng model.Range, most int64) ([]Counted, error) {
-	var ranges []Counted
-	open, left := Counted{Range: rng}, rng // the range being filled, and what was not gone through
+func (s *Source) splitTexts(ctx context.Context, partition string, rng model.Range, most int64) ([]counted, error) {
+	var ranges []counted
+	open, left := counted{Range: rng}, rng // the range being filled, and what was not gone through
 	for {
-		keys, err := r.nextKeys(ctx, partition, left, most-open.Rows)
+		keys, err := s.nextKeys(ctx, partition, left, most-open.Rows)
 		if err != nil {
 			return nil, err
 		}
@@ -230,24 +239,24 @@ func (r *Reader) splitTexts(ctx context.Context, partition string, rng model.Ran
 			return append(ranges, open), nil
 		}
 		last := keys[len(keys)-1].Clone() // the others need not stay in memory for it
-		if err := r.checkForward(left, last); err != nil {
+		if err := s.checkForward(left, last); err != nil {
 			return nil, err
 		}
 		left.After = &last
 		if open.Rows += int64(len(keys)); open.Rows >= most {
 			open.UpTo = left.After
-			ranges, open = append(ranges, open), Counted{Range: left}
+			ranges, open = append(ranges, open), counted{Range: left}
 		}
 	}
 }
 
 // nextKeys reads about n keys from the beginning of a range, in ascending order.
-func (r *Reader) nextKeys(ctx context.Context, partition string, rng model.Range, n int64) ([]model.Key, error) {
-	data, err := r.first(ctx, partition, rng, []string{r.Layout.KeyName()}, n)
+func (s *Source) nextKeys(ctx context.Context, partition string, rng model.Range, n int64) ([]model.Key, error) {
+	data, err := s.first(ctx, partition, rng, []string{s.layout.KeyName()}, n)
 	if err != nil {
-		return nil, fmt.Errorf("reading the keys of %q: %w", r.Collection.Name, err)
+		return nil, fmt.Errorf("reading the keys of %q: %w", s.coll.Name, err)
 	}
-	keys := r.keys(data)
+	keys := s.keys(data)
 	slices.SortFunc(keys, model.Key.Compare)
 	return keys, nil
 }

@@ -2,6 +2,7 @@ package query
 
 import (
 	"errors"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -13,38 +14,45 @@ import (
 	"migrate/internal/columns"
 	"migrate/internal/labtest"
 	"migrate/internal/model"
+	"migrate/internal/source"
 )
 
-// TestWithRows keeps an empty page from who would look for its lowest key.
-func TestWithRows(t *testing.T) {
+// TestEmptyPages keeps an empty page from who would look for its lowest key.
+func TestEmptyPages(t *testing.T) {
 	layout, err := columns.NewLayout(labtest.Schema(labtest.IntKey("id")))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var handedOn []int64
-	emit := withRows(func(rec arrow.Record) error {
-		handedOn = append(handedOn, rec.NumRows())
-		return nil
-	})
+	var pages []arrow.Record
 	for _, keys := range [][]int64{{}, {1, 2}, {}} {
 		rec, err := layout.Decode([]*schemapb.FieldData{labtest.Column(labtest.IntKey("id"), keys)})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := emit(rec); err != nil {
-			t.Fatal(err)
-		}
+		pages = append(pages, rec)
 	}
-	if len(handedOn) != 1 || handedOn[0] != 2 {
-		t.Errorf("handed on %v", handedOn)
+	p := &stream{nextPage: func() ([]arrow.Record, error) {
+		if len(pages) == 0 {
+			return nil, io.EOF
+		}
+		page := pages[:1]
+		pages = pages[1:]
+		return page, nil
+	}}
+	rec, err := p.Next()
+	if err != nil || rec.NumRows() != 2 {
+		t.Errorf("handed on %v, %v", rec, err)
+	}
+	if rec, err := p.Next(); err != io.EOF {
+		t.Errorf("handed on %v, %v", rec, err)
 	}
 }
 
 // TestForward ends a read that a server leads back.
 func TestForward(t *testing.T) {
-	r := &Reader{Collection: &model.Collection{Name: "c"}}
+	r := &Source{coll: &model.Collection{Name: "c"}}
 	after := model.TextKey("b")
-	for last, want := range map[string]error{"c": nil, "b": ErrIncomplete, "a": ErrIncomplete} {
+	for last, want := range map[string]error{"c": nil, "b": source.ErrIncomplete, "a": source.ErrIncomplete} {
 		if err := r.checkForward(model.Range{After: &after}, model.TextKey(last)); !errors.Is(err, want) {
 			t.Errorf("from b to %s: %v", last, err)
 		}
@@ -56,7 +64,7 @@ func TestForward(t *testing.T) {
 
 // TestLowerPages takes the smallest page that anybody asked for, and not a half of it for each.
 func TestLowerPages(t *testing.T) {
-	r := new(Reader)
+	r := new(Source)
 	r.pageRows.Store(1000)
 	for _, c := range []struct{ most, want int64 }{{500, 500}, {500, 500}, {700, 500}, {250, 250}} {
 		if r.lowerPages(c.most); r.pageRows.Load() != c.want {
@@ -105,11 +113,11 @@ func TestJoinKeepsTheRows(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		most := rapid.Int64Range(1, 100).Draw(t, "most")
 		counts := rapid.SliceOfN(rapid.Int64Range(0, 150), 1, 30).Draw(t, "counts")
-		var pieces []Counted
+		var pieces []counted
 		var total int64
 		for i, n := range counts {
 			after, upTo := model.IntKey(int64(i)), model.IntKey(int64(i+1))
-			pieces = append(pieces, Counted{model.Range{After: &after, UpTo: &upTo}, n})
+			pieces = append(pieces, counted{model.Range{After: &after, UpTo: &upTo}, n})
 			total += n
 		}
 		joined := join(pieces, most)

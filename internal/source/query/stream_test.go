@@ -11,9 +11,11 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 	"pgregory.net/rapid"
 
+	"migrate/internal/columns"
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/memory"
 	"migrate/internal/model"
+	"migrate/internal/source"
 	"migrate/internal/source/query"
 )
 
@@ -45,7 +47,7 @@ func (k kind) collection() *model.Collection {
 	return labtest.Collection(labtest.Schema(k.field, labtest.Vector("v", schemapb.DataType_FloatVector, 2)))
 }
 
-func open(t testing.TB, s *memory.Server, name string) *query.Reader {
+func open(t testing.TB, s *memory.Server, name string) *query.Source {
 	t.Helper()
 	server := s.Client(t)
 	r, err := query.Open(t.Context(), server, labtest.Describe(t, server, name))
@@ -56,21 +58,26 @@ func open(t testing.TB, s *memory.Server, name string) *query.Reader {
 }
 
 // read reads a range, and returns its keys in order.
-func read(t testing.TB, r *query.Reader, rng model.Range) ([]model.Key, model.Findings) {
+func read(t testing.TB, r source.Ranged, rng model.Range, columns ...string) ([]model.Key, model.Findings) {
 	t.Helper()
-	var keys []model.Key
-	found, err := r.Read(t.Context(), model.AllPartitions, rng, func(rec arrow.Record) error {
-		for _, k := range r.Layout.Keys(rec) {
-			keys = append(keys, k.Clone())
-		}
-		return nil
-	})
+	stream, err := r.Read(t.Context(), model.Chunk{Range: rng}, columns...)
 	if err != nil {
 		t.Fatal(err)
 	}
+	var keys []model.Key
+	for rec, err := range source.Rows(stream) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range keysOf(rec) {
+			keys = append(keys, k.Clone())
+		}
+	}
 	slices.SortFunc(keys, model.Key.Compare)
-	return keys, found
+	return keys, stream.Findings()
 }
+
+func keysOf(rec arrow.Record) []model.Key { return columns.KeysOf(rec, "id") }
 
 // TestShortPages reads all rows of a 2.5 whose answers end where the first growing segment is through, by pages and not row
 // by row.
@@ -106,11 +113,11 @@ func TestSealedOnly(t *testing.T) {
 	s.Add(t, c)
 	s.Sealed(t, c.Name, k.rows(k.keys(0, 100)))
 	s.Growing(t, c.Name, k.rows(k.keys(100, 120)))
-	r := open(t, s, c.Name).KeysOnly()
-	if keys, _ := read(t, r, model.Range{}); len(keys) != 120 {
+	r := open(t, s, c.Name)
+	if keys, _ := read(t, r, model.Range{}, "id"); len(keys) != 120 {
 		t.Errorf("%d rows of all segments", len(keys))
 	}
-	if keys, _ := read(t, r.Sealed(), model.Range{}); len(keys) != 100 {
+	if keys, _ := read(t, r.Sealed(), model.Range{}, "id"); len(keys) != 100 {
 		t.Errorf("%d rows of sealed segments", len(keys))
 	}
 }
@@ -243,16 +250,27 @@ func TestThrottle(t *testing.T) {
 	s, c := memory.Start(t, "v2.3.5"), k.collection()
 	s.Add(t, c)
 	s.Sealed(t, c.Name, k.rows(k.keys(0, 300)))
-	r := open(t, s, c.Name)
-	r.Throttle(200) // and so many at once in the beginning
-	began := time.Now()
-	if keys, _ := read(t, r.KeysOnly(), model.Range{}); len(keys) != 300 || time.Since(began) < 400*time.Millisecond {
+	throttled := func(rate int) *query.Source {
+		server := s.Client(t)
+		r, err := query.OpenAt(t.Context(), server, labtest.Describe(t, server, c.Name), nil, query.Options{MaxRate: rate})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	began, r := time.Now(), throttled(200) // and so many at once in the beginning
+	if keys, _ := read(t, r, model.Range{}, "id"); len(keys) != 300 || time.Since(began) < 400*time.Millisecond {
 		t.Errorf("%d rows in %v at 200 rows/s", len(keys), time.Since(began))
 	}
-	r.Throttle(1)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if _, err := r.Read(ctx, model.AllPartitions, model.Range{}, func(arrow.Record) error { return nil }); err == nil {
+	stream, err := throttled(1).Read(ctx, model.Chunk{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, err = range source.Rows(stream) {
+	}
+	if err == nil {
 		t.Error("300 rows at once at 1 row/s")
 	}
 }
