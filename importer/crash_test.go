@@ -1,0 +1,238 @@
+package importer_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"migrate/checkpoint"
+	"migrate/importer"
+	"migrate/internal/document"
+	"migrate/internal/ingest"
+	"migrate/internal/ingest/ingesttest"
+	"migrate/sinks"
+)
+
+// mortal is the store of a process that dies with one of its writes of the checkpoint: nothing that it does later happens.
+type mortal struct {
+	*sinks.Local
+	at     int64 // the number of the write
+	heard  bool  // it is stored before the process dies
+	writes atomic.Int64
+	dead   atomic.Bool
+}
+
+func (*mortal) Key(name string) string { return name }
+
+func (m *mortal) alive() error {
+	if m.dead.Load() {
+		return errBroken
+	}
+	return nil
+}
+
+// Swap dies before or after the write.
+func (m *mortal) Swap(ctx context.Context, name string, old sinks.Version, data []byte) (sinks.Version, error) {
+	last := m.writes.Add(1) == m.at
+	if last && !m.heard {
+		m.dead.Store(true)
+	}
+	if err := m.alive(); err != nil {
+		return "", err
+	}
+	version, err := m.Local.Swap(ctx, name, old, data)
+	if last {
+		m.dead.Store(true)
+	}
+	return version, err
+}
+
+func (m *mortal) Put(ctx context.Context, name string, write func(io.Writer) error) (sinks.Info, error) {
+	if err := m.alive(); err != nil {
+		return sinks.Info{}, err
+	}
+	return m.Local.Put(ctx, name, write)
+}
+
+func (m *mortal) Delete(ctx context.Context, name string) error {
+	if err := m.alive(); err != nil {
+		return err
+	}
+	return m.Local.Delete(ctx, name)
+}
+
+// mortalDialect is what that process calls.
+type mortalDialect struct {
+	*ingesttest.Fake
+	*mortal
+}
+
+func (d mortalDialect) Submit(ctx context.Context, o ingest.Order) (int64, error) {
+	if err := d.alive(); err != nil {
+		return 0, err
+	}
+	return d.Fake.Submit(ctx, o)
+}
+
+func (d mortalDialect) Poll(ctx context.Context, collection string, id int64) (ingest.Status, error) {
+	if err := d.alive(); err != nil {
+		return ingest.Status{}, err
+	}
+	return d.Fake.Poll(ctx, collection, id)
+}
+
+func (d mortalDialect) Commit(ctx context.Context, id int64) error {
+	if err := d.alive(); err != nil {
+		return err
+	}
+	return d.Fake.Commit(ctx, id)
+}
+
+// bury has nobody wait for the dead owner of a job, which its lease names until it lapses.
+func bury(t *testing.T, store sinks.Swapper, name string) {
+	t.Helper()
+	text, version, err := store.Load(t.Context(), name)
+	if errors.Is(err, sinks.ErrNotExist) {
+		return
+	}
+	var job checkpoint.Job
+	if err := errors.Join(err, document.Unmarshal(text, &job)); err != nil {
+		t.Fatal(err)
+	}
+	if job.State == checkpoint.Running {
+		job.State = checkpoint.Interrupted
+	}
+	if text, err = document.Marshal(job); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Swap(t.Context(), name, version, text); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestCrashes has the process of an import die before and after each write of its checkpoint. The same call resumes it, be the jobs
+// that were under way done by then, or forgotten: every row is there once.
+func TestCrashes(t *testing.T) {
+	t.Parallel()
+	m, sink := exported(t, schema())
+	for title, c := range map[string]struct {
+		set       func(target)
+		meanwhile func(*testing.T, target)
+	}{
+		"known":             {func(target) {}, func(*testing.T, target) {}},
+		"done meanwhile":    {func(to target) { to.Most.Files = 2 }, func(t *testing.T, to target) { to.Finish(t.Context()) }},
+		"to be committed":   {func(to target) { to.Commits = true }, func(*testing.T, target) {}},
+		"forgotten by then": {func(to target) { to.Most.KnownFor = 0 }, func(t *testing.T, to target) { to.Finish(t.Context()); to.Forget() }},
+	} {
+		t.Run(title, func(t *testing.T) {
+			t.Parallel()
+			undisturbed := newTarget(t)
+			c.set(undisturbed)
+			store := &mortal{Local: undisturbed.staging}
+			opts := undisturbed.patient()
+			if _, err := importer.Import(t.Context(), undisturbed.client, sink, m, store, opts); err != nil {
+				t.Fatal(err)
+			}
+			for at := range store.writes.Load() {
+				for _, heard := range []bool{false, true} {
+					t.Run(fmt.Sprintf("write %d heard %t", at+1, heard), func(t *testing.T) {
+						to := newTarget(t)
+						c.set(to)
+						opts := to.patient()
+						store := &mortal{Local: to.staging, at: at + 1, heard: heard}
+						opts.Dialect = mortalDialect{to.Fake, store}
+						_, err := importer.Import(t.Context(), to.client, sink, m, store, opts)
+						if !store.dead.Load() {
+							t.Fatal("it never came to that write")
+						}
+						c.meanwhile(t, to)
+						bury(t, to.staging, checkpoint.Name(checkpoint.Import, m.Job, "t"))
+						done := err == nil
+						_, err = importer.Import(t.Context(), to.client, sink, m, bucket{to.staging}, to.patient())
+						if err != nil && !(done && errors.Is(err, importer.ErrImported)) {
+							t.Fatal(err)
+						}
+						to.wantOnce(t, m, sink)
+					})
+				}
+			}
+		})
+	}
+}
+
+// TestFaults breaks each step of a job once, and more often. What can be ends the import; after any other the same call does.
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	m, sink := exported(t, schema())
+	parts := len(m.Parts)
+	refused := ingesttest.Refuse(errBroken)
+	type faults = []ingesttest.Fault
+	for title, c := range map[string]struct {
+		step    ingesttest.Step
+		faults  faults
+		set     func(target, *importer.Options)
+		want    string // of the first call's error; "" where it succeeds
+		resumes bool   // the same call ends it
+		jobs    int    // in the end
+	}{
+		"submit refused":             {ingesttest.Submit, faults{refused}, nil, "broken", true, parts},
+		"submit broken":              {ingesttest.Submit, faults{ingesttest.Break()}, nil, "", true, parts},
+		"submit's answer lost":       {ingesttest.Submit, faults{ingesttest.LoseAnswer()}, nil, "", true, parts},
+		"submit heard late":          {ingesttest.Submit, faults{ingesttest.Late()}, nil, "", true, parts + 1}, // its file is gone
+		"poll refused":               {ingesttest.Poll, faults{refused}, nil, "broken", true, parts},
+		"poll broken":                {ingesttest.Poll, faults{ingesttest.Break()}, nil, "away", true, parts},
+		"job fails":                  {ingesttest.Run, faults{ingesttest.Fail("no disk")}, nil, "", true, parts + 1},
+		"job fails twice":            {ingesttest.Run, faults{ingesttest.Fail("no disk"), ingesttest.Fail("no disk")}, nil, "", true, parts + 2},
+		"job fails three times":      {ingesttest.Run, faults{ingesttest.Fail("no disk"), ingesttest.Fail("no disk"), ingesttest.Fail("no disk")}, nil, "no disk", true, parts + 3},
+		"a value refused":            {ingesttest.Run, faults{ingesttest.Fail("NaN is not a number or infinity")}, nil, ingest.ErrValue.Error(), true, parts + 1},
+		"rows lost":                  {ingesttest.Run, faults{ingesttest.Lose(1)}, nil, "rows of", false, 1},
+		"rows lost, then aborted":    {ingesttest.Run, faults{ingesttest.Lose(1)}, committing, "", true, parts + 1},
+		"rows lost, abort refused":   {ingesttest.Run, faults{ingesttest.Lose(1), ingesttest.Lose(1), ingesttest.Lose(1)}, committing, "aborted", true, parts + 3},
+		"commit's answer lost":       {ingesttest.Commit, faults{ingesttest.LoseAnswer()}, committing, "", true, parts},
+		"commit broken":              {ingesttest.Commit, faults{ingesttest.Break()}, committing, "", true, parts},
+		"commit refused":             {ingesttest.Commit, faults{refused}, committing, "broken", true, parts},
+		"stuck":                      {ingesttest.Run, faults{ingesttest.Stuck()}, hasty, importer.ErrStalled.Error(), true, parts},
+		"stuck job names no files":   {ingesttest.Run, faults{ingesttest.Silent(1 << 30)}, hasty, importer.ErrStalled.Error(), false, 1},
+		"several files: job fails":   {ingesttest.Run, faults{ingesttest.Fail("no disk")}, several, "", true, 3},
+		"several files: lost answer": {ingesttest.Submit, faults{ingesttest.LoseAnswer()}, several, "", true, 2},
+	} {
+		t.Run(title, func(t *testing.T) {
+			t.Parallel()
+			to := newTarget(t)
+			opts := to.patient()
+			if c.set != nil {
+				c.set(to, &opts)
+			}
+			to.Queue(c.step, c.faults...)
+			_, err := importer.Import(t.Context(), to.client, sink, m, bucket{to.staging}, opts)
+			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+				t.Fatalf("import over a fault: %v, want %q", err, c.want)
+			}
+			to.Free()
+			if err != nil {
+				opts.StallAfter = 10 * time.Second
+				if !c.resumes {
+					opts.StallAfter = 50 * time.Millisecond
+				}
+				if _, err = importer.Import(t.Context(), to.client, sink, m, bucket{to.staging}, opts); (err == nil) != c.resumes {
+					t.Fatalf("resumed: %v", err)
+				}
+			}
+			if jobs := to.Jobs(); len(jobs) != c.jobs {
+				t.Errorf("%d jobs, want %d: %v", len(jobs), c.jobs, jobs)
+			}
+			if c.resumes {
+				to.wantOnce(t, m, sink)
+			}
+		})
+	}
+}
+
+func committing(to target, _ *importer.Options) { to.Commits = true }
+func hasty(_ target, opts *importer.Options)    { opts.StallAfter = 50 * time.Millisecond }
+func several(to target, _ *importer.Options)    { to.Most.Files = 2 }
