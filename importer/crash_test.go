@@ -180,26 +180,27 @@ func TestFaults(t *testing.T) {
 		resumes bool   // the same call ends it
 		jobs    int    // in the end
 	}{
-		"submit refused":             {ingesttest.Submit, faults{refused}, nil, "broken", true, parts},
-		"submit broken":              {ingesttest.Submit, faults{ingesttest.Break()}, nil, "", true, parts},
-		"submit's answer lost":       {ingesttest.Submit, faults{ingesttest.LoseAnswer()}, nil, "", true, parts},
-		"submit heard late":          {ingesttest.Submit, faults{ingesttest.Late()}, nil, "", true, parts + 1}, // its file is gone
-		"poll refused":               {ingesttest.Poll, faults{refused}, nil, "broken", true, parts},
-		"poll broken":                {ingesttest.Poll, faults{ingesttest.Break()}, nil, "away", true, parts},
-		"job fails":                  {ingesttest.Run, faults{ingesttest.Fail("no disk")}, nil, "", true, parts + 1},
-		"job fails twice":            {ingesttest.Run, faults{ingesttest.Fail("no disk"), ingesttest.Fail("no disk")}, nil, "", true, parts + 2},
-		"job fails three times":      {ingesttest.Run, faults{ingesttest.Fail("no disk"), ingesttest.Fail("no disk"), ingesttest.Fail("no disk")}, nil, "no disk", true, parts + 3},
-		"a value refused":            {ingesttest.Run, faults{ingesttest.Fail("NaN is not a number or infinity")}, nil, ingest.ErrValue.Error(), true, parts + 1},
-		"rows lost":                  {ingesttest.Run, faults{ingesttest.Lose(1)}, nil, "rows of", false, 1},
-		"rows lost, then aborted":    {ingesttest.Run, faults{ingesttest.Lose(1)}, committing, "", true, parts + 1},
-		"rows lost, abort refused":   {ingesttest.Run, faults{ingesttest.Lose(1), ingesttest.Lose(1), ingesttest.Lose(1)}, committing, "aborted", true, parts + 3},
-		"commit's answer lost":       {ingesttest.Commit, faults{ingesttest.LoseAnswer()}, committing, "", true, parts},
-		"commit broken":              {ingesttest.Commit, faults{ingesttest.Break()}, committing, "", true, parts},
-		"commit refused":             {ingesttest.Commit, faults{refused}, committing, "broken", true, parts},
-		"stuck":                      {ingesttest.Run, faults{ingesttest.Stuck()}, hasty, importer.ErrStalled.Error(), true, parts},
-		"stuck job names no files":   {ingesttest.Run, faults{ingesttest.Silent(1 << 30)}, hasty, importer.ErrStalled.Error(), false, 1},
-		"several files: job fails":   {ingesttest.Run, faults{ingesttest.Fail("no disk")}, several, "", true, 3},
-		"several files: lost answer": {ingesttest.Submit, faults{ingesttest.LoseAnswer()}, several, "", true, 2},
+		"submit refused":              {ingesttest.Submit, faults{refused}, nil, "broken", true, parts},
+		"submit broken":               {ingesttest.Submit, faults{ingesttest.Break()}, nil, "", true, parts},
+		"submit's answer lost":        {ingesttest.Submit, faults{ingesttest.LoseAnswer()}, nil, "", true, parts},
+		"submit heard late":           {ingesttest.Submit, faults{ingesttest.Late()}, nil, "", true, parts + 1}, // its file is gone
+		"submit heard late, and done": {ingesttest.Submit, faults{ingesttest.LateAndQuick()}, nil, "", true, parts},
+		"poll refused":                {ingesttest.Poll, faults{refused}, nil, "broken", true, parts},
+		"poll broken":                 {ingesttest.Poll, faults{ingesttest.Break()}, nil, "away", true, parts},
+		"job fails":                   {ingesttest.Run, faults{ingesttest.Fail("no disk")}, nil, "", true, parts + 1},
+		"job fails twice":             {ingesttest.Run, faults{ingesttest.Fail("no disk"), ingesttest.Fail("no disk")}, nil, "", true, parts + 2},
+		"job fails three times":       {ingesttest.Run, faults{ingesttest.Fail("no disk"), ingesttest.Fail("no disk"), ingesttest.Fail("no disk")}, nil, "no disk", true, parts + 3},
+		"a value refused":             {ingesttest.Run, faults{ingesttest.Fail("NaN is not a number or infinity")}, nil, ingest.ErrValue.Error(), true, parts + 1},
+		"rows lost":                   {ingesttest.Run, faults{ingesttest.Lose(1)}, nil, "rows of", false, 1},
+		"rows lost, then aborted":     {ingesttest.Run, faults{ingesttest.Lose(1)}, committing, "", true, parts + 1},
+		"rows lost, abort refused":    {ingesttest.Run, faults{ingesttest.Lose(1), ingesttest.Lose(1), ingesttest.Lose(1)}, committing, "aborted", true, parts + 3},
+		"commit's answer lost":        {ingesttest.Commit, faults{ingesttest.LoseAnswer()}, committing, "", true, parts},
+		"commit broken":               {ingesttest.Commit, faults{ingesttest.Break()}, committing, "", true, parts},
+		"commit refused":              {ingesttest.Commit, faults{refused}, committing, "broken", true, parts},
+		"stuck":                       {ingesttest.Run, faults{ingesttest.Stuck()}, hasty, importer.ErrStalled.Error(), true, parts},
+		"stuck job names no files":    {ingesttest.Run, faults{ingesttest.Silent(1 << 30)}, hasty, importer.ErrStalled.Error(), false, 1},
+		"several files: job fails":    {ingesttest.Run, faults{ingesttest.Fail("no disk")}, several, "", true, 3},
+		"several files: lost answer":  {ingesttest.Submit, faults{ingesttest.LoseAnswer()}, several, "", true, 2},
 	} {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()

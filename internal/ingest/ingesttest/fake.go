@@ -32,8 +32,8 @@ type Fake struct {
 	count func(context.Context, ingest.Order) (rows int64, err error)
 
 	mu     sync.Mutex
-	jobs   []*job // by id, from 1 on
-	late   []ingest.Order
+	jobs   []*job                  // by id, from 1 on
+	late   []func(context.Context) // calls that are yet to arrive
 	faults map[Step][]Fault
 }
 
@@ -116,7 +116,15 @@ func (f *Fake) Submit(ctx context.Context, order ingest.Order) (id int64, err er
 		f.jobs = append(f.jobs, f.begin(order))
 		id = int64(len(f.jobs))
 		return nil
-	}, func() { f.late = append(f.late, order) })
+	}, func(fault Fault) {
+		f.late = append(f.late, func(ctx context.Context) {
+			j := f.begin(order)
+			if f.jobs = append(f.jobs, j); fault.quick {
+				f.start(ctx, j)
+				f.end(ctx, j)
+			}
+		})
+	})
 	return id, err
 }
 
@@ -145,8 +153,8 @@ func (f *Fake) Find(ctx context.Context, collection string, files []string) (fou
 	err = f.call(ctx, Find, func() error {
 		found, decided = f.find(collection, files)
 		f.step(ctx)
-		for _, order := range f.late {
-			f.jobs = append(f.jobs, f.begin(order))
+		for _, arrive := range f.late {
+			arrive(ctx)
 		}
 		f.late = nil
 		return nil
@@ -199,7 +207,7 @@ func (f *Fake) known(id int64) *job {
 }
 
 // call meets the fault of a step, if there is one: do does the work, and later has it done some time after.
-func (f *Fake) call(ctx context.Context, step Step, do func() error, later func()) error {
+func (f *Fake) call(ctx context.Context, step Step, do func() error, later func(Fault)) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -208,7 +216,7 @@ func (f *Fake) call(ctx context.Context, step Step, do func() error, later func(
 	fault := f.take(step)
 	switch {
 	case fault.late:
-		later()
+		later(fault)
 		return fault.err
 	case fault.err != nil && !fault.done:
 		return fault.err

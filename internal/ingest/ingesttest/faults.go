@@ -18,6 +18,7 @@ type Fault struct {
 	err    error // that a call ends with
 	done   bool  // its work nevertheless
 	late   bool  // its work, some time later
+	quick  bool  // and all of the job at once
 	stuck  bool
 	failed string
 	silent int // looks
@@ -35,6 +36,9 @@ func LoseAnswer() Fault { return Fault{err: away, done: true} }
 
 // Late has the connection of a Submit break. The server hears of the job after it was next asked to find some.
 func Late() Fault { return Fault{err: away, late: true} }
+
+// LateAndQuick is Late, and the job is done as soon as it is heard of.
+func LateAndQuick() Fault { return Fault{err: away, late: true, quick: true} }
 
 // Stuck holds a job, once it names its files, until Free.
 func Stuck() Fault { return Fault{stuck: true} }
