@@ -16,11 +16,12 @@ import (
 	"migrate/internal/ingest"
 	"migrate/internal/ingest/ingesttest"
 	"migrate/sinks"
+	"migrate/sinks/memory"
 )
 
 // mortal is the store of a process that dies with one of its writes of the checkpoint: nothing that it does later happens.
 type mortal struct {
-	*sinks.Local
+	*memory.Sink
 	at     int64 // the number of the write
 	heard  bool  // it is stored before the process dies
 	writes atomic.Int64
@@ -45,7 +46,7 @@ func (m *mortal) Swap(ctx context.Context, name string, old sinks.Version, data 
 	if err := m.alive(); err != nil {
 		return "", err
 	}
-	version, err := m.Local.Swap(ctx, name, old, data)
+	version, err := m.Sink.Swap(ctx, name, old, data)
 	if last {
 		m.dead.Store(true)
 	}
@@ -56,14 +57,14 @@ func (m *mortal) Put(ctx context.Context, name string, write func(io.Writer) err
 	if err := m.alive(); err != nil {
 		return sinks.Info{}, err
 	}
-	return m.Local.Put(ctx, name, write)
+	return m.Sink.Put(ctx, name, write)
 }
 
 func (m *mortal) Delete(ctx context.Context, name string) error {
 	if err := m.alive(); err != nil {
 		return err
 	}
-	return m.Local.Delete(ctx, name)
+	return m.Sink.Delete(ctx, name)
 }
 
 // mortalDialect is what that process calls.
@@ -133,7 +134,7 @@ func TestCrashes(t *testing.T) {
 			t.Parallel()
 			undisturbed := newTarget(t)
 			c.set(undisturbed)
-			store := &mortal{Local: undisturbed.staging}
+			store := &mortal{Sink: undisturbed.staging}
 			opts := undisturbed.patient()
 			if _, err := importer.Import(t.Context(), undisturbed.client, sink, m, store, opts); err != nil {
 				t.Fatal(err)
@@ -144,7 +145,7 @@ func TestCrashes(t *testing.T) {
 						to := newTarget(t)
 						c.set(to)
 						opts := to.patient()
-						store := &mortal{Local: to.staging, at: at + 1, heard: heard}
+						store := &mortal{Sink: to.staging, at: at + 1, heard: heard}
 						opts.Dialect = mortalDialect{to.Fake, store}
 						_, err := importer.Import(t.Context(), to.client, sink, m, store, opts)
 						if !store.dead.Load() {

@@ -23,6 +23,7 @@ import (
 	"migrate/internal/model"
 	"migrate/internal/verify"
 	"migrate/sinks"
+	store "migrate/sinks/memory"
 )
 
 var errBroken = errors.New("broken on purpose")
@@ -44,7 +45,7 @@ const rows = 200
 func exported(t *testing.T, s *schemapb.CollectionSchema) (*export.Manifest, sinks.Sink) {
 	t.Helper()
 	c := labtest.Collection(s)
-	source, sink := memory.Start(t, "v2.3.5"), labtest.Local(t)
+	source, sink := memory.Start(t, "v2.3.5"), &store.Sink{}
 	source.Add(t, c)
 	source.Sealed(t, c.Name, numbered(0, rows))
 	m, err := exporter.Export(t.Context(), source.Client(t), c.Name, sink, exporter.Options{Job: "j", PartBytes: 600})
@@ -57,7 +58,7 @@ func exported(t *testing.T, s *schemapb.CollectionSchema) (*export.Manifest, sin
 	return m, sink
 }
 
-// bucket is a local store as the one that a target's bulk insert reads.
+// bucket is a store as the one that a target's bulk insert reads.
 type bucket struct{ sinks.Sink }
 
 func (bucket) Key(name string) string { return name }
@@ -69,12 +70,12 @@ type target struct {
 	*memory.Server
 	*ingesttest.Fake
 	client  *milvus.Server
-	staging *sinks.Local
+	staging *store.Sink
 }
 
 func newTarget(t *testing.T) target {
 	t.Helper()
-	to := target{Server: memory.Start(t, "v2.3.5"), staging: labtest.Local(t)}
+	to := target{Server: memory.Start(t, "v2.3.5"), staging: &store.Sink{}}
 	to.Bucket, to.client = to.staging, to.Server.Client(t)
 	to.Fake = ingesttest.New(t, func(ctx context.Context, o ingest.Order) (int64, error) {
 		return to.BulkInsert(ctx, o.Collection, o.Partition, o.Files...)
