@@ -21,6 +21,7 @@ import (
 	"migrate/internal/labtest/memory"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
+	"migrate/internal/source/query"
 	"migrate/internal/verify"
 	"migrate/sinks"
 	store "migrate/sinks/memory"
@@ -108,11 +109,11 @@ func (to target) patient() importer.Options {
 // wantOnce finds each row of an export once on the target, and nothing left that was staged.
 func (to target) wantOnce(t *testing.T, m *export.Manifest, sink sinks.Sink) {
 	t.Helper()
-	side, err := verify.Open(t.Context(), to.client, "t")
+	side, err := query.OpenByName(t.Context(), to.client, "t")
 	if err != nil {
 		t.Fatal(err)
 	}
-	report, err := verify.Compare(t.Context(), verify.Export{Sink: sink, Manifest: m}, side, verify.Options{})
+	report, err := verify.Compare(t.Context(), export.Source{Sink: sink, Manifest: m}, side, verify.Options{})
 	if err != nil || !report.Equal {
 		t.Errorf("what was imported: %+v, %v", report, err)
 	}
@@ -269,7 +270,7 @@ func TestKeys(t *testing.T) {
 			if err != nil || r.Keys == "" {
 				t.Fatalf("%+v, %v", r, err)
 			}
-			side, err := verify.Open(t.Context(), to.client, "t")
+			side, err := query.OpenByName(t.Context(), to.client, "t")
 			if err != nil {
 				t.Fatal(err)
 			}
