@@ -31,6 +31,7 @@ var arrows = []struct{ from, to string }{
 	{"internal/source", "internal/columns internal/model"},
 	{"internal/source/query", "internal/clock internal/columns internal/milvus internal/model internal/source"},
 	{"internal/source/memory", "internal/columns internal/model internal/source"},
+	{"internal/source/sourcetest", "internal/columns internal/labtest internal/model internal/source"},
 	{"internal/export", "internal/columns internal/document internal/milvus internal/model internal/source sinks"},
 	// ways into a server
 	{"internal/ingest", "internal/milvus"},
