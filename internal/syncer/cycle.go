@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"migrate/checkpoint"
-	"migrate/internal/milvus"
 )
 
 // cycle looks once at what may differ, applies it, and records how far the sync is.
@@ -71,16 +70,4 @@ func (c *cycle) save(ctx context.Context) error {
 		return fmt.Errorf("recording the position: %w", err)
 	}
 	return nil
-}
-
-// segments are those of the source, where they tell what was written; nil elsewhere.
-func (s *Sync) segments(ctx context.Context) (map[int64]int64, error) {
-	return segments(ctx, s.source, s.opts.Collection)
-}
-
-func segments(ctx context.Context, server *milvus.Server, collection string) (map[int64]int64, error) {
-	if !server.Capabilities().SegmentRows {
-		return nil, nil
-	}
-	return server.Segments(ctx, collection)
 }

@@ -90,7 +90,7 @@ func (c *comparison) takeMark(ctx context.Context) error {
 	if !c.mayFlush() {
 		return nil
 	}
-	mark, err := c.sides.mark(ctx)
+	mark, err := markOf(ctx, c.sides.source)
 	if err != nil || mark == nil {
 		return err
 	}

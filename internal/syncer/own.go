@@ -46,11 +46,13 @@ func (s *Sync) Record(ctx context.Context, p *checkpoint.Position) error {
 
 // Mark is what the collection that serves holds now, of which rows were counted. Its segments are nil where they tell nothing.
 func (s *Sync) Mark(ctx context.Context, rows int64) (*model.Mark, error) {
-	held, err := s.segments(ctx)
-	if err != nil {
-		return nil, err
+	mark := &model.Mark{Rows: rows}
+	if !s.source.Capabilities().SegmentRows {
+		return mark, nil
 	}
-	return &model.Mark{Rows: rows, Segments: held}, nil
+	var err error
+	mark.Segments, err = s.source.Segments(ctx, s.opts.Collection)
+	return mark, err
 }
 
 // Distrust forgets that the two sides were ever equal, as where somebody else wrote to the standby side, which moves nothing on the

@@ -79,13 +79,12 @@ func (s sides) hints() source.Hints {
 	return h
 }
 
-// mark is what the source holds, where it tells that; nil elsewhere.
-func (s sides) mark(ctx context.Context) (*model.Mark, error) {
-	hints := s.hints()
-	if hints == nil {
-		return nil, nil
+// markOf tells by the segments of a side what was written to it; nil where they don't.
+func markOf(ctx context.Context, side source.Ranged) (*model.Mark, error) {
+	if hints, ok := side.(source.Hints); ok {
+		return hints.Mark(ctx)
 	}
-	return hints.Mark(ctx)
+	return nil, nil
 }
 
 // partitions are those of both sides.
