@@ -43,7 +43,7 @@ var arrows = []struct{ from, to string }{
 	{"internal/syncer", "checkpoint internal/clock internal/columns internal/milvus internal/model internal/source internal/source/query sinks"},
 	{"internal/cutover", "checkpoint internal/clock internal/document internal/export internal/milvus internal/model internal/source internal/source/query internal/syncer internal/verify sinks"},
 	// what is done with many jobs, and what is seen of them
-	{"internal/move", "checkpoint internal/cutover internal/export internal/model sinks"},
+	{"internal/move", "checkpoint exporter importer internal/cutover internal/export internal/milvus internal/model sinks sinks/contract"},
 	{"internal/monitor", "checkpoint internal/milvus internal/syncer sinks"},
 	// operations, which move no row
 	{"internal/ops/compose", "internal/clock"},
@@ -51,9 +51,10 @@ var arrows = []struct{ from, to string }{
 	{"internal/ops/bench", "internal/milvus internal/model"},
 	{"internal/ops/drill", "internal/clock internal/milvus internal/model internal/ops/bench internal/ops/compose internal/source internal/source/query"},
 	// the program
-	{"cmd/migrate", "checkpoint deploy deploy/lab exporter importer internal/clock internal/cutover internal/export internal/ingest internal/milvus internal/model " +
-		"internal/monitor internal/move internal/ops/bench internal/ops/cluster internal/ops/compose internal/ops/drill internal/source internal/source/query internal/syncer " +
-		"internal/verify sinks sinks/contract"},
+	{"cmd/migrate", "checkpoint deploy deploy/lab exporter importer internal/clock internal/cutover internal/export internal/ingest " +
+		"internal/milvus internal/model internal/monitor internal/move internal/ops/bench internal/ops/cluster " +
+		"internal/ops/compose internal/ops/drill internal/source internal/source/query internal/syncer internal/verify " +
+		"sinks"},
 	// the lab, what is beside the program, and what only tests import
 	{"cmd/lab", "deploy/lab"},
 	{"deploy", ""},

@@ -4,16 +4,10 @@ package main
 
 import (
 	"encoding/json"
-	"net/http"
 	"os/exec"
-	"strings"
 	"testing"
 
-	"migrate/deploy/lab"
-	"migrate/exporter"
 	"migrate/internal/labtest"
-	"migrate/internal/labtest/double"
-	"migrate/internal/milvus"
 	"migrate/internal/move"
 )
 
@@ -25,7 +19,7 @@ func TestDoctor(t *testing.T) {
 	t.Run("fit", func(t *testing.T) {
 		r := migrate(t, nil, args(all, "--json")...)
 		r.want(t, exitOK)
-		var found []finding
+		var found []move.Finding
 		if err := json.Unmarshal([]byte(r.stdout), &found); err != nil {
 			t.Fatal(err)
 		}
@@ -82,56 +76,5 @@ func TestStatus(t *testing.T) {
 	migrate(t, nil, "jobs", "rm", sink, folder, "--job", name, "--force").want(t, exitOK)
 	if r := migrate(t, nil, "status", sink, folder, "--json"); r.stdout != "[]\n" {
 		t.Errorf("after it was removed: %s", r.stdout)
-	}
-}
-
-// TestDoctorTriesBulkInsert says of each kind of target whether an import will be able to speak to it, and what to mend.
-func TestDoctorTriesBulkInsert(t *testing.T) {
-	t.Parallel()
-	for title, c := range map[string]struct {
-		double double.Config
-		faults []double.Fault
-		found  string
-		bad    bool
-	}{
-		"2.4 that answers":    {double.Config{Version: "v2.4.15"}, nil, "which answers", false},
-		"2.4 without REST":    {double.Config{Version: "v2.4.15", Elsewhere: true}, nil, "next: check --target-rest-url", true},
-		"2.6 behind a page":   {double.Config{Version: "v2.6.2"}, []double.Fault{double.Answer(http.StatusOK, "text/html", "<html>hello</html>")}, "next: check --target-rest-url", true},
-		"2.6 without a login": {double.Config{Version: "v2.6.2", Login: "root:Milvus"}, nil, "next: check user, password or token", true},
-		"2.4.1":               {double.Config{Version: "v2.4.1"}, nil, "upgrade it to 2.4.4", true},
-		"nobody knows":        {double.Config{Version: "nightly"}, nil, `version "nightly"`, true},
-	} {
-		t.Run(title, func(t *testing.T) {
-			t.Parallel()
-			c.double.Upstream = lab.Proxy1
-			server := double.Start(t, c.double)
-			server.Queue(double.List, c.faults...)
-			wantFinding(t, tryServer(t.Context(), "target", milvus.Config{Address: server.Address}, tryImport), c.found, c.bad)
-		})
-	}
-	wantFinding(t, tryServer(t.Context(), "target", milvus.Config{Address: lab.Proxy1}, tryImport), "calls of Milvus 2.3", false)
-}
-
-func wantFinding(t *testing.T, found []finding, text string, bad bool) {
-	t.Helper()
-	last := found[len(found)-1]
-	if last.What != "target bulk insert" || !strings.Contains(last.Found, text) || last.Bad != bad {
-		t.Errorf("found %+v, want %q at the end, to mend: %t", found, text, bad)
-	}
-}
-
-// TestPlanNamesWhatImportRefuses tells of a target that loses statistics before anything is exported for it.
-func TestPlanNamesWhatImportRefuses(t *testing.T) {
-	t.Parallel()
-	for version, want := range map[string]bool{"v2.4.3": true, "v2.4.4": false} {
-		newer := double.Start(t, double.Config{Version: version, Upstream: lab.Proxy1})
-		c := config{Target: target{server: server{Address: newer.Address}}}
-		lacks, _, err := c.targetLacks(t.Context(), &exporter.Plan{Collection: labtest.Collection(labtest.Schema(labtest.IntKey("id")))}, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := strings.Contains(strings.Join(lacks, "\n"), "loses the statistics"); got != want {
-			t.Errorf("%s: %q", version, lacks)
-		}
 	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -14,10 +13,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"migrate/exporter"
-	"migrate/importer"
 	"migrate/internal/export"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
+	"migrate/internal/move"
 )
 
 func newPlan() *cobra.Command {
@@ -70,10 +69,11 @@ func runPlan(cmd *cobra.Command, c config) error {
 	r := newPlanResult(plan)
 	if c.Target.Address != "" {
 		exported := c.exported(ctx)
-		if r.Target, r.Missing, err = c.targetLacks(ctx, plan, exported); err != nil {
+		lacks, err := c.targetLacks(ctx, server, plan, exported)
+		if err != nil {
 			return err
 		}
-		r.Exported = exported != nil
+		r.Target, r.Missing, r.Exported = lacks.Told, lacks.Partitions, exported != nil
 	}
 	r.usage = usageSince(started)
 	return c.print(cmd.OutOrStdout(), r, r.text)
@@ -108,117 +108,13 @@ func (c config) exported(ctx context.Context) *export.Manifest {
 	return m
 }
 
-// targetLacks says what an import would have to make on the target, of a collection that is there also the partitions, and what it
-// would refuse.
-func (c config) targetLacks(ctx context.Context, plan *exporter.Plan, exported *export.Manifest) (lacks, partitions []string, err error) {
-	coll := plan.Collection
+func (c config) targetLacks(ctx context.Context, source *milvus.Server, plan *exporter.Plan, exported *export.Manifest) (move.Lacks, error) {
 	server, err := connectTarget(ctx, c)
 	if err != nil {
-		return nil, nil, err
+		return move.Lacks{}, err
 	}
 	defer server.Close()
-	lacks = serverLacks(server, coll)
-	lacks = append(lacks, roomLacks(ctx, server, plan)...)
-	lacks = append(lacks, c.valuesRefused(server, coll, exported)...)
-	name := cmp.Or(c.As, coll.Name)
-	if name == coll.Name && c.Target.Address == c.Source.Address && c.Target.Database == c.Source.Database {
-		return append(lacks, "it is the source itself: give the cluster's address, or another name with --as"), nil, nil
-	}
-	have, err := server.Describe(ctx, name)
-	if errors.Is(err, milvus.ErrNotFound) {
-		return append(lacks, absent(name, coll)), nil, nil
-	}
-	if errors.Is(err, milvus.ErrAlias) {
-		return append(lacks, fmt.Sprintf("%v, and import will refuse it: give another name with --as", err)), nil, nil
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	lacks = append(lacks, collectionLacks(name, coll, have)...)
-	return append(lacks, fmt.Sprintf("collection %q is there: import refuses it if it has rows, unless told --into-existing", name)), coll.PartitionsLacking(have), nil
-}
-
-// serverLacks says what a target can't do.
-func serverLacks(server *milvus.Server, coll *model.Collection) (lacks []string) {
-	can := server.Capabilities()
-	if fields := can.Unsupported(coll.Schema); len(fields) > 0 {
-		lacks = append(lacks, "it does not take the types of "+strings.Join(fields, ", "))
-	}
-	if err := can.CheckKey(coll.Schema); err != nil {
-		lacks = append(lacks, "import will refuse it: "+err.Error())
-	}
-	lacks = append(lacks, can.BeyondLimits(coll.Schema)...)
-	if can.ImportLosesStats {
-		lacks = append(lacks, "Milvus "+server.Version()+" loses the statistics of imported segments, and import refuses it unless told --force")
-	}
-	return lacks
-}
-
-// absent is a collection that an import makes. The partitions of a partition key come with it.
-func absent(name string, coll *model.Collection) string {
-	partitions := fmt.Sprintf("its %d partitions", len(coll.Partitions))
-	if model.PartitionKey(coll.Schema) {
-		partitions = "its partition key"
-	}
-	return fmt.Sprintf("collection %q, %s and %d indexes: import creates them", name, partitions, len(coll.Indexes))
-}
-
-// collectionLacks says how a collection that is there differs from what it should be, partitions excepted.
-func collectionLacks(name string, coll, have *model.Collection) (lacks []string) {
-	found := model.Compare(coll, have)
-	for _, d := range slices.Concat(found.Texts(model.Refuses), found.Of(model.IndexOf).Texts(model.Differs)) {
-		lacks = append(lacks, fmt.Sprintf("collection %q is there and is another, and import will refuse it: %s", name, d))
-	}
-	for _, d := range slices.Concat(found.Of(model.Fields), found.Of(model.Properties), found.Of(model.Reads)).Texts(model.Differs) {
-		lacks = append(lacks, fmt.Sprintf("collection %q is there, and import leaves it so: %s", name, d))
-	}
-	for _, d := range found.Of(model.MissingIndex).Texts(model.Differs) {
-		lacks = append(lacks, d+": import creates it")
-	}
-	return lacks
-}
-
-// roomLacks holds what a collection takes against the room that the target tells of.
-func roomLacks(ctx context.Context, server *milvus.Server, plan *exporter.Plan) []string {
-	room, err := server.Room(ctx)
-	if err != nil {
-		return []string{fmt.Sprintf("nothing is known of its room: %v", err)}
-	}
-	var lacks []string
-	if room.QueryNodes > 0 {
-		verdict := "is enough for"
-		if plan.Bytes > room.MemoryFree {
-			verdict = "IS LESS THAN"
-		}
-		lacks = append(lacks, fmt.Sprintf("%s of memory is free on its %d query nodes, which %s the %s that a load takes about",
-			size(room.MemoryFree), room.QueryNodes, verdict, size(plan.Bytes)))
-	}
-	if room.DiskQuota > 0 && plan.Bytes > room.DiskQuota {
-		lacks = append(lacks, fmt.Sprintf("the disk quota of its database is %s, LESS THAN the %s to come", size(room.DiskQuota), size(plan.Bytes)))
-	}
-	if room.Collections > 0 && room.Have >= room.Collections {
-		lacks = append(lacks, fmt.Sprintf("its database has %d collections and may have %d", room.Have, room.Collections))
-	}
-	return lacks
-}
-
-// valuesRefused says which values of an export an import would be refused for.
-func (c config) valuesRefused(server *milvus.Server, coll *model.Collection, exported *export.Manifest) []string {
-	if exported == nil {
-		return nil
-	}
-	schema := model.CloneSchema(coll.Schema)
-	if c.Widen {
-		importer.Widen(schema, exported.Columns)
-	}
-	var refused []string
-	if err := importer.Refused(server.Capabilities(), schema, exported); err != nil {
-		refused = append(refused, "import will refuse the export: "+err.Error())
-	}
-	for _, long := range importer.LongJSON(exported) {
-		refused = append(refused, long+": import brings it, and a sync can't bring a change to it")
-	}
-	return refused
+	return move.Target{Server: server, Source: source, As: c.As, Widen: c.Widen, Exported: exported}.Lacks(ctx, plan)
 }
 
 func (r planResult) text(w io.Writer) {

@@ -8,10 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
-	"migrate/exporter"
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/memory"
 	"migrate/internal/model"
@@ -116,32 +114,22 @@ func TestPlanNamesReservedKey(t *testing.T) {
 	}
 }
 
-// TestPlanTellsRoom holds what a collection takes against the memory, the quota and the number of collections that a target tells of.
-func TestPlanTellsRoom(t *testing.T) {
-	property := func(key, value string) *commonpb.KeyValuePair { return &commonpb.KeyValuePair{Key: key, Value: value} }
-	for title, c := range map[string]struct {
-		room  memory.Room
-		want  []string
-		never string
-	}{
-		"enough": {memory.Room{Memory: 8 << 20, Used: 1 << 20, Properties: []*commonpb.KeyValuePair{property("database.diskQuota.mb", "100"), property("database.max.collections", "9")}},
-			[]string{"7.0 MiB of memory is free on its 1 query nodes, which is enough for the 5.0 MiB"}, "LESS"},
-		"memory":      {memory.Room{Memory: 4 << 20}, []string{"IS LESS THAN the 5.0 MiB that a load takes"}, "quota"},
-		"disk":        {memory.Room{Properties: []*commonpb.KeyValuePair{property("database.diskQuota.mb", "2")}}, []string{"the disk quota of its database is 2.0 MiB, LESS THAN"}, "memory"},
-		"collections": {memory.Room{Properties: []*commonpb.KeyValuePair{property("database.max.collections", "1")}}, []string{"its database has 1 collections and may have 1"}, "quota"},
-	} {
-		s := memory.Start(t, "v2.4.15")
-		s.Room = c.room
-		coll := labtest.Collection(labtest.Schema(labtest.IntKey("id")))
-		s.Add(t, coll)
-		told := strings.Join(roomLacks(t.Context(), s.Client(t), &exporter.Plan{Collection: coll, Bytes: 5 << 20}), "\n")
-		for _, want := range c.want {
-			if !strings.Contains(told, want) {
-				t.Errorf("%s: told %q, want %q", title, told, want)
-			}
-		}
-		if strings.Contains(told, c.never) {
-			t.Errorf("%s: told %q", title, told)
+// TestPlanWithoutRights names the right that is missing, and where it is told what each command needs.
+func TestPlanWithoutRights(t *testing.T) {
+	t.Parallel()
+	s := memory.Start(t, "v2.3.5")
+	coll := labtest.Collection(labtest.Schema(labtest.IntKey("id"), labtest.Vector("v", schemapb.DataType_FloatVector, 2)))
+	s.Add(t, coll)
+	s.Denied = []string{"ShowPartitions"}
+	cmd := newPlan()
+	cmd.SetContext(t.Context())
+	err := runPlan(cmd, config{Source: server{Address: s.Address}, Collection: coll.Name, Workers: 1, PartSize: "16MiB"})
+	if err == nil || exitCode(err) != exitFailed {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"needs the privilege ShowPartitions", "docs/privileges.md"} {
+		if text := explain(err); !strings.Contains(text, want) {
+			t.Errorf("no %q in %s", want, text)
 		}
 	}
 }

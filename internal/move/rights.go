@@ -1,4 +1,4 @@
-package main
+package move
 
 import (
 	"cmp"
@@ -20,7 +20,7 @@ import (
 // rights are what was found out about those of a user on one side, by calls that need them.
 type rights struct {
 	side    string
-	found   []finding
+	found   []Finding
 	allowed []string
 }
 
@@ -29,30 +29,30 @@ type rights struct {
 func (r *rights) try(ctx context.Context, right string, call func(context.Context) error) (done bool) {
 	err := call(ctx)
 	if errors.Is(err, milvus.ErrPrivilege) || err != nil && (len(r.found) == 0 || !milvus.Refused(err)) {
-		r.found = append(r.found, finding{r.side + " right " + right, explain(err), true})
+		r.found = append(r.found, broken(r.side+" right "+right, err))
 		return false
 	}
 	r.allowed = append(r.allowed, right)
 	return err == nil
 }
 
-func (r *rights) findings() []finding {
+func (r *rights) findings() []Finding {
 	if len(r.allowed) == 0 {
 		return r.found
 	}
-	return append(r.found, finding{r.side + " rights", strings.Join(r.allowed, ", "), false})
+	return append(r.found, fine(r.side+" rights", strings.Join(r.allowed, ", ")))
 }
 
 // trySource looks whether the collection can be read, and by this user.
-func (c config) trySource(ctx context.Context, conn *milvus.Server) []finding {
-	if c.Collection == "" {
-		return []finding{{"source rights", "not tried: --collection names none", false}}
+func (d Doctor) trySource(ctx context.Context, conn *milvus.Server) []Finding {
+	if d.Collection == "" {
+		return []Finding{fine("source rights", "not tried: --collection names none")}
 	}
 	r := &rights{side: "source"}
-	if err := exporter.Check(ctx, conn, c.Collection); err != nil {
-		r.found = append(r.found, finding{"source collection", explain(err), true})
+	if err := exporter.Check(ctx, conn, d.Collection); err != nil {
+		r.found = append(r.found, broken("source collection", err))
 	}
-	at := place{conn, c.Collection}
+	at := place{conn, d.Collection}
 	r.tryDescribe(ctx, at)
 	r.try(ctx, "Query", at.count)
 	r.try(ctx, "Flush", at.probe().Flush)
@@ -66,18 +66,18 @@ const rightsTimeout = 2 * time.Minute
 
 // tryTarget makes a collection of one row under the name that the moved one is to have, since rights may be granted by that name,
 // and removes it. One that is there is left alone.
-func (c config) tryTarget(ctx context.Context, conn *milvus.Server) []finding {
+func (d Doctor) tryTarget(ctx context.Context, conn *milvus.Server) []Finding {
 	const what = "target rights"
-	at := place{conn, cmp.Or(c.As, c.Collection)}
+	at := place{conn, cmp.Or(d.As, d.Collection)}
 	if at.name == "" {
-		return []finding{{what, "not tried: --collection names none", false}}
+		return []Finding{fine(what, "not tried: --collection names none")}
 	}
 	there, err := conn.Exists(ctx, at.name)
 	if err != nil {
-		return []finding{{what, explain(err), true}}
+		return []Finding{broken(what, err)}
 	}
 	if there {
-		return []finding{{what, fmt.Sprintf("not tried: collection %q is there, and is left alone; --as names another", at.name), false}}
+		return []Finding{fine(what, fmt.Sprintf("not tried: collection %q is there, and is left alone; --as names another", at.name))}
 	}
 	r := &rights{side: "target"}
 	r.tryAll(ctx, at)
@@ -91,7 +91,7 @@ func (r *rights) tryAll(ctx context.Context, at place) {
 	defer cancel()
 	nobody := place{at.conn, "doctor_" + rand.Text()}
 	if !r.try(trying, "DropCollection", nobody.drop) {
-		r.found = append(r.found, finding{r.side + " right CreateCollection", "not tried: what is made could not be removed", false})
+		r.found = append(r.found, fine(r.side+" right CreateCollection", "not tried: what is made could not be removed"))
 		r.tryPlace(trying, at)
 		return
 	}
@@ -99,7 +99,7 @@ func (r *rights) tryAll(ctx context.Context, at place) {
 	r.try(trying, "CreateCollection", func(ctx context.Context) error { return at.conn.Create(ctx, probe) })
 	r.tryPlace(trying, at)
 	if err := at.dropOwn(ctx, probe); err != nil {
-		r.found = append(r.found, finding{r.side + " right DropCollection", fmt.Sprintf("the collection %q that was made to try rights stays, drop it: %s", at.name, explain(err)), true})
+		r.found = append(r.found, broken(r.side+" right DropCollection", fmt.Errorf("the collection %q that was made to try rights stays, drop it: %w", at.name, err)))
 	}
 }
 

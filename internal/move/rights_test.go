@@ -1,7 +1,8 @@
-package main
+package move
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -10,10 +11,11 @@ import (
 
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/memory"
+	"migrate/internal/milvus"
 )
 
 // wantRights checks which rights are told to be missing; nothing else may be.
-func wantRights(t *testing.T, title string, found []finding, missing []string) {
+func wantRights(t *testing.T, title string, found []Finding, missing []string) {
 	t.Helper()
 	var bad []string
 	for _, f := range found {
@@ -22,7 +24,7 @@ func wantRights(t *testing.T, title string, found []finding, missing []string) {
 		}
 		_, right, named := strings.Cut(f.What, " right ")
 		bad = append(bad, right)
-		if !named || !strings.Contains(f.Found, "needs the privilege") || !strings.Contains(f.Found, "grant it") || strings.Contains(f.Found, "password") {
+		if !named || !strings.Contains(f.Found, "needs the privilege") || !errors.Is(f.Err, milvus.ErrPrivilege) || strings.Contains(f.Found, "password") {
 			t.Errorf("%s: %+v", title, f)
 		}
 	}
@@ -50,7 +52,7 @@ func TestDoctorTriesRights(t *testing.T) {
 	} {
 		s := memory.Start(t, "v2.3.5")
 		s.Denied = c.denied
-		found := config{Collection: "documents"}.tryTarget(t.Context(), s.Client(t))
+		found := Doctor{Collection: "documents"}.tryTarget(t.Context(), s.Client(t))
 		wantRights(t, title, found, c.missing)
 		if left := s.Collections(); len(left) > 0 {
 			t.Errorf("%s: left are %q", title, left)
@@ -66,8 +68,8 @@ func TestDoctorTriesRightsOfSource(t *testing.T) {
 		c := labtest.Collection(labtest.Schema(labtest.IntKey("id"), labtest.Vector("v", schemapb.DataType_FloatVector, 2)))
 		s.Add(t, c)
 		s.Denied = denied
-		found := config{Collection: c.Name}.trySource(t.Context(), s.Client(t))
-		found = slices.DeleteFunc(found, func(f finding) bool { return f.What == "source collection" && title == "one" })
+		found := Doctor{Collection: c.Name}.trySource(t.Context(), s.Client(t))
+		found = slices.DeleteFunc(found, func(f Finding) bool { return f.What == "source collection" && title == "one" })
 		wantRights(t, title, found, denied)
 	}
 	s := memory.Start(t, "v2.3.5")
@@ -75,7 +77,7 @@ func TestDoctorTriesRightsOfSource(t *testing.T) {
 	c.Indexes = nil
 	s.Add(t, c)
 	s.Sealed(t, c.Name, labtest.Rows{N: 1, Columns: []*schemapb.FieldData{labtest.Column(labtest.IntKey("id"), []int64{1}), labtest.Vectors("v", 2, 1, 1)}})
-	found := config{Collection: c.Name}.trySource(t.Context(), s.Client(t))
+	found := Doctor{Collection: c.Name}.trySource(t.Context(), s.Client(t))
 	if f := found[0]; f.What != "source collection" || !f.Bad || !strings.Contains(f.Found, "no vector index on v") || len(found) != 2 || found[1].Bad {
 		t.Errorf("%+v", found)
 	}
@@ -94,7 +96,7 @@ func TestDoctorLeavesOthersAlone(t *testing.T) {
 		cancel()
 	}
 	client := s.Client(t)
-	for title, c := range map[string]config{
+	for title, c := range map[string]Doctor{
 		"no name":  {},
 		"not free": {Collection: there.Name},
 		"no alias": {Collection: "documents", As: there.Name},
@@ -103,7 +105,7 @@ func TestDoctorLeavesOthersAlone(t *testing.T) {
 			t.Errorf("%s: %+v", title, found)
 		}
 	}
-	config{Collection: "documents"}.tryTarget(ctx, client)
+	Doctor{Collection: "documents"}.tryTarget(ctx, client)
 	if left := s.Collections(); !made || !slices.Equal(left, []string{there.Name}) {
 		t.Errorf("interrupted, having made one: %t, left are %q", made, left)
 	}

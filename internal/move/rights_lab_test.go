@@ -1,11 +1,12 @@
 //go:build lab
 
-package main
+package move
 
 import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
 	"migrate/internal/labtest"
 	"migrate/internal/milvus"
@@ -56,7 +58,7 @@ func granted(t *testing.T, root *milvus.Server, caFile string, rights ...string)
 }
 
 // settled tries again while other rights are missing than should be: the server takes notice of one grant after the other.
-func settled(missing []string, try func() []finding) (found []finding) {
+func settled(missing []string, try func() []Finding) (found []Finding) {
 	for range 6 {
 		if found = try(); slices.Equal(missingRights(found), missing) {
 			break
@@ -67,7 +69,7 @@ func settled(missing []string, try func() []finding) (found []finding) {
 }
 
 // missingRights are those that doctor has told to be missing.
-func missingRights(found []finding) (missing []string) {
+func missingRights(found []Finding) (missing []string) {
 	for _, f := range found {
 		if _, right, named := strings.Cut(f.What, " right "); f.Bad && named {
 			missing = append(missing, right)
@@ -101,7 +103,9 @@ func waitForGrants(t *testing.T, root *milvus.Server, caFile, collection string)
 // TestRightsOfRealUsers has a user without a right, one with some, and one with all that docs/privileges.md names, on a real server.
 func TestRightsOfRealUsers(t *testing.T) {
 	root, ca := labtest.Secure(t)
-	coll, name := documents(t, root, 10), labtest.Name()
+	there := labtest.Collection(labtest.Schema(labtest.IntKey("id"), labtest.Vector("v", schemapb.DataType_FloatVector, 2)))
+	labtest.Create(t, root, there)
+	coll, name := there.Name, labtest.Name()
 	waitForGrants(t, root, ca, coll)
 	all := []string{
 		"CreateCollection", "DropCollection", "DescribeCollection", "CreatePartition", "ShowPartitions", "CreateIndex", "IndexDetail",
@@ -118,15 +122,15 @@ func TestRightsOfRealUsers(t *testing.T) {
 		"all": {all, nil, nil},
 	} {
 		cfg := granted(t, root, ca, c.rights...)
-		wantRights(t, title, settled(c.onTarget, func() []finding {
-			return tryServer(t.Context(), "target", cfg, config{Collection: name}.tryTarget)
+		wantRights(t, title, settled(c.onTarget, func() []Finding {
+			return tryServer(t.Context(), "target", cfg, Doctor{Collection: name}.tryTarget)
 		}), c.onTarget)
-		found := tryServer(t.Context(), "source", cfg, config{Collection: coll}.trySource)
-		found = slices.DeleteFunc(found, func(f finding) bool { return f.What == "source collection" && title == "none" })
+		found := tryServer(t.Context(), "source", cfg, Doctor{Collection: coll}.trySource)
+		found = slices.DeleteFunc(found, func(f Finding) bool { return f.What == "source collection" && title == "none" })
 		wantRights(t, title, found, c.onSource)
 	}
-	if there, err := root.Exists(t.Context(), name); err != nil || there {
-		t.Errorf("left on the server: %t, %v", there, err)
+	if left, err := root.Exists(t.Context(), name); err != nil || left {
+		t.Errorf("left on the server: %t, %v", left, err)
 	}
 	tasks, err := root.ImportTasks(t.Context(), "")
 	if err != nil || len(tasks) > 0 {
@@ -134,7 +138,11 @@ func TestRightsOfRealUsers(t *testing.T) {
 	}
 
 	denied := granted(t, root, ca)
-	plan := args("plan", "--source-address", root.Address, "--source-tls", "--source-ca-file", ca, "--source-username", denied.Username, "--collection", coll)
-	migrate(t, []string{"MIGRATE_SOURCE_PASSWORD=" + denied.Password}, plan...).want(t, exitFailed, "needs the privilege ShowPartitions", "docs/privileges.md")
-	migrate(t, []string{"MIGRATE_SOURCE_PASSWORD=wrong"}, plan...).want(t, exitFailed, "check user, password or token")
+	if found := tryServer(t.Context(), "source", denied, Doctor{Collection: coll}.trySource); !errors.Is(found[2].Err, milvus.ErrPrivilege) {
+		t.Errorf("of a user without a right: %+v", found)
+	}
+	denied.Password = "wrong"
+	if found := tryServer(t.Context(), "source", denied); len(found) != 1 || !errors.Is(found[0].Err, milvus.ErrLogin) {
+		t.Errorf("with a wrong password: %+v", found)
+	}
 }

@@ -1,0 +1,56 @@
+package move
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
+
+	"migrate/exporter"
+	"migrate/internal/labtest"
+	"migrate/internal/labtest/memory"
+)
+
+// TestPlanTellsRoom holds what a collection takes against the memory, the quota and the number of collections that a target tells of.
+func TestPlanTellsRoom(t *testing.T) {
+	property := func(key, value string) *commonpb.KeyValuePair { return &commonpb.KeyValuePair{Key: key, Value: value} }
+	for title, c := range map[string]struct {
+		room  memory.Room
+		want  []string
+		never string
+	}{
+		"enough": {memory.Room{Memory: 8 << 20, Used: 1 << 20, Properties: []*commonpb.KeyValuePair{property("database.diskQuota.mb", "100"), property("database.max.collections", "9")}},
+			[]string{"7.0 MiB of memory is free on its 1 query nodes, which is enough for the 5.0 MiB"}, "LESS"},
+		"memory":      {memory.Room{Memory: 4 << 20}, []string{"IS LESS THAN the 5.0 MiB that a load takes"}, "quota"},
+		"disk":        {memory.Room{Properties: []*commonpb.KeyValuePair{property("database.diskQuota.mb", "2")}}, []string{"the disk quota of its database is 2.0 MiB, LESS THAN"}, "memory"},
+		"collections": {memory.Room{Properties: []*commonpb.KeyValuePair{property("database.max.collections", "1")}}, []string{"its database has 1 collections and may have 1"}, "quota"},
+	} {
+		s := memory.Start(t, "v2.4.15")
+		s.Room = c.room
+		coll := labtest.Collection(labtest.Schema(labtest.IntKey("id")))
+		s.Add(t, coll)
+		told := strings.Join(roomLacks(t.Context(), s.Client(t), &exporter.Plan{Collection: coll, Bytes: 5 << 20}), "\n")
+		for _, want := range c.want {
+			if !strings.Contains(told, want) {
+				t.Errorf("%s: told %q, want %q", title, told, want)
+			}
+		}
+		if strings.Contains(told, c.never) {
+			t.Errorf("%s: told %q", title, told)
+		}
+	}
+}
+
+// TestPlanNamesWhatImportRefuses tells of a target that loses statistics before anything is exported for it.
+func TestPlanNamesWhatImportRefuses(t *testing.T) {
+	t.Parallel()
+	for version, want := range map[string]bool{"v2.4.3": true, "v2.4.4": false} {
+		lacks, err := Target{Server: memory.Start(t, version).Client(t)}.Lacks(t.Context(), &exporter.Plan{Collection: labtest.Collection(labtest.Schema(labtest.IntKey("id")))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(strings.Join(lacks.Told, "\n"), "loses the statistics"); got != want {
+			t.Errorf("%s: %q", version, lacks.Told)
+		}
+	}
+}
