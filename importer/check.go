@@ -4,6 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
 	"migrate/checkpoint"
 	"migrate/internal/export"
 	"migrate/internal/ingest"
@@ -11,11 +17,6 @@ import (
 	"migrate/internal/model"
 	"migrate/internal/source/query"
 	"migrate/sinks"
-	"slices"
-	"strings"
-	"time"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // checkServer refuses a server that can't take the import at all.

@@ -2,6 +2,7 @@ package importer
 
 import (
 	"context"
+
 	"migrate/internal/export"
 	"migrate/internal/model"
 )

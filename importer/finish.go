@@ -4,13 +4,14 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
+	"time"
+
 	"migrate/internal/clock"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
 	"migrate/internal/source"
 	"migrate/internal/source/query"
-	"slices"
-	"time"
 )
 
 // finish builds the indexes, loads where the source was loaded or the rows can be counted, and counts.

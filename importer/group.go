@@ -3,8 +3,9 @@ package importer
 import (
 	"context"
 	"fmt"
-	"migrate/checkpoint"
 	"slices"
+
+	"migrate/checkpoint"
 )
 
 // group is the parts that one bulk-insert job brings, by their places in the checkpoint. Where a job takes one file, it is

@@ -5,16 +5,17 @@ package importer
 import (
 	"context"
 	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+
 	"migrate/checkpoint"
 	"migrate/internal/export"
 	"migrate/internal/ingest"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
 	"migrate/sinks"
-	"sync/atomic"
-	"time"
-
-	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 )
 
 // Errors that a caller decides on.

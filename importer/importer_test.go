@@ -11,8 +11,10 @@ import (
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
+	"migrate/checkpoint"
 	"migrate/exporter"
 	"migrate/importer"
+	"migrate/internal/columns"
 	"migrate/internal/export"
 	"migrate/internal/ingest"
 	"migrate/internal/ingest/ingesttest"
@@ -24,6 +26,7 @@ import (
 	"migrate/internal/source/query"
 	"migrate/internal/verify"
 	"migrate/sinks"
+	"migrate/sinks/faults"
 	store "migrate/sinks/memory"
 )
 
@@ -157,12 +160,12 @@ func TestImport(t *testing.T) {
 			t.Parallel()
 			to := newTarget(t)
 			server, opts := over(t, &to), to.patient()
-			if opts.Jobs = 2; to.Fake == nil {
+			if to.Fake == nil {
 				opts.Dialect = nil
 			}
 			var seen, brought int64
 			opts.Imported = func(n int64) { brought += n }
-			opts.Jobs, opts.Job = 1, func(_ int64, state ingest.State, why string) {
+			opts.Job = func(_ int64, state ingest.State, why string) {
 				if seen++; state == ingest.Failed {
 					t.Errorf("a job failed: %s", why)
 				}
@@ -186,8 +189,8 @@ func TestImport(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	m, sink := exported(t, schema())
-	wide := *m
-	wide.Columns = nil
+	nan := *m
+	nan.Columns = map[string]columns.Stats{"v": {NotFinite: keyOf(7)}}
 	add := func(s *schemapb.CollectionSchema, rows labtest.Rows) func(*testing.T, target) {
 		return func(t *testing.T, to target) {
 			c := labtest.Collection(s)
@@ -201,13 +204,15 @@ func TestRefusals(t *testing.T) {
 	for title, c := range map[string]struct {
 		before func(*testing.T, target)
 		change func(*importer.Options)
+		m      *export.Manifest
 		want   error
 	}{
-		"another schema":              {add(other, otherRows), nil, importer.ErrSchema},
-		"rows there":                  {add(schema(), numbered(5000, 5010)), nil, importer.ErrNotEmpty},
-		"keys there":                  {add(schema(), numbered(rows-1, rows+10)), func(o *importer.Options) { o.IntoExisting = true }, importer.ErrDuplicates},
-		"a name too long":             {func(*testing.T, target) {}, func(o *importer.Options) { o.As = strings.Repeat("n", 250) }, nil},
-		"a version without a dialect": {func(t *testing.T, to target) { to.Upgrade(t, "custom") }, func(o *importer.Options) { o.Dialect = nil }, importer.ErrTarget},
+		"another schema":              {add(other, otherRows), nil, m, importer.ErrSchema},
+		"rows there":                  {add(schema(), numbered(5000, 5010)), nil, m, importer.ErrNotEmpty},
+		"keys there":                  {add(schema(), numbered(rows-1, rows+10)), func(o *importer.Options) { o.IntoExisting = true }, m, importer.ErrDuplicates},
+		"a name too long":             {func(*testing.T, target) {}, func(o *importer.Options) { o.As = strings.Repeat("n", 250) }, m, checkpoint.ErrLong},
+		"a version without a dialect": {func(t *testing.T, to target) { to.Upgrade(t, "custom") }, func(o *importer.Options) { o.Dialect = nil }, m, importer.ErrTarget},
+		"NaN":                         {func(*testing.T, target) {}, nil, &nan, ingest.ErrValue},
 	} {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
@@ -218,8 +223,8 @@ func TestRefusals(t *testing.T) {
 				c.change(&opts)
 			}
 			before := fmt.Sprint(to.Collections())
-			_, err := importer.Import(t.Context(), to.Server.Client(t), sink, m, bucket{to.staging}, opts)
-			if err == nil || c.want != nil && !errors.Is(err, c.want) {
+			_, err := importer.Import(t.Context(), to.Server.Client(t), sink, c.m, bucket{to.staging}, opts)
+			if !errors.Is(err, c.want) {
 				t.Errorf("%v, want %v", err, c.want)
 			}
 			if after := fmt.Sprint(to.Collections()); after != before || len(to.Jobs()) > 0 {
@@ -250,6 +255,52 @@ func TestIntoExisting(t *testing.T) {
 		t.Errorf("%d rows, %v, want %d", n, err, rows+50)
 	}
 	to.wantUnstaged(t)
+}
+
+// TestNothingBegun leaves nothing behind of an import that submitted no job: not even the collection that it made.
+func TestNothingBegun(t *testing.T) {
+	t.Parallel()
+	m, sink := exported(t, schema())
+	to := newTarget(t)
+	faulty := faults.Watch(t, to.staging)
+	faulty.Queue(faults.Put, faults.Error(errBroken).On("part-00000"))
+	if _, err := importer.Import(t.Context(), to.client, sink, m, bucket{faulty}, to.patient()); !errors.Is(err, errBroken) {
+		t.Errorf("staging was refused: %v", err)
+	}
+	for info := range to.staging.List(t.Context(), "") {
+		t.Errorf("left: %s", info.Name)
+	}
+	if left := to.Collections(); len(left) > 0 || len(to.Jobs()) > 0 {
+		t.Errorf("left: collections %v, jobs %v", left, to.Jobs())
+	}
+}
+
+// TestPartitions brings each row to the partition that it came from, with jobs of one partition each.
+func TestPartitions(t *testing.T) {
+	t.Parallel()
+	c := labtest.Collection(schema(), "a", "b")
+	from, sink := memory.Start(t, "v2.3.5"), &store.Sink{}
+	from.Add(t, c)
+	source := from.Client(t)
+	labtest.Insert(t, source, c.Name, "a", numbered(0, rows))
+	labtest.Insert(t, source, c.Name, "b", numbered(rows, rows+100))
+	m, err := exporter.Export(t.Context(), source, c.Name, sink, exporter.Options{Job: "j", PartBytes: 600})
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := newTarget(t)
+	to.Most.Files = 8
+	if _, err := importer.Import(t.Context(), to.client, sink, m, bucket{to.staging}, to.patient()); err != nil {
+		t.Fatal(err)
+	}
+	jobs := map[string]int{}
+	for _, o := range to.Jobs() {
+		jobs[o.Partition]++
+	}
+	if jobs["a"] != 1 || jobs["b"] != 1 || len(jobs) != 2 {
+		t.Errorf("jobs by partition: %v", jobs)
+	}
+	to.wantOnce(t, m, sink)
 }
 
 // TestKeys of an auto-id collection are new ones, or kept as explicit ones.

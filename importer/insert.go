@@ -6,16 +6,17 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"migrate/checkpoint"
-	"migrate/internal/clock"
-	"migrate/internal/ingest"
-	"migrate/internal/milvus"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
 	"golang.org/x/sync/errgroup"
+
+	"migrate/checkpoint"
+	"migrate/internal/clock"
+	"migrate/internal/ingest"
+	"migrate/internal/milvus"
 )
 
 // insertAll imports all parts that are not finished, several jobs at once; the first error ends the others.

@@ -5,12 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"migrate/checkpoint"
-	"migrate/internal/export"
-	"migrate/internal/milvus"
 	"slices"
 	"strconv"
 	"time"
+
+	"migrate/checkpoint"
+	"migrate/internal/export"
+	"migrate/internal/milvus"
 )
 
 // Parameters that tell one export of a name from another.

@@ -4,8 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"migrate/internal/clock"
 	"time"
+
+	"migrate/internal/clock"
 )
 
 // settle finds out what became of jobs that may have been submitted: each part is then submitted, finished, or known not

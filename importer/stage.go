@@ -5,12 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
+	"time"
+
 	"migrate/internal/columns"
 	"migrate/internal/export"
 	"migrate/internal/source"
 	"migrate/sinks"
-	"strings"
-	"time"
 )
 
 // stagedFolder is where the objects of an import are staged.

@@ -1,11 +1,12 @@
 package milvus
 
 import (
-	"migrate/internal/model"
 	"regexp"
 	"slices"
 	"strconv"
 	"time"
+
+	"migrate/internal/model"
 )
 
 var versionPattern = regexp.MustCompile(`(\d+)\.(\d+)(?:\.(\d+))?`)

@@ -3,12 +3,13 @@ package milvus
 import (
 	"context"
 	"fmt"
-	"migrate/internal/model"
 	"slices"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 	"google.golang.org/protobuf/proto"
+
+	"migrate/internal/model"
 )
 
 // Create makes a collection as c describes it, with its partitions and without indexes. Types that the server does not

@@ -2,15 +2,16 @@ package milvus_test
 
 import (
 	"math"
-	"migrate/internal/labtest"
-	"migrate/internal/milvus"
-	"migrate/internal/model"
 	"strconv"
 	"strings"
 	"testing"
 	"unicode"
 
 	"pgregory.net/rapid"
+
+	"migrate/internal/labtest"
+	"migrate/internal/milvus"
+	"migrate/internal/model"
 )
 
 func TestWithin(t *testing.T) {

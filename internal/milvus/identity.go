@@ -3,7 +3,6 @@ package milvus
 import (
 	"context"
 	"log/slog"
-	"migrate/internal/model"
 	"path"
 	"sync"
 	"sync/atomic"
@@ -12,6 +11,8 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/stats"
+
+	"migrate/internal/model"
 )
 
 // identity is what a server said that it is. It is asked again on each new connection: what ran for weeks may have been upgraded

@@ -3,7 +3,6 @@ package milvus
 import (
 	"context"
 	"errors"
-	"migrate/internal/model"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,6 +10,8 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
 	"google.golang.org/grpc"
+
+	"migrate/internal/model"
 )
 
 // loader is a server with one collection, whose load is as far as percent says; below 0 it is not being loaded.

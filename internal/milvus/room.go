@@ -4,11 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"migrate/internal/model"
 	"strconv"
 	"strings"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
+
+	"migrate/internal/model"
 )
 
 // Room is what a server tells of its room. What it does not tell is 0.

@@ -1,12 +1,13 @@
 package milvus
 
 import (
-	"migrate/internal/model"
 	"slices"
 	"testing"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+
+	"migrate/internal/model"
 )
 
 // books is a schema with an id, a text, a vector and an array.

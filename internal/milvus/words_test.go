@@ -2,10 +2,11 @@ package milvus
 
 import (
 	"errors"
-	"migrate/internal/model"
 	"testing"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+
+	"migrate/internal/model"
 )
 
 // TestReservedWords has those of 2.3.5 as its real lexer took them, and those of later grammars.
