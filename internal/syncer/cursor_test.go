@@ -1,5 +1,3 @@
-//go:build lab
-
 package syncer_test
 
 import (

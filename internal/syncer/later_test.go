@@ -1,5 +1,3 @@
-//go:build lab
-
 package syncer_test
 
 import (
@@ -7,30 +5,19 @@ import (
 
 	"migrate/checkpoint"
 	"migrate/internal/labtest"
-	"migrate/internal/labtest/double"
-	"migrate/internal/milvus"
 )
 
 // TestLater syncs from, and switches, servers that do not tell the rows of their segments, so that nothing but a comparison
-// proves that nothing was written; from 2.5 on they are read as of one instant. Doubles of them, before the lab's cluster.
+// proves that nothing was written; from 2.5 on they are read as of one instant.
 func TestLater(t *testing.T) {
 	t.Parallel()
 	for _, version := range []string{"v2.4.15", "v2.5.4"} {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
-			server, err := milvus.Connect(t.Context(), milvus.Config{Address: labtest.Later(t, double.Config{Version: version}).Address})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { server.Close() })
-			if server.Capabilities().SegmentRows {
+			p := newServers(t, version, plain(id)).pair
+			if p.source.Capabilities().SegmentRows {
 				t.Fatal("it tells the rows of its segments")
 			}
-			p := pair{server, labtest.Source(t), "", labtest.Local(t)}
-			c := labtest.Collection(plain(id))
-			p.name = c.Name
-			labtest.Create(t, p.source, c)
-			labtest.Create(t, p.target, c)
 			labtest.Insert(t, p.source, p.name, "", at(1, upTo(0, 2000)...))
 			p.wantSync(t)
 			labtest.Upsert(t, p.source, p.name, at(2, 7, 700, 1400))

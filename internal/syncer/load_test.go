@@ -1,5 +1,3 @@
-//go:build lab
-
 package syncer_test
 
 import (
@@ -9,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"migrate/deploy/lab"
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/faulttable"
 	"migrate/internal/milvus"
@@ -25,7 +22,7 @@ func TestSlowSource(t *testing.T) {
 	const rows, rangeRows = 8000, 500
 	labtest.Insert(t, p.source, p.name, "", at(1, upTo(0, rows)...))
 	labtest.Insert(t, p.target, p.name, "", at(1, upTo(0, rows)...))
-	proxy := labtest.Proxy(t, lab.Standalone)
+	proxy := labtest.Proxy(t, p.source.Address)
 	p.source = connect(t, proxy.Listen)
 	// pass knows of nothing before it, and reads all rows.
 	passes := 0

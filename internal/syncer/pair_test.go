@@ -9,7 +9,7 @@ import (
 	"migrate/sinks"
 )
 
-// pair is a collection on the standalone, and one of the same name on the cluster.
+// pair is a collection on a source, and one of the same name on a target.
 type pair struct {
 	source, target *milvus.Server
 	name           string

@@ -93,7 +93,7 @@ const (
 )
 
 func newWriters(t *testing.T) *writers {
-	w := &writers{pair: newPair(t, plain(id)), journal: map[int64]int64{}}
+	w := &writers{pair: newLabPair(t, plain(id)), journal: map[int64]int64{}}
 	keys := upTo(0, firstRows)
 	labtest.Insert(t, w.source, w.name, "", at(0, keys...))
 	labtest.Insert(t, w.target, w.name, "", at(0, keys...))

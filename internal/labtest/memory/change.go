@@ -4,6 +4,7 @@ package memory
 
 import (
 	"context"
+	"slices"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
@@ -52,9 +53,24 @@ func (s *Server) CreateIndex(_ context.Context, q *milvuspb.CreateIndexRequest) 
 	})
 }
 
-// ReleaseCollection changes nothing.
-func (s *Server) ReleaseCollection(_ context.Context, q *milvuspb.ReleaseCollectionRequest) (*commonpb.Status, error) {
-	return s.change(q.CollectionName, func(*collection) {})
+// CreateAlias has an alias name a collection.
+func (s *Server) CreateAlias(_ context.Context, q *milvuspb.CreateAliasRequest) (*commonpb.Status, error) {
+	return s.change(q.CollectionName, func(c *collection) { c.Aliases = append(c.Aliases, q.Alias) })
+}
+
+// AlterAlias has it name another.
+func (s *Server) AlterAlias(ctx context.Context, q *milvuspb.AlterAliasRequest) (*commonpb.Status, error) {
+	if st, err := s.DropAlias(ctx, &milvuspb.DropAliasRequest{Alias: q.Alias}); err != nil || st.Code != 0 {
+		return st, err
+	}
+	return s.change(q.CollectionName, func(c *collection) { c.Aliases = append(c.Aliases, q.Alias) })
+}
+
+// DropAlias removes it.
+func (s *Server) DropAlias(_ context.Context, q *milvuspb.DropAliasRequest) (*commonpb.Status, error) {
+	return s.change(q.Alias, func(c *collection) {
+		c.Aliases = slices.DeleteFunc(slices.Clone(c.Aliases), func(alias string) bool { return alias == q.Alias })
+	})
 }
 
 func (s *Server) change(name string, change func(*collection)) (*commonpb.Status, error) {

@@ -71,8 +71,10 @@ type Server struct {
 
 type collection struct {
 	*model.Collection
-	layout *columns.Layout
-	rows   []row
+	layout   *columns.Layout
+	rows     []row
+	released map[string]bool // partitions that are not loaded
+	lastID   int64           // that it gave
 }
 
 type row struct {
@@ -166,7 +168,7 @@ func (s *Server) add(c *model.Collection, layout *columns.Layout) {
 	if len(copied.Partitions) == 0 {
 		copied.Partitions = []string{model.DefaultPartition}
 	}
-	s.collections[c.Name] = &collection{Collection: &copied, layout: layout}
+	s.collections[c.Name] = &collection{Collection: &copied, layout: layout, released: map[string]bool{}}
 }
 
 // Collections are the names of all.
@@ -186,7 +188,7 @@ func (s *Server) insert(t testing.TB, name string, rows labtest.Rows, growing bo
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, err := s.collections[name].insert(rows.Columns, "", growing, s.tick()); err != nil {
+	if _, err := s.collections[name].insert(rows.N, rows.Columns, "", growing, s.tick()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -206,8 +208,8 @@ func (s *Server) tick() uint64 {
 	return s.time
 }
 
-func (c *collection) insert(data []*schemapb.FieldData, partition string, growing bool, at uint64) ([]model.Key, error) {
-	rec, err := c.layout.Decode(data)
+func (c *collection) insert(n int, data []*schemapb.FieldData, partition string, growing bool, at uint64) ([]model.Key, error) {
+	rec, err := c.layout.Decode(c.withKeys(n, data))
 	if err != nil {
 		return nil, err
 	}
@@ -232,6 +234,17 @@ func (c *collection) insert(data []*schemapb.FieldData, partition string, growin
 		c.rows = append(c.rows, row{key: k.Clone(), values: values, data: one, partition: partition, growing: growing, written: at})
 	}
 	return keys, nil
+}
+
+// withKeys adds the keys where the collection gives them and none came.
+func (c *collection) withKeys(n int, data []*schemapb.FieldData) []*schemapb.FieldData {
+	key := c.Schema.Fields[slices.IndexFunc(c.Schema.Fields, (*schemapb.FieldSchema).GetIsPrimaryKey)]
+	given := slices.ContainsFunc(data, func(d *schemapb.FieldData) bool { return d.FieldName == key.Name })
+	if !key.AutoID || given {
+		return data
+	}
+	c.lastID += int64(n)
+	return append(slices.Clone(data), labtest.Column(key, labtest.Each(n, func(i int) int64 { return c.lastID - int64(i) })))
 }
 
 func (s *Server) find(name string) (*collection, *commonpb.Status) {
@@ -303,29 +316,6 @@ func (s *Server) DescribeIndex(_ context.Context, q *milvuspb.DescribeIndexReque
 	return resp, nil
 }
 
-// GetLoadState says that everything is loaded that has an index on its vectors.
-func (s *Server) GetLoadState(_ context.Context, q *milvuspb.GetLoadStateRequest) (*milvuspb.GetLoadStateResponse, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c, st := s.find(q.CollectionName)
-	resp := &milvuspb.GetLoadStateResponse{Status: st, State: commonpb.LoadState_LoadStateLoaded}
-	if c != nil && len(c.Unindexed()) > 0 {
-		resp.State = commonpb.LoadState_LoadStateNotLoad
-	}
-	return resp, nil
-}
-
-// LoadCollection refuses a collection without a vector index; others are loaded already.
-func (s *Server) LoadCollection(_ context.Context, q *milvuspb.LoadCollectionRequest) (*commonpb.Status, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c, st := s.find(q.CollectionName)
-	if c != nil && len(c.Unindexed()) > 0 {
-		return &commonpb.Status{Code: 700, Reason: "index not found"}, nil
-	}
-	return st, nil
-}
-
 // GetCollectionStatistics counts the rows of all segments, deleted ones too.
 func (s *Server) GetCollectionStatistics(_ context.Context, q *milvuspb.GetCollectionStatisticsRequest) (*milvuspb.GetCollectionStatisticsResponse, error) {
 	s.mu.Lock()
@@ -389,7 +379,7 @@ func (s *Server) Insert(_ context.Context, q *milvuspb.InsertRequest) (*milvuspb
 	if c == nil {
 		return &milvuspb.MutationResult{Status: st}, nil
 	}
-	keys, err := c.insert(q.FieldsData, q.PartitionName, true, s.tick())
+	keys, err := c.insert(int(q.NumRows), q.FieldsData, q.PartitionName, true, s.tick())
 	if err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
@@ -405,7 +395,7 @@ func (s *Server) Upsert(_ context.Context, q *milvuspb.UpsertRequest) (*milvuspb
 		return &milvuspb.MutationResult{Status: st}, nil
 	}
 	at := s.tick()
-	keys, err := c.insert(q.FieldsData, q.PartitionName, true, at)
+	keys, err := c.insert(int(q.NumRows), q.FieldsData, q.PartitionName, true, at)
 	if err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}

@@ -32,7 +32,7 @@ func (s *Server) Query(_ context.Context, q *milvuspb.QueryRequest) (*milvuspb.Q
 	if c == nil {
 		return resp, nil
 	}
-	if len(c.Unindexed()) > 0 {
+	if !c.loaded(q.PartitionNames...) {
 		resp.Status = &commonpb.Status{Code: 101, Reason: "collection not loaded"}
 		return resp, nil
 	}
@@ -46,7 +46,7 @@ func (s *Server) Query(_ context.Context, q *milvuspb.QueryRequest) (*milvuspb.Q
 	sealedOnly := param(q, "ignore_growing") == "True"
 	var found []row
 	for _, r := range c.rows {
-		named := len(q.PartitionNames) == 0 || slices.Contains(q.PartitionNames, r.partition)
+		named := (len(q.PartitionNames) == 0 || slices.Contains(q.PartitionNames, r.partition)) && !c.released[r.partition]
 		if r.written <= at && (r.deleted == 0 || r.deleted > at) && named && !(sealedOnly && r.growing) && matches(r.values) {
 			found = append(found, r)
 		}

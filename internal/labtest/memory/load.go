@@ -1,0 +1,74 @@
+package memory
+
+import (
+	"context"
+	"slices"
+
+	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
+	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
+)
+
+// loaded reports whether one of some partitions is loaded, as servers do for a collection: one without a vector index has none.
+func (c *collection) loaded(partitions ...string) bool {
+	if len(partitions) == 0 {
+		partitions = c.Partitions
+	}
+	return len(c.Unindexed()) == 0 && slices.ContainsFunc(partitions, func(p string) bool { return !c.released[p] })
+}
+
+// GetLoadState says that everything is loaded that has an index on its vectors and was not released.
+func (s *Server) GetLoadState(_ context.Context, q *milvuspb.GetLoadStateRequest) (*milvuspb.GetLoadStateResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, st := s.find(q.CollectionName)
+	resp := &milvuspb.GetLoadStateResponse{Status: st, State: commonpb.LoadState_LoadStateLoaded}
+	if c != nil && !c.loaded(q.PartitionNames...) {
+		resp.State = commonpb.LoadState_LoadStateNotLoad
+	}
+	return resp, nil
+}
+
+// LoadCollection refuses a collection without a vector index.
+func (s *Server) LoadCollection(_ context.Context, q *milvuspb.LoadCollectionRequest) (*commonpb.Status, error) {
+	return s.load(q.CollectionName, nil)
+}
+
+// LoadPartitions does so for some.
+func (s *Server) LoadPartitions(_ context.Context, q *milvuspb.LoadPartitionsRequest) (*commonpb.Status, error) {
+	return s.load(q.CollectionName, q.PartitionNames)
+}
+
+func (s *Server) load(name string, partitions []string) (*commonpb.Status, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, st := s.find(name)
+	if c == nil {
+		return st, nil
+	}
+	if len(c.Unindexed()) > 0 {
+		return &commonpb.Status{Code: 700, Reason: "index not found"}, nil
+	}
+	if len(partitions) == 0 {
+		partitions = c.Partitions
+	}
+	for _, p := range partitions {
+		delete(c.released, p)
+	}
+	return st, nil
+}
+
+// ReleaseCollection has no query answered.
+func (s *Server) ReleaseCollection(_ context.Context, q *milvuspb.ReleaseCollectionRequest) (*commonpb.Status, error) {
+	return s.change(q.CollectionName, func(c *collection) { c.release(c.Partitions) })
+}
+
+// ReleasePartitions leaves the rows of some out of all answers.
+func (s *Server) ReleasePartitions(_ context.Context, q *milvuspb.ReleasePartitionsRequest) (*commonpb.Status, error) {
+	return s.change(q.CollectionName, func(c *collection) { c.release(q.PartitionNames) })
+}
+
+func (c *collection) release(partitions []string) {
+	for _, p := range partitions {
+		c.released[p] = true
+	}
+}
