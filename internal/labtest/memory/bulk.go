@@ -123,7 +123,7 @@ func (s *Server) bulkInsert(ctx context.Context, collection, partition string, f
 		if err != nil {
 			return 0, err
 		}
-		if _, err := c.insert(data, partition, false, s.tick()); err != nil {
+		if _, err := c.insert(int(rec.NumRows()), data, partition, false, s.tick()); err != nil {
 			return 0, err
 		}
 		rows += rec.NumRows()
