@@ -19,7 +19,7 @@ func TestSlowSource(t *testing.T) {
 	t.Parallel()
 	faulttable.Tried(t, "sync while a proxy begins to delay the source's answers by 0.7 s", 1, "rests before each read, and no more without the delay: every row compared")
 	p := newPair(t, plain(id))
-	const rows, rangeRows = 8000, 500
+	const rows, rangeRows = 3000, 500
 	labtest.Insert(t, p.source, p.name, "", at(1, upTo(0, rows)...))
 	labtest.Insert(t, p.target, p.name, "", at(1, upTo(0, rows)...))
 	proxy := labtest.Proxy(t, p.source.Address)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"migrate/checkpoint"
+	"migrate/internal/clock"
 	"migrate/internal/cutover"
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/faulttable"
@@ -260,7 +261,7 @@ func TestSwitchRefused(t *testing.T) {
 	})
 }
 
-// writeOn has somebody write to the source until the test ends.
+// writeOn has somebody write to the source a hundred times a second until the test ends.
 func (p pair) writeOn(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error)
@@ -268,6 +269,7 @@ func (p pair) writeOn(t *testing.T) {
 		var err error
 		for k := int64(10_000); err == nil && ctx.Err() == nil; k++ {
 			err = labtest.TryInsert(context.WithoutCancel(ctx), p.source, p.name, at(1, k))
+			_ = clock.Sleep(ctx, 10*time.Millisecond) // the loop looks at its end
 		}
 		ended <- err
 	}()
