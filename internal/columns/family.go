@@ -11,7 +11,7 @@ import (
 
 // family is how the columns of a type are carried. Hashing and Parquet go by the Arrow type alone.
 //
-// To carry another type: a file with its family, a line in families, and its row in model.TypesOf.
+// To carry another type: a file with its family, a line in families, and one in model's types with the servers that have it.
 type family interface {
 	// arrow is the column's type. ErrType: there is none for what the field says.
 	arrow(field) (arrow.DataType, error)

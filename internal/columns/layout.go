@@ -1,6 +1,6 @@
-// Package columns turns Milvus' columns into Arrow's and names the Parquet layout that bulk insert reads: a column a
-// field, in the schema's order, `$meta` last. Columns stay columns: nothing passes through rows or interface{}, and a
-// vector column is one copy of one slice.
+// Package columns turns Milvus' columns into Arrow's and back, and names the Parquet layout that bulk insert reads: a column
+// a field, in the schema's order, `$meta` last. Columns stay columns: nothing passes through rows or interface{}, and numbers
+// and vectors are not copied. What a type needs is its family, in a file of its own; they are listed in families.
 //
 // The layout follows Milvus' "Prepare data import" (Parquet): BOOL, INT8..INT64, FLOAT and DOUBLE as themselves;
 // VARCHAR, JSON and `$meta` as strings; ARRAY as a list of its element; FLOAT_VECTOR as list<float32> of dim values;
