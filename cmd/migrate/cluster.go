@@ -78,10 +78,14 @@ func runClusterStart(cmd *cobra.Command, c config) error {
 	if err != nil {
 		return err
 	}
-	if err := cluster.Fit(findings, c.Force); err != nil {
-		return errors.Join(c.print(cmd.OutOrStdout(), startResult{Checks: findings}, func(w io.Writer) { printFitness(w, findings, c.Force) }), err)
+	fit := cluster.Fit
+	if c.Force {
+		fit = cluster.FitThoughSmall
 	}
-	printFitness(os.Stderr, findings, c.Force)
+	if err := fit(findings); err != nil {
+		return errors.Join(c.print(cmd.OutOrStdout(), startResult{Checks: findings}, func(w io.Writer) { c.printFitness(w, findings) }), err)
+	}
+	c.printFitness(os.Stderr, findings)
 	if err := cluster.Start(ctx, platform, os.Stderr); err != nil {
 		return err
 	}
@@ -92,11 +96,11 @@ func runClusterStart(cmd *cobra.Command, c config) error {
 	return c.print(cmd.OutOrStdout(), startResult{findings, state}, func(w io.Writer) { printState(w, state) })
 }
 
-func printFitness(w io.Writer, findings []cluster.Finding, force bool) {
+func (c config) printFitness(w io.Writer, findings []cluster.Finding) {
 	for _, f := range findings {
 		word := "ok"
 		switch {
-		case f.Small && force, f.Unseen:
+		case f.Small && c.Force, f.Unseen:
 			word = "WARN"
 		case f.Bad:
 			word = "MEND"
@@ -224,12 +228,12 @@ func runClusterStop(cmd *cobra.Command, c config) error {
 	if err != nil {
 		return err
 	}
-	if err := cluster.Stop(ctx, platform, os.Stderr, c.Wipe); err != nil {
-		return err
-	}
-	kept := "its data is kept"
+	end, kept := cluster.Stop, "its data is kept"
 	if c.Wipe {
-		kept = "its data is gone"
+		end, kept = cluster.Wipe, "its data is gone"
+	}
+	if err := end(ctx, platform, os.Stderr); err != nil {
+		return err
 	}
 	fmt.Fprintln(cmd.OutOrStdout(), "the cluster is stopped, and "+kept)
 	return nil

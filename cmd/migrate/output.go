@@ -21,7 +21,11 @@ type steps struct{ meter *monitor.Meter }
 // next ends the step under way and begins another, of so many rows.
 func (s *steps) next(label string, rows int64) {
 	s.stop()
-	s.meter = monitor.StartMeter(os.Stderr, onTerminal(), label, rows)
+	start := monitor.StartLines
+	if onTerminal() {
+		start = monitor.StartBar
+	}
+	s.meter = start(os.Stderr, label, rows)
 }
 
 // announce is next, for steps of which some have no rows to count. Where no bar shows that a step has begun, a line does.

@@ -210,16 +210,20 @@ func (c Cluster) Scale(ctx context.Context, out io.Writer, service string, numbe
 	return c.telling(out).Lab.Scale(ctx, service, number)
 }
 
-// Down stops the cluster's processes, and with wipe removes their data.
-func (c Cluster) Down(ctx context.Context, out io.Writer, wipe bool) error {
+// Down stops the cluster's processes; their data stays.
+func (c Cluster) Down(ctx context.Context, out io.Writer) error {
 	if _, err := os.Stat(c.dir); err != nil {
 		return fmt.Errorf("looking for the lab's folder: %w", err)
 	}
-	c = c.telling(out)
-	if err := c.down(ctx, ofCluster); err != nil || !wipe {
+	return c.telling(out).down(ctx, ofCluster)
+}
+
+// Wipe stops the cluster's processes, and removes their data.
+func (c Cluster) Wipe(ctx context.Context, out io.Writer) error {
+	if err := c.Down(ctx, out); err != nil {
 		return err
 	}
-	return c.wipeCluster()
+	return c.telling(out).wipeCluster()
 }
 
 // telling is the cluster, with what it does told to out.

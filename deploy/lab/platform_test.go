@@ -70,9 +70,9 @@ func TestClusterWithoutTheRest(t *testing.T) {
 			t.Errorf("after scaling down: %+v", s)
 		}
 	}
-	step("down", c.Down(ctx, io.Discard, false), "standalone")
+	step("down", c.Down(ctx, io.Discard), "standalone")
 	step("up after down", c.Up(ctx, io.Discard), "standalone etcd proxy-1")
-	step("down, with the data", c.Down(ctx, io.Discard, true), "standalone")
+	step("down, with the data", c.Wipe(ctx, io.Discard), "standalone")
 	for path, want := range map[string]bool{c.path("work", "etcd"): false, c.path("work", "standalone"): true} {
 		if _, err := os.Stat(path); (err == nil) != want {
 			t.Errorf("%s: %v", path, err)
@@ -98,7 +98,7 @@ func TestScaleRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := (Cluster{nowhere}).Down(t.Context(), io.Discard, true); !errors.Is(err, os.ErrNotExist) {
+	if err := (Cluster{nowhere}).Wipe(t.Context(), io.Discard); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("stopping what is not there: %v", err)
 	}
 }

@@ -25,14 +25,17 @@ type Meter struct {
 // lineEvery is how often a plain line is written.
 const lineEvery = 5 * time.Second
 
-// StartMeter shows a step of total rows on w; as a bar where w is a terminal.
-func StartMeter(w io.Writer, terminal bool, label string, total int64) *Meter {
+// StartBar shows a step of total rows on a terminal.
+func StartBar(w io.Writer, label string, total int64) *Meter {
 	m := &Meter{label: label, total: total, started: time.Now()}
-	if terminal {
-		m.stop = m.bar(w)
-	} else {
-		m.stop = m.lines(w)
-	}
+	m.stop = m.bar(w)
+	return m
+}
+
+// StartLines shows a step of total rows line by line.
+func StartLines(w io.Writer, label string, total int64) *Meter {
+	m := &Meter{label: label, total: total, started: time.Now()}
+	m.stop = m.lines(w)
 	return m
 }
 

@@ -2,6 +2,7 @@ package monitor_test
 
 import (
 	"bytes"
+	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -16,7 +17,7 @@ import (
 func TestLines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
-		m := monitor.StartMeter(&out, false, "books", 100_000)
+		m := monitor.StartLines(&out, "books", 100_000)
 		<-time.After(6 * time.Second)
 		m.Add(12_000, 24_000_000)
 		<-time.After(6 * time.Second)
@@ -45,7 +46,7 @@ func TestFigures(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			var out bytes.Buffer
-			m := monitor.StartMeter(&out, false, "books", test.total)
+			m := monitor.StartLines(&out, "books", test.total)
 			m.Add(test.rows, test.rows)
 			<-time.After(time.Second)
 			m.Stop()
@@ -56,11 +57,14 @@ func TestFigures(t *testing.T) {
 	}
 }
 
+// starts are both ways to show a step.
+var starts = map[string]func(io.Writer, string, int64) *monitor.Meter{"lines": monitor.StartLines, "bar": monitor.StartBar}
+
 // A meter that is stopped again says nothing more, and one that counts no rows at all divides by none.
 func TestStopTwice(t *testing.T) {
-	for name, terminal := range map[string]bool{"lines": false, "bar": true} {
+	for name, start := range starts {
 		var out bytes.Buffer
-		m := monitor.StartMeter(&out, terminal, "books", 10)
+		m := start(&out, "books", 10)
 		m.Stop()
 		length := out.Len()
 		m.Stop()
@@ -72,10 +76,10 @@ func TestStopTwice(t *testing.T) {
 
 // Rows are counted from any number of goroutines, while they are shown.
 func TestManyAdders(t *testing.T) {
-	for name, terminal := range map[string]bool{"lines": false, "bar": true} {
+	for name, start := range starts {
 		const adders, rows = 20, 1000
 		var out bytes.Buffer
-		m := monitor.StartMeter(&out, terminal, "books", adders*rows)
+		m := start(&out, "books", adders*rows)
 		var g errgroup.Group
 		for range adders {
 			g.Go(func() error {
@@ -90,7 +94,7 @@ func TestManyAdders(t *testing.T) {
 		}
 		m.Stop()
 		// A bar is drawn on nothing but a terminal.
-		if counted := strings.Contains(out.String(), "books 20,000/20,000 rows 39 KiB, "); counted == terminal {
+		if counted := strings.Contains(out.String(), "books 20,000/20,000 rows 39 KiB, "); counted == (name == "bar") {
 			t.Errorf("%s: %q", name, out.String())
 		}
 	}

@@ -70,10 +70,10 @@ func TestCheck(t *testing.T) {
 			if unseen := slices.ContainsFunc(findings, func(f Finding) bool { return f.Unseen }); unseen != (m.FreeDisk < 0) {
 				t.Errorf("unseen: %v, with a disk of %d", unseen, m.FreeDisk)
 			}
-			if err := Fit(findings, false); (err != nil) != (len(c.bad) > 0) {
+			if err := Fit(findings); (err != nil) != (len(c.bad) > 0) {
 				t.Errorf("fit: %v", err)
 			}
-			if err := Fit(findings, true); (err != nil) != (len(c.bad) > 0 && !c.small) {
+			if err := FitThoughSmall(findings); (err != nil) != (len(c.bad) > 0 && !c.small) {
 				t.Errorf("fit with force: %v", err)
 			}
 		})

@@ -19,10 +19,11 @@ type Platform interface {
 	// Metrics are what a role of Milvus says of itself, in the text format of Prometheus.
 	Metrics(ctx context.Context, c compose.Container) ([]byte, error)
 	// Up starts what does not run, and returns when all is healthy; Scale does so for one service, ends what is too much of it,
-	// and remembers the number. Down ends everything, and removes the data where wipe is said. All of them tell out how it goes.
+	// and remembers the number. Down ends everything, and Wipe removes the data too. All of them tell out how it goes.
 	Up(ctx context.Context, out io.Writer) error
 	Scale(ctx context.Context, out io.Writer, service string, replicas int) error
-	Down(ctx context.Context, out io.Writer, wipe bool) error
+	Down(ctx context.Context, out io.Writer) error
+	Wipe(ctx context.Context, out io.Writer) error
 	// Take ends one container, as a crash would where kill is said; GiveBack starts it, and returns when it is healthy.
 	Take(ctx context.Context, c compose.Container, kill bool) error
 	GiveBack(ctx context.Context, c compose.Container) error

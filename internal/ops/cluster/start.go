@@ -16,12 +16,17 @@ import (
 // ErrUnfit is a machine or a configuration on which the cluster was not started.
 var ErrUnfit = errors.New("the cluster was not started")
 
-// Fit is ErrUnfit where something stands in the way; with force a machine that is too small does not.
-func Fit(findings []Finding, force bool) error {
-	if slices.ContainsFunc(findings, func(f Finding) bool { return f.Bad && !(f.Small && force) }) {
+// Fit is ErrUnfit where something stands in the way.
+func Fit(findings []Finding) error {
+	if slices.ContainsFunc(findings, func(f Finding) bool { return f.Bad }) {
 		return ErrUnfit
 	}
 	return nil
+}
+
+// FitThoughSmall is Fit on a machine that may be too small.
+func FitThoughSmall(findings []Finding) error {
+	return Fit(slices.DeleteFunc(slices.Clone(findings), func(f Finding) bool { return f.Small }))
 }
 
 // startPatience is how long a role may go on ending before the start has failed.
@@ -53,12 +58,17 @@ func Start(ctx context.Context, p starter, out io.Writer) error {
 	return nil
 }
 
-// Stop ends every server. The data stays, unless wipe is said. compose.ErrOtherFolder where they are not this project's.
-func Stop(ctx context.Context, p Platform, out io.Writer, wipe bool) error {
+// Stop ends every server; the data stays. compose.ErrOtherFolder where they are not this project's.
+func Stop(ctx context.Context, p Platform, out io.Writer) error { return end(ctx, p, out, p.Down) }
+
+// Wipe is Stop, and removes the data too.
+func Wipe(ctx context.Context, p Platform, out io.Writer) error { return end(ctx, p, out, p.Wipe) }
+
+func end(ctx context.Context, p Platform, out io.Writer, down func(context.Context, io.Writer) error) error {
 	if _, err := p.Containers(ctx); err != nil {
 		return fmt.Errorf("stopping the cluster: %w", err)
 	}
-	if err := p.Down(ctx, out, wipe); err != nil {
+	if err := down(ctx, out); err != nil {
 		return fmt.Errorf("stopping the cluster: %w", err)
 	}
 	return nil

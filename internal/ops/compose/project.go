@@ -116,13 +116,17 @@ func (p *Project) Metrics(ctx context.Context, c Container) ([]byte, error) {
 	return p.Docker(ctx, "exec", c.ID, "curl", "-sf", "http://localhost:9091/metrics")
 }
 
-// Down removes the containers, and the data too if told so.
-func (p *Project) Down(ctx context.Context, out io.Writer, wipe bool) error {
+// Down removes the containers; the data stays.
+func (p *Project) Down(ctx context.Context, out io.Writer) error { return p.down(ctx, out) }
+
+// Wipe removes the containers and the data.
+func (p *Project) Wipe(ctx context.Context, out io.Writer) error {
+	return p.down(ctx, out, "--volumes")
+}
+
+func (p *Project) down(ctx context.Context, out io.Writer, more ...string) error {
 	down := []string{"--progress", "plain", "--profile", "*", "down", "--remove-orphans"} // what was started by its name, too
-	if wipe {
-		down = append(down, "--volumes")
-	}
-	_, err := run(ctx, p.Dir, out, slices.Concat(p.compose, down))
+	_, err := run(ctx, p.Dir, out, slices.Concat(p.compose, down, more))
 	return err
 }
 
