@@ -45,6 +45,8 @@ type Server struct {
 	Hide []model.Key
 	// LeavesOut: an answer that meets a key with several rows lacks the rows of another key, as from growing segments of 2.3.
 	LeavesOut bool
+	// MostRows is how many rows an answer may have: one of more is too large to send. No bound where zero.
+	MostRows int
 	// Login is user:password or a token that calls have to bear, where not empty.
 	Login string
 	// Denied are privileges that the user lacks, as they are granted.

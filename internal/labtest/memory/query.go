@@ -71,6 +71,9 @@ func (s *Server) Query(_ context.Context, q *milvuspb.QueryRequest) (*milvuspb.Q
 		}
 		found = found[:min(n, len(found))]
 	}
+	if s.MostRows > 0 && len(found) > s.MostRows {
+		return nil, status.Error(codes.ResourceExhausted, "grpc: trying to send message larger than max")
+	}
 	resp.FieldsData, err = c.columns(found, q.OutputFields)
 	return resp, err
 }

@@ -59,9 +59,9 @@ func (s *Source) eventualCounts() *Source {
 	if s.snapshot {
 		return s // which is in the past
 	}
-	loose := s.copied()
-	loose.asOf = eventually
-	return loose
+	eventual := s.copied()
+	eventual.asOf = eventually
+	return eventual
 }
 
 // copied is a source like this one, which shares what is known of the collection with it.

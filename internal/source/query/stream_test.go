@@ -214,6 +214,28 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
+// TestTooLarge reads pages in smaller pieces where an answer would be too large to send.
+func TestTooLarge(t *testing.T) {
+	for name, k := range kinds {
+		s, c := memory.Start(t, "v2.3.5"), k.collection()
+		s.MostRows = 100
+		s.Add(t, c)
+		s.Sealed(t, c.Name, k.rows(k.keys(0, 1500)))
+		s.Growing(t, c.Name, k.rows(k.keys(10, 30)))
+		r := open(t, s, c.Name)
+		keys, found := read(t, r, model.Range{})
+		if !slices.Equal(keys, k.keys(0, 1500)) || found.Duplicates.Rows != 20 || len(found.Unreadable) > 0 {
+			t.Errorf("%s: %d rows of 1,500, %+v", name, len(keys), found)
+		}
+		s.Asked()
+		if read(t, r, model.Range{}); name == "integers" {
+			if rows, _ := s.Asked(); rows > 40 {
+				t.Errorf("%d queries for 1,500 rows, 100 at once at most", rows)
+			}
+		}
+	}
+}
+
 // TestLookup finds rows by their keys, though answers leave some out.
 func TestLookup(t *testing.T) {
 	for _, version := range []string{"v2.3.5", "v2.5.10"} {
