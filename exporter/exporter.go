@@ -1,6 +1,6 @@
-// Package exporter streams a collection into Parquet objects on a sink. Its rows are cut into ranges of the primary
-// key; several are read at once, each into one part, and each page of a range is proved complete by the server's own
-// count. The manifest is written last, so that a manifest means a complete export.
+// Package exporter streams the rows of a source into Parquet objects on a sink: several chunks are read at once, each into one part, which
+// is there only when it is whole and its rows are proved to be all. The manifest is written last, so that a manifest means a complete
+// export.
 package exporter
 
 import (
