@@ -33,7 +33,7 @@ func TestClockJumps(t *testing.T) {
 		if err := h.StillOwner(ctx); err != nil {
 			t.Errorf("after a jump by %v: %v", jump, err)
 		}
-		if err := h.Update(ctx, onePart); err != nil || ctx.Err() != nil {
+		if err := h.Update(ctx, note); err != nil || ctx.Err() != nil {
 			t.Errorf("a write after a jump by %v: %v, %v", jump, err, ctx.Err())
 		}
 		if err := h.Release(ctx, Done, nil); err != nil {
@@ -107,7 +107,7 @@ func TestClocksApart(t *testing.T) {
 			if _, _, err := Acquire(skewed(t, off), sink, name, fresh()); !errors.Is(err, ErrHeld) || time.Since(began) > renewEvery+watchEvery {
 				t.Errorf("%v apart, a job that is alive: %v after %v", apart, err, time.Since(began))
 			}
-			if err := h.Update(ctx, onePart); err != nil {
+			if err := h.Update(ctx, note); err != nil {
 				t.Errorf("%v apart, its owner: %v", apart, err)
 			}
 			h.stop() // as if it had ended
@@ -116,7 +116,7 @@ func TestClocksApart(t *testing.T) {
 			if err != nil || time.Since(began) < leaseTime || time.Since(began) > leaseTime+2*watchEvery {
 				t.Fatalf("%v apart, a job whose owner is gone: %v after %v", apart, err, time.Since(began))
 			}
-			if err := h.Update(t.Context(), onePart); !errors.Is(err, ErrLost) {
+			if err := h.Update(t.Context(), note); !errors.Is(err, ErrLost) {
 				t.Errorf("%v apart, a write of the owner before: %v", apart, err)
 			}
 			next.Release(t.Context(), Done, nil)
@@ -128,7 +128,7 @@ func TestClocksApart(t *testing.T) {
 func TestLastSeen(t *testing.T) {
 	sink, off := newSink(t), &atomic.Int64{}
 	ctx, h := acquire(t, sink, fresh())
-	if err := h.Update(ctx, onePart); err != nil {
+	if err := h.Update(ctx, note); err != nil {
 		t.Fatal(err)
 	}
 	if err := h.Release(ctx, Interrupted, nil); err != nil {
@@ -136,7 +136,7 @@ func TestLastSeen(t *testing.T) {
 	}
 	left := time.Now().Add(-5 * time.Hour)
 	local, _ := sinks.As[*sinks.Local](sink)
-	if err := os.Chtimes(strings.TrimPrefix(local.URL(name), "file://"), left, left); err != nil {
+	if err := os.Chtimes(strings.TrimPrefix(local.URL(Object(name)), "file://"), left, left); err != nil {
 		t.Fatal(err)
 	}
 	off.Store(int64(-5 * time.Hour))
@@ -176,3 +176,6 @@ func onAnotherHost(t *testing.T, h *Holder) {
 		t.Fatal(err)
 	}
 }
+
+// note is a change of the document.
+func note(j *Job) { j.Error = "noted" }

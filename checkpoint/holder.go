@@ -2,304 +2,221 @@ package checkpoint
 
 import (
 	"context"
-	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
-	"path"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"migrate/internal/clock"
 	"migrate/internal/document"
-	"migrate/sinks"
 )
 
-// Name is the object that holds a job's document. An import's and a sync's is told by the collection that it fills.
-func Name(kind Kind, job, collection string) string {
-	if kind == Export {
-		return path.Join(job, "export"+suffix)
-	}
-	return path.Join(job, string(kind)+"-"+collection+suffix)
-}
-
-// longestCollection is how long a collection's name may be, in bytes: with what is added to it, the names of checkpoints and
-// certificates have to stay within the 255 that file systems and MinIO allow. Milvus allows as many for the name alone.
-const longestCollection = 200
-
-// CheckCollection refuses a collection that no import or sync can be named by: ErrLong.
-func CheckCollection(name string) error {
-	if len(name) > longestCollection {
-		return fmt.Errorf("collection %q: %w: %d bytes of %d", name, ErrLong, len(name), longestCollection)
-	}
-	return nil
-}
-
-// SyncOf is the collection whose sync an object holds the document of; false where it holds another one.
-func SyncOf(name string) (collection string, ok bool) {
-	return strings.CutPrefix(strings.TrimSuffix(path.Base(name), suffix), string(Sync)+"-")
-}
-
-// Read reads a job's document: where a job of the same name was done before, and this one was refused before it did anything, that
-// of the one before. sinks.ErrNotExist where there is none.
-func Read(ctx context.Context, sink sinks.Sink, name string) (*Job, error) {
-	store, err := swapper(sink)
-	if err != nil {
-		return nil, err
-	}
-	job, _, err := load(ctx, store, name)
-	if err != nil {
-		return nil, err
-	}
-	return job.standing(), nil
-}
-
-func swapper(sink sinks.Sink) (sinks.Swapper, error) {
-	store, ok := sinks.As[sinks.Swapper](sink)
-	if !ok {
-		return nil, fmt.Errorf("%s can't hold a checkpoint: it has no compare and swap", sink.URL(""))
-	}
-	return store, nil
-}
-
-func load(ctx context.Context, store sinks.Swapper, name string) (*Job, sinks.Version, error) {
-	text, version, err := store.Load(ctx, name)
-	if err != nil {
-		return nil, "", fmt.Errorf("reading the checkpoint %s: %w", name, err)
-	}
-	job, err := parse(text)
-	if err != nil {
-		return nil, version, fmt.Errorf("%s: %w", name, err)
-	}
-	return job, version, nil
-}
-
-// Holder is a job that this process owns: while it does, nobody else writes the document.
+// Holder is a job that this process owns as a whole: while it does, nobody else writes the job's document.
 type Holder struct {
 	Resumed  bool      // the document was there, so some of the work may be done
 	LastSeen time.Time // when an earlier owner last wrote it, or before that; now where there was none
 
-	store sinks.Swapper
-	sink  sinks.Sink
+	store Store
 	name  string
 	lost  context.CancelCauseFunc
 	cause func() error // that the job's context ended with
 	stop  func()       // ends the renewing
 
-	mu      sync.Mutex
-	job     Job
-	version sinks.Version
+	writing chan struct{} // full while somebody writes the document: whoever waits for that waits no longer than its context
+
+	mu      sync.Mutex // of what follows; never held while the store is asked
+	job     Job        // as it was written last
+	version Version
 	renewed time.Time // when the last write began that was stored, by the monotonic clock too
+	chunks  []Chunk
+	done    Tally // of them
+	plans   int   // that this owner has made
 }
 
-// Acquire takes the job that fresh begins, or goes on with it where its document is there and not done. The context
-// that it returns ends when another process takes the job over, with ErrLost as its cause, and when the lease can't be
-// renewed in time, with ErrExpired. Where another seems to own it, it is watched for up to half a minute. ErrHeld where that one renews
-// its lease, ErrOther where the document was begun with other
-// parameters.
-func Acquire(ctx context.Context, sink sinks.Sink, name string, fresh Job) (context.Context, *Holder, error) {
-	store, err := swapper(sink)
-	if err != nil {
-		return nil, nil, err
-	}
-	h := &Holder{LastSeen: clock.Now(ctx), store: store, sink: sink, name: name, job: fresh}
-	there, version, err := free(ctx, store, name)
-	switch {
-	case errors.Is(err, sinks.ErrNotExist):
-	case errors.Is(err, ErrDamaged):
-		return nil, nil, fmt.Errorf("%w; %s", err, rebuildable(ctx, sink, name))
-	case err != nil:
-		return nil, nil, err
-	default:
-		if err := h.takeOver(there, version, fresh); err != nil {
-			return nil, nil, err
-		}
-	}
-	h.job.Format, h.job.State, h.job.Error = Version, Running, ""
-	h.job.Lease.ID, h.job.Lease.Owner = rand.Text(), kernel.self()
-	h.job.Lease.Epoch++
-	h.job.Taken = clock.Now(ctx).UTC()
-	_, h.job.TakenRows = h.job.Finished()
-	if h.job.Started.IsZero() {
-		h.job.Started = h.job.Taken
-	}
-	if h.Resumed {
-		err = h.resume(ctx)
-	} else {
-		err = h.Update(ctx, func(*Job) {})
-	}
-	switch {
-	case err == nil && h.Resumed:
-		err = h.sweepRecords(ctx, h.job.Lease.Epoch-1)
-	case err == nil:
-		err = removePlan(ctx, sink, name) // that an earlier job of this name left: this one would be made anew from it
-	}
-	if err != nil {
-		return nil, nil, errors.Join(err, h.abandon(ctx))
-	}
-	ctx, h.lost = context.WithCancelCause(ctx)
-	h.cause = func() error { return context.Cause(ctx) }
-	h.renew(ctx)
-	return ctx, h, nil
-}
-
-// resume takes a document that is there, and notes for how long nobody has written it.
-func (h *Holder) resume(ctx context.Context) error {
-	before := storedAt(ctx, h.sink, h.name)
-	if err := h.Update(ctx, func(*Job) {}); err != nil {
-		return err
-	}
-	if now := storedAt(ctx, h.sink, h.name); !now.IsZero() && !before.IsZero() {
-		h.unseenFor(ctx, now.Sub(before))
-	}
-	return nil
-}
-
-// storedAt is when the store took an object in, by its own clock; zero where it does not tell.
-func storedAt(ctx context.Context, sink sinks.Sink, name string) time.Time {
-	for info, err := range sink.List(ctx, name) {
-		if err == nil && info.Name == name {
-			return info.ModTime
-		}
-	}
-	return time.Time{}
-}
-
-// unseenFor takes the store's word for how long nobody has written the document, if that is longer than the owners' clocks say: the
-// two machines' clocks may differ by hours.
-func (h *Holder) unseenFor(ctx context.Context, idle time.Duration) {
-	if by := clock.Now(ctx).Add(-idle); by.Before(h.LastSeen) {
-		h.LastSeen = by
-	}
-}
-
-// takeOver goes on with a document that is there and free, unless it is bound otherwise.
-func (h *Holder) takeOver(there *Job, version sinks.Version, fresh Job) error {
-	lease := there.Lease
-	if there.Before != nil && there.State != Done && !there.begun() {
-		there = there.Before
-	}
-	h.version = version
-	other := there.bound(fresh.Params)
-	if there.State == Done || other != nil && there.untouched() {
-		h.job.Lease.Epoch = lease.Epoch
-		if there.State == Done {
-			h.job.Before = there
-		}
-		return nil
-	}
-	if other != nil {
-		return other
-	}
-	if there.State == Running {
-		slog.Warn("taking over a job whose owner is gone", "job", there.Name, "owner", lease.Owner.String())
-	}
-	h.job, h.Resumed, h.LastSeen = *there, true, there.Updated
-	return nil
-}
-
-// Job is the document as it stands; the caller must not change it.
+// Job is the document as it stands; the caller must not change what it points to.
 func (h *Holder) Job() Job {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.job
+	job := h.job
+	job.Done = h.done
+	return job
 }
 
 // Epoch is the number of this ownership: no two owners of a job have the same.
 func (h *Holder) Epoch() int64 { return h.Job().Lease.Epoch }
 
+// Chunks are those of the plan, and how far each is.
+func (h *Holder) Chunks() iter.Seq[Chunk] {
+	return func(yield func(Chunk) bool) {
+		for id := range h.Job().Plan.Chunks {
+			if !yield(h.chunk(id)) {
+				return
+			}
+		}
+	}
+}
+
+func (h *Holder) chunk(id int) Chunk {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.chunks[id]
+}
+
+// keep takes note of a chunk that was recorded.
+func (h *Holder) keep(c Chunk) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.done = h.done.plus(c.Done).minus(h.chunks[c.ID].Done)
+	h.chunks[c.ID] = c
+}
+
+// Plan cuts the job into chunks, in place of any plan before. It is durable when it returns, with the body; what else of the job changes
+// with it is changed by change, which may be nil. After any error the job has the plan that it had.
+func (h *Holder) Plan(ctx context.Context, body any, planned []Planned) error {
+	chunks, err := chunksOf(planned)
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(body)
+	if err != nil {
+		return fmt.Errorf("encoding what is planned: %w", err)
+	}
+	next := h.Job()
+	h.plans++
+	next.Body, next.Plan, next.Planned, next.Done = text, Plan{newPlanID(next.Lease.Epoch, h.plans), len(chunks)}, Tally{}, Tally{}
+	for _, c := range chunks {
+		next.Planned = next.Planned.plus(c.Size)
+	}
+	if err := writePlan(ctx, h.store, h.name, &next, chunks); err != nil {
+		return err
+	}
+	return h.write(ctx, func(j *Job) {
+		j.Body, j.Plan, j.Planned = next.Body, next.Plan, next.Planned
+	}, func() { h.chunks, h.done = chunks, Tally{} })
+}
+
+// Again has a chunk done again that was done.
+func (h *Holder) Again(ctx context.Context, id int) error {
+	c := &Claim{Chunk: h.chunk(id), holder: h}
+	return c.Save(ctx, Todo, Tally{}, nil)
+}
+
+// Forget gives the plan up, with all that was done of it, as if the job had just begun.
+func (h *Holder) Forget(ctx context.Context) error {
+	if err := dropPlans(ctx, h.store, h.name); err != nil {
+		return err
+	}
+	return h.write(ctx, func(j *Job) {
+		j.Plan, j.Planned.Parts, j.Body, j.Started = Plan{}, 0, nil, clock.Now(ctx).UTC()
+	}, func() { h.chunks, h.done = nil, Tally{} })
+}
+
 // Update changes the document and makes the change durable before it returns. ErrLost where another process has taken
 // the job over: then nothing was written. After any error the document is as it was.
 func (h *Holder) Update(ctx context.Context, change func(*Job)) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	next := h.job
-	next.Parts = slices.Clone(h.job.Parts) // a change that can't be stored leaves no trace
+	return h.write(ctx, change, func() {})
+}
+
+// write is Update; kept changes what this process knows, once the document was written.
+func (h *Holder) write(ctx context.Context, change func(*Job), kept func()) error {
+	select {
+	case h.writing <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	defer func() { <-h.writing }()
+	next := h.Job()
 	change(&next)
-	if next.begun() || next.State == Done {
+	if next.State == Done {
 		next.Before = nil
 	}
 	next.Updated = clock.Now(ctx).UTC()
 	next.Lease.Expires = next.Updated.Add(leaseTime)
-	if err := h.record(ctx, &next); err != nil {
-		return fmt.Errorf("recording a part of %q: %w", next.Name, err)
-	}
-	return h.write(ctx, &next)
-}
-
-// write makes a document durable in place of the one that is there; h.mu is held.
-func (h *Holder) write(ctx context.Context, next *Job) error {
 	began := time.Now()
-	text, err := document.Marshal(next)
-	if err != nil {
-		return fmt.Errorf("encoding the checkpoint of %q: %w", next.Name, err)
-	}
-	version, err := h.store.Swap(ctx, h.name, h.version, text)
-	if errors.Is(err, sinks.ErrChanged) {
-		version, err = h.swapAgain(ctx, text)
-	}
+	version, err := h.put(ctx, &next)
 	if errors.Is(err, ErrLost) {
 		h.lose(err)
 	}
 	if err != nil {
 		return fmt.Errorf("writing the checkpoint of %q: %w", next.Name, err)
 	}
-	h.job, h.version, h.renewed = *next, version, began
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.job, h.version, h.renewed = next, version, began
+	kept()
 	return nil
 }
 
-// swapAgain writes over a version that was not seen before, if it is this owner's: then the answer to an earlier write
-// was lost. ErrLost where it is another's.
-func (h *Holder) swapAgain(ctx context.Context, text []byte) (sinks.Version, error) {
-	mine, err := h.mine(ctx)
+// put writes a document over the one that this owner wrote last.
+func (h *Holder) put(ctx context.Context, next *Job) (Version, error) {
+	text, err := document.Marshal(next)
+	if err != nil {
+		return "", fmt.Errorf("encoding it: %w", err)
+	}
+	version, err := h.store.Put(ctx, Object(h.name), h.version, text)
+	if !errors.Is(err, ErrConflict) {
+		return version, err
+	}
+	there, mine, err := h.mine(ctx)
 	if err != nil {
 		return "", err
 	}
 	if !mine {
 		return "", ErrLost
 	}
-	return h.store.Swap(ctx, h.name, h.version, text)
+	return h.store.Put(ctx, Object(h.name), there, text)
 }
 
-// mine reports whether the document that is there is this owner's, and takes note of its version.
-func (h *Holder) mine(ctx context.Context) (bool, error) {
-	there, version, err := load(ctx, h.store, h.name)
-	if errors.Is(err, sinks.ErrNotExist) {
-		return false, nil
+// mine reports whether the document that is there is this owner's, and of which version: not that which is known where the answer to
+// an earlier write was lost.
+func (h *Holder) mine(ctx context.Context) (Version, bool, error) {
+	f, err := find(ctx, h.store, h.name)
+	if missing(err) {
+		return "", false, nil
 	}
-	if err != nil || there.Lease.ID != h.job.Lease.ID {
-		return false, err
+	if err != nil || f.job.Lease.ID != h.job.Lease.ID {
+		return "", false, err
 	}
-	h.version = version
-	return true, nil
+	return f.version, true, nil
+}
+
+// beginWork has the job of this name that was done before stand no longer.
+func (h *Holder) beginWork(ctx context.Context) error {
+	if h.Job().Before == nil {
+		return nil
+	}
+	return h.Update(ctx, func(j *Job) { j.Before = nil })
 }
 
 // abandon gives up a job whose first write failed: where it was stored nevertheless, nobody should find it held.
 func (h *Holder) abandon(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTime)
 	defer cancel()
-	mine, err := h.mine(ctx)
+	version, mine, err := h.mine(ctx)
 	if !mine || err != nil {
 		return err
 	}
+	h.version = version
 	switch {
 	case h.Resumed:
 		return h.Update(ctx, func(j *Job) { j.State = Interrupted })
 	case h.job.Before != nil:
 		return h.restore(ctx)
 	}
-	return h.sink.Delete(ctx, h.name)
+	return removeDocument(ctx, h.store, h.name)
 }
 
 // restore has the job of this name stand again that was done before this one, which has done nothing.
 func (h *Holder) restore(ctx context.Context) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	next := *h.job.Before
-	next.Lease = h.job.Lease
-	return h.write(ctx, &next)
+	return h.Update(ctx, func(j *Job) {
+		lease := j.Lease
+		*j = *j.Before
+		j.Lease = lease
+	})
 }
 
 // releaseTime is how long an ownership may take to end after its context has.
@@ -347,14 +264,18 @@ func (h *Holder) Confirm(ctx context.Context) error {
 	return err
 }
 
-// renew keeps the lease until Release, and ends the job's context where that can't be done in time.
+// renew keeps the lease until Release, and ends the job's context where that can't be done in time. The counts in the document are
+// brought up to date with it, and sooner where they have moved.
 func (h *Holder) renew(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	h.stop = sync.OnceFunc(func() { cancel(); <-done })
 	go func() {
 		defer close(done)
-		for clock.Sleep(ctx, renewEvery) == nil {
+		for clock.Sleep(ctx, countEvery) == nil {
+			if !h.due() {
+				continue
+			}
 			err := h.Update(ctx, func(*Job) {})
 			if err != nil && ctx.Err() == nil {
 				slog.WarnContext(ctx, "the job's lease can't be renewed", "error", err)
@@ -365,6 +286,13 @@ func (h *Holder) renew(ctx context.Context) {
 			}
 		}
 	}()
+}
+
+// due reports whether the document has to be written: as often as the lease is renewed, or to bring its counts up to date.
+func (h *Holder) due() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return time.Since(h.renewed) >= renewEvery || h.job.Done != h.done
 }
 
 // Release ends the ownership, with the state that the job is left in. It goes on for a few seconds after ctx has ended,
@@ -396,19 +324,19 @@ func (h *Holder) leave(ctx context.Context, state State, cause error) error {
 	})
 }
 
-// tidyTime bounds the removal of a job's records: there may be thousands.
+// tidyTime bounds the removal of a job's chunks: there may be thousands.
 const tidyTime = 2 * time.Minute
 
-// tidy removes the records of a job that is done. It stays done where they can't be removed: they do no harm.
+// tidy removes the plan and the chunks of a job that is done. It stays done where they can't be removed: they do no harm.
 func (h *Holder) tidy(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, tidyTime)
 	defer cancel()
-	if err := removeRecords(ctx, h.sink, h.name); err != nil {
+	if err := removeWork(ctx, h.store, h.name, h.Epoch()); err != nil {
 		slog.WarnContext(ctx, "the job is done; records of its parts, which nobody needs any more, are left", "job", h.job.Name, "error", err)
 	}
 }
 
-// Remove ends the ownership and removes the document, since there is nothing to go on from; where a job of the same name was done
+// Remove ends the ownership and removes the document, since there is nothing to resume; where a job of the same name was done
 // before, that one stands again. ErrLost where it is another's by now: then nothing is removed.
 func (h *Holder) Remove(ctx context.Context) error {
 	h.stop()
@@ -419,7 +347,7 @@ func (h *Holder) Remove(ctx context.Context) error {
 		return err
 	}
 	if h.Job().Before == nil {
-		return Discard(ctx, h.sink, h.name)
+		return discard(ctx, h.store, h.name)
 	}
 	if err := h.restore(ctx); err != nil {
 		return err
@@ -435,14 +363,20 @@ func (h *Holder) Suspend(ctx context.Context, cause error) error {
 		state = Interrupted
 	}
 	job := h.Job()
-	done, rows := job.Finished()
 	return &ResumableError{
-		Kind: job.Kind, Job: job.Name, Done: done, Parts: len(job.Parts), Rows: rows,
+		Kind: job.Kind, Job: job.Name, Done: job.Done.Parts, Parts: job.Planned.Parts, Rows: job.Done.Rows,
 		Err: errors.Join(cause, h.Release(ctx, state, cause)),
 	}
 }
 
-// ResumableError is the end of a job with which the same command goes on.
+// Begun reports whether something was recorded of any chunk that its engine has not taken back.
+func (h *Holder) Begun() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.ContainsFunc(h.chunks, func(c Chunk) bool { return c.State != Todo })
+}
+
+// ResumableError is the end of a job with which the same command resumes it.
 type ResumableError struct {
 	Kind        Kind
 	Job         string

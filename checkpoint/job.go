@@ -1,10 +1,20 @@
-// Package checkpoint is what is done of a job, durably: one document a job, replaced atomically by the one process that
-// owns it. It lies on the store that the job writes to (an export's beside its parts, an import's beside what it
-// staged), so that there is one copy, and another machine can go on from it. This package is the only place that knows
-// the document's format.
+// Package checkpoint is what is done of a job, durably. A job is cut into chunks, each of which is claimed, done and recorded
+// alone, so that what a chunk costs does not grow with their number. It lies on the store that the job writes to, so that there is
+// one copy, and another machine can resume it. What the job does is nothing to this package: parameters, body, specs and
+// results are its engine's, in JSON.
+//
+//	_migrate/jobs/<job>/export.json                   the job: small, written with its lease
+//	_migrate/plans/<job>/export/<plan>/0.json         1,000 chunks of its plan, written once
+//	_migrate/plans/<job>/export/<plan>/job.json       the job as it was planned, to rebuild it from
+//	_migrate/chunks/<job>/export/<plan>/<chunk>.json  a chunk that was begun
+//	<job>/export.checkpoint.json                      where format 1 had all of it: says that there is a newer one
+//
+// All of them are replaced by compare and swap. Plan and chunks go when the job is done.
 package checkpoint
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,15 +23,11 @@ import (
 	"strings"
 	"time"
 
-	"migrate/internal/columns"
 	"migrate/internal/document"
-	"migrate/internal/export"
-	"migrate/internal/milvus"
-	"migrate/internal/model"
 )
 
-// Version is the newest format of the document that this program reads, and the one that it writes.
-const Version = 1
+// Format is the newest that this program reads, and the one that it writes.
+const Format = 2
 
 // Errors that a caller decides on.
 var (
@@ -36,7 +42,7 @@ var (
 	ErrExpired = errors.New("the job could not be held on to")
 	// ErrOther: the document belongs to a job with other parameters.
 	ErrOther = errors.New("job has other parameters")
-	// ErrDamaged: the document can't be read.
+	// ErrDamaged: a document can't be read.
 	ErrDamaged = errors.New("checkpoint damaged")
 	// ErrNotDamaged: the document can be read, and so need not be made anew.
 	ErrNotDamaged = errors.New("checkpoint is not damaged")
@@ -54,102 +60,76 @@ const (
 	Sync   Kind = "sync"
 )
 
-// State is how a job stands.
+// State is how a job or a chunk stands.
 type State string
 
-// The states of a job. A running one whose owner is gone was interrupted.
+// The states of a job. A running one whose owner is gone was interrupted. A chunk is Todo until it is Done; between them its engine may
+// have states of its own.
 const (
 	Running     State = "running"
 	Interrupted State = "interrupted"
 	Failed      State = "failed"
 	Paused      State = "paused" // a sync that ended by itself, until it is called again
 	Done        State = "done"
+	Todo        State = ""
 )
 
-// Job is the document.
+// Tally is an amount of work.
+type Tally struct {
+	Parts int   `json:"parts"`
+	Rows  int64 `json:"rows"`
+}
+
+func (t Tally) plus(o Tally) Tally  { return Tally{t.Parts + o.Parts, t.Rows + o.Rows} }
+func (t Tally) minus(o Tally) Tally { return Tally{t.Parts - o.Parts, t.Rows - o.Rows} }
+
+// Job is the document. It is small, however many chunks there are.
 type Job struct {
-	Format  int               `json:"format"`
-	Kind    Kind              `json:"kind"`
-	Name    string            `json:"name"`   // of the export, which is also its folder
-	Params  map[string]string `json:"params"` // what the job is bound to
-	State   State             `json:"state"`
-	Error   string            `json:"error,omitempty"` // the last one
-	Lease   Lease             `json:"lease"`
-	Started time.Time         `json:"started"`
-	Updated time.Time         `json:"updated"`
-	Rows    int64             `json:"rows"` // expected in all
-	Parts   []Part            `json:"parts,omitempty"`
+	Format  int             `json:"format"`
+	Kind    Kind            `json:"kind"`
+	Name    string          `json:"name"`             // of the export, which is also its folder
+	Params  json.RawMessage `json:"params,omitempty"` // what the job is bound to: an object of texts, by the words that people are told
+	Body    json.RawMessage `json:"body,omitempty"`   // what else its engine has to know to resume it
+	State   State           `json:"state"`
+	Error   string          `json:"error,omitempty"` // the last one
+	Lease   Lease           `json:"lease"`
+	Started time.Time       `json:"started"`
+	Updated time.Time       `json:"updated"`
 
 	Taken     time.Time `json:"taken,omitzero"`       // when its owner did, or the last one; zero if that was an older migrate
 	TakenRows int64     `json:"taken_rows,omitempty"` // that were finished by then
 
-	Pin        json.RawMessage `json:"pin,omitempty"`               // of an export: has another process read the same rows in the same pages
-	Extents    json.RawMessage `json:"extents,omitempty"`           // as earlier versions wrote them; part of Pin
-	Snapshot   uint64          `json:"snapshot,omitempty"`          // of an export: the instant that all its reads see; 0 where the server holds none
-	Target     int64           `json:"target_collection,omitempty"` // of an import: the id of the collection that it fills
-	RowsBefore int64           `json:"rows_before,omitempty"`       // that the target had before it
-
-	Sync *Position `json:"sync,omitempty"` // of a sync; never changed in place
+	Plan    Plan  `json:"plan,omitzero"`
+	Planned Tally `json:"planned"`
+	Done    Tally `json:"done"` // as of the last write
 
 	// Before is the job of this name that was done, as long as this one has done nothing: it is what stands then.
 	Before *Job `json:"before,omitempty"`
 }
 
-// Parameters of an export: the address of the server that it reads from, as host:port, and the id of the collection.
-const (
-	SourceAddress = "source"
-	CollectionID  = "collection id"
-)
-
-// Part is the unit of a job: a range of keys, and the object that holds its rows.
-type Part struct {
-	export.Part
-	Number   int                      `json:"number"`            // within its partition
-	Columns  map[string]columns.Stats `json:"columns,omitempty"` // of an export: what of the values decides whether a target takes them
-	Planned  int64                    `json:"planned,omitempty"` // rows expected by an export
-	State    PartState                `json:"state,omitempty"`
-	Findings model.Findings           `json:"findings"`
-	Staged   string                   `json:"staged,omitempty"` // name of the object that an import staged
-	Task     int64                    `json:"task,omitempty"`   // bulk-insert job
+// Plan is which plan a job has. The zero one is none.
+type Plan struct {
+	ID     string `json:"id"`
+	Chunks int    `json:"chunks"`
 }
 
-// PartState is how far a part is.
-type PartState string
+// Param is one of the parameters; empty where it has none of that name.
+func (j *Job) Param(name string) string { return texts(j.Params)[name] }
 
-// The states of a part; a part of an export is only ever Todo or Finished.
-const (
-	Todo      PartState = ""
-	Intended  PartState = "intended"  // a bulk-insert job is about to be submitted, or was
-	Submitted PartState = "submitted" // its id is known
-	Finished  PartState = "finished"
-)
-
-// Finished counts the parts and rows that are done.
-func (j *Job) Finished() (parts int, rows int64) {
-	for _, p := range j.Parts {
-		if p.State == Finished {
-			parts++
-			rows += p.Rows.Rows
-		}
+// Read reads the body of a job; nothing where there is none.
+func (j *Job) Read(body any) error {
+	if j.Body == nil {
+		return nil
 	}
-	return parts, rows
-}
-
-// untouched reports whether nothing was done of a job that is bound to its parameters: an export that has finished no part. It may
-// begin anew with others.
-func (j *Job) untouched() bool {
-	parts, _ := j.Finished()
-	return j.Kind == Export && parts == 0
-}
-
-// begun reports whether something was done of a job, so that it stands instead of the one before.
-func (j *Job) begun() bool {
-	return slices.ContainsFunc(j.Parts, func(p Part) bool { return p.State != Todo })
+	if err := json.Unmarshal(j.Body, body); err != nil {
+		return fmt.Errorf("reading the checkpoint of %s %q: %w: %w", j.Kind, j.Name, ErrDamaged, err)
+	}
+	return nil
 }
 
 // standing is the job that stands: the one before where this one has done nothing and nobody works at it.
 func (j *Job) standing() *Job {
-	if j.Before == nil || j.State == Done || j.begun() || j.Standing() == Running {
+	if j.Before == nil || j.State == Done || j.Standing() == Running {
 		return j
 	}
 	before := *j.Before
@@ -157,72 +137,80 @@ func (j *Job) standing() *Job {
 	return &before
 }
 
+// Standing is the state of a job as one look tells it: a running one whose owner is gone, or whose lease has run out by this
+// machine's clock, was interrupted. It is for people: Acquire and Remove look longer, and at no clock.
+func (j *Job) Standing() State {
+	if j.State == Running && (!j.held() || time.Now().After(j.Lease.Expires)) {
+		return Interrupted
+	}
+	return j.State
+}
+
 // Rate is how many rows a second its owner has finished, or the last one: what was finished before, and the time in which
 // nobody owned it, tell nothing of how long the rest takes.
 func (j *Job) Rate() float64 {
-	since := j.Taken
-	if since.IsZero() {
-		since = j.Started
-	}
-	_, rows := j.Finished()
+	since := cmp.Or(j.Taken, j.Started)
 	took := j.Updated.Sub(since).Seconds()
-	if took <= 0 || rows < j.TakenRows { // fewer where finished parts were found damaged, and are done again
+	if took <= 0 || j.Done.Rows < j.TakenRows { // fewer where finished parts were found damaged, and are done again
 		return 0
 	}
-	return float64(rows-j.TakenRows) / took
+	return float64(j.Done.Rows-j.TakenRows) / took
 }
 
-// parse looks at the format first: a newer one may hold anything else.
-func parse(text []byte) (*Job, error) {
-	var head struct{ Format int }
-	if err := json.Unmarshal(text, &head); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
-	}
-	if head.Format > Version {
-		return nil, fmt.Errorf("%w: %d, and this migrate reads up to %d", ErrVersion, head.Format, Version)
+// parseJob looks at the format first: a newer one may hold anything else.
+func parseJob(text []byte) (*Job, error) {
+	if err := checkFormat(text); err != nil {
+		return nil, err
 	}
 	j := &Job{}
 	if err := document.Unmarshal(text, j); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	if head.Format < 1 || j.Name == "" || j.Kind == "" {
+	if j.Format < 2 || j.Name == "" || j.Kind == "" {
 		return nil, fmt.Errorf("%w: it describes no job", ErrDamaged)
 	}
-	j.maskLogins()
-	return j, j.makePin()
+	return j, nil
 }
 
-// makePin makes the pin of an export that was planned by an earlier version.
-func (j *Job) makePin() (err error) {
-	if j.Kind != Export || len(j.Parts) == 0 || len(j.Pin) > 0 {
-		return nil
+func checkFormat(text []byte) error {
+	var head struct{ Format int }
+	if err := json.Unmarshal(text, &head); err != nil {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	j.Pin, err = json.Marshal(struct {
-		Snapshot uint64          `json:"snapshot,omitempty"`
-		Extents  json.RawMessage `json:"extents,omitempty"`
-	}{j.Snapshot, j.Extents})
-	j.Extents = nil
-	return err
-}
-
-// maskLogins leaves the login out that earlier versions wrote, where it was given in the address.
-func (j *Job) maskLogins() {
-	if address, ok := j.Params[SourceAddress]; ok {
-		j.Params[SourceAddress] = milvus.HostPort(address)
+	if head.Format > Format {
+		return fmt.Errorf("%w: %d, and this migrate reads up to %d", ErrVersion, head.Format, Format)
 	}
-	j.Error = milvus.MaskLogins(j.Error)
+	return nil
 }
 
 // bound refuses parameters that are not those that the job was begun with, and says which differ.
-func (j *Job) bound(params map[string]string) error {
+func (j *Job) bound(params json.RawMessage) error {
+	was, is := texts(j.Params), texts(params)
 	var diffs []string
-	for _, key := range slices.Sorted(maps.Keys(params)) {
-		if was, is := j.Params[key], params[key]; was != is {
-			diffs = append(diffs, fmt.Sprintf("%s was %q and is %q", key, was, is))
+	for _, key := range slices.Sorted(maps.Keys(is)) {
+		if was[key] != is[key] {
+			diffs = append(diffs, fmt.Sprintf("%s was %q and is %q", key, was[key], is[key]))
 		}
 	}
 	if len(diffs) == 0 {
 		return nil
 	}
 	return fmt.Errorf("%s %q: %w: %s", j.Kind, j.Name, ErrOther, strings.Join(diffs, "; "))
+}
+
+// texts are the members of an object: texts as they are, and anything else in JSON.
+func texts(object json.RawMessage) map[string]string {
+	var members map[string]json.RawMessage
+	_ = json.Unmarshal(object, &members) // what is no object has no members, and differs from every other
+	all := map[string]string{}
+	for key, value := range members {
+		var text string
+		if json.Unmarshal(value, &text) != nil {
+			var compact bytes.Buffer
+			_ = json.Compact(&compact, value) // it was just read
+			text = compact.String()
+		}
+		all[key] = text
+	}
+	return all
 }

@@ -1,19 +1,14 @@
 package checkpoint
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
-
-	"migrate/internal/clock"
-	"migrate/sinks"
 )
 
 // Lease says who owns a job. Its owner renews it; it has lapsed when one who would have the job has seen it unchanged for its
@@ -27,45 +22,16 @@ type Lease struct {
 }
 
 // leaseTime is how long a lease holds without being renewed, renewEvery how often it is, and watchEvery how often one who would
-// have the job looks.
+// have the job looks. The counts in the document are written every countEvery while they move.
 const (
 	leaseTime  = 30 * time.Second
 	renewEvery = leaseTime / 3
 	watchEvery = time.Second
+	countEvery = 2 * time.Second
 )
 
 // held reports whether a process may have the job: it was taken, and its owner is not known to be gone.
 func (j *Job) held() bool { return j.State == Running && !kernel.gone(j.Lease.Owner) }
-
-// free loads a document that nobody holds. One that seems to be held is watched for as long as a lease: ErrHeld where it is renewed
-// meanwhile, or where its owner lives on this machine, by whose clock it still holds.
-func free(ctx context.Context, store sinks.Swapper, name string) (*Job, sinks.Version, error) {
-	job, version, err := load(ctx, store, name)
-	if err != nil || !job.held() {
-		return job, version, err
-	}
-	if kernel.near(job.Lease.Owner) && clock.Now(ctx).Before(job.Lease.Expires) {
-		return nil, "", heldError(job)
-	}
-	slog.InfoContext(ctx, "seeing whether the job's owner still renews its lease", "job", job.Name, "owner", job.Lease.Owner.String(), "for", leaseTime)
-	for seen := time.Now(); time.Since(seen) < leaseTime; {
-		if err := clock.Sleep(ctx, watchEvery); err != nil {
-			return nil, "", err
-		}
-		now, latest, err := load(ctx, store, name)
-		if err != nil || !now.held() {
-			return now, latest, err
-		}
-		if latest != version {
-			return nil, "", heldError(now)
-		}
-	}
-	return job, version, nil
-}
-
-func heldError(j *Job) error {
-	return fmt.Errorf("%s %q: %w: %s, which renews its lease", j.Kind, j.Name, ErrHeld, j.Lease.Owner)
-}
 
 // Owner is a process on a machine. The start time tells it from a later one with the same id.
 type Owner struct {

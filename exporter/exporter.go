@@ -7,10 +7,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -73,8 +74,8 @@ func (o Options) withDefaults() Options {
 }
 
 // Export exports one collection and returns the manifest that it wrote. A job of the same name that was interrupted is
-// gone on with: parts that are finished are not read again. Where it fails no manifest is there, and no part that is not
-// whole; a *checkpoint.ResumableError says that the same call goes on.
+// resumed: parts that are finished are not read again. Where it fails no manifest is there, and no part that is not
+// whole; a *checkpoint.ResumableError says that the same call resumes it.
 func Export(ctx context.Context, server *milvus.Server, collection string, sink sinks.Sink, opts Options) (*export.Manifest, error) {
 	opts = opts.withDefaults()
 	coll, err := describe(ctx, server, collection)
@@ -95,10 +96,9 @@ func Export(ctx context.Context, server *milvus.Server, collection string, sink 
 }
 
 // newJob is an export that has not begun, bound to what it is to read.
-func newJob(server *milvus.Server, coll *model.Collection, opts Options) checkpoint.Job {
-	return checkpoint.Job{Kind: checkpoint.Export, Name: opts.Job, Params: map[string]string{
-		checkpoint.SourceAddress: server.Address, "database": coll.Database, "collection": coll.Name,
-		checkpoint.CollectionID: strconv.FormatInt(coll.ID, 10), "part size": strconv.FormatInt(opts.PartBytes, 10),
+func newJob(server *milvus.Server, coll *model.Collection, opts Options) checkpoint.Fresh {
+	return checkpoint.Fresh{Kind: checkpoint.Export, Name: opts.Job, Params: Params{
+		Source: server.Address, Database: coll.Database, Collection: coll.Name, CollectionID: coll.ID, PartBytes: opts.PartBytes,
 	}}
 }
 
@@ -134,7 +134,7 @@ func checkExisting(ctx context.Context, sink sinks.Sink, opts Options) (bool, er
 	return false, fmt.Errorf("exporting to %s: %w", sink.URL(opts.Job), ErrExists)
 }
 
-// export is one export under way.
+// exporting is one export under way.
 type exporting struct {
 	server     *milvus.Server
 	collection *model.Collection
@@ -146,6 +146,9 @@ type exporting struct {
 	replaces   bool        // a complete export stands there
 	begun      bool        // none stands there any more, so that parts may come and go
 	late       atomic.Bool // a part was given up while it was being put: the store may have it later
+
+	finding sync.Mutex
+	body    Body // of the job
 }
 
 // run exports all parts that are not finished, and makes the export complete.
@@ -157,17 +160,13 @@ func (e *exporting) run(ctx context.Context) (m *export.Manifest, err error) {
 	if err := e.plan(ctx); err != nil {
 		return nil, err
 	}
-	if err := e.job.Update(ctx, func(j *checkpoint.Job) { j.Before = nil }); err != nil { // from now on there is none
+	if err := e.begin(ctx); err != nil {
 		return nil, err
 	}
-	if err := export.RemoveManifest(ctx, e.sink, e.opts.Job); err != nil { // of the export that this one replaces
+	if err := e.work(ctx, e.job.Claims()); err != nil {
 		return nil, err
 	}
-	e.begun = true
-	if err := e.exportParts(ctx); err != nil {
-		return nil, err
-	}
-	return e.complete(ctx)
+	return e.finish(ctx)
 }
 
 // openSource opens what is read, as it was when the job was planned.
@@ -175,24 +174,26 @@ func (e *exporting) openSource(ctx context.Context) (err error) {
 	if e.columns, err = columns.NewLayout(e.collection.Schema); err != nil {
 		return err
 	}
-	pin := e.job.Job().Pin
-	if e.replaces {
-		pin = nil
+	if !e.replaces {
+		job := e.job.Job()
+		if err := job.Read(&e.body); err != nil {
+			return err
+		}
 	}
 	open := query.Opener(e.server, query.Options{Load: e.opts.Load, MaxRate: e.opts.MaxRate})
-	e.source, err = open(ctx, e.collection, pin)
+	e.source, err = open(ctx, e.collection, e.body.Pin)
 	return err
 }
 
 // plan cuts the source into chunks, once in the life of a job: each becomes a part, and a part that is finished stands for it.
 func (e *exporting) plan(ctx context.Context) error {
-	if e.replaces {
-		if err := e.startOver(ctx); err != nil {
+	if e.replaces { // what an earlier run planned or did is of the export which is to be replaced
+		if err := e.job.Forget(ctx); err != nil {
 			return err
 		}
 	}
-	if job := e.job.Job(); len(job.Parts) > 0 {
-		e.opts.Planned(job.Rows)
+	if job := e.job.Job(); job.Plan.Chunks > 0 {
+		e.opts.Planned(job.Planned.Rows)
 		return e.sweep(ctx)
 	}
 	plan, err := e.source.Plan(ctx, e.opts.size())
@@ -200,16 +201,8 @@ func (e *exporting) plan(ctx context.Context) error {
 		return err
 	}
 	e.opts.Planned(plan.Rows)
-	return e.job.Update(ctx, func(j *checkpoint.Job) {
-		j.Rows, j.Parts, j.Snapshot, j.Pin = plan.Rows, partsOf(plan.Chunks), plan.Snapshot, plan.Pin
-	})
-}
-
-// startOver forgets what an earlier run planned or did: that is of the export which is to be replaced.
-func (e *exporting) startOver(ctx context.Context) error {
-	return e.job.Update(ctx, func(j *checkpoint.Job) {
-		j.Parts, j.Snapshot, j.Pin, j.Started = nil, 0, nil, time.Now().UTC()
-	})
+	e.body = Body{Pin: plan.Pin, Snapshot: plan.Snapshot}
+	return e.job.Plan(ctx, e.body, plannedOf(plan.Chunks))
 }
 
 // sweep removes what a killed process left of the parts that it had in flight.
@@ -218,8 +211,12 @@ func (e *exporting) sweep(ctx context.Context) error {
 	if !ok {
 		return nil
 	}
-	for _, p := range e.job.Job().Parts {
-		if p.State == checkpoint.Finished {
+	for c := range e.job.Chunks() {
+		p, err := partOf(c)
+		if err != nil {
+			return err
+		}
+		if c.State == checkpoint.Done {
 			e.opts.Kept(p.Rows.Rows, p.Bytes)
 			continue
 		}
@@ -231,44 +228,59 @@ func (e *exporting) sweep(ctx context.Context) error {
 }
 
 // objectName is where an owner of the job puts a part.
-func (e *exporting) objectName(p checkpoint.Part, epoch int64) string {
-	return path.Join(e.opts.Job, export.PartName(p.Partition, p.Number, epoch))
+func (e *exporting) objectName(p part, epoch int64) string {
+	return path.Join(e.opts.Job, export.PartName(p.Partition, p.number, epoch))
 }
 
-// exportParts exports several parts at once; the first error ends the others.
-func (e *exporting) exportParts(ctx context.Context) error {
+// begin has no complete export stand any more, neither on the sink nor as a job that is done.
+func (e *exporting) begin(ctx context.Context) error {
+	if err := e.job.Update(ctx, func(j *checkpoint.Job) { j.Before = nil }); err != nil {
+		return err
+	}
+	if err := export.RemoveManifest(ctx, e.sink, e.opts.Job); err != nil {
+		return err
+	}
+	e.begun = true
+	return nil
+}
+
+// work exports several parts at once; the first error ends the others.
+func (e *exporting) work(ctx context.Context, claims checkpoint.Claims) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(e.opts.Workers)
-	for i, p := range e.job.Job().Parts {
-		if p.State == checkpoint.Finished {
-			continue
-		}
-		g.Go(func() error {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			done, err := e.exportPart(ctx, p)
-			if err != nil {
-				return err
-			}
-			return e.job.Update(ctx, func(j *checkpoint.Job) { j.Parts[i] = done }) // refused where the job is another's by now
-		})
+	for range e.opts.Workers {
+		g.Go(func() error { return e.exportParts(ctx, claims) })
 	}
 	return g.Wait()
 }
 
-// complete removes parts that are not of this export, makes sure that all others are there, and writes the manifest.
-func (e *exporting) complete(ctx context.Context) (*export.Manifest, error) {
-	job := e.job.Job()
-	m := &export.Manifest{
-		Format: export.Version, Job: job.Name, Started: job.Started, Snapshot: job.Snapshot, Collection: export.Describe(e.source.Collection()),
-		Source: export.Server{Address: e.server.Address, Version: e.server.Version()},
+// exportParts exports one part after the other, until none is left.
+func (e *exporting) exportParts(ctx context.Context, claims checkpoint.Claims) error {
+	for {
+		claim, err := claims.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := e.exportPart(ctx, claim); err != nil {
+			return err
+		}
 	}
-	for _, p := range job.Parts {
-		m.Add(p.Part, p.Findings, p.Columns)
+}
+
+// finish removes parts that are not of this export, makes sure that all others are there, and writes the manifest.
+func (e *exporting) finish(ctx context.Context) (*export.Manifest, error) {
+	if err := e.job.Confirm(ctx); err != nil { // a late owner would remove the next one's parts
+		return nil, err
 	}
-	keep := func(object string) bool {
-		return slices.ContainsFunc(m.Parts, func(p export.Part) bool { return p.Object == object })
+	m, err := e.manifest()
+	if err != nil {
+		return nil, err
+	}
+	keep := map[string]bool{}
+	for _, p := range m.Parts {
+		keep[p.Object] = true
 	}
 	kept, err := e.remove(ctx, keep)
 	if err != nil {
@@ -277,8 +289,30 @@ func (e *exporting) complete(ctx context.Context) (*export.Manifest, error) {
 	if err := e.checkKept(ctx, kept); err != nil {
 		return nil, err
 	}
+	if !nothing(m.Findings) { // a part that was done twice was noted twice
+		if err := e.record(ctx, m.Findings); err != nil {
+			return nil, err
+		}
+	}
 	m.Finished = time.Now().UTC()
 	return m, export.Write(ctx, e.sink, m)
+}
+
+// manifest describes the export, once all its parts are finished.
+func (e *exporting) manifest() (*export.Manifest, error) {
+	job := e.job.Job()
+	m := &export.Manifest{
+		Format: export.Version, Job: job.Name, Started: job.Started, Snapshot: e.body.Snapshot, Collection: export.Describe(e.source.Collection()),
+		Source: export.Server{Address: e.server.Address, Version: e.server.Version()},
+	}
+	for c := range e.job.Chunks() {
+		p, err := partOf(c)
+		if err != nil {
+			return nil, err
+		}
+		m.Add(p.Part, p.Findings, p.Columns)
+	}
+	return m, nil
 }
 
 // end leaves the job in order. One that has finished nothing leaves nothing behind, and a complete export that it was to replace
@@ -287,15 +321,14 @@ func (e *exporting) end(ctx context.Context, cause error) error {
 	if cause == nil {
 		return e.job.Release(ctx, checkpoint.Done, nil)
 	}
-	job := e.job.Job()
 	lost := e.job.Confirm(ctx)
-	if parts, _ := job.Finished(); parts > 0 || lost != nil {
+	if e.job.Job().Done.Parts > 0 || lost != nil {
 		return e.job.Suspend(ctx, errors.Join(lost, cause))
 	}
 	clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	if e.begun {
-		_, err := e.remove(clean, func(string) bool { return false })
+		_, err := e.remove(clean, nil)
 		cause = errors.Join(cause, err)
 	}
 	if e.late.Load() { // the document is left, so that the next owner has another epoch in the names of its parts
@@ -322,39 +355,53 @@ func (e *UnreadableError) Is(target error) bool { return target == source.ErrInc
 // errEmpty takes back an object that would hold no row.
 var errEmpty = errors.New("range is empty")
 
-// exportPart writes one range into one object.
-func (e *exporting) exportPart(ctx context.Context, p checkpoint.Part) (checkpoint.Part, error) {
-	if err := e.job.StillOwner(ctx); err != nil {
-		return p, err
+// exportPart writes one chunk into one object, and records it.
+func (e *exporting) exportPart(ctx context.Context, claim *checkpoint.Claim) error {
+	p, err := partOf(claim.Chunk)
+	if err != nil {
+		return err
 	}
+	if err := claim.StillOwner(ctx); err != nil {
+		return err
+	}
+	if err := e.write(ctx, &p); err != nil {
+		return err
+	}
+	if err := e.note(ctx, p.Findings); err != nil {
+		return err
+	}
+	return claim.Save(ctx, checkpoint.Done, checkpoint.Tally{Parts: 1, Rows: p.Rows.Rows}, p.Result)
+}
+
+// write writes a part.
+func (e *exporting) write(ctx context.Context, p *part) error {
 	epoch := e.job.Epoch()
 	w := &partWriter{export: e, part: p}
-	_, err := e.sink.Put(ctx, e.objectName(p, epoch), w.write(ctx))
+	_, err := e.sink.Put(ctx, e.objectName(*p, epoch), w.write(ctx))
 	if err != nil && ctx.Err() != nil {
 		e.late.Store(true)
 	}
 	if err != nil && !errors.Is(err, errEmpty) {
-		return p, fmt.Errorf("exporting keys %s of partition %q: %w", p.Range, p.Partition, err)
+		return fmt.Errorf("exporting keys %s of partition %q: %w", p.Range, p.Partition, err)
 	}
 	if err == nil {
-		w.part.Object = export.PartName(p.Partition, p.Number, epoch)
+		p.Object = export.PartName(p.Partition, p.number, epoch)
 	}
-	if len(w.part.Findings.Unreadable) > 0 && !e.opts.AllowUnreadable {
-		return p, &UnreadableError{e.collection.Name, w.part.Findings.Unreadable}
+	if len(p.Findings.Unreadable) > 0 && !e.opts.AllowUnreadable {
+		return &UnreadableError{e.collection.Name, p.Findings.Unreadable}
 	}
-	w.part.State = checkpoint.Finished
-	return w.part, nil
+	return nil
 }
 
 // remove removes the parts that are not to be kept, and returns the sizes of the others.
-func (e *exporting) remove(ctx context.Context, keep func(object string) bool) (kept map[string]int64, err error) {
+func (e *exporting) remove(ctx context.Context, keep map[string]bool) (kept map[string]int64, err error) {
 	folder, kept := e.opts.Job+"/", map[string]int64{}
 	for info, err := range e.sink.List(ctx, folder) {
 		if err != nil {
 			return nil, fmt.Errorf("listing the parts of %q: %w", e.opts.Job, err)
 		}
 		object := strings.TrimPrefix(info.Name, folder)
-		if keep(object) {
+		if keep[object] {
 			kept[object] = info.Size
 			continue
 		}
@@ -371,29 +418,31 @@ func (e *exporting) remove(ctx context.Context, keep func(object string) bool) (
 // checkKept has the parts done again that are not on the sink in their size: it took them, and lost them or a piece.
 func (e *exporting) checkKept(ctx context.Context, sizes map[string]int64) error {
 	var lost []error
-	again := e.job.Job().Parts
-	for i, p := range again {
-		if p.Object != "" && sizes[p.Object] != p.Bytes {
-			lost = append(lost, fmt.Errorf("%s has %d bytes of %d: %w", e.sink.URL(path.Join(e.opts.Job, p.Object)), sizes[p.Object], p.Bytes, ErrNotKept))
-			again = slices.Clone(again)
-			again[i] = p.Again()
+	for c := range e.job.Chunks() {
+		p, err := partOf(c)
+		if err != nil {
+			return err
+		}
+		if p.Object == "" || sizes[p.Object] == p.Bytes {
+			continue
+		}
+		lost = append(lost, fmt.Errorf("%s has %d bytes of %d: %w", e.sink.URL(path.Join(e.opts.Job, p.Object)), sizes[p.Object], p.Bytes, ErrNotKept))
+		if err := e.job.Again(ctx, c.ID); err != nil {
+			return errors.Join(append(lost, err)...)
 		}
 	}
-	if len(lost) == 0 {
-		return nil
-	}
-	return errors.Join(append(lost, e.job.Update(ctx, func(j *checkpoint.Job) { j.Parts = again }))...)
+	return errors.Join(lost...)
 }
 
 // lowHigh widens the key bounds of a part by a batch.
-func lowHigh(part *checkpoint.Part, keys []model.Key) {
+func lowHigh(p *part, keys []model.Key) {
 	low, high := slices.MinFunc(keys, model.Key.Compare), slices.MaxFunc(keys, model.Key.Compare)
-	if part.Lowest == nil || low.Compare(*part.Lowest) < 0 {
+	if p.Lowest == nil || low.Compare(*p.Lowest) < 0 {
 		low = low.Clone()
-		part.Lowest = &low
+		p.Lowest = &low
 	}
-	if part.Highest == nil || high.Compare(*part.Highest) > 0 {
+	if p.Highest == nil || high.Compare(*p.Highest) > 0 {
 		high = high.Clone()
-		part.Highest = &high
+		p.Highest = &high
 	}
 }

@@ -220,7 +220,7 @@ func exported(t *testing.T, sink *sinks.Local, job string) map[string][]byte {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if strings.HasSuffix(info.Name, ".checkpoint.json") {
+		if strings.HasSuffix(info.Name, ".checkpoint.json") || strings.HasPrefix(info.Name, "_migrate/") {
 			continue
 		}
 		text, _, err := sink.Load(t.Context(), info.Name)

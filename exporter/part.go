@@ -8,7 +8,6 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 
-	"migrate/checkpoint"
 	"migrate/internal/columns"
 	"migrate/internal/export"
 	"migrate/internal/model"
@@ -18,7 +17,7 @@ import (
 // partWriter reads one range into one object, and keeps what the manifest says of it.
 type partWriter struct {
 	export *exporting
-	part   checkpoint.Part
+	part   *part
 	warned map[string]bool // by what was warned of
 }
 
@@ -45,7 +44,7 @@ func (w *partWriter) write(ctx context.Context) func(io.Writer) error {
 
 // addAll writes every row of the part's chunk.
 func (w *partWriter) addAll(ctx context.Context, file *export.Writer) error {
-	stream, err := w.export.source.Read(ctx, model.Chunk{Partition: w.part.Partition, Range: w.part.Range, Number: w.part.Number})
+	stream, err := w.export.source.Read(ctx, model.Chunk{Partition: w.part.Partition, Range: w.part.Range, Number: w.part.number})
 	if err != nil {
 		return err
 	}
@@ -71,7 +70,7 @@ func (w *partWriter) add(file *export.Writer, rec arrow.Record) error {
 	}
 	w.part.Rows.AddRows(hashes)
 	keys := w.export.columns.Keys(rec)
-	lowHigh(&w.part, keys)
+	lowHigh(w.part, keys)
 	stats := w.export.columns.Measure(rec)
 	w.part.Columns = columns.AddStats(w.part.Columns, stats)
 	w.warn(stats)
@@ -95,5 +94,5 @@ func (w *partWriter) warnOf(what, field string, key *model.Key) {
 		w.warned = map[string]bool{}
 	}
 	w.warned[what] = true
-	slog.Warn(what, "field", field, "key", key.String(), "part", w.export.objectName(w.part, w.export.job.Epoch()))
+	slog.Warn(what, "field", field, "key", key.String(), "part", w.export.objectName(*w.part, w.export.job.Epoch()))
 }

@@ -3,8 +3,6 @@ package exporter
 import (
 	"context"
 
-	"migrate/checkpoint"
-	"migrate/internal/export"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
 	"migrate/internal/source"
@@ -52,13 +50,4 @@ const mostPartRows = 1 << 20
 // size is what is aimed at for a part.
 func (o Options) size() source.Size {
 	return source.Size{Rows: mostPartRows, Bytes: o.PartBytes, Workers: o.Workers}
-}
-
-// partsOf are chunks as a job records them.
-func partsOf(chunks []model.Chunk) []checkpoint.Part {
-	parts := make([]checkpoint.Part, len(chunks))
-	for i, c := range chunks {
-		parts[i] = checkpoint.Part{Part: export.Part{Partition: c.Partition, Range: c.Range}, Number: c.Number, Planned: c.Rows}
-	}
-	return parts
 }

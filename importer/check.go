@@ -63,17 +63,22 @@ func (im *importing) checkDone(ctx context.Context) error {
 
 // refuseDone refuses to repeat an import that a job has done.
 func (im *importing) refuseDone(ctx context.Context, job *checkpoint.Job) error {
-	if !im.sameExport(job) {
-		return nil
+	was, err := ParamsOf(*job)
+	if err != nil || !im.sameExport(was) {
+		return err
 	}
-	if was, is := job.Params["database"], im.server.Database(); was != is { // whose checkpoint would be written over
+	if was, is := was.Database, im.server.Database(); was != is { // whose checkpoint would be written over
 		return fmt.Errorf("export %q into %q: %w: it was imported into the database %q and not into %q", im.manifest.Job, im.opts.As, checkpoint.ErrOther, was, is)
 	}
 	if im.opts.IntoExisting && !im.newKeys() {
 		return nil
 	}
+	var filled Body
+	if err := job.Read(&filled); err != nil {
+		return err
+	}
 	have, err := im.server.Describe(ctx, im.opts.As)
-	if errors.Is(err, milvus.ErrNotFound) || err == nil && have.ID != job.Target {
+	if errors.Is(err, milvus.ErrNotFound) || err == nil && have.ID != filled.Target {
 		return nil
 	}
 	if err != nil {
@@ -84,9 +89,9 @@ func (im *importing) refuseDone(ctx context.Context, job *checkpoint.Job) error 
 }
 
 // sameExport reports whether a job imported this export, and not one that it has replaced since.
-func (im *importing) sameExport(job *checkpoint.Job) bool {
-	now := newJob(im.server, im.manifest, im.opts).Params
-	return job.Params[exportOf] == now[exportOf] && job.Params[exportChecksum] == now[exportChecksum]
+func (im *importing) sameExport(was Params) bool {
+	now := im.params()
+	return was.Export == now.Export && was.Checksum == now.Checksum
 }
 
 // checkFresh makes all checks of an import that has nothing to resume before its job is taken: one that is refused changes nothing.
@@ -96,7 +101,7 @@ func (im *importing) checkFresh(ctx context.Context) error {
 	case errors.Is(err, sinks.ErrNotExist):
 	case err != nil:
 		return nil // told by those who take the job
-	case job.State != checkpoint.Done && len(job.Parts) > 0:
+	case job.State != checkpoint.Done && job.Planned.Parts > 0:
 		return nil // what is left to be done is checked then
 	}
 	return im.check(ctx)

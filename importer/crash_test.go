@@ -152,7 +152,7 @@ func TestCrashes(t *testing.T) {
 							t.Fatal("it never came to that write")
 						}
 						c.meanwhile(t, to)
-						bury(t, to.staging, checkpoint.Name(checkpoint.Import, m.Job, "t"))
+						bury(t, to.staging, checkpoint.Object(checkpoint.Name(checkpoint.Import, m.Job, "t")))
 						done := err == nil
 						_, err = importer.Import(t.Context(), to.client, sink, m, bucket{to.staging}, to.patient())
 						if err != nil && !(done && errors.Is(err, importer.ErrImported)) {

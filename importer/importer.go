@@ -135,7 +135,7 @@ func Import(ctx context.Context, server *milvus.Server, export sinks.Sink, m *ex
 	if err := im.checkFresh(ctx); err != nil {
 		return nil, err
 	}
-	jobCtx, job, err := checkpoint.Acquire(ctx, staging, checkpoint.Name(checkpoint.Import, m.Job, opts.As), newJob(server, m, opts))
+	jobCtx, job, err := checkpoint.Acquire(ctx, staging, checkpoint.Name(checkpoint.Import, m.Job, opts.As), im.fresh())
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +168,7 @@ func (im *importing) run(ctx context.Context) (*Result, error) {
 	if err := im.begin(ctx); err != nil {
 		return nil, err
 	}
-	if err := im.insertAll(ctx); err != nil {
+	if err := im.work(ctx, im.job.Claims()); err != nil {
 		return nil, err
 	}
 	return im.finish(ctx)

@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -19,39 +18,68 @@ import (
 	"migrate/internal/milvus"
 )
 
-// insertAll imports all parts that are not finished, several jobs at once; the first error ends the others.
-func (im *importing) insertAll(ctx context.Context) error {
+// work imports all groups that are not finished, several jobs at once; the first error ends the others.
+func (im *importing) work(ctx context.Context, claims checkpoint.Claims) error {
 	im.opts.Step("bulk insert", im.manifest.Total.Rows)
-	parts := im.job.Job().Parts
-	im.progress(inState(parts, checkpoint.Finished))
-	if err := im.settle(ctx, alone(inState(parts, checkpoint.Intended)), im.job.LastSeen); err != nil {
-		return fmt.Errorf("finding out what an interrupted run submitted: %w", err)
+	if err := im.tellDone(); err != nil {
+		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(im.opts.Jobs)
-	for _, chunk := range groups(im.job.Job().Parts, im.dialect.Limits().Files, im.opts.Jobs) {
-		g.Go(func() error {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			if err := im.insertGroup(ctx, chunk); err != nil {
-				return fmt.Errorf("importing part %s: %w", im.inWords(chunk), err)
-			}
-			return nil
-		})
+	for range im.opts.Jobs {
+		g.Go(func() error { return im.insertGroups(ctx, claims) })
 	}
 	return g.Wait()
 }
 
+// tellDone reports what an earlier run has brought.
+func (im *importing) tellDone() error {
+	for c := range im.job.Chunks() {
+		g, err := groupOf(&checkpoint.Claim{Chunk: c})
+		if err != nil {
+			return err
+		}
+		for i, p := range g.parts {
+			if g.there(i) {
+				im.opts.Progress(p.Rows.Rows, p.Bytes)
+			}
+		}
+	}
+	return nil
+}
+
+// insertGroups imports one group after the other, until none is left.
+func (im *importing) insertGroups(ctx context.Context, claims checkpoint.Claims) error {
+	for {
+		claim, err := claims.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		g, err := groupOf(claim)
+		if err != nil {
+			return err
+		}
+		if err := im.insertGroup(ctx, g); err != nil {
+			return fmt.Errorf("importing part %s: %w", g, err)
+		}
+	}
+}
+
 // insertGroup has the parts of a group imported, and again where their job fails, of which nothing is on the target then.
-func (im *importing) insertGroup(ctx context.Context, g group) error {
+func (im *importing) insertGroup(ctx context.Context, g *group) error {
+	if g.State == Intended {
+		if err := im.settle(ctx, g, im.job.LastSeen); err != nil {
+			return fmt.Errorf("finding out what an interrupted run submitted: %w", err)
+		}
+	}
 	for _, pause := range im.opts.Pauses {
 		err := im.insertOnce(ctx, g)
 		if !errors.Is(err, ingest.ErrFailed) || errors.Is(err, ingest.ErrValue) || ctx.Err() != nil {
 			return err
 		}
-		g = im.unfinished(g)
-		slog.WarnContext(ctx, "a job failed; its parts are imported anew", "parts", im.inWords(g), "in", pause, "error", err)
+		slog.WarnContext(ctx, "a job failed; its parts are imported anew", "parts", g.String(), "in", pause, "error", err)
 		if err := clock.Sleep(ctx, pause); err != nil {
 			return err
 		}
@@ -59,17 +87,15 @@ func (im *importing) insertGroup(ctx context.Context, g group) error {
 	return im.insertOnce(ctx, g)
 }
 
-// unfinished are the parts of a group that are still to be imported.
-func (im *importing) unfinished(g group) group {
-	return slices.DeleteFunc(slices.Clone(g), func(i int) bool { return im.part(i).State == checkpoint.Finished })
-}
-
 // insertOnce has the parts of a group imported exactly once: a job that was submitted is followed, and only what is known
 // not to have been is submitted.
-func (im *importing) insertOnce(ctx context.Context, g group) error {
-	adopted := im.part(g[0]).State == checkpoint.Submitted
+func (im *importing) insertOnce(ctx context.Context, g *group) error {
+	if g.State == checkpoint.Done {
+		return nil
+	}
+	adopted := g.State == Submitted
 	if !adopted {
-		if err := im.submit(ctx, g); err != nil {
+		if err := im.submit(ctx, g); err != nil || g.State == checkpoint.Done {
 			return err
 		}
 	}
@@ -82,10 +108,11 @@ func (im *importing) insertOnce(ctx context.Context, g group) error {
 	case err != nil:
 		return err
 	}
-	if want := im.rowsOf(g); rows != want && rows != ingest.UnknownRows {
-		return fmt.Errorf("the server imported %d rows of %d", rows, want)
+	brought := tallyOf(g.some(g.left())).Rows
+	if rows != brought && rows != ingest.UnknownRows {
+		return fmt.Errorf("the server imported %d rows of %d", rows, brought)
 	}
-	im.opts.Imported(im.rowsOf(g))
+	im.opts.Imported(brought)
 	return im.finished(ctx, g)
 }
 
@@ -93,7 +120,7 @@ func (im *importing) insertOnce(ctx context.Context, g group) error {
 const submitTries = 8
 
 // submit stages the parts of a group and starts their job. Where the call breaks off, what the server knows decides.
-func (im *importing) submit(ctx context.Context, g group) error {
+func (im *importing) submit(ctx context.Context, g *group) error {
 	wait := backoff.NewExponentialBackOff(backoff.WithInitialInterval(im.opts.Poll))
 	for try := 1; ; try++ {
 		if err := im.intend(ctx, g); err != nil {
@@ -108,55 +135,51 @@ func (im *importing) submit(ctx context.Context, g group) error {
 		if err := clock.Sleep(ctx, wait.NextBackOff()); err != nil {
 			return err
 		}
-		if err := im.settle(ctx, []group{g}, called); err != nil {
+		if err := im.settle(ctx, g, called); err != nil {
 			return err
 		}
-		if im.part(g[0]).State == checkpoint.Submitted {
+		if g.State != checkpoint.Todo {
 			return nil
 		}
 	}
 }
 
 // intend stages the parts of a group and records that a call for them is about to be made.
-func (im *importing) intend(ctx context.Context, g group) error {
-	names, try := map[int]string{}, im.tries.Add(1)
-	for _, i := range g {
-		names[i] = im.stagedName(im.part(i).Part, try)
+func (im *importing) intend(ctx context.Context, g *group) error {
+	names, try := make([]string, len(g.parts)), im.tries.Add(1)
+	for _, i := range g.left() {
+		names[i] = im.stagedName(g.parts[i], try)
 	}
 	err := im.stageAll(ctx, g, names)
 	if err == nil {
-		err = im.job.Update(ctx, func(j *checkpoint.Job) {
-			for i, name := range names {
-				j.Parts[i].State, j.Parts[i].Staged = checkpoint.Intended, name
-			}
-		})
+		err = g.record(ctx, Intended, progress{Staged: names, There: g.There})
 	}
 	if err != nil {
-		return errors.Join(err, im.unstage(ctx, slices.Collect(maps.Values(names))...))
+		return errors.Join(err, im.unstage(ctx, names...))
 	}
 	return nil
 }
 
 // call makes the one call, if the job is still this process's, and records the id.
-func (im *importing) call(ctx context.Context, g group) error {
-	if err := im.job.StillOwner(ctx); err != nil {
+func (im *importing) call(ctx context.Context, g *group) error {
+	if err := g.StillOwner(ctx); err != nil {
 		return err
 	}
 	files := im.files(g)
-	id, err := im.dialect.Submit(ctx, ingest.Order{Collection: im.target.Name, Partition: im.part(g[0]).Partition, Files: files})
+	id, err := im.dialect.Submit(ctx, ingest.Order{Collection: im.target.Name, Partition: g.parts[0].Partition, Files: files})
 	if err != nil {
 		return fmt.Errorf("starting a bulk-insert job for %s: %w", files[0], err)
 	}
-	return im.recordTask(ctx, g, id)
+	return im.submitted(ctx, g, id)
 }
 
-func (im *importing) recordTask(ctx context.Context, g group, id int64) error {
-	return im.update(ctx, g, func(p *checkpoint.Part) { p.State, p.Task = checkpoint.Submitted, id })
+func (im *importing) submitted(ctx context.Context, g *group, id int64) error {
+	return g.record(ctx, Submitted, progress{Staged: g.Staged, Job: id, There: g.There})
 }
 
 // follow follows a group's job to its end. One that stands still for too long is an error that names it.
-func (im *importing) follow(ctx context.Context, g group) (rows int64, err error) {
-	id := im.part(g[0]).Task
+func (im *importing) follow(ctx context.Context, g *group) (rows int64, err error) {
+	id := g.Job
 	job := fmt.Sprintf("bulk-insert job %d (%s)", id, strings.Join(im.files(g), ", "))
 	var last ingest.Status
 	moved := time.Now()
@@ -190,13 +213,13 @@ func (im *importing) follow(ctx context.Context, g group) (rows int64, err error
 
 // commit makes what a job has brought visible, if it is all there and the job is still this process's. Where the call gets
 // no answer, the job's next state tells what became of it, and one that is heard twice changes nothing.
-func (im *importing) commit(ctx context.Context, g group, rows int64) error {
-	id := im.part(g[0]).Task
+func (im *importing) commit(ctx context.Context, g *group, rows int64) error {
+	id := g.Job
 	committer, ok := im.dialect.(ingest.Committer)
 	if !ok {
 		return errors.New("it waits for a commit, which its server was not asked to")
 	}
-	if want := im.rowsOf(g); rows != want && rows != ingest.UnknownRows {
+	if want := tallyOf(g.some(g.left())).Rows; rows != want && rows != ingest.UnknownRows {
 		return errors.Join(fmt.Errorf("%w: aborted, since it has %d rows of %d", ingest.ErrFailed, rows, want), committer.Abort(ctx, id))
 	}
 	if err := im.job.Confirm(ctx); err != nil {
@@ -210,21 +233,22 @@ func (im *importing) commit(ctx context.Context, g group, rows int64) error {
 	return err
 }
 
-func (im *importing) finished(ctx context.Context, g group) error {
-	err := im.leave(ctx, g, func(p *checkpoint.Part) { p.State = checkpoint.Finished })
+func (im *importing) finished(ctx context.Context, g *group) error {
+	brought := g.some(g.left())
+	err := im.leave(ctx, g, checkpoint.Done, progress{})
 	if err == nil {
-		im.progress(g)
+		im.tell(brought)
 	}
 	return err
 }
 
-// forget makes parts whose job failed, or never was, parts that were never submitted: none of their rows is there.
-func (im *importing) forget(ctx context.Context, g group) error {
-	return im.leave(context.WithoutCancel(ctx), g, func(p *checkpoint.Part) { p.State, p.Staged, p.Task = checkpoint.Todo, "", 0 })
+// forget makes a group whose job failed, or never was, one that was never submitted: none of its rows is there.
+func (im *importing) forget(ctx context.Context, g *group) error {
+	return im.leave(context.WithoutCancel(ctx), g, checkpoint.Todo, progress{There: g.There})
 }
 
 // leave records the end of a group's job, and removes what was staged for it.
-func (im *importing) leave(ctx context.Context, g group, change func(*checkpoint.Part)) error {
-	names := im.stagedNames(g)
-	return errors.Join(im.update(ctx, g, change), im.unstage(ctx, names...))
+func (im *importing) leave(ctx context.Context, g *group, state checkpoint.State, next progress) error {
+	names := g.staged()
+	return errors.Join(g.record(ctx, state, next), im.unstage(ctx, names...))
 }

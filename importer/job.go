@@ -2,35 +2,61 @@ package importer
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
-	"strconv"
 	"time"
 
 	"migrate/checkpoint"
 	"migrate/internal/export"
-	"migrate/internal/milvus"
 )
 
-// Parameters that tell one export of a name from another.
+// States of a chunk between checkpoint.Todo and checkpoint.Done.
 const (
-	exportOf       = "export of"
-	exportChecksum = "export checksum"
+	Intended  checkpoint.State = "intended"  // its parts are staged, and a bulk-insert job is about to be submitted, or was
+	Submitted checkpoint.State = "submitted" // the id of that is known
 )
 
-// newJob is an import that has not begun, bound to what it brings where.
-func newJob(server *milvus.Server, m *export.Manifest, opts Options) checkpoint.Job {
-	return checkpoint.Job{Kind: checkpoint.Import, Name: m.Job, Rows: m.Total.Rows, Params: map[string]string{
-		"database": server.Database(), "collection": opts.As, exportOf: m.Started.Format(time.RFC3339Nano),
-		exportChecksum: fmt.Sprintf("%016x", uint64(m.Total.Hash)), "keep ids": strconv.FormatBool(opts.KeepIDs),
-	}}
+// Params is what an import is bound to: what it brings where.
+type Params struct {
+	Database   string `json:"database"`
+	Collection string `json:"collection"`
+	Export     string `json:"export of"` // when it began: this and its checksum tell one export of a name from another
+	Checksum   string `json:"export checksum"`
+	KeepIDs    bool   `json:"keep ids,string"`
+}
+
+// ParamsOf are those of an import.
+func ParamsOf(job checkpoint.Job) (p Params, err error) {
+	if err := json.Unmarshal(job.Params, &p); err != nil {
+		return p, fmt.Errorf("reading what import %q is bound to: %w: %w", job.Name, checkpoint.ErrDamaged, err)
+	}
+	return p, nil
+}
+
+// Body is what else an import keeps in its job.
+type Body struct {
+	Target     int64 `json:"target_collection"`     // the id of the collection that it fills
+	RowsBefore int64 `json:"rows_before,omitempty"` // that the target had before it
+}
+
+// fresh is an import that has not begun.
+func (im *importing) fresh() checkpoint.Fresh {
+	return checkpoint.Fresh{Kind: checkpoint.Import, Name: im.manifest.Job, Params: im.params(), Rows: im.manifest.Total.Rows}
+}
+
+func (im *importing) params() Params {
+	return Params{
+		Database: im.server.Database(), Collection: im.opts.As, Export: im.manifest.Started.Format(time.RFC3339Nano),
+		Checksum: fmt.Sprintf("%016x", uint64(im.manifest.Total.Hash)), KeepIDs: im.opts.KeepIDs,
+	}
 }
 
 // begin checks and creates, or resumes what is there.
 func (im *importing) begin(ctx context.Context) error {
-	if len(im.job.Job().Parts) > 0 {
+	if im.job.Job().Plan.Chunks > 0 {
 		there, err := im.server.Exists(ctx, im.target.Name)
 		if err != nil {
 			return err
@@ -57,34 +83,42 @@ func (im *importing) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return im.job.Update(ctx, func(j *checkpoint.Job) {
-		j.Target, j.RowsBefore = coll.ID, im.before
-		for _, p := range im.manifest.Parts {
-			if p.Object != "" {
-				j.Parts = append(j.Parts, checkpoint.Part{Part: p})
-			}
-		}
-	})
+	return im.job.Plan(ctx, Body{Target: coll.ID, RowsBefore: im.before}, im.planned())
+}
+
+// planned are the groups of parts that one bulk-insert job each is to bring.
+func (im *importing) planned() (planned []checkpoint.Planned) {
+	parts := slices.DeleteFunc(slices.Clone(im.manifest.Parts), func(p export.Part) bool { return p.Object == "" })
+	for _, g := range groups(parts, im.dialect.Limits().Files, im.opts.Jobs) {
+		planned = append(planned, checkpoint.Planned{Spec: spec{g}, Size: tallyOf(g)})
+	}
+	return planned
 }
 
 // resume makes sure that the target is still the one that the job began with and that the parts still to come are whole,
 // and removes what a killed process staged and did not come to use.
 func (im *importing) resume(ctx context.Context) error {
-	job := im.job.Job()
-	im.before = job.RowsBefore
+	job, body := im.job.Job(), Body{}
+	if err := job.Read(&body); err != nil {
+		return err
+	}
+	im.before = body.RowsBefore
 	coll, err := im.server.Describe(ctx, im.target.Name)
 	if err != nil {
 		return err
 	}
-	if coll.ID != job.Target {
+	if coll.ID != body.Target {
 		return fmt.Errorf("collection %q on %s: %w: it is not the one that this import began with", coll.Name, im.server.Address, checkpoint.ErrOther)
 	}
 	inUse, todo := map[string]bool{}, []export.Part(nil)
-	for _, p := range job.Parts {
-		if p.State == checkpoint.Finished {
-			continue
+	for c := range im.job.Chunks() {
+		g, err := groupOf(&checkpoint.Claim{Chunk: c})
+		if err != nil {
+			return err
 		}
-		inUse[p.Staged], todo = true, append(todo, p.Part)
+		for _, i := range g.left() {
+			inUse[g.stagedAs(i)], todo = true, append(todo, g.parts[i])
+		}
 	}
 	if err := im.checkParts(ctx, todo); err != nil {
 		return err
@@ -99,7 +133,7 @@ func (im *importing) startOver(ctx context.Context) error {
 	if err := im.unstageAll(ctx, nil); err != nil {
 		return err
 	}
-	return im.job.Update(ctx, func(j *checkpoint.Job) { j.Parts, j.Target, j.RowsBefore = nil, 0, 0 })
+	return im.job.Forget(ctx)
 }
 
 // end leaves the job in order. One that submitted nothing leaves nothing behind.
@@ -107,9 +141,8 @@ func (im *importing) end(ctx context.Context, cause error) error {
 	if cause == nil {
 		return im.job.Release(ctx, checkpoint.Done, nil)
 	}
-	begun := func(p checkpoint.Part) bool { return p.State != checkpoint.Todo }
 	lost := im.job.Confirm(ctx)
-	if slices.ContainsFunc(im.job.Job().Parts, begun) || im.job.Resumed || lost != nil {
+	if im.job.Begun() || im.job.Resumed || lost != nil {
 		return im.job.Suspend(ctx, errors.Join(lost, cause))
 	}
 	clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)

@@ -4,74 +4,51 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
+	"migrate/checkpoint"
 	"migrate/internal/clock"
+	"migrate/internal/export"
 )
 
-// settle finds out what became of jobs that may have been submitted: each part is then submitted, finished, or known not
+// settle finds out what became of a job that may have been submitted: the group is then submitted, finished, or known not
 // to be on the target. The staged objects are removed before the second look: after it, no late call can start a job with
 // them. Where the server may have forgotten a job since the last sign of life, the rows are counted.
-func (im *importing) settle(ctx context.Context, unsettled []group, lastSeen time.Time) error {
-	unsettled, err := im.adopt(ctx, unsettled)
-	if err != nil || len(unsettled) == 0 {
+func (im *importing) settle(ctx context.Context, g *group, lastSeen time.Time) error {
+	if err := im.adopt(ctx, g); err != nil || g.State == Submitted {
 		return err
 	}
-	for _, g := range unsettled {
-		if err := im.unstage(ctx, im.stagedNames(g)...); err != nil {
-			return err
-		}
-	}
-	if unsettled, err = im.adopt(ctx, unsettled); err != nil {
+	if err := im.unstage(ctx, g.staged()...); err != nil {
 		return err
 	}
-	conclude := im.forget
-	if im.mayHaveForgotten(lastSeen) {
-		conclude = func(ctx context.Context, g group) error { return im.settleByRows(ctx, g, im.forget) }
+	if err := im.adopt(ctx, g); err != nil || g.State == Submitted {
+		return err
 	}
-	for _, g := range unsettled {
-		if err := conclude(ctx, g); err != nil {
-			return err
-		}
+	if !im.mayHaveForgotten(lastSeen) {
+		return im.forget(ctx, g)
 	}
-	return nil
+	return im.settleByRows(ctx, g, nil)
 }
 
-// adopt records the jobs that the server knows for the groups' files, and returns the groups that it has none for.
-func (im *importing) adopt(ctx context.Context, unsettled []group) (rest []group, err error) {
-	var files []string
-	for _, g := range unsettled {
-		files = append(files, im.files(g)...)
-	}
+// adopt records the job that the server knows for the group's files, if there is one. All files of a group go into one call, so one of
+// them tells.
+func (im *importing) adopt(ctx context.Context, g *group) error {
+	files := im.files(g)
 	if len(files) == 0 {
-		return nil, nil
+		return nil
 	}
 	jobs, err := im.find(ctx, files)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	for _, g := range unsettled {
-		id := im.jobOf(g, jobs)
-		if id == 0 {
-			rest = append(rest, g)
-			continue
-		}
-		slog.InfoContext(ctx, "adopting a bulk-insert job that the server has already", "job", id, "parts", im.inWords(g))
-		if err := im.recordTask(ctx, g, id); err != nil {
-			return nil, err
-		}
-	}
-	return rest, nil
-}
-
-// jobOf is the job of a group, 0 for none. All files of a group go into one call, so one of them tells.
-func (im *importing) jobOf(g group, jobs map[string]int64) int64 {
-	for _, file := range im.files(g) {
+	for _, file := range files {
 		if id, found := jobs[file]; found {
-			return id
+			slog.InfoContext(ctx, "adopting a bulk-insert job that the server has already", "job", id, "parts", g.String())
+			return im.submitted(ctx, g, id)
 		}
 	}
-	return 0
+	return nil
 }
 
 // find waits until the server tells of all its jobs what they import, which later servers do some time after the call.
@@ -98,47 +75,51 @@ func (im *importing) mayHaveForgotten(since time.Time) bool {
 
 // insertMissing resumes a group whose job the server does not know any more: the rows are counted. Where they are
 // not there, the job failed and was forgotten; one that ought to be known still may yet bring them.
-func (im *importing) insertMissing(ctx context.Context, g group, gone error) error {
-	slog.WarnContext(ctx, "a job of an interrupted run is gone; its rows are counted", "parts", im.inWords(g), "error", gone)
-	absent := im.forget
+func (im *importing) insertMissing(ctx context.Context, g *group, gone error) error {
+	slog.WarnContext(ctx, "a job of an interrupted run is gone; its rows are counted", "parts", g.String(), "error", gone)
+	var absent error
 	if !im.mayHaveForgotten(im.job.LastSeen) {
-		absent = func(context.Context, group) error {
-			return fmt.Errorf("%w, and its rows are not there: %w", gone, ErrUncertain)
-		}
+		absent = fmt.Errorf("%w, and its rows are not there: %w", gone, ErrUncertain)
 	}
 	if err := im.settleByRows(ctx, g, absent); err != nil {
 		return err
 	}
-	missing := im.unfinished(g)
-	if len(missing) == 0 {
-		return nil
-	}
-	return im.insertOnce(ctx, missing)
+	return im.insertOnce(ctx, g)
 }
 
-// settleByRows asks the target itself which parts are there, and concludes of those that are not that they are absent.
-func (im *importing) settleByRows(ctx context.Context, g group, absent func(context.Context, group) error) error {
-	for _, i := range g {
-		there, err := im.rowsThereOf(ctx, i)
+// settleByRows asks the target itself which parts are there. Those that are not were never submitted, or else that they are absent is
+// an error.
+func (im *importing) settleByRows(ctx context.Context, g *group, absent error) error {
+	now, found := make([]bool, len(g.parts)), []export.Part(nil)
+	for i, p := range g.parts {
+		if now[i] = g.there(i); now[i] {
+			continue
+		}
+		there, err := im.rowsThereOf(ctx, p, g.stagedAs(i))
 		if err != nil {
 			return err
 		}
-		conclude := absent
-		if there {
-			conclude = im.finished
-		}
-		if err := conclude(ctx, group{i}); err != nil {
-			return err
+		if now[i] = there; there {
+			found = append(found, p)
 		}
 	}
-	return nil
+	switch left := slices.Contains(now, false); {
+	case !left:
+		return im.finished(ctx, g)
+	case absent != nil:
+		return absent
+	}
+	err := im.leave(context.WithoutCancel(ctx), g, checkpoint.Todo, progress{There: now})
+	if err == nil {
+		im.tell(found)
+	}
+	return err
 }
 
 // rowsThereOf counts a part's rows on the target: all of them have to be there, or none.
-func (im *importing) rowsThereOf(ctx context.Context, i int) (bool, error) {
-	p := im.part(i)
+func (im *importing) rowsThereOf(ctx context.Context, p export.Part, staged string) (bool, error) {
 	if im.newKeys() || im.before > 0 {
-		return false, fmt.Errorf("the server no longer knows what became of %s, and its rows can't be told from others: %w", im.staging.Key(p.Staged), ErrUncertain)
+		return false, fmt.Errorf("the server no longer knows what became of %s, and its rows can't be told from others: %w", im.staging.Key(staged), ErrUncertain)
 	}
 	target, err := im.openTarget(ctx)
 	if err != nil {

@@ -26,9 +26,13 @@ func (im *importing) stagedName(p export.Part, try int64) string {
 	return fmt.Sprintf("%s%s-%s-%s-%d.parquet", stagedFolder(im.manifest.Job, im.opts.As), object, p.SHA256[:16], owner, try)
 }
 
-func (im *importing) stageAll(ctx context.Context, g group, names map[int]string) error {
-	for _, i := range g {
-		if err := im.stage(ctx, names[i], im.part(i).Part); err != nil {
+// stageAll stages those parts of a group that have a name for it.
+func (im *importing) stageAll(ctx context.Context, g *group, names []string) error {
+	for i, name := range names {
+		if name == "" {
+			continue
+		}
+		if err := im.stage(ctx, name, g.parts[i]); err != nil {
 			return err
 		}
 	}
@@ -112,6 +116,9 @@ func (im *importing) unstage(ctx context.Context, names ...string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	for _, name := range names {
+		if name == "" {
+			continue
+		}
 		if err := im.staging.Delete(ctx, name); err != nil {
 			return fmt.Errorf("removing what was staged: %w", err)
 		}

@@ -24,9 +24,8 @@ var arrows = []struct{ from, to string }{
 	{"sinks/contract", "internal/clock sinks"},
 	{"sinks/faults", "sinks"},
 	{"sinks/memory", "sinks"},
-	// what is done of a job. All but clock, document and sinks go with the checkpoint by chunks.
-	{"checkpoint", "internal/clock internal/columns internal/document internal/export internal/milvus internal/model sinks"},
-	{"checkpoint/next", "internal/clock internal/document sinks"},
+	// what is done of a job
+	{"checkpoint", "internal/clock internal/document sinks"},
 	// where rows come from
 	{"internal/source", "internal/columns internal/model"},
 	{"internal/source/query", "internal/clock internal/columns internal/milvus internal/model internal/source"},
@@ -43,7 +42,7 @@ var arrows = []struct{ from, to string }{
 	{"internal/syncer", "checkpoint internal/clock internal/columns internal/milvus internal/model internal/source internal/source/query sinks"},
 	{"internal/cutover", "checkpoint internal/clock internal/document internal/export internal/milvus internal/model internal/source internal/source/query internal/syncer internal/verify sinks"},
 	// what is done with many jobs, and what is seen of them
-	{"internal/move", "checkpoint exporter importer internal/cutover internal/export internal/milvus internal/model sinks sinks/contract"},
+	{"internal/move", "checkpoint exporter importer internal/cutover internal/export internal/milvus internal/model internal/syncer sinks sinks/contract"},
 	{"internal/monitor", "checkpoint internal/milvus internal/syncer sinks"},
 	// operations, which move no row
 	{"internal/ops/compose", "internal/clock"},

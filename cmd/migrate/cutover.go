@@ -9,9 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"migrate/checkpoint"
 	"migrate/internal/cutover"
 	"migrate/internal/model"
+	"migrate/internal/syncer"
 )
 
 func newCutover() *cobra.Command {
@@ -35,7 +35,7 @@ var cutoverSettings = []setting{rollback, alias, stillFor, wayBack, discardLate,
 
 // cutoverResult is what --json prints.
 type cutoverResult struct {
-	Serves      checkpoint.Side     `json:"serves"`
+	Serves      syncer.Side         `json:"serves"`
 	Before      bool                `json:"switched_before"` // by an earlier run
 	At          time.Time           `json:"at"`
 	WayBack     time.Time           `json:"way_back_until"`
@@ -54,11 +54,11 @@ func runCutover(cmd *cobra.Command, c config) error {
 	}
 	var bar steps
 	how := cutover.Options{
-		To: checkpoint.Target, Alias: c.Alias, Workers: c.Workers, Tool: version(), AllowDuplicates: c.AllowDuplicates, AllowDifferences: c.AllowDifferences,
+		To: syncer.Target, Alias: c.Alias, Workers: c.Workers, Tool: version(), AllowDuplicates: c.AllowDuplicates, AllowDifferences: c.AllowDifferences,
 		Began: bar.announce, Progress: bar.add,
 	}
 	if c.Rollback {
-		how.To = checkpoint.Source
+		how.To = syncer.Source
 	}
 	for _, d := range []struct {
 		setting setting
@@ -102,7 +102,7 @@ func (r cutoverResult) text(w io.Writer) {
 	}
 	fmt.Fprintf(w, "clients: connect to %s instead of %s", serves.Address, left.Address)
 	switch {
-	case r.Alias != "" && r.Serves == checkpoint.Target:
+	case r.Alias != "" && r.Serves == syncer.Target:
 		fmt.Fprintf(w, "; alias %q names the collection there", r.Alias)
 	case serves.Collection.Name != left.Collection.Name:
 		fmt.Fprintf(w, "; the collection is called %q there", serves.Collection.Name)
@@ -114,7 +114,7 @@ func (r cutoverResult) text(w io.Writer) {
 	switch {
 	case r.Certificate.Report.KeptKeys:
 		fmt.Fprintf(w, "there is no way back: %s gives its keys itself, and takes none\n", left.Address)
-	case r.Serves == checkpoint.Target:
+	case r.Serves == syncer.Target:
 		fmt.Fprintf(w, "way back: `migrate sync` with the same settings keeps %s in step until %s; `migrate cutover --rollback` goes back\n",
 			left.Address, r.WayBack.Local().Format(time.DateTime))
 	default:

@@ -17,7 +17,6 @@ import (
 	"testing"
 	"time"
 
-	"migrate/checkpoint"
 	"migrate/internal/clock"
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/faulttable"
@@ -25,6 +24,7 @@ import (
 	"migrate/internal/model"
 	"migrate/internal/move"
 	"migrate/internal/source/query"
+	"migrate/internal/syncer"
 )
 
 // cutoverOf are the arguments of a cutover of what a sync keeps in step.
@@ -87,7 +87,7 @@ func TestCutoverKilled(t *testing.T) {
 	next, switches := first, 0
 	for killed := 0; killed < kills(t); {
 		serves, back := from, "--rollback=false"
-		if side := servingNow(t, folderOf(sync)); side.Is(checkpoint.Target) {
+		if side := servingNow(t, folderOf(sync)); side.Is(syncer.Target) {
 			serves, back = to, "--rollback"
 		}
 		labtest.Insert(t, serves, name, "", documentRows(next, next+10))
@@ -152,15 +152,15 @@ func TestCutoverKilledAtEachStep(t *testing.T) {
 	faulttable.Tried(t, "cutover and rollback: kill -9 as each step begins, under a writer and without", 1, "status says which side serves; it has every row that was acknowledged")
 	const first = 2000
 	name, from, sync := moved(t, first)
-	servers := map[checkpoint.Side]*milvus.Server{checkpoint.Source: from, checkpoint.Target: labtest.Target(t)}
+	servers := map[syncer.Side]*milvus.Server{syncer.Source: from, syncer.Target: labtest.Target(t)}
 	journal := first
 	for _, move := range []struct {
-		from checkpoint.Side
+		from syncer.Side
 		args []string
-	}{{checkpoint.Source, cutoverOf(sync)}, {checkpoint.Target, cutoverOf(sync, "--rollback")}} {
-		wantServing := func(when string, sides ...checkpoint.Side) {
+	}{{syncer.Source, cutoverOf(sync)}, {syncer.Target, cutoverOf(sync, "--rollback")}} {
+		wantServing := func(when string, sides ...syncer.Side) {
 			t.Helper()
-			side := checkpoint.Side(servingNow(t, folderOf(sync)).String())
+			side := syncer.Side(servingNow(t, folderOf(sync)).String())
 			if !slices.Contains(sides, side) {
 				t.Errorf("killed at %q, the %s serves, want %v", when, side, sides)
 			}
@@ -187,7 +187,7 @@ func TestCutoverKilledAtEachStep(t *testing.T) {
 			if !killed { // as fast as the kill, or switched by the run before
 				r.want(t, exitOK)
 			}
-			sides := []checkpoint.Side{move.from}
+			sides := []syncer.Side{move.from}
 			if step == "switch" || step == "certificate and alias" {
 				sides = append(sides, move.from.Other())
 			}
@@ -215,7 +215,7 @@ func writesOn(t *testing.T, server *milvus.Server, name string, journal *int) (s
 }
 
 // servingNow is the side that serves, as `migrate status` says.
-func servingNow(t *testing.T, folder string) checkpoint.Side {
+func servingNow(t *testing.T, folder string) syncer.Side {
 	t.Helper()
 	r := migrate(t, nil, "status", "--json", sink, folder)
 	r.want(t, exitOK)
@@ -225,10 +225,10 @@ func servingNow(t *testing.T, folder string) checkpoint.Side {
 	}
 	for _, j := range jobs {
 		if j.Sync != nil {
-			return checkpoint.Side(j.Sync.Serving)
+			return syncer.Side(j.Sync.Serving)
 		}
 	}
-	return checkpoint.Source
+	return syncer.Source
 }
 
 func countRows(t *testing.T, server *milvus.Server, name string) int64 {

@@ -280,7 +280,7 @@ func expire(t *testing.T, folder, job string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	name := checkpoint.Name(checkpoint.Export, job, "")
+	name := checkpoint.Object(checkpoint.Name(checkpoint.Export, job, ""))
 	text, version, err := local.Load(t.Context(), name)
 	if err != nil {
 		t.Fatal(err)

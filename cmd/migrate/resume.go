@@ -1,12 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
 	"migrate/checkpoint"
+	"migrate/exporter"
+	"migrate/importer"
 	"migrate/internal/move"
 )
 
@@ -47,13 +51,19 @@ func runResume(cmd *cobra.Command, c config) error {
 func resume(cmd *cobra.Command, c config, j checkpoint.Job) error {
 	switch j.Kind {
 	case checkpoint.Export:
-		if c.Source.Address == "" {
-			c.Source.Address = j.Params[checkpoint.SourceAddress]
+		p, err := exporter.ParamsOf(j)
+		if err != nil {
+			return err
 		}
-		c.Source.Database, c.Collection, c.PartSize = j.Params["database"], j.Params["collection"], j.Params["part size"]
+		c.Source.Address = cmp.Or(c.Source.Address, p.Source)
+		c.Source.Database, c.Collection, c.PartSize = p.Database, p.Collection, strconv.FormatInt(p.PartBytes, 10)
 		return runExport(cmd, c)
 	case checkpoint.Import:
-		c.Target.Database, c.As, c.KeepIDs = j.Params["database"], j.Params["collection"], j.Params["keep ids"] == "true"
+		p, err := importer.ParamsOf(j)
+		if err != nil {
+			return err
+		}
+		c.Target.Database, c.As, c.KeepIDs = p.Database, p.Collection, p.KeepIDs
 		return runImport(cmd, c)
 	}
 	return fmt.Errorf("resuming job %q: %s", j.Name, j.Error)

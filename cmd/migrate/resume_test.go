@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"migrate/checkpoint"
+	"migrate/importer"
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/faulttable"
 )
@@ -39,11 +40,11 @@ func TestResumeExport(t *testing.T) {
 	}
 	of := args(sink, folder, "--job", "killed")
 	migrate(t, nil, export("undisturbed")...).want(t, exitOK)
-	interrupt(t, file(filepath.Join(folder, "killed", "export.checkpoint", "1.1.json")), export("killed"))
+	interrupt(t, file(filepath.Join(folder, "_migrate/chunks/killed/export/1.1/1.json")), export("killed"))
 
 	migrate(t, nil, args("jobs", "rebuild", of)...).want(t, exitFailed, "no checkpoint that is damaged")
 	migrate(t, nil, args("status", of)...).want(t, exitOK, "interrupted", "migrate resume --job killed")
-	alter(t, filepath.Join(folder, "killed", "export.checkpoint.json"), 100)
+	alter(t, filepath.Join(folder, checkpoint.Object("killed/export")), 100)
 	migrate(t, nil, export("killed")...).want(t, exitFailed, "checkpoint damaged", "can be made anew", "migrate jobs rebuild")
 	migrate(t, nil, args("status", of)...).want(t, exitOK, "failed", "migrate jobs rebuild --job killed")
 	alter(t, filepath.Join(folder, "killed", "_default", "part-00000.parquet"), 1000)
@@ -77,8 +78,8 @@ func TestResumeImport(t *testing.T) {
 	staging := labtest.Staging(t)
 	where := args(toTarget, toStaging, sink, folder, "--job", name, "--staging-url", staging.URL(""))
 	submitted := func() bool {
-		job, err := checkpoint.Read(t.Context(), staging, checkpoint.Name(checkpoint.Import, name, target))
-		return err == nil && len(job.Parts) > 0 && job.Parts[0].State == checkpoint.Submitted
+		chunks, err := checkpoint.ReadChunks(t.Context(), staging, checkpoint.Name(checkpoint.Import, name, target))
+		return err == nil && len(chunks) > 0 && chunks[0].State == importer.Submitted
 	}
 	interrupt(t, submitted, args("import", where, "--as", target, "--jobs", "1"))
 	migrate(t, nil, args("resume", where)...).want(t, exitOK, "imported 20,000 rows")

@@ -106,5 +106,5 @@ func (c config) imported(ctx context.Context, job string) (bool, error) {
 	if errors.Is(err, sinks.ErrNotExist) {
 		return false, nil
 	}
-	return err == nil && done.State == checkpoint.Done && done.Params["database"] == c.Target.Database, err
+	return err == nil && done.State == checkpoint.Done && done.Param("database") == c.Target.Database, err
 }

@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
-	"migrate/checkpoint"
 	"migrate/internal/cutover"
 	"migrate/internal/monitor"
 	"migrate/internal/syncer"
@@ -155,7 +154,7 @@ func newSyncResult(r syncer.Report) syncResult {
 
 func (r syncResult) text(w io.Writer) {
 	fmt.Fprintf(w, "cycle %d", r.Cycle)
-	if r.Position != nil && r.Position.Serving.Is(checkpoint.Target) {
+	if r.Position != nil && r.Position.Serving.Is(syncer.Target) {
 		fmt.Fprint(w, ", ", r.Direction)
 	}
 	switch {

@@ -12,11 +12,11 @@ import (
 	"strings"
 	"time"
 
-	"migrate/checkpoint"
 	"migrate/internal/document"
 	"migrate/internal/export"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
+	"migrate/internal/syncer"
 	"migrate/internal/verify"
 	"migrate/sinks"
 )
@@ -68,7 +68,7 @@ type Still struct {
 	Proof string    `json:"proof"`
 }
 
-func newParty(role checkpoint.Side, server *milvus.Server, c *model.Collection) Party {
+func newParty(role syncer.Side, server *milvus.Server, c *model.Collection) Party {
 	return Party{Role: role.String(), Address: server.Address, Version: server.Version(), CollectionID: c.ID, Collection: export.Describe(c)}
 }
 
@@ -84,14 +84,14 @@ func (c Certificate) name() string {
 
 // target is the side that was the target of the move, by whose collection the job is told from others, and source the other one.
 func (c Certificate) target() Party {
-	if c.Left.Role == string(checkpoint.Target) {
+	if c.Left.Role == string(syncer.Target) {
 		return c.Left
 	}
 	return c.Serves
 }
 
 func (c Certificate) source() Party {
-	if c.Left.Role == string(checkpoint.Target) {
+	if c.Left.Role == string(syncer.Target) {
 		return c.Serves
 	}
 	return c.Left

@@ -31,7 +31,7 @@ var (
 
 // Options of a cutover. The zero value of everything but To is useful.
 type Options struct {
-	To      checkpoint.Side
+	To      syncer.Side
 	Still   time.Duration // in which nothing may be written to the side that serves; 10 s where zero
 	Keep    time.Duration // in which a sync keeps the side that is left in step; 72 h where zero
 	Alias   string        // on the target, that names the collection once it serves
@@ -55,7 +55,7 @@ func (o Options) withDefaults() Options {
 
 // Result is a cutover that was made.
 type Result struct {
-	checkpoint.Switch
+	syncer.Switch
 	Certificate Certificate
 	Objects     []string // where the certificate is
 	Before      bool     // by an earlier run, that may have left something to be done
@@ -63,7 +63,7 @@ type Result struct {
 
 // ServingError is the end of a switch that failed, and says which side serves.
 type ServingError struct {
-	Serving checkpoint.Side // empty where the checkpoint could not be read
+	Serving syncer.Side // empty where the checkpoint could not be read
 	Err     error
 }
 
@@ -111,7 +111,7 @@ func MayBegin(sink sinks.Sink, job, collection string) func(context.Context) err
 
 // serving is the side that serves as the checkpoint has it in the end: the answer to the write that records a switch may have
 // been lost.
-func serving(ctx context.Context, sink sinks.Sink, job, collection string) checkpoint.Side {
+func serving(ctx context.Context, sink sinks.Sink, job, collection string) syncer.Side {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	is, err := checkpoint.Read(ctx, sink, checkpoint.Name(checkpoint.Sync, job, collection))
@@ -120,13 +120,15 @@ func serving(ctx context.Context, sink sinks.Sink, job, collection string) check
 		if last, err := LatestCertificate(ctx, sink, job, collection); last != nil || err != nil {
 			return ""
 		}
-		return checkpoint.Source // none was ever switched
+		return syncer.Source // none was ever switched
 	case err != nil:
 		return ""
-	case is.Sync == nil:
-		return checkpoint.Source
 	}
-	return cmp.Or(is.Sync.Serving, checkpoint.Source)
+	pos, err := syncer.PositionOf(*is)
+	if err != nil {
+		return ""
+	}
+	return cmp.Or(pos.Serving, syncer.Source)
 }
 
 // cutover is one Run under way.

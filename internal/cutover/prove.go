@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"migrate/checkpoint"
 	"migrate/internal/clock"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
@@ -65,7 +64,7 @@ func (c *cutover) proveOnce(ctx context.Context) (proved Certificate, err error)
 }
 
 // refuseDuplicates refuses to switch where the last pass saw keys of several rows on the side that serves, and names some.
-func (c *cutover) refuseDuplicates(ctx context.Context, seen *checkpoint.Position) error {
+func (c *cutover) refuseDuplicates(ctx context.Context, seen *syncer.Position) error {
 	if c.opts.AllowDuplicates || seen.Doubled == 0 {
 		return nil
 	}
@@ -109,7 +108,7 @@ func duplicatesError(active syncer.End, key milvus.KeyField, d model.Duplicates)
 }
 
 // explain says why the two sides differ although they were in sync, and what is to be done.
-func (c *cutover) explain(ctx context.Context, differs error, was *checkpoint.Position, r *verify.Report) error {
+func (c *cutover) explain(ctx context.Context, differs error, was *syncer.Position, r *verify.Report) error {
 	found := r.LeftFound // rows that are counted beyond those that were read
 	now, err := c.Mark(ctx, r.Left.Rows+found.Duplicates.Rows+found.UnreadableRows())
 	if err != nil {
@@ -126,14 +125,14 @@ func (c *cutover) explain(ctx context.Context, differs error, was *checkpoint.Po
 }
 
 // markOf is what the side that serves held by a position: where nothing but its rows is known, those.
-func markOf(p *checkpoint.Position) *model.Mark {
+func markOf(p *syncer.Position) *model.Mark {
 	if p.Mark == nil {
 		return &model.Mark{Rows: p.Rows}
 	}
 	return p.Mark
 }
 
-func proofOf(p *checkpoint.Position) string {
+func proofOf(p *syncer.Position) string {
 	if p.Mark == nil {
 		return "two comparisons of all rows, one at either end, found no difference; this server does not tell more"
 	}
@@ -141,7 +140,7 @@ func proofOf(p *checkpoint.Position) string {
 }
 
 // stillEqual looks at the cycle after the verification, which has to find nothing, and all as it was before.
-func (c *cutover) stillEqual(ctx context.Context, was *checkpoint.Position, r syncer.Report) error {
+func (c *cutover) stillEqual(ctx context.Context, was *syncer.Position, r syncer.Report) error {
 	switch is := r.Position; {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
@@ -231,7 +230,7 @@ func (c *cutover) verified(ctx context.Context) (Certificate, error) {
 // refuseDescribed refuses to switch to a collection that would lose rows or answer otherwise, or that differs in what may be allowed.
 func (c *cutover) refuseDescribed(r *verify.Report) error {
 	found := r.Described
-	if c.opts.To.Is(checkpoint.Source) {
+	if c.opts.To.Is(syncer.Source) {
 		found = found.ForRollback()
 	}
 	refused, differ := found.Texts(model.Refuses), found.Texts(model.Differs)

@@ -14,16 +14,16 @@ import (
 // Rebuild makes the checkpoint of a sync anew that is damaged or lost: all rows are compared again, and which side serves is
 // what the newest certificate says. Where there is none, the source is taken to serve, and proved is false: the checkpoint is
 // removed, and the next sync begins one. checkpoint.ErrNotDamaged where it can be read.
-func Rebuild(ctx context.Context, sink sinks.Sink, job, collection string) (serving checkpoint.Side, proved bool, err error) {
+func Rebuild(ctx context.Context, sink sinks.Sink, job, collection string) (serving syncer.Side, proved bool, err error) {
 	name := checkpoint.Name(checkpoint.Sync, job, collection)
 	last, err := LatestCertificate(ctx, sink, job, collection)
 	if err != nil {
 		return "", false, err
 	}
 	if last == nil {
-		return checkpoint.Source, false, discardDamaged(ctx, sink, name)
+		return syncer.Source, false, discardDamaged(ctx, sink, name)
 	}
-	return checkpoint.Side(last.Serves.Role), true, restore(ctx, sink, job, last)
+	return syncer.Side(last.Serves.Role), true, restore(ctx, sink, job, last)
 }
 
 func discardDamaged(ctx context.Context, sink sinks.Sink, name string) error {
@@ -46,8 +46,8 @@ func restore(ctx context.Context, sink sinks.Sink, job string, c *Certificate) e
 	source, target := c.source().Collection, c.target().Collection
 	return syncer.Restore(ctx, sink, job, syncer.Route{
 		SourceDatabase: source.Database, Source: source.Name, TargetDatabase: target.Database, Target: target.Name,
-	}, c.Made, &checkpoint.Position{
-		Serving: checkpoint.Side(c.Serves.Role), Source: c.Serves.CollectionID, Target: c.Left.CollectionID,
-		Switch: &checkpoint.Switch{At: c.Made, Until: c.WayBack, Alias: c.Alias, Before: c.Before, Undone: true, Certificate: text},
+	}, c.Made, &syncer.Position{
+		Serving: syncer.Side(c.Serves.Role), Source: c.Serves.CollectionID, Target: c.Left.CollectionID,
+		Switch: &syncer.Switch{At: c.Made, Until: c.WayBack, Alias: c.Alias, Before: c.Before, Undone: true, Certificate: text},
 	})
 }

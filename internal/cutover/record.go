@@ -7,8 +7,8 @@ import (
 	"log/slog"
 	"time"
 
-	"migrate/checkpoint"
 	"migrate/internal/clock"
+	"migrate/internal/syncer"
 )
 
 // record is the switch itself: one write of the checkpoint, which a late owner is refused. The alias names another collection before.
@@ -18,7 +18,7 @@ func (c *cutover) record(ctx context.Context, proved Certificate, before string)
 		now = last.At.Add(time.Second) // by another machine's clock: the newest certificate is the last one
 	}
 	proved.Made, proved.WayBack, proved.Alias, proved.Before = now, now.Add(c.opts.Keep), c.opts.Alias, before
-	if last := was.Switch; last != nil && c.opts.To.Is(checkpoint.Source) {
+	if last := was.Switch; last != nil && c.opts.To.Is(syncer.Source) {
 		proved.Alias, proved.Before = last.Alias, last.Before
 	}
 	text, err := json.Marshal(proved)
@@ -26,7 +26,7 @@ func (c *cutover) record(ctx context.Context, proved Certificate, before string)
 		return fmt.Errorf("encoding the certificate: %w", err)
 	}
 	next := turned(was)
-	next.Switch = &checkpoint.Switch{
+	next.Switch = &syncer.Switch{
 		At: now, Until: proved.WayBack, Left: markOf(was), Alias: proved.Alias, Before: proved.Before, Undone: true, Certificate: text,
 	}
 	if err := c.Record(ctx, next); err != nil {
@@ -38,13 +38,13 @@ func (c *cutover) record(ctx context.Context, proved Certificate, before string)
 
 // turned is the position of a sync that goes the other way from now on: the ranges are the same, and nothing is known of
 // their rows.
-func turned(was *checkpoint.Position) *checkpoint.Position {
-	next := &checkpoint.Position{
+func turned(was *syncer.Position) *syncer.Position {
+	next := &syncer.Position{
 		Serving: was.Serving.Other(), Source: was.Target, Target: was.Source, Cycle: was.Cycle, Rows: was.Rows,
 		Upserted: was.Upserted, Deleted: was.Deleted, Passed: was.Passed,
 	}
 	for _, r := range was.Ranges {
-		next.Ranges = append(next.Ranges, checkpoint.SyncRange{Range: r.Range})
+		next.Ranges = append(next.Ranges, syncer.SyncRange{Range: r.Range})
 	}
 	return next
 }
@@ -72,12 +72,12 @@ func (c *cutover) finish(ctx context.Context) error {
 
 // moveAlias has the alias name the collection on the target, or after a switch back what it named before, unless somebody has
 // moved it since. Once that is done it is somebody else's to move.
-func (c *cutover) moveAlias(ctx context.Context, sw *checkpoint.Switch) error {
+func (c *cutover) moveAlias(ctx context.Context, sw *syncer.Switch) error {
 	if sw.Alias == "" || !sw.Undone {
 		return nil
 	}
 	collection := c.target.Collection
-	if c.opts.To.Is(checkpoint.Source) {
+	if c.opts.To.Is(syncer.Source) {
 		collection = sw.Before
 		now, err := c.target.Aliased(ctx, sw.Alias)
 		if err != nil {
@@ -93,7 +93,7 @@ func (c *cutover) moveAlias(ctx context.Context, sw *checkpoint.Switch) error {
 
 // aliased is the collection that the alias names before the switch.
 func (c *cutover) aliased(ctx context.Context) (string, error) {
-	if c.opts.Alias == "" || c.opts.To.Is(checkpoint.Source) {
+	if c.opts.Alias == "" || c.opts.To.Is(syncer.Source) {
 		return "", nil
 	}
 	return c.target.Aliased(ctx, c.opts.Alias)

@@ -13,7 +13,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
-	"migrate/checkpoint"
 	"migrate/internal/milvus"
 	"migrate/internal/monitor"
 	"migrate/internal/syncer"
@@ -41,7 +40,7 @@ func reported() *monitor.Monitor {
 	m.Cycle(syncer.Report{Cycle: 1, Err: errBroken})
 	m.Cycle(syncer.Report{
 		Cycle: 2, Took: time.Second, Ranges: 3, Hot: 1, Read: 40, Doubled: 2, Outcome: syncer.Outcome{Inserted: 5, Changed: 6, Deleted: 7, Passed: 8},
-		Position: &checkpoint.Position{AsOf: time.Now(), InStep: time.Unix(1000, 0)},
+		Position: &syncer.Position{AsOf: time.Now(), InStep: time.Unix(1000, 0)},
 	})
 	return m
 }
@@ -196,7 +195,7 @@ func TestAtOnce(t *testing.T) {
 			m.Job(int64(i), "importing", "")
 			m.Job(int64(i), "failed", "by chance")
 			m.Retries("source")("Query", errBroken)
-			m.Cycle(syncer.Report{Cycle: 1, Err: errBroken, Position: &checkpoint.Position{AsOf: time.Now()}})
+			m.Cycle(syncer.Report{Cycle: 1, Err: errBroken, Position: &syncer.Position{AsOf: time.Now()}})
 			for _, path := range []string{"/", "/metrics", "/readyz"} {
 				if answer := ask(h, path, nil); answer.Body.Len() == 0 {
 					t.Errorf("no answer at %s", path)

@@ -14,7 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"migrate/checkpoint"
 	"migrate/internal/syncer"
 )
 
@@ -113,7 +112,7 @@ func (m *Monitor) view(now time.Time) view {
 	}
 	v.State, v.Mood = m.state(lag)
 	v.Direction, v.From, v.To = m.last.Direction, m.subject.Source, m.subject.Target
-	if p := m.last.Position; p != nil && p.Serving.Is(checkpoint.Target) {
+	if p := m.last.Position; p != nil && p.Serving.Is(syncer.Target) {
 		v.From, v.To = v.To, v.From
 	}
 	if m.last.Err != nil {
@@ -176,7 +175,7 @@ func inStepFigure(at, now time.Time) figure {
 }
 
 // compared tells how many ranges were compared at least once.
-func compared(ranges []checkpoint.SyncRange) *bar {
+func compared(ranges []syncer.SyncRange) *bar {
 	n := 0
 	for _, r := range ranges {
 		if r.Cycle > 0 {

@@ -11,7 +11,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"migrate/checkpoint"
 	"migrate/internal/monitor"
 	"migrate/internal/syncer"
 )
@@ -34,7 +33,7 @@ func words(page string) string {
 
 // TestPage says how a move stands, in every state of it.
 func TestPage(t *testing.T) {
-	ranges := []checkpoint.SyncRange{{Cycle: 3}, {}}
+	ranges := []syncer.SyncRange{{Cycle: 3}, {}}
 	for name, c := range map[string]struct {
 		do   func(*monitor.Monitor)
 		want []string
@@ -52,18 +51,18 @@ func TestPage(t *testing.T) {
 			m.Job(1, "importing", "")
 		}, []string{"bulk insert under way", "2,000 rows in 1 min 30 s", "1 importing"}},
 		"comparing": {func(m *monitor.Monitor) {
-			m.Cycle(syncer.Report{Cycle: 3, Lag: -1, Position: &checkpoint.Position{Ranges: ranges}})
+			m.Cycle(syncer.Report{Cycle: 3, Lag: -1, Position: &syncer.Position{Ranges: ranges}})
 		}, []string{"comparing for the first time", "Lag unknown", "never yet", "1 of 2", "Drawn once two cycles"}},
 		"in step": {func(m *monitor.Monitor) {
 			now := time.Now()
-			m.Cycle(syncer.Report{Cycle: 3, InStep: true, Position: &checkpoint.Position{AsOf: now, InStep: now, Upserted: 1200, Deleted: 3, Passed: 4, Doubled: 5}, Doubled: 5})
+			m.Cycle(syncer.Report{Cycle: 3, InStep: true, Position: &syncer.Position{AsOf: now, InStep: now, Upserted: 1200, Deleted: 3, Passed: 4, Doubled: 5}, Doubled: 5})
 			time.Sleep(65 * time.Second)
 		}, []string{"in step but for 5 duplicate keys", "Lag 1 min 5 s", "Proved equal 1 min 5 s ago, at 00:00:00", "1,203 1,200 upserted, 3 deleted", "Differences passed 4", "Duplicate keys 5"}},
 		"following": {func(m *monitor.Monitor) {
 			for i := range 3 {
 				at := time.Now()
 				time.Sleep(30 * time.Second)
-				m.Cycle(syncer.Report{Cycle: int64(i + 1), Lag: 30 * time.Second, Position: &checkpoint.Position{AsOf: at}})
+				m.Cycle(syncer.Report{Cycle: int64(i + 1), Lag: 30 * time.Second, Position: &syncer.Position{AsOf: at}})
 			}
 		}, []string{"following", "Lag 30 s", "Lag over time", "3 cycles of it ended well, 0 did not", "00:01:30"}},
 		"failed": {func(m *monitor.Monitor) {
@@ -73,20 +72,20 @@ func TestPage(t *testing.T) {
 			}
 		}, []string{"last cycle failed", errBroken.Error(), "3 times since 00:00:00", "3 did not"}},
 		"trying again": {func(m *monitor.Monitor) {
-			m.Cycle(syncer.Report{Cycle: 3, InStep: true, Position: &checkpoint.Position{}})
+			m.Cycle(syncer.Report{Cycle: 3, InStep: true, Position: &syncer.Position{}})
 			time.Sleep(time.Second)
 			m.Retries("source")("Query", errBroken)
 		}, []string{"trying again", "Query on the source, made again"}},
 		"well again": {func(m *monitor.Monitor) {
 			m.Retries("source")("Query", errBroken)
 			time.Sleep(time.Second)
-			m.Cycle(syncer.Report{Cycle: 3, InStep: true, Position: &checkpoint.Position{}})
+			m.Cycle(syncer.Report{Cycle: 3, InStep: true, Position: &syncer.Position{}})
 		}, []string{"in step", "Query on the source, made again"}},
 		"out": {func(m *monitor.Monitor) {
-			m.Cycle(syncer.Report{Cycle: 1, Direction: "source to target", Position: &checkpoint.Position{}})
+			m.Cycle(syncer.Report{Cycle: 1, Direction: "source to target", Position: &syncer.Position{}})
 		}, []string{"migrate · source to target", "here:1 → there:2"}},
 		"and back": {func(m *monitor.Monitor) {
-			m.Cycle(syncer.Report{Cycle: 1, Direction: "target to source", Position: &checkpoint.Position{Serving: checkpoint.Target}})
+			m.Cycle(syncer.Report{Cycle: 1, Direction: "target to source", Position: &syncer.Position{Serving: syncer.Target}})
 		}, []string{"migrate · target to source", "there:2 → here:1"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"migrate/checkpoint"
+	"migrate/internal/syncer"
 	"migrate/sinks"
 )
 
@@ -64,7 +65,7 @@ func TestStatuses(t *testing.T) {
 			t.Errorf("%s was imported: %t", s.Job, s.Imported)
 		case s.Kind == checkpoint.Export && s.State == checkpoint.Done && (s.Done != 2 || s.Parts != 2 || s.RowsDone != 90 || s.Found.Duplicates.Keys != 2):
 			t.Errorf("of a complete export: %+v", s)
-		case s.Kind == checkpoint.Sync && s.Sync.Serving != string(checkpoint.Target):
+		case s.Kind == checkpoint.Sync && s.Sync.Serving != string(syncer.Target):
 			t.Errorf("the %s serves", s.Sync.Serving)
 		}
 	}
@@ -146,7 +147,7 @@ func TestRebuild(t *testing.T) {
 		}
 		lose(t, stores[0])
 		rebuilt, err := Rebuild(t.Context(), stores, "complete")
-		if err != nil || len(rebuilt) != 1 || !rebuilt[0].Certified || rebuilt[0].Serving != checkpoint.Target {
+		if err != nil || len(rebuilt) != 1 || !rebuilt[0].Certified || rebuilt[0].Serving != syncer.Target {
 			t.Errorf("%s: %+v, %v", title, rebuilt, err)
 		}
 		s, err := Statuses(t.Context(), stores[:1], "complete")

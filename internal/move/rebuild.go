@@ -7,8 +7,9 @@ import (
 	"slices"
 
 	"migrate/checkpoint"
+	"migrate/exporter"
 	"migrate/internal/cutover"
-	"migrate/internal/export"
+	"migrate/internal/syncer"
 	"migrate/sinks"
 )
 
@@ -20,8 +21,8 @@ type Rebuilt struct {
 	Done, Parts int   // of an export or an import
 	Rows        int64 // that are done
 
-	Serving   checkpoint.Side // of a sync
-	Certified bool            // that side is what the newest certificate names; otherwise the source is taken to serve
+	Serving   syncer.Side // of a sync
+	Certified bool        // that side is what the newest certificate names; otherwise the source is taken to serve
 }
 
 // Rebuild makes the damaged and lost checkpoints of a job anew, and reports those that were, also where another one could not be.
@@ -50,7 +51,7 @@ func Rebuild(ctx context.Context, stores []sinks.Sink, job string) (rebuilt []Re
 
 // documentsOf are the names of a job's documents on a store, and of those that may be lost, which a certificate tells of.
 func documentsOf(ctx context.Context, store sinks.Sink, job string) ([]string, error) {
-	names, err := checkpoint.Documents(ctx, store, job)
+	names, err := checkpoint.Names(ctx, store, job)
 	if err != nil {
 		return nil, err
 	}
@@ -71,12 +72,13 @@ func rebuild(ctx context.Context, store sinks.Sink, job, name string) (Rebuilt, 
 		serving, certified, err := cutover.Rebuild(ctx, store, job, collection)
 		return Rebuilt{Kind: checkpoint.Sync, Name: job, Serving: serving, Certified: certified}, err
 	}
-	j, err := checkpoint.Rebuild(ctx, store, name, func(ctx context.Context, p checkpoint.Part) (bool, error) {
-		return export.Whole(ctx, store, job, p.Part)
-	})
+	var whole checkpoint.Whole // an import's chunks are on its server
+	if name == checkpoint.Name(checkpoint.Export, job, "") {
+		whole = exporter.Whole(store, job)
+	}
+	j, err := checkpoint.Rebuild(ctx, store, name, whole)
 	if err != nil {
 		return Rebuilt{}, err
 	}
-	parts, rows := j.Finished()
-	return Rebuilt{Kind: j.Kind, Name: j.Name, Done: parts, Parts: len(j.Parts), Rows: rows}, nil
+	return Rebuilt{Kind: j.Kind, Name: j.Name, Done: j.Done.Parts, Parts: j.Planned.Parts, Rows: j.Done.Rows}, nil
 }

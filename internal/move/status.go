@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"migrate/checkpoint"
+	"migrate/exporter"
 	"migrate/internal/model"
+	"migrate/internal/syncer"
 	"migrate/sinks"
 )
 
@@ -57,9 +59,14 @@ func Statuses(ctx context.Context, stores []sinks.Sink, name string) ([]Status, 
 			return nil, err
 		}
 		for _, j := range jobs {
-			if name == "" || name == j.Name {
-				shown = append(shown, statusOf(j))
+			if name != "" && name != j.Name {
+				continue
 			}
+			s, err := statusOf(j)
+			if err != nil {
+				return nil, err
+			}
+			shown = append(shown, s)
 		}
 	}
 	for i, s := range shown {
@@ -71,26 +78,28 @@ func Statuses(ctx context.Context, stores []sinks.Sink, name string) ([]Status, 
 // imports reports whether this is an import of an export, begun or done.
 func (s Status) imports(job string) bool { return s.Kind == checkpoint.Import && s.Job == job }
 
-func statusOf(j checkpoint.Job) Status {
-	s := Status{
-		Job: j.Name, Kind: j.Kind, State: j.Standing(), Parts: len(j.Parts), Rows: j.Rows, Updated: j.Updated, LastError: j.Error,
+func statusOf(j checkpoint.Job) (s Status, err error) {
+	s = Status{
+		Job: j.Name, Kind: j.Kind, State: j.Standing(), Done: j.Done.Parts, Parts: j.Planned.Parts, RowsDone: j.Done.Rows, Rows: j.Planned.Rows,
+		RowsPer: j.Rate(), Updated: j.Updated, LastError: j.Error,
 	}
-	s.Done, s.RowsDone = j.Finished()
-	if s.Sync = syncStatusOf(j.Sync); s.Sync != nil {
+	switch j.Kind {
+	case checkpoint.Export:
+		s.Found, err = exporter.FindingsOf(j)
+	case checkpoint.Sync:
 		s.RowsDone = s.Rows
+		s.Sync, err = syncStatusOf(j)
 	}
-	if s.RowsPer = j.Rate(); s.RowsPer > 0 {
+	if s.RowsPer > 0 {
 		s.Left = float64(s.Rows-s.RowsDone) / s.RowsPer
 	}
-	for _, p := range j.Parts {
-		s.Found.Add(p.Findings)
-	}
-	return s
+	return s, err
 }
 
-func syncStatusOf(p *checkpoint.Position) *SyncStatus {
-	if p == nil {
-		return nil
+func syncStatusOf(j checkpoint.Job) (*SyncStatus, error) {
+	p, err := syncer.PositionOf(j)
+	if j.Body == nil || err != nil {
+		return nil, err
 	}
 	s := &SyncStatus{
 		Serving: serving(p),
@@ -104,13 +113,13 @@ func syncStatusOf(p *checkpoint.Position) *SyncStatus {
 			s.Hot++
 		}
 	}
-	return s
+	return s, nil
 }
 
 // serving says which side of a sync serves, where it was ever switched.
-func serving(p *checkpoint.Position) string {
+func serving(p *syncer.Position) string {
 	if p.Switch == nil {
 		return ""
 	}
-	return cmp.Or(p.Serving, checkpoint.Source).String()
+	return cmp.Or(p.Serving, syncer.Source).String()
 }

@@ -35,7 +35,7 @@ func (s *Sync) cycle(ctx context.Context) Report {
 type cycle struct {
 	*Sync
 	started time.Time
-	pos     *checkpoint.Position
+	pos     *Position
 	report  *Report
 	sides   sides
 	rows    counts
@@ -64,8 +64,7 @@ func (c *cycle) run(ctx context.Context) error {
 
 // save makes the position durable. It fails where another process has taken the job over.
 func (c *cycle) save(ctx context.Context) error {
-	saved := c.pos.Clone()
-	err := c.job.Update(ctx, func(j *checkpoint.Job) { j.Sync, j.Rows, j.Error = saved, saved.Rows, "" })
+	err := c.record(ctx, c.pos, func(j *checkpoint.Job) { j.Planned.Rows, j.Error = c.pos.Rows, "" })
 	if err != nil {
 		return fmt.Errorf("recording the position: %w", err)
 	}

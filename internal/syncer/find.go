@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"time"
 
-	"migrate/checkpoint"
 	"migrate/internal/model"
 )
 
@@ -14,7 +13,7 @@ import (
 type Finder interface {
 	// Find hands keys to deal that may differ since the position, the likeliest first, and brings the position forward as
 	// they are dealt with. Whatever it has handed on may be handed on again after a crash.
-	Find(ctx context.Context, since *checkpoint.Position, deal Deal) error
+	Find(ctx context.Context, since *Position, deal Deal) error
 }
 
 // Deal looks again at keys, applies what still differs, and says what that was.
@@ -29,7 +28,7 @@ type comparison struct {
 	apart   time.Duration // of two cycles, from the start of one to that of the next
 	report  *Report
 
-	pos   *checkpoint.Position
+	pos   *Position
 	deal  Deal
 	found Outcome // of this cycle
 	same  bool    // nothing was written since the position's mark
@@ -40,7 +39,7 @@ type comparison struct {
 // Find ends without reading a row where nothing was written since the two sides were last seen to agree. Otherwise it looks
 // at what is in growing segments; then it compares the counts of all ranges, and the keys of those that differ; then the rows
 // of ranges, until all that was written is explained, or each was looked at, or so many were as there may be in a cycle.
-func (c *comparison) Find(ctx context.Context, pos *checkpoint.Position, deal Deal) error {
+func (c *comparison) Find(ctx context.Context, pos *Position, deal Deal) error {
 	c.pos, c.deal = pos, deal
 	if err := c.takeMark(ctx); err != nil {
 		return err
@@ -140,7 +139,7 @@ func (c *comparison) rangeRows() int64 {
 func (c *comparison) split(ctx context.Context) error {
 	chunks, err := c.sides.source.Split(ctx, model.AllPartitions, model.Range{}, c.rangeRows())
 	for _, chunk := range chunks {
-		c.pos.Ranges = append(c.pos.Ranges, checkpoint.SyncRange{Range: chunk.Range})
+		c.pos.Ranges = append(c.pos.Ranges, SyncRange{Range: chunk.Range})
 	}
 	return err
 }
@@ -181,11 +180,11 @@ func (c *comparison) cut(ctx context.Context, i int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	pieces := make([]checkpoint.SyncRange, len(chunks))
+	pieces := make([]SyncRange, len(chunks))
 	for j, p := range chunks {
-		pieces[j] = checkpoint.SyncRange{Range: p.Range, Cycle: r.Cycle, Looked: r.Looked, Hot: r.Hot, Differed: r.Differed}
+		pieces[j] = SyncRange{Range: p.Range, Cycle: r.Cycle, Looked: r.Looked, Hot: r.Hot, Differed: r.Differed}
 	}
-	ranges := append(append([]checkpoint.SyncRange{}, c.pos.Ranges[:i]...), pieces...)
+	ranges := append(append([]SyncRange{}, c.pos.Ranges[:i]...), pieces...)
 	c.pos.Ranges = append(ranges, c.pos.Ranges[i+1:]...)
 	return len(pieces), nil
 }
@@ -222,7 +221,7 @@ func (c *comparison) budget() int {
 }
 
 // suspicious reports whether rows of a range may have been written and not been found.
-func (c *comparison) suspicious(r checkpoint.SyncRange) bool {
+func (c *comparison) suspicious(r SyncRange) bool {
 	switch {
 	case c.same:
 		return !c.pos.Settled && r.Cycle < c.pos.Mark.Cycle

@@ -5,7 +5,6 @@ import (
 	"iter"
 	"math/rand/v2"
 
-	"migrate/checkpoint"
 	"migrate/internal/model"
 	"migrate/internal/source"
 )
@@ -62,7 +61,7 @@ type growing struct {
 	ranges      int // whose keys may still be read
 
 	keys    []model.Key // gathered of one partition
-	touched []*checkpoint.SyncRange
+	touched []*SyncRange
 }
 
 func (g *growing) done() bool { return g.ranges <= 0 || g.explained() }
@@ -78,7 +77,7 @@ func (g *growing) count(ctx context.Context, partition string, rng model.Range) 
 }
 
 // look halves ranges until it has those that hold rows of growing segments, n in all, and gathers their keys.
-func (g *growing) look(ctx context.Context, partition string, ranges []checkpoint.SyncRange, n int64) error {
+func (g *growing) look(ctx context.Context, partition string, ranges []SyncRange, n int64) error {
 	if n == 0 || g.done() {
 		return nil
 	}
@@ -102,12 +101,12 @@ func (g *growing) look(ctx context.Context, partition string, ranges []checkpoin
 }
 
 // span is from the first of some ranges to the last.
-func span(ranges []checkpoint.SyncRange) model.Range {
+func span(ranges []SyncRange) model.Range {
 	return model.Range{After: ranges[0].After, UpTo: ranges[len(ranges)-1].UpTo}
 }
 
 // gather gathers the keys of a range that all segments have and the sealed ones have not.
-func (g *growing) gather(ctx context.Context, partition string, r *checkpoint.SyncRange) error {
+func (g *growing) gather(ctx context.Context, partition string, r *SyncRange) error {
 	fresh, read := map[model.Key]bool{}, int64(0)
 	for k, err := range g.keysOf(ctx, g.all, partition, r.Range) {
 		if err != nil {

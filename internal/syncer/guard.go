@@ -90,7 +90,7 @@ func (c *cycle) describe(ctx context.Context, server *milvus.Server, name string
 func (c *cycle) checkSchemas(from, to *model.Collection) error {
 	if model.AutoID(to.Schema) {
 		remedy := "; import with --keep-ids"
-		if c.pos.Serving.Is(checkpoint.Target) {
+		if c.pos.Serving.Is(Target) {
 			remedy = ", and it can't be kept in step after the switch"
 		}
 		return fmt.Errorf("%w: collection %q on %s gives every row a key of its own, so its rows can't be told by their keys%s",
@@ -99,7 +99,7 @@ func (c *cycle) checkSchemas(from, to *model.Collection) error {
 	want := *from
 	want.Schema = model.WithGivenKeys(from.Schema)
 	found := model.Compare(&want, to)
-	if c.pos.Serving.Is(checkpoint.Target) {
+	if c.pos.Serving.Is(Target) {
 		found = found.ForRollback()
 	}
 	if diffs := found.Of(model.Fields, model.Lengths).Texts(model.Refuses); len(diffs) > 0 {
@@ -139,7 +139,10 @@ func (c *cycle) checkBase(ctx context.Context) (int64, error) {
 	case job.State != checkpoint.Done:
 		return 0, fmt.Errorf("%w: the import of %q into %q is %s; %s", ErrBase, c.opts.Job, c.opts.As, job.Standing(), next)
 	}
-	return job.Target, nil
+	var filled struct {
+		Target int64 `json:"target_collection"`
+	}
+	return filled.Target, job.Read(&filled)
 }
 
 // checkExported refuses a source that is not the collection which was exported, where its export is known.
@@ -157,7 +160,7 @@ func (c *cycle) checkExported(ctx context.Context, from *model.Collection) error
 	case err != nil:
 		return err
 	}
-	if id := job.Params[checkpoint.CollectionID]; id != "" && id != strconv.FormatInt(from.ID, 10) {
+	if id := job.Param("collection id"); id != "" && id != strconv.FormatInt(from.ID, 10) {
 		return fmt.Errorf("%w: collection %q on %s is not the one that %q exported: it was dropped and made anew, or the server is another; "+
 			"nothing was changed on the target. Export and import it again, or say --base-done if the target holds what it holds",
 			ErrSource, from.Name, c.source.Address, c.opts.Job)
@@ -217,7 +220,7 @@ func (c *cycle) count(ctx context.Context) (err error) {
 	if c.rows.source == 0 && c.rows.target > 0 && c.opts.MaxDelete.Share < 1 {
 		return fmt.Errorf("%w: the source counts no rows and the target %d; if it is meant to be empty, say --max-delete 100%%", ErrDeletes, c.rows.target)
 	}
-	if c.pos.Serving.Is(checkpoint.Target) { // the side that was left may have several rows of a key: what is deleted is counted then
+	if c.pos.Serving.Is(Target) { // the side that was left may have several rows of a key: what is deleted is counted then
 		return nil
 	}
 	return c.allow(c.rows.target - c.rows.source)

@@ -3,9 +3,9 @@ package syncer_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -194,16 +194,15 @@ func TestBase(t *testing.T) {
 	to := labtest.Describe(t, p.target, p.name)
 	imported := func(state checkpoint.State, target int64) sinks.Sink {
 		sink := labtest.Local(t)
-		put(t, sink, checkpoint.Name(checkpoint.Import, "j", p.name),
-			checkpoint.Job{Format: checkpoint.Version, Kind: checkpoint.Import, Name: "j", State: state, Target: target})
+		begun(t, sink, checkpoint.Name(checkpoint.Import, "j", p.name),
+			checkpoint.Job{Kind: checkpoint.Import, Name: "j", State: state, Body: fmt.Appendf(nil, `{"target_collection":%d}`, target)})
 		return sink
 	}
 	from := labtest.Describe(t, p.source, p.name)
 	exported := func(id int64) sinks.Sink {
 		sink := labtest.Local(t)
-		put(t, sink, checkpoint.Name(checkpoint.Export, "j", ""), checkpoint.Job{
-			Format: checkpoint.Version, Kind: checkpoint.Export, Name: "j", State: checkpoint.Done,
-			Params: map[string]string{checkpoint.CollectionID: strconv.FormatInt(id, 10)},
+		begun(t, sink, checkpoint.Name(checkpoint.Export, "j", ""), checkpoint.Job{
+			Kind: checkpoint.Export, Name: "j", State: checkpoint.Done, Params: fmt.Appendf(nil, `{"collection id":"%d"}`, id),
 		})
 		return sink
 	}
@@ -230,13 +229,23 @@ func TestBase(t *testing.T) {
 	}
 }
 
-func put(t *testing.T, sink sinks.Swapper, name string, job checkpoint.Job) {
+// begun writes the checkpoint of a job.
+func begun(t *testing.T, sink sinks.Sink, name string, job checkpoint.Job) {
 	t.Helper()
+	if err := checkpoint.Replace(t.Context(), sink, name, &job); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// put writes a checkpoint over the one that is there.
+func put(t *testing.T, sink sinks.Swapper, job string, is checkpoint.Job) {
+	t.Helper()
+	name := checkpoint.Object(job)
 	_, version, err := sink.Load(t.Context(), name)
 	if err != nil && !errors.Is(err, sinks.ErrNotExist) {
 		t.Fatal(err)
 	}
-	text, err := document.Marshal(job)
+	text, err := document.Marshal(is)
 	if err != nil {
 		t.Fatal(err)
 	}

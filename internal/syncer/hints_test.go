@@ -7,7 +7,6 @@ import (
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
-	"migrate/checkpoint"
 	"migrate/internal/columns"
 	"migrate/internal/labtest"
 	"migrate/internal/model"
@@ -19,7 +18,7 @@ import (
 type onlyRanged struct{ source.Ranged }
 
 // found is the comparison of a source that has 1,000 rows of version 1, upserted 3 of them as version 2, and a target that has not.
-func found(t *testing.T, side func(*memory.Source) source.Ranged, opts Options, pos *checkpoint.Position) []model.Key {
+func found(t *testing.T, side func(*memory.Source) source.Ranged, opts Options, pos *Position) []model.Key {
 	t.Helper()
 	version := labtest.Field("version", schemapb.DataType_Int64)
 	coll := labtest.Collection(labtest.Schema(labtest.IntKey("id"), version))
@@ -76,12 +75,12 @@ func TestHints(t *testing.T) {
 	for name, test := range map[string]struct {
 		side func(*memory.Source) source.Ranged
 		opts Options
-		pos  checkpoint.Position
+		pos  Position
 		want []model.Key
 	}{
-		"growing":  {whole, Options{}, checkpoint.Position{}, written},
-		"cursor":   {whole, Options{CursorField: "version"}, checkpoint.Position{CursorField: "version", Overlap: &two}, written},
-		"no hints": {func(s *memory.Source) source.Ranged { return onlyRanged{s} }, Options{CursorField: "version"}, checkpoint.Position{}, nil},
+		"growing":  {whole, Options{}, Position{}, written},
+		"cursor":   {whole, Options{CursorField: "version"}, Position{CursorField: "version", Overlap: &two}, written},
+		"no hints": {func(s *memory.Source) source.Ranged { return onlyRanged{s} }, Options{CursorField: "version"}, Position{}, nil},
 	} {
 		if keys := found(t, test.side, test.opts, &test.pos); !slices.Equal(keys, test.want) {
 			t.Errorf("%s: found %v, want %v", name, keys, test.want)

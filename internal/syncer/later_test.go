@@ -3,8 +3,8 @@ package syncer_test
 import (
 	"testing"
 
-	"migrate/checkpoint"
 	"migrate/internal/labtest"
+	"migrate/internal/syncer"
 )
 
 // TestLater syncs from, and switches, servers that do not tell the rows of their segments, so that nothing but a comparison
@@ -27,10 +27,10 @@ func TestLater(t *testing.T) {
 			p.wantEqual(t)
 
 			labtest.Upsert(t, p.source, p.name, at(3, 9))
-			p.wantCertificate(t, p.wantSwitch(t, soon(checkpoint.Target)), 2098)
+			p.wantCertificate(t, p.wantSwitch(t, soon(syncer.Target)), 2098)
 			labtest.Upsert(t, p.target, p.name, at(4, 10))
-			p.wantSwitch(t, soon(checkpoint.Source))
-			p.wantServing(t, checkpoint.Source)
+			p.wantSwitch(t, soon(syncer.Source))
+			p.wantServing(t, syncer.Source)
 			p.wantEqual(t)
 		})
 	}

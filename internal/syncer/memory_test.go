@@ -10,7 +10,6 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
-	"migrate/checkpoint"
 	"migrate/internal/cutover"
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/memory"
@@ -175,7 +174,7 @@ func TestCutoverBesideDuplicates(t *testing.T) {
 		m.from.Sealed(t, m.name, numbered(0, 1000, 10+seed))
 	}
 	m.wantSync(t)
-	how := cutover.Options{To: checkpoint.Target, Still: time.Millisecond}
+	how := cutover.Options{To: syncer.Target, Still: time.Millisecond}
 	_, err := cutover.Run(t.Context(), m.source, m.target, m.sink, m.options(), how)
 	if !errors.Is(err, cutover.ErrDuplicates) || !strings.Contains(err.Error(), "id in [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]") {
 		t.Fatalf("a cutover beside duplicate keys: %v", err)
@@ -269,7 +268,7 @@ func TestDescribedOtherwise(t *testing.T) {
 			if errors.Is(err, syncer.ErrTarget) != test.refused || err != nil && !strings.Contains(err.Error(), test.says) {
 				t.Errorf("a sync: %v", err)
 			}
-			how := cutover.Options{To: checkpoint.Target, Still: time.Millisecond}
+			how := cutover.Options{To: syncer.Target, Still: time.Millisecond}
 			if _, err = cutover.Run(t.Context(), m.source, m.target, m.sink, m.options(), how); (err == nil) != (test.says == "") || err != nil && !strings.Contains(err.Error(), test.says) {
 				t.Errorf("a cutover: %v", err)
 			}

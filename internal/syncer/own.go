@@ -2,7 +2,9 @@ package syncer
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"migrate/checkpoint"
@@ -31,17 +33,28 @@ func (s *Sync) Active() End { return End{s.source, s.opts.Collection} }
 func (s *Sync) Standby() End { return End{s.target, s.opts.As} }
 
 // Position is a copy of what the checkpoint has.
-func (s *Sync) Position() *checkpoint.Position {
-	if p := s.job.Job().Sync; p != nil {
-		return p.Clone()
-	}
-	return &checkpoint.Position{}
-}
+func (s *Sync) Position() *Position { return s.pos.Clone() }
 
 // Record makes a position durable that is not that of a cycle, in one write, which a late owner is refused.
-func (s *Sync) Record(ctx context.Context, p *checkpoint.Position) error {
+func (s *Sync) Record(ctx context.Context, p *Position) error {
+	return s.record(ctx, p, func(j *checkpoint.Job) { j.Error = "" })
+}
+
+// record makes a position durable, and what else of the job changes with it.
+func (s *Sync) record(ctx context.Context, p *Position, change func(*checkpoint.Job)) error {
 	saved := p.Clone()
-	return s.job.Update(ctx, func(j *checkpoint.Job) { j.Sync, j.Error = saved, "" })
+	body, err := json.Marshal(saved)
+	if err != nil {
+		return fmt.Errorf("encoding the position: %w", err)
+	}
+	err = s.job.Update(ctx, func(j *checkpoint.Job) {
+		j.Body = body
+		change(j)
+	})
+	if err == nil {
+		s.pos = saved
+	}
+	return err
 }
 
 // Mark is what the collection that serves holds now, of which rows were counted. Its segments are nil where they tell nothing.
@@ -86,9 +99,8 @@ func (s *Sync) own(ctx context.Context, work func(context.Context) error) error 
 	if err := checkpoint.CheckCollection(opts.As); err != nil {
 		return err
 	}
-	fresh := checkpoint.Job{
-		Kind: checkpoint.Sync, Name: opts.Job,
-		Params: Route{s.given.source.Database(), opts.Collection, s.given.target.Database(), opts.As}.params(),
+	fresh := checkpoint.Fresh{
+		Kind: checkpoint.Sync, Name: opts.Job, Params: Route{s.given.source.Database(), opts.Collection, s.given.target.Database(), opts.As},
 	}
 	s.job = nil
 	owned, job, err := checkpoint.Acquire(ctx, s.sink, checkpoint.Name(checkpoint.Sync, opts.Job, opts.As), fresh)
@@ -96,7 +108,10 @@ func (s *Sync) own(ctx context.Context, work func(context.Context) error) error 
 		return err
 	}
 	s.job = job
-	s.face(s.Position().Serving)
+	if s.pos, err = PositionOf(job.Job()); err != nil {
+		return errors.Join(err, job.Release(ctx, checkpoint.Failed, err))
+	}
+	s.face(s.pos.Serving)
 	err = work(owned)
 	if lost := errors.Join(context.Cause(owned), err); isLost(lost) {
 		return errors.Join(lost, job.Release(ctx, checkpoint.Interrupted, lost))
@@ -115,22 +130,24 @@ func (s *Sync) own(ctx context.Context, work func(context.Context) error) error 
 
 // Route is what a sync is bound to: its two collections, by their names.
 type Route struct {
-	SourceDatabase, Source string
-	TargetDatabase, Target string
-}
-
-func (r Route) params() map[string]string {
-	return map[string]string{"source database": r.SourceDatabase, "source collection": r.Source, "database": r.TargetDatabase, "collection": r.Target}
+	SourceDatabase string `json:"source database"`
+	Source         string `json:"source collection"`
+	TargetDatabase string `json:"database"`
+	Target         string `json:"collection"`
 }
 
 // Restore makes the checkpoint of a sync anew, where it is damaged or lost, as it stood at some time. checkpoint.ErrNotDamaged where it
 // can be read.
-func Restore(ctx context.Context, sink sinks.Sink, job string, of Route, at time.Time, p *checkpoint.Position) error {
-	_, err := checkpoint.Replace(ctx, sink, checkpoint.Name(checkpoint.Sync, job, of.Target), func() (*checkpoint.Job, error) {
-		return &checkpoint.Job{
-			Format: checkpoint.Version, Kind: checkpoint.Sync, Name: job, State: checkpoint.Interrupted, Started: at, Updated: at,
-			Params: of.params(), Sync: p,
-		}, nil
+func Restore(ctx context.Context, sink sinks.Sink, job string, of Route, at time.Time, p *Position) error {
+	params, err := json.Marshal(of)
+	if err != nil {
+		return fmt.Errorf("encoding what the sync is bound to: %w", err)
+	}
+	body, err := json.Marshal(p)
+	if err != nil {
+		return fmt.Errorf("encoding the position: %w", err)
+	}
+	return checkpoint.Replace(ctx, sink, checkpoint.Name(checkpoint.Sync, job, of.Target), &checkpoint.Job{
+		Kind: checkpoint.Sync, Name: job, State: checkpoint.Interrupted, Started: at, Updated: at, Params: params, Body: body,
 	})
-	return err
 }

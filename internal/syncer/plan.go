@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"slices"
 	"time"
-
-	"migrate/checkpoint"
 )
 
 // plan is what the ranges whose rows one cycle compares are chosen by.
@@ -16,12 +14,12 @@ type plan struct {
 
 // due reports whether a range has to be looked at whatever else is known: its last comparison found differences, or
 // another cycle would come too late.
-func (p plan) due(r checkpoint.SyncRange) bool { return r.Hot || p.now.Sub(r.Looked) >= p.every }
+func (p plan) due(r SyncRange) bool { return r.Hot || p.now.Sub(r.Looked) >= p.every }
 
 // order gives the ranges to look at, by number and likelihood: first those that differed when last compared, then those
 // that differed at some time, the latest first, and then those that were not looked at for the longest time. It gives at
 // most so many, of which the likely ones leave half to the oldest.
-func (p plan) order(ranges []checkpoint.SyncRange, most int) []int {
+func (p plan) order(ranges []SyncRange, most int) []int {
 	var likely, rest []int
 	for i, r := range ranges {
 		if r.Hot || r.Differed > 0 {
@@ -45,7 +43,7 @@ func (p plan) order(ranges []checkpoint.SyncRange, most int) []int {
 	return append(likely[:first:first], rest[:min(len(rest), most-first)]...)
 }
 
-func hotFirst(a, b checkpoint.SyncRange) int {
+func hotFirst(a, b SyncRange) int {
 	switch {
 	case a.Hot == b.Hot:
 		return 0
@@ -64,14 +62,14 @@ func budget(ranges int, rows, cycleRows int64, apart, every time.Duration) int {
 }
 
 // lookedSince reports whether the rows of every range were compared in that cycle or later.
-func lookedSince(ranges []checkpoint.SyncRange, cycle int64) bool {
-	return !slices.ContainsFunc(ranges, func(r checkpoint.SyncRange) bool { return r.Cycle < cycle })
+func lookedSince(ranges []SyncRange, cycle int64) bool {
+	return !slices.ContainsFunc(ranges, func(r SyncRange) bool { return r.Cycle < cycle })
 }
 
 // oldest is when the range was looked at that was not for the longest time; zero where one never was.
-func oldest(ranges []checkpoint.SyncRange) time.Time {
+func oldest(ranges []SyncRange) time.Time {
 	if len(ranges) == 0 {
 		return time.Time{}
 	}
-	return slices.MinFunc(ranges, func(a, b checkpoint.SyncRange) int { return a.Looked.Compare(b.Looked) }).Looked
+	return slices.MinFunc(ranges, func(a, b SyncRange) int { return a.Looked.Compare(b.Looked) }).Looked
 }

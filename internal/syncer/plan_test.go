@@ -7,7 +7,6 @@ import (
 
 	"pgregory.net/rapid"
 
-	"migrate/checkpoint"
 	"migrate/internal/model"
 )
 
@@ -22,7 +21,7 @@ func TestNothingStarves(t *testing.T) {
 		cycleRows := rapid.Int64Range(1, 100_000).Draw(t, "rows a cycle")
 		apart := time.Duration(rapid.IntRange(1, 100).Draw(t, "apart")) * time.Second
 		every := apart * time.Duration(rapid.IntRange(1, 80).Draw(t, "cycles of a full scan"))
-		ranges := make([]checkpoint.SyncRange, n)
+		ranges := make([]SyncRange, n)
 		for i := range ranges {
 			ranges[i].Looked = start
 		}
@@ -51,33 +50,33 @@ func TestNothingStarves(t *testing.T) {
 
 // TestOrder puts hot ranges first, then those that once differed, then the others by age, and leaves half of a cycle to those.
 func TestOrder(t *testing.T) {
-	hot := func(age int) checkpoint.SyncRange {
-		return checkpoint.SyncRange{Looked: start.Add(-time.Duration(age) * time.Second), Hot: true}
+	hot := func(age int) SyncRange {
+		return SyncRange{Looked: start.Add(-time.Duration(age) * time.Second), Hot: true}
 	}
-	cold := func(age int) checkpoint.SyncRange {
+	cold := func(age int) SyncRange {
 		r := hot(age)
 		r.Hot = false
 		return r
 	}
-	differed := func(cycle int64, age int) checkpoint.SyncRange {
+	differed := func(cycle int64, age int) SyncRange {
 		r := cold(age)
 		r.Differed = cycle
 		return r
 	}
 	for name, c := range map[string]struct {
-		ranges []checkpoint.SyncRange
+		ranges []SyncRange
 		most   int
 		want   []int
 	}{
-		"latest first":          {[]checkpoint.SyncRange{cold(9), differed(3, 1), differed(4, 2), hot(1)}, 9, []int{3, 2, 1, 0}},
-		"half for the oldest":   {[]checkpoint.SyncRange{differed(1, 9), differed(2, 8), differed(3, 1), differed(4, 2), cold(1)}, 4, []int{3, 2, 0, 1}},
-		"the oldest at last":    {[]checkpoint.SyncRange{differed(1, 9), differed(2, 8), differed(3, 1), cold(7), cold(8)}, 2, []int{2, 0}},
+		"latest first":          {[]SyncRange{cold(9), differed(3, 1), differed(4, 2), hot(1)}, 9, []int{3, 2, 1, 0}},
+		"half for the oldest":   {[]SyncRange{differed(1, 9), differed(2, 8), differed(3, 1), differed(4, 2), cold(1)}, 4, []int{3, 2, 0, 1}},
+		"the oldest at last":    {[]SyncRange{differed(1, 9), differed(2, 8), differed(3, 1), cold(7), cold(8)}, 2, []int{2, 0}},
 		"none":                  {nil, 5, nil},
-		"oldest first":          {[]checkpoint.SyncRange{cold(1), cold(3), cold(2)}, 5, []int{1, 2, 0}},
-		"hot first":             {[]checkpoint.SyncRange{cold(9), hot(1), cold(8), hot(2)}, 5, []int{3, 1, 0, 2}},
-		"half for the cold":     {[]checkpoint.SyncRange{hot(1), hot(2), hot(3), cold(1), cold(2), cold(3)}, 4, []int{2, 1, 5, 4}},
-		"all for hot ones only": {[]checkpoint.SyncRange{hot(1), hot(2), hot(3), hot(4)}, 3, []int{3, 2, 1}},
-		"what the cold leave":   {[]checkpoint.SyncRange{hot(1), hot(2), hot(3), cold(1)}, 4, []int{2, 1, 0, 3}},
+		"oldest first":          {[]SyncRange{cold(1), cold(3), cold(2)}, 5, []int{1, 2, 0}},
+		"hot first":             {[]SyncRange{cold(9), hot(1), cold(8), hot(2)}, 5, []int{3, 1, 0, 2}},
+		"half for the cold":     {[]SyncRange{hot(1), hot(2), hot(3), cold(1), cold(2), cold(3)}, 4, []int{2, 1, 5, 4}},
+		"all for hot ones only": {[]SyncRange{hot(1), hot(2), hot(3), hot(4)}, 3, []int{3, 2, 1}},
+		"what the cold leave":   {[]SyncRange{hot(1), hot(2), hot(3), cold(1)}, 4, []int{2, 1, 0, 3}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := (plan{now: start, every: time.Hour}).order(c.ranges, c.most); !slices.Equal(got, c.want) {
@@ -111,7 +110,7 @@ func TestExplained(t *testing.T) {
 		"a segment has other rows": {mark(105, map[int64]int64{1: 60, 2: 55, 3: 5}), Outcome{Inserted: 5}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := &comparison{pos: &checkpoint.Position{Base: base, Mark: c.mark}, found: c.found, fresh: true}
+			f := &comparison{pos: &Position{Base: base, Mark: c.mark}, found: c.found, fresh: true}
 			if got := f.explained(); got != c.want {
 				t.Errorf("explained: %t", got)
 			}

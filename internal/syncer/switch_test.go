@@ -24,7 +24,7 @@ import (
 )
 
 // soon makes switches that wait for no more than they have to.
-func soon(to checkpoint.Side) cutover.Options {
+func soon(to syncer.Side) cutover.Options {
 	return cutover.Options{To: to, Still: 100 * time.Millisecond}
 }
 
@@ -52,13 +52,13 @@ func (p pair) wantSwitch(t *testing.T, how cutover.Options) cutover.Result {
 }
 
 // wantServing looks into the checkpoint.
-func (p pair) wantServing(t *testing.T, want checkpoint.Side) {
+func (p pair) wantServing(t *testing.T, want syncer.Side) {
 	t.Helper()
 	job, err := checkpoint.Read(t.Context(), p.sink, checkpoint.Name(checkpoint.Sync, "j", p.name))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := job.Sync.Serving; !got.Is(want) {
+	if got := positionOf(t, job).Serving; !got.Is(want) {
 		t.Errorf("the %s serves, want the %s", got, want)
 	}
 }
@@ -73,10 +73,10 @@ func TestSwitch(t *testing.T) {
 	if err := p.target.PointAlias(t.Context(), alias, other.Name); err != nil {
 		t.Fatal(err)
 	}
-	how := soon(checkpoint.Target)
+	how := soon(syncer.Target)
 	how.Alias, how.Keep = alias, time.Hour
 	done := p.wantSwitch(t, how)
-	p.wantServing(t, checkpoint.Target)
+	p.wantServing(t, syncer.Target)
 	p.wantAlias(t, alias, p.name)
 	p.wantCertificate(t, done, 1000)
 	if left := time.Until(done.Until); left > time.Hour || left < 59*time.Minute {
@@ -94,8 +94,8 @@ func TestSwitch(t *testing.T) {
 	}
 
 	labtest.Upsert(t, p.target, p.name, at(4, upTo(100, 110)...))
-	p.wantCertificate(t, p.wantSwitch(t, soon(checkpoint.Source)), 1090)
-	p.wantServing(t, checkpoint.Source)
+	p.wantCertificate(t, p.wantSwitch(t, soon(syncer.Source)), 1090)
+	p.wantServing(t, syncer.Source)
 	p.wantAlias(t, alias, other.Name)
 	labtest.Insert(t, p.source, p.name, "", at(5, upTo(2000, 2010)...))
 	p.wantSync(t)
@@ -115,12 +115,12 @@ func TestWrittenToTheOther(t *testing.T) {
 	p := filled(t, 1000)
 	p.wantQuiet(t)
 	labtest.Upsert(t, p.target, p.name, at(9, 7))
-	if _, err := p.tryToSwitch(t, soon(checkpoint.Target)); !errors.Is(err, model.ErrDiffers) {
+	if _, err := p.tryToSwitch(t, soon(syncer.Target)); !errors.Is(err, model.ErrDiffers) {
 		t.Errorf("error %v, want %v", err, model.ErrDiffers)
 	}
-	p.wantServing(t, checkpoint.Source)
-	p.wantSwitch(t, soon(checkpoint.Target))
-	p.wantServing(t, checkpoint.Target)
+	p.wantServing(t, syncer.Source)
+	p.wantSwitch(t, soon(syncer.Target))
+	p.wantServing(t, syncer.Target)
 	p.wantEqual(t)
 }
 
@@ -133,10 +133,10 @@ func TestUncheckable(t *testing.T) {
 	p := m.pair
 	labtest.Insert(t, p.source, p.name, "", at(1, 0, math.MaxInt64))
 	p.wantSync(t)
-	if _, err := p.tryToSwitch(t, soon(checkpoint.Target)); !errors.Is(err, model.ErrDiffers) || !strings.Contains(err.Error(), "1 rows are counted and never returned") {
+	if _, err := p.tryToSwitch(t, soon(syncer.Target)); !errors.Is(err, model.ErrDiffers) || !strings.Contains(err.Error(), "1 rows are counted and never returned") {
 		t.Errorf("error %v", err)
 	}
-	p.wantServing(t, checkpoint.Source)
+	p.wantServing(t, syncer.Source)
 }
 
 // TestAliasMovedSince leaves an alias alone that somebody has moved after the switch.
@@ -145,14 +145,14 @@ func TestAliasMovedSince(t *testing.T) {
 	p := filled(t, 100)
 	alias, other := labtest.Name(), labtest.Collection(plain(id))
 	labtest.Create(t, p.target, other)
-	how := soon(checkpoint.Target)
+	how := soon(syncer.Target)
 	how.Alias = alias
 	p.wantSwitch(t, how)
 	p.wantAlias(t, alias, p.name)
 	if err := p.target.PointAlias(t.Context(), alias, other.Name); err != nil {
 		t.Fatal(err)
 	}
-	p.wantSwitch(t, soon(checkpoint.Source))
+	p.wantSwitch(t, soon(syncer.Source))
 	p.wantAlias(t, alias, other.Name)
 	if err := p.target.PointAlias(t.Context(), alias, ""); err != nil {
 		t.Fatal(err)
@@ -214,7 +214,7 @@ func TestSwitchRefused(t *testing.T) {
 			labtest.Insert(t, p.source, p.name, "", at(9, 5000))
 			opts.Writer = lying{}
 		}, model.ErrDiffers},
-		"no way back to go":   {func(_ *testing.T, _ pair, _ *syncer.Options, how *cutover.Options) { how.To = checkpoint.Source }, cutover.ErrServes},
+		"no way back to go":   {func(_ *testing.T, _ pair, _ *syncer.Options, how *cutover.Options) { how.To = syncer.Source }, cutover.ErrServes},
 		"a name for an alias": {func(_ *testing.T, p pair, _ *syncer.Options, how *cutover.Options) { how.Alias = p.name }, milvus.ErrNoAlias},
 		"rows lost": {func(t *testing.T, p pair, _ *syncer.Options, _ *cutover.Options) {
 			labtest.Delete(t, p.source, p.name, in(upTo(0, 200)))
@@ -224,14 +224,14 @@ func TestSwitchRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := filled(t, 300)
-			opts, how := p.options(), soon(checkpoint.Target)
+			opts, how := p.options(), soon(syncer.Target)
 			c.alter(t, p, &opts, &how)
 			_, err := cutover.Run(t.Context(), p.source, p.target, p.sink, opts, how)
 			var says *cutover.ServingError
-			if !errors.Is(err, c.want) || !errors.As(err, &says) || says.Serving != checkpoint.Source {
+			if !errors.Is(err, c.want) || !errors.As(err, &says) || says.Serving != syncer.Source {
 				t.Errorf("error %v, want %v", err, c.want)
 			}
-			p.wantServing(t, checkpoint.Source)
+			p.wantServing(t, syncer.Source)
 		})
 	}
 	t.Run("not imported", func(t *testing.T) {
@@ -239,7 +239,7 @@ func TestSwitchRefused(t *testing.T) {
 		p := newPair(t, plain(id))
 		opts := p.options()
 		opts.BaseDone = false
-		if _, err := cutover.Run(t.Context(), p.source, p.target, p.sink, opts, soon(checkpoint.Target)); !errors.Is(err, syncer.ErrBase) {
+		if _, err := cutover.Run(t.Context(), p.source, p.target, p.sink, opts, soon(syncer.Target)); !errors.Is(err, syncer.ErrBase) {
 			t.Errorf("error %v, want %v", err, syncer.ErrBase)
 		}
 	})
@@ -251,7 +251,7 @@ func TestSwitchRefused(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		opts.Cycled = func(syncer.Report) {
 			defer stop()
-			if _, err := p.tryToSwitch(t, soon(checkpoint.Target)); !errors.Is(err, checkpoint.ErrHeld) {
+			if _, err := p.tryToSwitch(t, soon(syncer.Target)); !errors.Is(err, checkpoint.ErrHeld) {
 				t.Errorf("error %v, want %v", err, checkpoint.ErrHeld)
 			}
 		}
@@ -343,13 +343,22 @@ func (p pair) endOwner(t *testing.T) {
 }
 
 // serving is the side that serves, by the checkpoint.
-func (p pair) serving(t *testing.T) checkpoint.Side {
+func (p pair) serving(t *testing.T) syncer.Side {
 	t.Helper()
 	job, err := checkpoint.Read(t.Context(), p.sink, checkpoint.Name(checkpoint.Sync, "j", p.name))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return job.Sync.Serving
+	return positionOf(t, job).Serving
+}
+
+func positionOf(t *testing.T, job *checkpoint.Job) *syncer.Position {
+	t.Helper()
+	p, err := syncer.PositionOf(*job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }
 
 // TestLate notices what a client that was forgotten writes to the side that was left, and undoes it only if that is said.
@@ -357,13 +366,13 @@ func TestLate(t *testing.T) {
 	t.Parallel()
 	faulttable.Tried(t, "a forgotten client writes to the source after a cutover", 1, "the sync back ends before it undoes it, and says so")
 	p := filled(t, 300)
-	p.wantSwitch(t, soon(checkpoint.Target))
+	p.wantSwitch(t, soon(syncer.Target))
 	labtest.Insert(t, p.source, p.name, "", at(7, 9000))
 	labtest.Insert(t, p.target, p.name, "", at(7, 8000))
 	if _, err := p.sync(t, p.options()); !errors.Is(err, syncer.ErrLate) {
 		t.Errorf("error %v, want %v", err, syncer.ErrLate)
 	}
-	if _, err := p.tryToSwitch(t, soon(checkpoint.Source)); !errors.Is(err, syncer.ErrLate) {
+	if _, err := p.tryToSwitch(t, soon(syncer.Source)); !errors.Is(err, syncer.ErrLate) {
 		t.Errorf("error %v, want %v", err, syncer.ErrLate)
 	}
 	if n := count(t, p.source, p.name); n != 301 {
@@ -383,7 +392,7 @@ func TestLate(t *testing.T) {
 func TestOver(t *testing.T) {
 	t.Parallel()
 	p := filled(t, 100)
-	how := soon(checkpoint.Target)
+	how := soon(syncer.Target)
 	how.Keep = time.Nanosecond
 	p.wantSwitch(t, how)
 	labtest.Insert(t, p.target, p.name, "", at(7, 8000))
@@ -393,7 +402,7 @@ func TestOver(t *testing.T) {
 	if n := count(t, p.source, p.name); n != 100 {
 		t.Errorf("the source has %d rows, want 100", n)
 	}
-	p.wantSwitch(t, soon(checkpoint.Source)) // which brings what was written since
+	p.wantSwitch(t, soon(syncer.Source)) // which brings what was written since
 	if n := count(t, p.source, p.name); n != 101 {
 		t.Errorf("the source has %d rows, want 101", n)
 	}
@@ -402,7 +411,7 @@ func TestOver(t *testing.T) {
 func TestCheckpointGone(t *testing.T) {
 	t.Parallel()
 	p := filled(t, 100)
-	p.wantSwitch(t, soon(checkpoint.Target))
+	p.wantSwitch(t, soon(syncer.Target))
 	labtest.Insert(t, p.target, p.name, "", at(7, 8000))
 	if err := checkpoint.Discard(t.Context(), p.sink, checkpoint.Name(checkpoint.Sync, "j", p.name)); err != nil {
 		t.Fatal(err)
@@ -410,7 +419,7 @@ func TestCheckpointGone(t *testing.T) {
 	if _, err := p.sync(t, p.options()); !errors.Is(err, syncer.ErrSwitched) {
 		t.Errorf("error %v, want %v", err, syncer.ErrSwitched)
 	}
-	for _, to := range []checkpoint.Side{checkpoint.Source, checkpoint.Target} {
+	for _, to := range []syncer.Side{syncer.Source, syncer.Target} {
 		var says *cutover.ServingError
 		if _, err := p.tryToSwitch(t, soon(to)); !errors.Is(err, syncer.ErrSwitched) || !errors.As(err, &says) || says.Serving != "" {
 			t.Errorf("a switch to the %s: %v, want %v and no side that serves", to, err, syncer.ErrSwitched)
@@ -419,7 +428,7 @@ func TestCheckpointGone(t *testing.T) {
 	if n := count(t, p.target, p.name); n != 101 {
 		t.Errorf("the target has %d rows, want 101", n)
 	}
-	p.rebuild(t, checkpoint.Target)
+	p.rebuild(t, syncer.Target)
 	p.wantSync(t)
 	p.wantEqual(t)
 }
@@ -434,9 +443,9 @@ func TestRebuild(t *testing.T) {
 		t.Errorf("a whole one: %v, want %v", err, checkpoint.ErrNotDamaged)
 	}
 	next := int64(1000)
-	damaged := func(serves *milvus.Server, side checkpoint.Side) {
+	damaged := func(serves *milvus.Server, side syncer.Side) {
 		t.Helper()
-		damage(t, p.sink.(*sinks.Local), name)
+		damage(t, p.sink.(*sinks.Local), checkpoint.Object(name))
 		if _, err := p.sync(t, p.options()); !errors.Is(err, checkpoint.ErrDamaged) {
 			t.Errorf("a damaged one: %v, want %v", err, checkpoint.ErrDamaged)
 		}
@@ -450,14 +459,14 @@ func TestRebuild(t *testing.T) {
 			t.Errorf("the %s has %d rows, want %d", side, n, 100+next-1000)
 		}
 	}
-	damaged(p.source, checkpoint.Source)
-	p.wantSwitch(t, soon(checkpoint.Target))
-	damaged(p.target, checkpoint.Target)
-	p.wantSwitch(t, soon(checkpoint.Source))
-	damaged(p.source, checkpoint.Source)
+	damaged(p.source, syncer.Source)
+	p.wantSwitch(t, soon(syncer.Target))
+	damaged(p.target, syncer.Target)
+	p.wantSwitch(t, soon(syncer.Source))
+	damaged(p.source, syncer.Source)
 }
 
-func (p pair) rebuild(t *testing.T, want checkpoint.Side) {
+func (p pair) rebuild(t *testing.T, want syncer.Side) {
 	t.Helper()
 	if got, _, err := cutover.Rebuild(t.Context(), p.sink, "j", p.name); err != nil || got != want {
 		t.Errorf("the %s serves, %v; want the %s", got, err, want)

@@ -110,9 +110,9 @@ type Report struct {
 	// from being in step.
 	Unreadable int64 `json:"unreadable_rows"`
 	// Described are the differences of all but the rows.
-	Described model.Differences    `json:"description_differences,omitempty"`
-	Position  *checkpoint.Position `json:"-"`
-	Err       error                `json:"-"` // that ended the cycle
+	Described model.Differences `json:"description_differences,omitempty"`
+	Position  *Position         `json:"-"`
+	Err       error             `json:"-"` // that ended the cycle
 
 	comparing time.Duration // of Took, the rows of ranges
 }
@@ -173,6 +173,7 @@ type Sync struct {
 	opts           Options // with the collections' names as they are on source and target
 	limit          *rate.Limiter
 	job            *checkpoint.Holder // nil where it could not be taken
+	pos            *Position          // as the checkpoint has it; never changed in place
 	lost           bool               // it was, at least once
 	described      []string           // how the target is described otherwise, as was said last
 	took           time.Duration      // by the last cycle that ended well, to find out what to compare
@@ -189,9 +190,9 @@ func begin(source, target *milvus.Server, sink sinks.Sink, opts Options) *Sync {
 }
 
 // face has the sync go from the side that serves to the other.
-func (s *Sync) face(serving checkpoint.Side) {
+func (s *Sync) face(serving Side) {
 	s.source, s.target, s.opts = s.given.source, s.given.target, s.given.opts
-	if serving.Is(checkpoint.Target) {
+	if serving.Is(Target) {
 		s.source, s.target = s.target, s.source
 		s.opts.Collection, s.opts.As = s.opts.As, s.opts.Collection
 	}
@@ -242,7 +243,7 @@ func (r Report) seenSince(began time.Time) bool { return r.Hot == 0 && !r.Positi
 // over is ErrOver when a side that was left need not be kept in step any longer.
 func (s *Sync) over(ctx context.Context) error {
 	sw := s.Position().Switch
-	if sw == nil || clock.Now(ctx).Before(sw.Until) || s.Position().Serving.Is(checkpoint.Source) {
+	if sw == nil || clock.Now(ctx).Before(sw.Until) || s.Position().Serving.Is(Source) {
 		return nil
 	}
 	return fmt.Errorf("%w: it was until %s, as was said when %s became the one that serves",

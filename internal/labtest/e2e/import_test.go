@@ -158,7 +158,7 @@ func TestIntoExisting(t *testing.T) {
 		t.Errorf("adding the same rows again: %v", err)
 	}
 	done, err := checkpoint.Read(t.Context(), staging, checkpoint.Name(checkpoint.Import, m.Job, c.Name))
-	if err != nil || done.State != checkpoint.Done || len(done.Parts) == 0 {
+	if err != nil || done.State != checkpoint.Done || done.Done.Parts == 0 {
 		t.Errorf("the record of the import that was done, after one that was refused: %+v, %v", done, err)
 	}
 

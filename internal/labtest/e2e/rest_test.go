@@ -162,14 +162,14 @@ func TestRESTGoesOn(t *testing.T) {
 		"job fails":                    {double: older, step: double.Run, faults: []double.Fault{double.Fail("node down: 7")}, jobs: 3},
 		"job fails again and again":    {double: newer, step: double.Run, faults: slices.Repeat([]double.Fault{double.Fail("node down: 7")}, 3), want: "node down: 7", jobs: 5},
 		"job stuck":                    {double: newer, step: double.Run, faults: []double.Fault{double.Stuck()}, want: "Importing at 40%", free: true, jobs: 2},
-		"intent not recorded":          {double: older, crash: crash{before: checkpoint.Intended}, want: "broken", jobs: 2},
-		"id not recorded, job pending": {double: slow, crash: crash{before: checkpoint.Submitted}, want: "broken", jobs: 2},
+		"intent not recorded":          {double: older, crash: crash{before: importer.Intended}, want: "broken", jobs: 2},
+		"id not recorded, job pending": {double: slow, crash: crash{before: importer.Submitted}, want: "broken", jobs: 2},
 		"id not recorded, job fails": {double: slow, step: double.Run, faults: []double.Fault{double.Fail("node down: 7")},
-			crash: crash{before: checkpoint.Submitted}, want: "broken", jobs: 3},
+			crash: crash{before: importer.Submitted}, want: "broken", jobs: 3},
 		"commit's answer lost": {double: newest, step: double.Commit, faults: []double.Fault{double.LoseAnswer(), double.Answer(502, "text/html", html)}, jobs: 2},
 		"commit refused":       {double: newest, step: double.Commit, faults: []double.Fault{double.Refuse(2100, "not now")}, want: "not now", jobs: 2},
 		"rows lost, aborted":   {double: newest, step: double.Run, faults: []double.Fault{double.Lose(1)}, jobs: 3},
-		"end not recorded":     {double: older, crash: crash{before: checkpoint.Finished}, want: "broken", jobs: 2},
+		"end not recorded":     {double: older, crash: crash{before: checkpoint.Done}, want: "broken", jobs: 2},
 	} {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
@@ -212,7 +212,7 @@ func TestRESTGoesOn(t *testing.T) {
 func TestRESTForgotten(t *testing.T) {
 	t.Parallel()
 	m, sink := partitioned(t, 2, "_default", "other")
-	for title, killed := range map[string]checkpoint.PartState{"id not recorded": checkpoint.Submitted, "end not recorded": checkpoint.Finished} {
+	for title, killed := range map[string]checkpoint.State{"id not recorded": importer.Submitted, "end not recorded": checkpoint.Done} {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
 			standIn, name := labtest.Later(t, double.Config{Version: "v2.4.15"}), labtest.Name()

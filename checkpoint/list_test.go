@@ -62,7 +62,7 @@ func TestList(t *testing.T) {
 	finish(t, local, Sync, "a", "docs")
 	finish(t, local, Import, "b", "docs")
 	finish(t, local, Export, "gone", "")
-	damage(t, local, jobObject("a/sync-docs"))
+	damage(t, local, Object("a/sync-docs"))
 	if err := local.Delete(t.Context(), oldObject("gone/export")); err != nil {
 		t.Fatal(err)
 	}

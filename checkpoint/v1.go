@@ -77,6 +77,7 @@ type oldJob struct {
 	Taken     time.Time `json:"taken"`
 	TakenRows int64     `json:"taken_rows"`
 
+	Pin        json.RawMessage `json:"pin"`
 	Extents    json.RawMessage `json:"extents"`
 	Snapshot   uint64          `json:"snapshot"`
 	Target     int64           `json:"target_collection"`
@@ -158,6 +159,29 @@ func (j *oldJob) job() *Job {
 	return job
 }
 
+// exportBody and importBody are what these engines keep of a job.
+type exportBody struct {
+	Pin      json.RawMessage   `json:"pin,omitempty"`
+	Snapshot uint64            `json:"snapshot,omitempty"`
+	Findings []json.RawMessage `json:"findings,omitempty"`
+}
+
+type importBody struct {
+	Target     int64 `json:"target_collection"`
+	RowsBefore int64 `json:"rows_before,omitempty"`
+}
+
+// pin is what has the parts that are left read as those that are finished.
+func (j *oldJob) pin() json.RawMessage {
+	if len(j.Parts) == 0 || len(j.Pin) > 0 {
+		return j.Pin
+	}
+	return mustJSON(struct {
+		Snapshot uint64          `json:"snapshot,omitempty"`
+		Extents  json.RawMessage `json:"extents,omitempty"`
+	}{j.Snapshot, j.Extents})
+}
+
 // body is what each kind of job had in members of its own.
 func (j *oldJob) body() json.RawMessage {
 	switch j.Kind {
@@ -168,9 +192,9 @@ func (j *oldJob) body() json.RawMessage {
 				findings = append(findings, f)
 			}
 		}
-		return mustJSON(map[string]any{"snapshot": j.Snapshot, "extents": j.Extents, "findings": findings})
+		return mustJSON(exportBody{j.pin(), j.Snapshot, findings})
 	case Import:
-		return mustJSON(map[string]any{"target_collection": j.Target, "rows_before": j.RowsBefore})
+		return mustJSON(importBody{j.Target, j.RowsBefore})
 	}
 	return j.Sync
 }

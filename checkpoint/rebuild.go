@@ -13,7 +13,7 @@ import (
 
 // removeDocument removes what says that there is a job. The sign goes first: nobody takes the job as long as its document is there.
 func removeDocument(ctx context.Context, store Store, name string) error {
-	for _, object := range []string{oldObject(name), jobObject(name)} {
+	for _, object := range []string{oldObject(name), Object(name)} {
 		if err := store.Delete(ctx, object); err != nil {
 			return fmt.Errorf("removing the checkpoint %s: %w", name, err)
 		}
@@ -105,7 +105,7 @@ func put(ctx context.Context, store Store, name string, f found, job *Job) error
 	if err != nil {
 		return fmt.Errorf("encoding the checkpoint of %q: %w", job.Name, err)
 	}
-	if _, err = store.Put(ctx, jobObject(name), f.version, text); err == nil {
+	if _, err = store.Put(ctx, Object(name), f.version, text); err == nil {
 		_, err = store.Put(ctx, oldObject(name), f.sign, []byte(bareSign))
 	}
 	if err != nil {

@@ -202,13 +202,13 @@ func (f found) object(name string) string {
 	if f.old != nil {
 		return oldObject(name)
 	}
-	return jobObject(name)
+	return Object(name)
 }
 
 // seenBy takes the store's word for how long nobody has written the document, if that is longer than the owners' clocks say: the
 // two machines' clocks may differ by hours.
 func (h *Holder) seenBy(ctx context.Context, before time.Time) {
-	now := storedAt(ctx, h.store, jobObject(h.name))
+	now := storedAt(ctx, h.store, Object(h.name))
 	if now.IsZero() || before.IsZero() {
 		return
 	}

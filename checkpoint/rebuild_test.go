@@ -58,7 +58,7 @@ func TestRebuild(t *testing.T) {
 			last, started = slices.Collect(h.Chunks()), h.Job().Started
 			h.Suspend(ctx, errors.New("a cause"))
 		}
-		damage(t, sink, jobObject(name))
+		damage(t, sink, Object(name))
 		if _, _, err := Acquire(ctx, sink, name, fresh()); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "can be made anew") {
 			t.Errorf("resuming with a damaged document: %v", err)
 		}
@@ -79,9 +79,9 @@ func TestRebuild(t *testing.T) {
 // TestRebuildDoubts has chunks done again that are not whole, and those whose document is damaged.
 func TestRebuildDoubts(t *testing.T) {
 	for title, cut := range map[string][]string{
-		"the job":             {jobObject(name)},
+		"the job":             {Object(name)},
 		"a chunk":             {chunkObject(name, "1.1", 2)},
-		"the job and a chunk": {jobObject(name), chunkObject(name, "1.1", 2)},
+		"the job and a chunk": {Object(name), chunkObject(name, "1.1", 2)},
 	} {
 		sink := newSink(t)
 		_, h := acquire(t, sink, fresh())
@@ -99,7 +99,7 @@ func TestRebuildDoubts(t *testing.T) {
 			t.Fatal(title, err)
 		}
 		want := 2
-		if len(cut) > 1 || cut[0] != jobObject(name) {
+		if len(cut) > 1 || cut[0] != Object(name) {
 			want = 1
 		}
 		_, h = acquire(t, sink, fresh())
@@ -125,7 +125,7 @@ func TestRebuildRefuses(t *testing.T) {
 	if _, err := Rebuild(t.Context(), sink, name, nil); !errors.Is(err, ErrDamaged) {
 		t.Errorf("a chunk of which only a server knows: %v", err)
 	}
-	damage(t, sink, jobObject(name))
+	damage(t, sink, Object(name))
 	if err := sink.Delete(t.Context(), planObject(name, "1.1")); err != nil {
 		t.Fatal(err)
 	}
@@ -223,7 +223,7 @@ func TestLeftChunks(t *testing.T) {
 		},
 		"lost": func(t *testing.T, sink sinks.Sink, h *Holder) {
 			release(t, h, Interrupted)
-			if err := sink.Delete(t.Context(), jobObject(name)); err != nil {
+			if err := sink.Delete(t.Context(), Object(name)); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -244,7 +244,7 @@ func TestLeftChunks(t *testing.T) {
 			t.Fatal(err)
 		}
 		next.Release(t.Context(), Failed, nil)
-		damage(t, sink, jobObject(name))
+		damage(t, sink, Object(name))
 		if job, err := Rebuild(t.Context(), sink, name, vouch); !errors.Is(err, sinks.ErrNotExist) {
 			t.Errorf("%s: made anew of a plan that was given up: %+v, %v", title, job, err)
 		}

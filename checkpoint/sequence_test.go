@@ -107,7 +107,7 @@ func (s *sequence) leave(t *rapid.T, h *Holder) {
 
 // gone has the process that holds the job be one that has ended, if somebody holds it.
 func (s *sequence) gone(t *rapid.T) {
-	text, version, err := s.memory.Load(context.Background(), jobObject(name))
+	text, version, err := s.memory.Load(context.Background(), Object(name))
 	if errors.Is(err, sinks.ErrNotExist) {
 		return
 	}
@@ -171,7 +171,7 @@ func (s *sequence) finish(t *rapid.T, parts int) {
 		t.Fatalf("in the end: %+v, %v", j, err)
 	}
 	for info := range s.memory.List(context.Background(), "") {
-		if info.Name != jobObject(name) && info.Name != oldObject(name) {
+		if info.Name != Object(name) && info.Name != oldObject(name) {
 			t.Fatalf("left: %s", info.Name)
 		}
 	}

@@ -425,7 +425,7 @@ func TestOvertaken(t *testing.T) {
 // expire has the owner be gone, as a process that ended.
 func expire(t *testing.T, sink sinks.Swapper) {
 	t.Helper()
-	text, version, err := sink.Load(t.Context(), jobObject(name))
+	text, version, err := sink.Load(t.Context(), Object(name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -437,7 +437,7 @@ func expire(t *testing.T, sink sinks.Swapper) {
 	if text, err = document.Marshal(j); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := sink.Swap(t.Context(), jobObject(name), version, text); err != nil {
+	if _, err := sink.Swap(t.Context(), Object(name), version, text); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -544,7 +544,7 @@ func TestEveryPrefix(t *testing.T) {
 	plan(t, h, 1)
 	do(t, h, 1)
 	h.Release(t.Context(), Failed, errors.New("a cause"))
-	text, _, err := sink.Load(t.Context(), jobObject(name))
+	text, _, err := sink.Load(t.Context(), Object(name))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,7 +29,7 @@ func find(ctx context.Context, store Store, name string) (f found, err error) {
 		return f, fmt.Errorf("reading the checkpoint %s: %w", name, signErr)
 	}
 	f.sign, f.stray = sign, missing(signErr)
-	document, version, err := store.Get(ctx, jobObject(name))
+	document, version, err := store.Get(ctx, Object(name))
 	if err != nil && !missing(err) {
 		return f, fmt.Errorf("reading the checkpoint %s: %w", name, err)
 	}

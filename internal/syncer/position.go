@@ -1,4 +1,4 @@
-package checkpoint
+package syncer
 
 import (
 	"cmp"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"migrate/checkpoint"
 	"migrate/internal/model"
 )
 
@@ -44,6 +45,12 @@ type Position struct {
 	Deleted  int64 `json:"rows_deleted"`
 	Passed   int64 `json:"differences_passed"` // that were gone when they were looked at again
 	Doubled  int64 `json:"doubled_keys"`       // that have several rows on the source, as last seen; no more than so many
+}
+
+// PositionOf is the position of a sync, which is the body of its job; the zero one where it has none yet.
+func PositionOf(job checkpoint.Job) (*Position, error) {
+	p := &Position{}
+	return p, job.Read(p)
 }
 
 // But is what "in step" has to be said with: " but for 2 duplicate keys", which have several rows on the side that serves and one on

@@ -46,7 +46,8 @@ func SyncOf(name string) (collection string, ok bool) {
 	return strings.CutPrefix(path.Base(name), string(Sync)+"-")
 }
 
-func jobObject(name string) string { return jobsFolder + name + suffix }
+// Object is what holds the document of a job.
+func Object(name string) string { return jobsFolder + name + suffix }
 
 // jobName is the job that an object holds the document of; false for any other object.
 func jobName(object string) (string, bool) {

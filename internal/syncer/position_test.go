@@ -1,4 +1,4 @@
-package checkpoint
+package syncer
 
 import (
 	"migrate/internal/model"

@@ -20,7 +20,7 @@ import (
 	"migrate/sinks/memory"
 )
 
-const round1 = "../../internal/labtest/e2e/testdata/round1/"
+const round1 = "../internal/labtest/e2e/testdata/round1/"
 
 // fixture is a copy of what the migrate of round 1 wrote.
 func fixture(t *testing.T, folder string) *sinks.Local {

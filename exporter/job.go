@@ -1,0 +1,145 @@
+package exporter
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"migrate/checkpoint"
+	"migrate/internal/columns"
+	"migrate/internal/export"
+	"migrate/internal/model"
+	"migrate/sinks"
+)
+
+// Params is what an export is bound to.
+type Params struct {
+	Source       string `json:"source"` // its server's address, as host:port
+	Database     string `json:"database"`
+	Collection   string `json:"collection"`
+	CollectionID int64  `json:"collection id,string"`
+	PartBytes    int64  `json:"part size,string"`
+}
+
+// ParamsOf are those of an export.
+func ParamsOf(job checkpoint.Job) (p Params, err error) {
+	if err := json.Unmarshal(job.Params, &p); err != nil {
+		return p, fmt.Errorf("reading what export %q is bound to: %w: %w", job.Name, checkpoint.ErrDamaged, err)
+	}
+	return p, nil
+}
+
+// Body is what else an export keeps in its job.
+type Body struct {
+	Pin      json.RawMessage  `json:"pin,omitempty"`      // has another process read the same rows in the same pages
+	Snapshot uint64           `json:"snapshot,omitempty"` // the instant that all reads see; 0 where the server holds none
+	Findings []model.Findings `json:"findings,omitempty"` // of the parts that are finished, in no order
+}
+
+// FindingsOf adds up what an export has found by now.
+func FindingsOf(job checkpoint.Job) (all model.Findings, err error) {
+	var body Body
+	if err := job.Read(&body); err != nil {
+		return all, err
+	}
+	for _, f := range body.Findings {
+		all.Add(f)
+	}
+	return all, nil
+}
+
+// note records what was found in a part, for those who look at the job. Most parts have nothing to be noted.
+func (e *exporting) note(ctx context.Context, found model.Findings) error {
+	if nothing(found) {
+		return nil
+	}
+	e.finding.Lock()
+	defer e.finding.Unlock()
+	var all model.Findings
+	for _, f := range append(e.body.Findings, found) {
+		all.Add(f)
+	}
+	return e.record(ctx, all)
+}
+
+// record has the job tell what was found.
+func (e *exporting) record(ctx context.Context, all model.Findings) error {
+	next := e.body
+	next.Findings = []model.Findings{all}
+	text, err := json.Marshal(next)
+	if err != nil {
+		return fmt.Errorf("encoding what was found: %w", err)
+	}
+	if err := e.job.Update(ctx, func(j *checkpoint.Job) { j.Body = text }); err != nil {
+		return err
+	}
+	e.body = next
+	return nil
+}
+
+func nothing(f model.Findings) bool { return f.Duplicates.Rows == 0 && len(f.Unreadable) == 0 }
+
+// Spec is what of a plan becomes one part.
+type Spec struct {
+	Partition string `json:"partition"`
+	model.Range
+	Number  int   `json:"number"`            // within its partition
+	Planned int64 `json:"planned,omitempty"` // rows expected
+}
+
+// Result is a part that is finished.
+type Result struct {
+	export.Part
+	Columns  map[string]columns.Stats `json:"columns,omitempty"` // what of the values decides whether a target takes them
+	Findings model.Findings           `json:"findings"`
+}
+
+// part is a chunk of the job: as it was planned, and what is known of it once it is finished.
+type part struct {
+	Result
+	number int // within its partition
+}
+
+func partOf(c checkpoint.Chunk) (p part, err error) {
+	var spec Spec
+	if err := json.Unmarshal(c.Spec, &spec); err != nil {
+		return p, fmt.Errorf("reading chunk %d of the plan: %w: %w", c.ID, checkpoint.ErrDamaged, err)
+	}
+	p.number = spec.Number
+	if c.State == checkpoint.Done {
+		p.Result, err = ResultOf(c)
+		return p, err
+	}
+	p.Partition, p.Range = spec.Partition, spec.Range
+	return p, nil
+}
+
+// ResultOf is the part that a chunk of an export has become.
+func ResultOf(c checkpoint.Chunk) (r Result, err error) {
+	if err := json.Unmarshal(c.Result, &r); err != nil {
+		return r, fmt.Errorf("reading what chunk %d became: %w: %w", c.ID, checkpoint.ErrDamaged, err)
+	}
+	return r, nil
+}
+
+// Whole vouches for the parts of an export that are on its sink, by their SHA-256.
+func Whole(sink sinks.Sink, job string) checkpoint.Whole {
+	return func(ctx context.Context, c checkpoint.Chunk) (bool, error) {
+		r, err := ResultOf(c)
+		if err != nil || r.Object == "" {
+			return err == nil, err
+		}
+		return export.Whole(ctx, sink, job, r.Part)
+	}
+}
+
+// plannedOf are the chunks of a source as a job plans them.
+func plannedOf(chunks []model.Chunk) []checkpoint.Planned {
+	planned := make([]checkpoint.Planned, len(chunks))
+	for i, c := range chunks {
+		planned[i] = checkpoint.Planned{
+			Spec: Spec{Partition: c.Partition, Range: c.Range, Number: c.Number, Planned: c.Rows}, Size: checkpoint.Tally{Parts: 1, Rows: c.Rows},
+		}
+	}
+	return planned
+}
