@@ -81,7 +81,7 @@ func (im *importing) loadAndCount(ctx context.Context) error {
 		return err
 	}
 	want, deadline := im.before+im.manifest.Total.Rows, time.Now().Add(im.opts.Appear)
-	for {
+	for refreshed := false; ; refreshed = true {
 		have, err := countAll(ctx, target)
 		if err != nil {
 			return err
@@ -93,12 +93,22 @@ func (im *importing) loadAndCount(ctx context.Context) error {
 		if time.Now().After(deadline) {
 			return im.miscounted(ctx, target, have, want)
 		}
+		if !refreshed {
+			im.refresh(ctx)
+		}
 		if err := clock.Sleep(ctx, im.opts.Poll); err != nil {
 			return err
 		}
 		if target, err = target.Now(ctx); err != nil {
 			return err
 		}
+	}
+}
+
+// refresh has a collection that was loaded before take in what was imported. Where that is refused, it is waited for.
+func (im *importing) refresh(ctx context.Context) {
+	if err := im.server.Refresh(ctx, im.target.Name); err != nil {
+		slog.WarnContext(ctx, "the imported rows are seen once the server takes them in by itself", "error", err)
 	}
 }
 

@@ -358,6 +358,18 @@ func TestIndexes(t *testing.T) {
 	to.wantOnce(t, m, sink)
 }
 
+// TestRefreshes has a collection that is loaded take in what was imported.
+func TestRefreshes(t *testing.T) {
+	t.Parallel()
+	m, sink := exported(t, schema())
+	to := newTarget(t)
+	to.Lags = true
+	if _, err := importer.Import(t.Context(), to.client, sink, m, bucket{to.staging}, to.patient()); err != nil {
+		t.Fatal(err)
+	}
+	to.wantOnce(t, m, sink)
+}
+
 // TestMiscounted tells of rows that others took away meanwhile, and not of those that they added, where the keys are there.
 func TestMiscounted(t *testing.T) {
 	t.Parallel()

@@ -10,6 +10,7 @@ import (
 	"migrate/checkpoint"
 	"migrate/internal/clock"
 	"migrate/internal/export"
+	"migrate/internal/source/query"
 )
 
 // settle finds out what became of a job that may have been submitted: the group is then submitted, finished, or known not
@@ -121,7 +122,13 @@ func (im *importing) rowsThereOf(ctx context.Context, p export.Part, staged stri
 	if im.newKeys() || im.before > 0 {
 		return false, fmt.Errorf("the server no longer knows what became of %s, and its rows can't be told from others: %w", im.staging.Key(staged), ErrUncertain)
 	}
-	target, err := im.openTarget(ctx)
+	if _, err := im.loaded(ctx); err != nil {
+		return false, err
+	}
+	if err := im.server.Refresh(ctx, im.target.Name); err != nil { // rows that it has not taken in yet would seem absent
+		return false, err
+	}
+	target, err := query.OpenByName(ctx, im.server, im.target.Name)
 	if err != nil {
 		return false, err
 	}

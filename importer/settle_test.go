@@ -62,7 +62,7 @@ func TestResume(t *testing.T) {
 				m, sink = auto, autoSink
 			}
 			c.interrupt(to)
-			to.Most.KnownFor = c.known
+			to.Most.KnownFor, to.Lags = c.known, true
 			do := func() error {
 				_, err := importer.Import(t.Context(), to.client, sink, m, bucket{to.staging}, to.patient())
 				return err

@@ -66,6 +66,16 @@ func (s *Server) Load(ctx context.Context, name string) error {
 	return err
 }
 
+// Refresh has a loaded collection take in what was bulk-inserted into it, which it does by itself some time later, and waits for
+// that.
+func (s *Server) Refresh(ctx context.Context, name string) error {
+	req := &milvuspb.LoadCollectionRequest{DbName: s.database, CollectionName: name, Refresh: true}
+	if _, err := s.svc.LoadCollection(ctx, req); err != nil {
+		return fmt.Errorf("refreshing %q on %s: %w", name, s.Address, err)
+	}
+	return s.Load(ctx, name)
+}
+
 // LoadTemporarily loads a collection, and returns what releases it again. What others have loaded, or are loading, stays theirs.
 // ErrPartly where only some partitions are loaded, which a release would take from those who did; ErrLoad as for Load.
 func (s *Server) LoadTemporarily(ctx context.Context, name string) (release func(), err error) {

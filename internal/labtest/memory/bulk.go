@@ -123,8 +123,12 @@ func (s *Server) bulkInsert(ctx context.Context, collection, partition string, f
 		if err != nil {
 			return 0, err
 		}
+		before := len(c.rows)
 		if _, err := c.insert(int(rec.NumRows()), data, partition, false, s.tick()); err != nil {
 			return 0, err
+		}
+		for i := range c.rows[before:] {
+			c.rows[before+i].unseen = s.Lags
 		}
 		rows += rec.NumRows()
 	}

@@ -30,7 +30,21 @@ func (s *Server) GetLoadState(_ context.Context, q *milvuspb.GetLoadStateRequest
 
 // LoadCollection refuses a collection without a vector index.
 func (s *Server) LoadCollection(_ context.Context, q *milvuspb.LoadCollectionRequest) (*commonpb.Status, error) {
+	if q.Refresh {
+		s.takeIn(q.CollectionName)
+	}
 	return s.load(q.CollectionName, nil)
+}
+
+// takeIn has the rows of a collection seen that were bulk-inserted.
+func (s *Server) takeIn(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c, _ := s.find(name); c != nil {
+		for i := range c.rows {
+			c.rows[i].unseen = false
+		}
+	}
 }
 
 // LoadPartitions does so for some.

@@ -55,6 +55,8 @@ type Server struct {
 	Room Room
 	// Bucket is the store that bulk insert reads from; it finds no file where nil.
 	Bucket sinks.Sink
+	// Lags: what was bulk-inserted is seen after a refreshing load, and not before.
+	Lags bool
 	// Answered is called when a call was answered, by its method: its error, of a gRPC status, takes the place of the answer.
 	Answered func(method string) error
 	// Moved is called before each query is answered, when the server is not busy: a place to write from.
@@ -85,6 +87,7 @@ type row struct {
 	data      arrow.Record
 	partition string
 	growing   bool
+	unseen    bool // until the collection is loaded again, and told to look
 	written   uint64
 	deleted   uint64 // 0 where it is not
 }

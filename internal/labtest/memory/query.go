@@ -47,7 +47,7 @@ func (s *Server) Query(_ context.Context, q *milvuspb.QueryRequest) (*milvuspb.Q
 	var found []row
 	for _, r := range c.rows {
 		named := (len(q.PartitionNames) == 0 || slices.Contains(q.PartitionNames, r.partition)) && !c.released[r.partition]
-		if r.written <= at && (r.deleted == 0 || r.deleted > at) && named && !(sealedOnly && r.growing) && matches(r.values) {
+		if r.written <= at && (r.deleted == 0 || r.deleted > at) && named && !r.unseen && !(sealedOnly && r.growing) && matches(r.values) {
 			found = append(found, r)
 		}
 	}
