@@ -15,6 +15,7 @@ import (
 	"migrate/internal/document"
 	"migrate/internal/ingest"
 	"migrate/internal/ingest/ingesttest"
+	"migrate/internal/labtest/faulttable"
 	"migrate/sinks"
 	"migrate/sinks/memory"
 )
@@ -142,6 +143,7 @@ func TestCrashes(t *testing.T) {
 			for at := range store.writes.Load() {
 				for _, heard := range []bool{false, true} {
 					t.Run(fmt.Sprintf("write %d heard %t", at+1, heard), func(t *testing.T) {
+						faulttable.Tried(t, "import: died before or after a write of its checkpoint, its jobs "+title, 1, "the same command ends it: every row once")
 						to := newTarget(t)
 						c.set(to)
 						opts := to.patient()
@@ -205,6 +207,11 @@ func TestFaults(t *testing.T) {
 	} {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
+			outcome := "told by its reason"
+			if c.resumes {
+				outcome = "ended by itself or by the same command: every row once"
+			}
+			faulttable.Tried(t, "import: "+title, 1, outcome)
 			to := newTarget(t)
 			opts := to.patient()
 			if c.set != nil {

@@ -1,6 +1,7 @@
 package importer_test
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"migrate/importer"
 	"migrate/internal/ingest/ingesttest"
 	"migrate/internal/labtest"
+	"migrate/internal/labtest/faulttable"
 )
 
 // TestResume interrupts an import after its first call, and has something happen before it is called again.
@@ -57,6 +59,11 @@ func TestResume(t *testing.T) {
 	} {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
+			outcome := "the same command ends it: every row once"
+			if c.want != nil {
+				outcome = "refused, with the reason"
+			}
+			faulttable.Tried(t, "import, interrupted; its job "+title, 1, outcome)
 			to, m, sink := newTarget(t), m, sink
 			if c.newKeys {
 				m, sink = auto, autoSink
@@ -98,6 +105,7 @@ func drop(t *testing.T, to target) {
 // TestDamaged refuses a part that was altered, before an import and between two calls of one.
 func TestDamaged(t *testing.T) {
 	t.Parallel()
+	faulttable.Tried(t, "import: a part altered, cut off, longer or missing, before it or since it was interrupted", 5, "refused; the same command ends it with the part as it was")
 	m, sink := exported(t, schema())
 	to := newTarget(t)
 	to.Queue(ingesttest.Poll, ingesttest.Refuse(errBroken))
@@ -115,6 +123,16 @@ func TestDamaged(t *testing.T) {
 	write(t, sink, part, whole[:len(whole)-1])
 	if err := do(); !errors.Is(err, importer.ErrDamaged) || !strings.Contains(err.Error(), "bytes instead of") {
 		t.Errorf("a part that is cut off: %v", err)
+	}
+	write(t, sink, part, append(bytes.Clone(whole), 0))
+	if err := do(); !errors.Is(err, importer.ErrDamaged) || !strings.Contains(err.Error(), "bytes instead of") {
+		t.Errorf("a part that is longer: %v", err)
+	}
+	if err := sink.Delete(t.Context(), part); err != nil {
+		t.Fatal(err)
+	}
+	if err := do(); !errors.Is(err, importer.ErrDamaged) || len(to.Collections()) > 0 {
+		t.Errorf("a part that is missing: %v, collections %v", err, to.Collections())
 	}
 	write(t, sink, part, whole)
 	if err := do(); !errors.Is(err, errBroken) {

@@ -8,13 +8,10 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
-
 	"migrate/exporter"
 	"migrate/internal/labtest"
 	"migrate/internal/model"
 	"migrate/internal/source"
-	"migrate/internal/verify"
 	"migrate/sinks"
 )
 
@@ -80,54 +77,6 @@ func TestHighestKey(t *testing.T) {
 	}
 	if got := m.Findings.Unreadable; m.Total.Rows != 2 || len(got) != 1 || got[0].Rows != 1 {
 		t.Errorf("%d rows, unreadable: %+v", m.Total.Rows, got)
-	}
-}
-
-// TestVerifyNamesWhatDiffers changes the target, and has verify find each change.
-func TestVerifyNamesWhatDiffers(t *testing.T) {
-	t.Parallel()
-	from, to := labtest.Source(t), labtest.SecondProxy(t)
-	c := labtest.Collection(narrow())
-	sequence := labtest.Each(2000, func(i int) int64 { return int64(i) })
-	labtest.Create(t, from, c)
-	labtest.Create(t, to, c)
-	labtest.Insert(t, from, c.Name, "", narrowRows(sequence))
-	labtest.Insert(t, to, c.Name, "", narrowRows(sequence))
-	wantEqual(t, compare(t, side(t, from, c.Name), side(t, to, c.Name), verify.Options{}), 2000)
-
-	labtest.Delete(t, to, c.Name, "id in [17, 1999]")
-	labtest.Insert(t, to, c.Name, "", narrowRows([]int64{-5}))
-	labtest.Upsert(t, to, c.Name, labtest.Rows{N: 1, Columns: []*schemapb.FieldData{
-		labtest.Column(labtest.IntKey("id"), []int64{700}), labtest.Vectors("v", dim, 1, 77),
-	}})
-	d := compare(t, side(t, from, c.Name), side(t, to, c.Name), verify.Options{}).Rows
-	if d.Missing != 2 || d.MissingKeys[0] != model.IntKey(17) || d.MissingKeys[1] != model.IntKey(1999) {
-		t.Errorf("missing: %d, %v", d.Missing, d.MissingKeys)
-	}
-	if d.Extra != 1 || d.ExtraKeys[0] != model.IntKey(-5) {
-		t.Errorf("extra: %d, %v", d.Extra, d.ExtraKeys)
-	}
-	if d.Differing != 1 || d.DifferingKeys[0] != model.IntKey(700) {
-		t.Errorf("differing: %d, %v", d.Differing, d.DifferingKeys)
-	}
-}
-
-// TestVerifyCountsDoubledTargetRows does not take a target for equal that keeps rows twice.
-func TestVerifyCountsDoubledTargetRows(t *testing.T) {
-	t.Parallel()
-	from, to := labtest.Source(t), labtest.Target(t)
-	c := labtest.Collection(narrow())
-	rows := narrowRows(labtest.Each(50, func(i int) int64 { return int64(i) }))
-	labtest.Create(t, from, c)
-	labtest.Create(t, to, c)
-	labtest.Insert(t, from, c.Name, "", rows)
-	labtest.Insert(t, to, c.Name, "", rows)
-	labtest.Flush(t, to, c.Name)
-	labtest.Insert(t, to, c.Name, "", rows)
-	labtest.Flush(t, to, c.Name)
-	r := compare(t, side(t, from, c.Name), side(t, to, c.Name), verify.Options{})
-	if r.Equal || r.Rows.Extra != 50 {
-		t.Errorf("equal %t, %d extra rows, want 50", r.Equal, r.Rows.Extra)
 	}
 }
 

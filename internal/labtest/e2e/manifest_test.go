@@ -38,15 +38,9 @@ func TestManifestOfAnotherKind(t *testing.T) {
 	}
 }
 
-// replace puts text in the place of an object, or nothing.
+// replace puts text in the place of an object.
 func replace(t *testing.T, sink sinks.Sink, name string, text []byte) {
 	t.Helper()
-	if text == nil {
-		if err := sink.Delete(t.Context(), name); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
 	_, err := sink.Put(t.Context(), name, func(w io.Writer) error {
 		_, err := w.Write(text)
 		return err

@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -373,28 +372,4 @@ func TestLongRows(t *testing.T) {
 	rows.Columns = append(rows.Columns, labtest.Column(text, labtest.Each(n, func(i int) string { return long[:min(i*i, len(long))] })))
 	labtest.Insert(t, from, c.Name, "", rows)
 	trip{coll: c, rows: n}.run(t, labtest.Local(t))
-}
-
-// TestPlanChangesNothing cuts a collection into ranges that cover every key once.
-func TestPlanChangesNothing(t *testing.T) {
-	t.Parallel()
-	from := labtest.Source(t)
-	c := labtest.Collection(narrow())
-	labtest.Create(t, from, c)
-	labtest.Insert(t, from, c.Name, "", narrowRows(labtest.Each(5000, func(i int) int64 { return int64(i * 7) })))
-	plan, err := exporter.PlanExport(context.Background(), from, c.Name, exporter.Options{PartBytes: 50_000})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var after *model.Key
-	var rows int64
-	for i, r := range plan.Ranges {
-		if (i == 0) != (r.After == nil) || i > 0 && *r.After != *after {
-			t.Errorf("range %d begins at %v, not where the one before ends", i, r.Range)
-		}
-		after, rows = r.UpTo, rows+r.Rows
-	}
-	if after != nil || rows != 5000 || plan.Rows != 5000 || len(plan.Ranges) < 5 {
-		t.Errorf("%d ranges of %d rows, the last up to %v", len(plan.Ranges), rows, after)
-	}
 }

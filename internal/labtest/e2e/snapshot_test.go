@@ -21,6 +21,8 @@ import (
 	"migrate/sinks/faults"
 )
 
+var errBroken = errors.New("broken on purpose")
+
 // TestSnapshot exports from a server that holds an instant, while its rows are written to: the export is that instant,
 // from every worker, and also if it was interrupted and gone on with by a connection of its own.
 func TestSnapshot(t *testing.T) {
