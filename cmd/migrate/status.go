@@ -48,8 +48,8 @@ func runStatus(cmd *cobra.Command, c config) error {
 	if err != nil {
 		return err
 	}
-	for {
-		jobs, err := move.Statuses(ctx, stores, c.Job)
+	for all := move.JobsOn(stores); ; {
+		jobs, err := all.Statuses(ctx, c.Job)
 		if err != nil {
 			return err
 		}

@@ -49,12 +49,28 @@ type SyncStatus struct {
 	Doubled  int64     `json:"doubled_keys"` // on the source
 }
 
-// Statuses are those of a job on some stores, or of all jobs where name is empty: exports and syncs are on the sink, imports on the
-// staging store.
-func Statuses(ctx context.Context, stores []sinks.Sink, name string) ([]Status, error) {
-	shown := []Status{}
+// Jobs are those on some stores, looked at again and again: exports and syncs are on the sink, imports on the staging store.
+type Jobs struct{ stores []*checkpoint.Lister }
+
+// JobsOn are the jobs on some stores.
+func JobsOn(stores []sinks.Sink) *Jobs {
+	j := &Jobs{}
 	for _, store := range stores {
-		jobs, err := checkpoint.List(ctx, store)
+		j.stores = append(j.stores, &checkpoint.Lister{Sink: store})
+	}
+	return j
+}
+
+// Statuses are those of a job on some stores, or of all jobs where name is empty.
+func Statuses(ctx context.Context, stores []sinks.Sink, name string) ([]Status, error) {
+	return JobsOn(stores).Statuses(ctx, name)
+}
+
+// Statuses are those of a job, or of all jobs where name is empty. Only what was written since they were asked for last is read again.
+func (j *Jobs) Statuses(ctx context.Context, name string) ([]Status, error) {
+	shown := []Status{}
+	for _, store := range j.stores {
+		jobs, err := store.List(ctx)
 		if err != nil {
 			return nil, err
 		}
