@@ -1,34 +1,6 @@
 package syncer
 
-import (
-	"migrate/internal/model"
-	"testing"
-)
-
-// TestSame tells marks apart by all that a write moves.
-func TestSame(t *testing.T) {
-	mark := func(rows int64, segments map[int64]int64) *model.Mark {
-		return &model.Mark{Rows: rows, Segments: segments}
-	}
-	then := mark(10, map[int64]int64{1: 12})
-	for name, c := range map[string]struct {
-		now  *model.Mark
-		want bool
-	}{
-		"nothing written": {mark(10, map[int64]int64{1: 12}), true},
-		"inserted":        {mark(11, map[int64]int64{1: 12, 2: 1}), false},
-		"upserted":        {mark(10, map[int64]int64{1: 12, 2: 1}), false},
-		"deleted":         {mark(9, map[int64]int64{1: 12}), false},
-		"compacted":       {mark(10, map[int64]int64{2: 10}), false},
-		"unknown":         {nil, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if then.Same(c.now) != c.want || c.now.Same(then) != c.want {
-				t.Errorf("same: %t, want %t", then.Same(c.now), c.want)
-			}
-		})
-	}
-}
+import "testing"
 
 // TestClone leaves the position as it was when its copy changes.
 func TestClone(t *testing.T) {
