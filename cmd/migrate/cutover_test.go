@@ -1,5 +1,3 @@
-//go:build lab
-
 package main
 
 import (
@@ -9,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -32,43 +29,13 @@ func cutoverOf(sync []string, more ...string) []string {
 	return args("cutover", sync[1:], "--still-for", "200ms", more)
 }
 
-// TestCutover switches to the target and back, as docs/sync.md shows.
-func TestCutover(t *testing.T) {
-	t.Parallel()
-	name, from, sync := moved(t, 2000)
-	to, alias := labtest.Target(t), labtest.Name()
-	migrate(t, nil, cutoverOf(sync, "--rollback")...).want(t, exitFailed, "serves already", "the source serves")
-	migrate(t, nil, cutoverOf(sync, "--alias", name)...).want(t, exitFailed, "collection's own name", "give another alias")
-	migrate(t, nil, cutoverOf(sync, "--still-for", "soon")...).want(t, exitUsage, "still-for")
-	labtest.Insert(t, from, name, "", documentRows(2000, 2100))
-	r := migrate(t, nil, cutoverOf(sync, "--alias", alias)...)
-	r.want(t, exitOK, "the target serves: 2,100 rows", "connect to "+toTarget[1]+" instead of "+toSource[1], alias, "certificate:", "--rollback")
-	t.Cleanup(func() {
-		if err := to.PointAlias(context.WithoutCancel(t.Context()), alias, ""); err != nil {
-			t.Error(err)
-		}
-	})
-	if pages, err := filepath.Glob(filepath.Join(folderOf(sync), name, "certificate-*.html")); err != nil || len(pages) != 1 {
-		t.Errorf("certificates: %v, %v", pages, err)
-	}
-	migrate(t, nil, cutoverOf(sync)...).want(t, exitOK, "switched before", "the target serves")
-	migrate(t, nil, args("status", sink, folderOf(sync))...).want(t, exitOK, "the target serves")
-	migrate(t, nil, args("jobs", "rm", "--job", name, sink, folderOf(sync), "--force=false")...).want(t, exitFailed, "--force")
-
-	labtest.Insert(t, to, name, "", documentRows(2100, 2200))
-	migrate(t, nil, args(sync, "--once")...).want(t, exitOK, "target to source", "100 rows inserted")
-	verifySides(t, name)
-	migrate(t, nil, cutoverOf(sync, "--rollback")...).want(t, exitOK, "the source serves: 2,200 rows", "connect to "+toSource[1])
-	migrate(t, nil, args("status", sink, folderOf(sync))...).want(t, exitOK, "the source serves")
-}
-
 // folderOf is the folder that a sync has as its sink.
 func folderOf(sync []string) string { return sync[len(sync)-1] }
 
 // TestCutoverWhileSyncing refuses to switch while a sync runs, and goes on once it has ended.
 func TestCutoverWhileSyncing(t *testing.T) {
 	t.Parallel()
-	_, _, sync := moved(t, 500)
+	sync := newSides(t, 500).sync
 	_, end := startSync(t, sync)
 	migrate(t, nil, cutoverOf(sync)...).want(t, exitFailed, "held by another process", "the source serves")
 	end().want(t, exitInterrupted)
@@ -81,8 +48,8 @@ func TestCutoverKilled(t *testing.T) {
 	t.Parallel()
 	faulttable.Tried(t, "cutover and rollback: kill -9 at a random instant", kills(t), "status says which side serves; what was written there, and nothing else, is on both in the end")
 	const first = 2000
-	name, from, sync := moved(t, first)
-	to := labtest.Target(t)
+	p := newSides(t, first)
+	name, from, to, sync := p.name, p.from, p.to, p.sync
 	var k killer
 	next, switches := first, 0
 	for killed := 0; killed < kills(t); {
@@ -107,7 +74,7 @@ func TestCutoverKilled(t *testing.T) {
 	}
 	t.Logf("%d switches ended", switches)
 	migrate(t, nil, args(sync, "--once")...).want(t, exitOK)
-	verifySides(t, name)
+	p.wantEqual(t)
 	for _, server := range []*milvus.Server{from, to} {
 		if n, want := countRows(t, server, name), int64(first+(next-first)/10*8); n != want {
 			t.Errorf("%s has %d rows, want %d", server.Address, n, want)
@@ -151,8 +118,9 @@ func TestCutoverKilledAtEachStep(t *testing.T) {
 	t.Parallel()
 	faulttable.Tried(t, "cutover and rollback: kill -9 as each step begins, under a writer and without", 1, "status says which side serves; it has every row that was acknowledged")
 	const first = 2000
-	name, from, sync := moved(t, first)
-	servers := map[syncer.Side]*milvus.Server{syncer.Source: from, syncer.Target: labtest.Target(t)}
+	p := newSides(t, first)
+	name, sync := p.name, p.sync
+	servers := map[syncer.Side]*milvus.Server{syncer.Source: p.from, syncer.Target: p.to}
 	journal := first
 	for _, move := range []struct {
 		from syncer.Side
@@ -195,7 +163,7 @@ func TestCutoverKilledAtEachStep(t *testing.T) {
 		}
 		migrate(t, nil, move.args...).want(t, exitOK, "the "+move.from.Other().String()+" serves")
 		wantServing("the end", move.from.Other())
-		verifySides(t, name)
+		p.wantEqual(t)
 	}
 }
 

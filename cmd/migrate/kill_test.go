@@ -1,5 +1,3 @@
-//go:build lab
-
 package main
 
 import (
@@ -7,18 +5,15 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"migrate/checkpoint"
-	"migrate/deploy/lab"
 	"migrate/internal/document"
 	"migrate/internal/export"
-	"migrate/internal/labtest"
-	"migrate/internal/labtest/double"
 	"migrate/internal/labtest/faulttable"
 	"migrate/sinks"
 )
@@ -72,10 +67,10 @@ func (k killer) strike(t *testing.T, args []string) (r result, killed bool) {
 // TestExportKilled kills an export again and again; what comes of it is what an undisturbed run makes.
 func TestExportKilled(t *testing.T) {
 	t.Parallel()
-	name := documents(t, labtest.Source(t), 40_000)
+	_, from := inMemory(t, 40_000)
 	folder := t.TempDir()
 	export := func(job string, more ...string) []string {
-		return args("export", toSource, "--collection", name, sink, folder, "--job", job, "--part-size", "1MiB", "--workers", "2", more)
+		return args(from, sink, folder, "--job", job, "--part-size", "1MiB", "--workers", "2", more)
 	}
 	started := time.Now()
 	migrate(t, nil, export("undisturbed")...).want(t, exitOK)
@@ -138,91 +133,13 @@ func removeJob(t *testing.T, folder, job string) {
 	}
 }
 
-// TestImportKilled kills an import again and again; in the end every row is there once.
-func TestImportKilled(t *testing.T) {
-	t.Parallel()
-	importKilled(t, kills(t), "import: kill -9 at a random instant", "--target-address", closingLate(t))
-}
-
-// TestImportKilledREST does so with jobs of the REST API, against doubles: one that remembers what it was asked for, one that
-// does not, and one that waits for the commit.
-func TestImportKilledREST(t *testing.T) {
-	t.Parallel()
-	for name, cfg := range map[string]double.Config{
-		"2.4": {Version: "v2.4.15"}, "2.6": {Version: "v2.6.24", Idempotent: true}, "3.0": {Version: "v3.0.2", Idempotent: true, Commit: true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			server := labtest.Later(t, cfg)
-			importKilled(t, (kills(t)+2)/3, "import by a double's REST API: kill -9 at a random instant",
-				"--target-address", server.Address, "--target-rest-url", server.RESTURL)
-		})
-	}
-}
-
-func importKilled(t *testing.T, times int, fault string, through ...string) {
-	t.Helper()
-	name := documents(t, labtest.Source(t), 20_000)
-	folder, to := t.TempDir(), labtest.Target(t)
-	migrate(t, nil, args("export", toSource, "--collection", name, sink, folder, "--part-size", "1MiB")...).want(t, exitOK)
-	target := labtest.Name()
-	labtest.DropLater(t, to, target)
-	imp := args("import", through, toStaging, sink, folder, "--collection", name, "--as", target, "--jobs", "2")
-	k := newKiller(t, 4*time.Second)
-	faulttable.Tried(t, fault, times, "the same command ends it: every row once")
-	for strikes := 0; strikes < times; {
-		r, killed := k.strike(t, imp)
-		if killed {
-			strikes++
-			continue
-		}
-		wantImported(t, r)
-		verifyTarget(t, folder, name, target)
-		if err := to.Drop(t.Context(), target); err != nil {
-			t.Fatal(err)
-		}
-	}
-	wantImported(t, migrate(t, nil, imp...))
-	verifyTarget(t, folder, name, target)
-}
-
-// wantImported wants that a run has imported every row, or was told that the one before it had, which was killed between the
-// record of its end and its end.
-func wantImported(t *testing.T, r result) {
-	t.Helper()
-	if strings.Contains(r.stderr, "imported already") {
-		r.want(t, exitFailed)
-		return
-	}
-	r.want(t, exitOK, "imported 20,000 rows")
-}
-
-// closingLate is the cluster's address, but for connections that stay open for a moment after a client was killed. The
-// proxy of 2.3.5 breaks down when a call for a job's state is cut off at the wrong moment (see docs/reliability.md), and
-// the other tests need it.
-func closingLate(t *testing.T) string {
-	t.Helper()
-	p := labtest.Proxy(t, lab.Proxy1)
-	toxic := `{"type": "slow_close", "stream": "upstream", "attributes": {"delay": 2000}}`
-	if _, err := p.Toxics.AddToxicJson(strings.NewReader(toxic)); err != nil {
-		t.Fatal(err)
-	}
-	return p.Listen
-}
-
-func verifyTarget(t *testing.T, folder, name, target string) {
-	t.Helper()
-	migrate(t, nil, args("verify", "--from", "export", toTarget, sink, folder, "--collection", name, "--as", target)...).
-		want(t, exitOK, "equal: 20,000 rows")
-}
-
 // TestTwoProcesses lets only one of two processes have a job.
 func TestTwoProcesses(t *testing.T) {
 	t.Parallel()
 	faulttable.Tried(t, "two processes on one job", 1, "the second is refused, and told who has the job")
-	name := documents(t, labtest.Source(t), 20_000)
+	name, from := inMemory(t, 20_000)
 	folder := t.TempDir()
-	export := args("export", toSource, "--collection", name, sink, folder, "--part-size", "1MiB", "--workers", "1")
+	export := args(from, sink, folder, "--part-size", "1MiB", "--workers", "1")
 	first := exec.CommandContext(t.Context(), binary, export...)
 	first.Dir = t.TempDir()
 	if err := first.Start(); err != nil {
@@ -247,9 +164,9 @@ func TestTwoProcesses(t *testing.T) {
 func TestLateProcess(t *testing.T) {
 	t.Parallel()
 	faulttable.Tried(t, "a process stopped past its lease, and woken", 1, "it ends, told that another took over; the other's export stands")
-	name := documents(t, labtest.Source(t), 40_000)
+	name, from := inMemory(t, 40_000)
 	folder := t.TempDir()
-	export := args("export", "--json", toSource, "--collection", name, sink, folder, "--part-size", "1MiB", "--workers", "1")
+	export := args(from, "--json", sink, folder, "--part-size", "1MiB", "--workers", "1")
 	late := exec.CommandContext(t.Context(), binary, export...)
 	late.Dir = t.TempDir()
 	end := begin(t, late)
@@ -295,5 +212,28 @@ func expire(t *testing.T, folder, job string) {
 	}
 	if _, err := local.Swap(t.Context(), name, version, text); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestInterrupted stops soon after a signal, says so, and leaves no part behind.
+func TestInterrupted(t *testing.T) {
+	name, from := inMemory(t, 60_000)
+	folder := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), binary, args(from, sink, folder, "--workers", "1")...)
+	cmd.Dir = t.TempDir()
+	parts := filepath.Join(folder, name, "*", "*")
+	end := begin(t, cmd)
+	await(t, file(parts))
+	signalled := time.Now()
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	r := end()
+	if took := time.Since(signalled); took > 5*time.Second {
+		t.Errorf("took %v to stop", took)
+	}
+	r.want(t, exitInterrupted, "interrupted")
+	if left, _ := filepath.Glob(parts); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
 	}
 }

@@ -4,10 +4,7 @@ package main
 
 import (
 	"encoding/json"
-	"os/exec"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -31,17 +28,6 @@ var (
 		"--staging-endpoint", lab.MinIO, "--staging-access-key", lab.MinIOUser, "--staging-secret-key", lab.MinIOPassword,
 	}
 )
-
-// documents makes a small collection on a server.
-func documents(t *testing.T, server *milvus.Server, rows int) string {
-	t.Helper()
-	c := labtest.Collection(labtest.Schema(labtest.IntKey("id"), labtest.Vector("v", schemapb.DataType_FloatVector, dim)))
-	labtest.Create(t, server, c)
-	if rows > 0 {
-		labtest.Insert(t, server, c.Name, "", documentRows(0, rows))
-	}
-	return c.Name
-}
 
 // TestMove is the way that the README shows, with the real program.
 func TestMove(t *testing.T) {
@@ -167,29 +153,6 @@ func createRaw(t *testing.T, server *milvus.Server, c *model.Collection) {
 	}
 }
 
-// TestInterrupted stops soon after a signal, says so, and leaves no part behind.
-func TestInterrupted(t *testing.T) {
-	name := documents(t, labtest.Source(t), 60_000)
-	folder := t.TempDir()
-	cmd := exec.CommandContext(t.Context(), binary, args("export", toSource, "--collection", name, sink, folder, "--workers", "1")...)
-	cmd.Dir = t.TempDir()
-	parts := filepath.Join(folder, name, "*", "*")
-	end := begin(t, cmd)
-	await(t, file(parts))
-	signalled := time.Now()
-	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	r := end()
-	if took := time.Since(signalled); took > 5*time.Second {
-		t.Errorf("took %v to stop", took)
-	}
-	r.want(t, exitInterrupted, "interrupted")
-	if left, _ := filepath.Glob(parts); len(left) > 0 {
-		t.Errorf("left behind: %v", left)
-	}
-}
-
 // TestSecureServers logs in over TLS to both kinds of server, and is refused clearly where it may not.
 func TestSecureServers(t *testing.T) {
 	server, ca := labtest.Secure(t)
@@ -230,13 +193,5 @@ func TestSecureServers(t *testing.T) {
 				t.Errorf("a secret was printed: %s", r.stderr)
 			}
 		})
-	}
-}
-
-// file reports whether a file matches.
-func file(pattern string) func() bool {
-	return func() bool {
-		found, _ := filepath.Glob(pattern)
-		return len(found) > 0
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"migrate/deploy/lab"
 	"migrate/internal/labtest"
+	"migrate/internal/milvus"
 )
 
 // binary is the real program, built once.
@@ -201,5 +202,24 @@ func TestVersion(t *testing.T) {
 	r.want(t, 0)
 	if !strings.HasPrefix(r.stdout, "migrate version ") {
 		t.Errorf("it printed %q", r.stdout)
+	}
+}
+
+// documents makes a small collection on a server.
+func documents(t *testing.T, server *milvus.Server, rows int) string {
+	t.Helper()
+	c := labtest.Collection(labtest.Schema(labtest.IntKey("id"), labtest.Vector("v", schemapb.DataType_FloatVector, dim)))
+	labtest.Create(t, server, c)
+	if rows > 0 {
+		labtest.Insert(t, server, c.Name, "", documentRows(0, rows))
+	}
+	return c.Name
+}
+
+// file reports whether a file matches.
+func file(pattern string) func() bool {
+	return func() bool {
+		found, _ := filepath.Glob(pattern)
+		return len(found) > 0
 	}
 }

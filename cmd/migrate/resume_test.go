@@ -1,5 +1,3 @@
-//go:build lab
-
 package main
 
 import (
@@ -10,33 +8,18 @@ import (
 	"testing"
 
 	"migrate/checkpoint"
-	"migrate/importer"
-	"migrate/internal/labtest"
 	"migrate/internal/labtest/faulttable"
 )
-
-// interrupt starts a command, and ends it with a signal as soon as something has happened.
-func interrupt(t *testing.T, happened func() bool, args []string) {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), binary, args...)
-	cmd.Dir = t.TempDir()
-	end := begin(t, cmd)
-	await(t, happened)
-	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	end().want(t, exitInterrupted)
-}
 
 // TestResumeExport goes on with an export that was interrupted and whose checkpoint was damaged then: the checkpoint is
 // made anew from the parts, one of which was altered too, and the export is that of an undisturbed run.
 func TestResumeExport(t *testing.T) {
 	t.Parallel()
 	faulttable.Tried(t, "export: interrupted, then its checkpoint and a part altered", 1, "made anew and resumed: same parts, byte for byte")
-	name := documents(t, labtest.Source(t), 60_000)
+	_, from := inMemory(t, 60_000)
 	folder := t.TempDir()
 	export := func(job string) []string {
-		return args("export", toSource, "--collection", name, sink, folder, "--job", job, "--part-size", "1MiB", "--workers", "1")
+		return args(from, sink, folder, "--job", job, "--part-size", "1MiB", "--workers", "1")
 	}
 	of := args(sink, folder, "--job", "killed")
 	migrate(t, nil, export("undisturbed")...).want(t, exitOK)
@@ -67,21 +50,15 @@ func alter(t *testing.T, file string, at int) {
 	}
 }
 
-// TestResumeImport goes on with an import, and says what it imports where from the checkpoint alone.
-func TestResumeImport(t *testing.T) {
-	t.Parallel()
-	faulttable.Tried(t, "import: interrupted after a job was submitted", 1, "resumed: every row once")
-	name := documents(t, labtest.Source(t), 20_000)
-	folder, to, target := t.TempDir(), labtest.Target(t), labtest.Name()
-	labtest.DropLater(t, to, target)
-	migrate(t, nil, args("export", toSource, "--collection", name, sink, folder, "--part-size", "1MiB")...).want(t, exitOK)
-	staging := labtest.Staging(t)
-	where := args(toTarget, toStaging, sink, folder, "--job", name, "--staging-url", staging.URL(""))
-	submitted := func() bool {
-		chunks, err := checkpoint.ReadChunks(t.Context(), staging, checkpoint.Name(checkpoint.Import, name, target))
-		return err == nil && len(chunks) > 0 && chunks[0].State == importer.Submitted
+// interrupt starts a command, and ends it with a signal as soon as something has happened.
+func interrupt(t *testing.T, happened func() bool, args []string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), binary, args...)
+	cmd.Dir = t.TempDir()
+	end := begin(t, cmd)
+	await(t, happened)
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
 	}
-	interrupt(t, submitted, args("import", where, "--as", target, "--jobs", "1"))
-	migrate(t, nil, args("resume", where)...).want(t, exitOK, "imported 20,000 rows")
-	verifyTarget(t, folder, name, target)
+	end().want(t, exitInterrupted)
 }
