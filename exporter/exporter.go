@@ -271,11 +271,12 @@ func (e *exporting) exportParts(ctx context.Context, claims checkpoint.Claims) e
 
 // finish removes parts that are not of this export, makes sure that all others are there, and writes the manifest.
 func (e *exporting) finish(ctx context.Context) (*export.Manifest, error) {
-	if err := e.job.Confirm(ctx); err != nil { // a late owner would remove the next one's parts
-		return nil, err
-	}
 	m, err := e.manifest()
 	if err != nil {
+		return nil, err
+	}
+	// A part that was done twice was noted twice. And a late owner is refused, who would remove the next one's parts.
+	if err := e.record(ctx, m.Findings); err != nil {
 		return nil, err
 	}
 	keep := map[string]bool{}
@@ -288,11 +289,6 @@ func (e *exporting) finish(ctx context.Context) (*export.Manifest, error) {
 	}
 	if err := e.checkKept(ctx, kept); err != nil {
 		return nil, err
-	}
-	if !nothing(m.Findings) { // a part that was done twice was noted twice
-		if err := e.record(ctx, m.Findings); err != nil {
-			return nil, err
-		}
 	}
 	m.Finished = time.Now().UTC()
 	return m, export.Write(ctx, e.sink, m)

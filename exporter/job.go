@@ -65,7 +65,9 @@ func (e *exporting) note(ctx context.Context, found model.Findings) error {
 // record has the job tell what was found.
 func (e *exporting) record(ctx context.Context, all model.Findings) error {
 	next := e.body
-	next.Findings = []model.Findings{all}
+	if next.Findings = nil; !nothing(all) {
+		next.Findings = []model.Findings{all}
+	}
 	text, err := json.Marshal(next)
 	if err != nil {
 		return fmt.Errorf("encoding what was found: %w", err)
