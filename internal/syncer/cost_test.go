@@ -18,6 +18,7 @@ import (
 	"migrate/deploy/lab"
 	"migrate/exporter"
 	"migrate/internal/labtest"
+	"migrate/internal/labtest/pairs"
 	"migrate/internal/milvus"
 	"migrate/internal/syncer"
 )
@@ -39,20 +40,20 @@ func TestSyncCost(t *testing.T) {
 	if err != nil {
 		rows = 100_000
 	}
-	p := pair{costSource(t), labtest.Target(t), "", labtest.Local(t)}
+	p := pair{pairs.Pair{Source: costSource(t), Target: labtest.Target(t), Sink: labtest.Local(t)}}
 	c := labtest.Collection(labtest.Schema(id, version, labtest.Vector("v", schemapb.DataType_FloatVector, costDim)))
-	p.name = c.Name
-	labtest.Create(t, p.source, c)
-	labtest.Create(t, p.target, c)
+	p.Name = c.Name
+	labtest.Create(t, p.Source, c)
+	labtest.Create(t, p.Target, c)
 	for from := int64(0); from < rows; from += 5000 {
 		batch := wide(0, upTo(from, from+5000)...)
-		labtest.Insert(t, p.source, p.name, "", batch)
-		labtest.Insert(t, p.target, p.name, "", batch)
+		labtest.Insert(t, p.Source, p.Name, "", batch)
+		labtest.Insert(t, p.Target, p.Name, "", batch)
 	}
-	opts := p.options()
+	opts := p.Options()
 	opts.RangeRows, opts.Job = 0, "cost"
 	pass := func() []syncer.Report {
-		reports, err := p.sync(t, opts)
+		reports, err := p.Sync(t, opts)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -62,7 +63,7 @@ func TestSyncCost(t *testing.T) {
 	p.wantQuietFor(t, pass)
 
 	exported := cost(t, "a full export", nil, func() {
-		_, err := exporter.Export(t.Context(), p.source, p.name, labtest.Local(t), exporter.Options{Job: "j", Overwrite: true})
+		_, err := exporter.Export(t.Context(), p.Source, p.Name, labtest.Local(t), exporter.Options{Job: "j", Overwrite: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -83,17 +84,17 @@ func TestSyncCost(t *testing.T) {
 		}
 	}
 	inserted := cost(t, "a pass, 1 % inserted above", afterwards(func() {
-		labtest.Insert(t, p.source, p.name, "", wide(1, upTo(next, next+one)...))
+		labtest.Insert(t, p.Source, p.Name, "", wide(1, upTo(next, next+one)...))
 		next += one
 	}), func() { pass() })
 	deleted := int64(0)
 	gone := cost(t, "a pass, 1 % deleted side by side", afterwards(func() {
-		labtest.Delete(t, p.source, p.name, in(upTo(deleted, deleted+one)))
+		labtest.Delete(t, p.Source, p.Name, in(upTo(deleted, deleted+one)))
 		deleted += one
 	}), func() { pass() })
 	upsert := func(keys []int64) {
 		for some := range slices.Chunk(keys, 500) {
-			labtest.Upsert(t, p.source, p.name, wide(version, some...))
+			labtest.Upsert(t, p.Source, p.Name, wide(version, some...))
 		}
 		version++
 	}

@@ -25,11 +25,11 @@ func TestCursor(t *testing.T) {
 				rows.Columns = append(rows.Columns, labtest.Column(texts, labtest.Each(len(keys), func(int) string { return fmt.Sprintf("2026-11-%02d", v) })))
 				return rows
 			}
-			opts := p.options()
+			opts := p.Options()
 			opts.CursorField = field.Name
 			pass := func() syncer.Report {
 				t.Helper()
-				reports, err := p.sync(t, opts)
+				reports, err := p.Sync(t, opts)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -39,46 +39,46 @@ func TestCursor(t *testing.T) {
 				}
 				return sum
 			}
-			labtest.Insert(t, p.source, p.name, "", written(1, upTo(0, 3000)...))
+			labtest.Insert(t, p.Source, p.Name, "", written(1, upTo(0, 3000)...))
 			pass()
-			p.wantEqual(t)
+			p.WantEqual(t)
 
-			labtest.Upsert(t, p.source, p.name, written(2, 3, 1003, 2003))
-			labtest.Insert(t, p.source, p.name, "", written(3, 5000, 5001))
+			labtest.Upsert(t, p.Source, p.Name, written(2, 3, 1003, 2003))
+			labtest.Insert(t, p.Source, p.Name, "", written(3, 5000, 5001))
 			late := written(1, 42) // at the time of the last one that was seen
 			late.Columns[2] = labtest.Vectors("v", 4, 1, 77)
-			labtest.Upsert(t, p.source, p.name, late)
-			labtest.Upsert(t, p.source, p.name, written(4, 1, 2999))
+			labtest.Upsert(t, p.Source, p.Name, late)
+			labtest.Upsert(t, p.Source, p.Name, written(4, 1, 2999))
 			if r := pass(); r.Changed != 6 || r.Inserted != 2 || r.Ranges != 0 || r.Passed != 0 {
 				t.Errorf("by the cursor: %+v", r)
 			}
-			p.wantEqual(t)
-			labtest.Delete(t, p.source, p.name, in([]int64{3, 4, 5000}))
+			p.WantEqual(t)
+			labtest.Delete(t, p.Source, p.Name, in([]int64{3, 4, 5000}))
 			if r := pass(); r.Deleted != 3 {
 				t.Errorf("deleted rows are found by the counts: %+v", r)
 			}
-			p.wantEqual(t)
+			p.WantEqual(t)
 
 			unseen := written(4, 7) // as a clock that lags would
 			unseen.Columns[3], unseen.Columns[1] = written(1, 7).Columns[3], written(1, 7).Columns[1]
-			labtest.Upsert(t, p.source, p.name, unseen)
+			labtest.Upsert(t, p.Source, p.Name, unseen)
 			pass()
-			if p.compare(t).Equal {
+			if p.Compare(t).Equal {
 				t.Error("a row was found although the field did not grow: the cursor is not what finds rows")
 			}
 			other := opts // a field that tells nothing of what was written before it was followed
 			other.CursorField = map[string]string{"version": "at", "at": "version"}[field.Name]
-			labtest.Upsert(t, p.source, p.name, written(5, 9))
-			if reports, err := p.sync(t, other); err != nil || reports[0].Ranges == 0 {
+			labtest.Upsert(t, p.Source, p.Name, written(5, 9))
+			if reports, err := p.Sync(t, other); err != nil || reports[0].Ranges == 0 {
 				t.Errorf("another field is trusted at once: %v, %+v", err, reports)
 			}
-			p.wantEqual(t)
-			labtest.Upsert(t, p.source, p.name, unseen)
+			p.WantEqual(t)
+			labtest.Upsert(t, p.Source, p.Name, unseen)
 			pass()
 			pass()
 			opts.FullScanEvery = 1
 			pass()
-			p.wantEqual(t)
+			p.WantEqual(t)
 		})
 	}
 }
@@ -88,10 +88,10 @@ func TestCursor(t *testing.T) {
 func TestDoubledHidesADelete(t *testing.T) {
 	t.Parallel()
 	p := filled(t, 3000)
-	opts := p.options()
+	opts := p.Options()
 	opts.CursorField = "version"
 	pass := func() syncer.Report {
-		reports, err := p.sync(t, opts)
+		reports, err := p.Sync(t, opts)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -101,12 +101,12 @@ func TestDoubledHidesADelete(t *testing.T) {
 	pass()
 	const doubled = 5 // of which some are returned as they are now, and some as they were
 	for k := range int64(doubled) {
-		labtest.Insert(t, p.source, p.name, "", at(2, k))
-		labtest.Delete(t, p.source, p.name, in([]int64{2500 + k}))
+		labtest.Insert(t, p.Source, p.Name, "", at(2, k))
+		labtest.Delete(t, p.Source, p.Name, in([]int64{2500 + k}))
 		if last := pass(); last.Doubled != k+1 {
 			t.Errorf("%d keys are doubled, want %d", last.Doubled, k+1)
 		}
-		if n := count(t, p.target, p.name); n != 2999-k {
+		if n := count(t, p.Target, p.Name); n != 2999-k {
 			t.Errorf("the target has %d rows, want %d", n, 2999-k)
 		}
 	}
@@ -117,9 +117,9 @@ func TestNoCursor(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, plain(id))
 	for _, field := range []string{"id", "v", "absent"} {
-		opts := p.options()
+		opts := p.Options()
 		opts.CursorField = field
-		if _, err := p.sync(t, opts); !errors.Is(err, syncer.ErrCursor) {
+		if _, err := p.Sync(t, opts); !errors.Is(err, syncer.ErrCursor) {
 			t.Errorf("%s: %v, want %v", field, err, syncer.ErrCursor)
 		}
 	}

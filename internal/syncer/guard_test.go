@@ -14,9 +14,9 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
 	"migrate/checkpoint"
-	"migrate/internal/document"
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/faulttable"
+	"migrate/internal/labtest/pairs"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
 	"migrate/internal/syncer"
@@ -32,33 +32,33 @@ func TestGuards(t *testing.T) {
 		lose func(*testing.T, pair)
 		want error
 	}{
-		"dropped":    {func(t *testing.T, p pair) { drop(t, p.source, p.name) }, syncer.ErrSource},
-		"made anew":  {func(t *testing.T, p pair) { makeAnew(t, p.source, p.name, plain(id)) }, syncer.ErrSource},
-		"altered":    {func(t *testing.T, p pair) { makeAnew(t, p.source, p.name, other()) }, syncer.ErrSource},
-		"emptied":    {func(t *testing.T, p pair) { labtest.Delete(t, p.source, p.name, in(upTo(0, 300))) }, syncer.ErrDeletes},
-		"half empty": {func(t *testing.T, p pair) { labtest.Delete(t, p.source, p.name, in(upTo(0, 150))) }, syncer.ErrDeletes},
+		"dropped":    {func(t *testing.T, p pair) { drop(t, p.Source, p.Name) }, syncer.ErrSource},
+		"made anew":  {func(t *testing.T, p pair) { makeAnew(t, p.Source, p.Name, plain(id)) }, syncer.ErrSource},
+		"altered":    {func(t *testing.T, p pair) { makeAnew(t, p.Source, p.Name, other()) }, syncer.ErrSource},
+		"emptied":    {func(t *testing.T, p pair) { labtest.Delete(t, p.Source, p.Name, in(upTo(0, 300))) }, syncer.ErrDeletes},
+		"half empty": {func(t *testing.T, p pair) { labtest.Delete(t, p.Source, p.Name, in(upTo(0, 150))) }, syncer.ErrDeletes},
 		"unloaded": {func(t *testing.T, p pair) {
-			if err := p.source.Release(t.Context(), p.name); err != nil {
+			if err := p.Source.Release(t.Context(), p.Name); err != nil {
 				t.Fatal(err)
 			}
 		}, milvus.ErrNotLoaded},
 		"a partition unloaded": {func(t *testing.T, p pair) { releasePartition(t, p) }, milvus.ErrNotLoaded},
-		"target made anew":     {func(t *testing.T, p pair) { makeAnew(t, p.target, p.name, plain(id)) }, syncer.ErrTarget},
+		"target made anew":     {func(t *testing.T, p pair) { makeAnew(t, p.Target, p.Name, plain(id)) }, syncer.ErrTarget},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := newPair(t, plain(id))
-			labtest.Insert(t, p.source, p.name, "", at(1, upTo(0, 300)...))
-			p.wantSync(t)
+			labtest.Insert(t, p.Source, p.Name, "", at(1, upTo(0, 300)...))
+			p.WantSync(t)
 			c.lose(t, p)
-			if _, err := p.sync(t, p.options()); !errors.Is(err, c.want) {
+			if _, err := p.Sync(t, p.Options()); !errors.Is(err, c.want) {
 				t.Errorf("error %v, want %v", err, c.want)
 			}
 			want := int64(300)
 			if c.want == syncer.ErrTarget {
 				want = 0
 			}
-			if n := count(t, p.target, p.name); n != want {
+			if n := count(t, p.Target, p.Name); n != want {
 				t.Errorf("the target has %d rows, want %d", n, want)
 			}
 		})
@@ -68,17 +68,10 @@ func TestGuards(t *testing.T) {
 // releasePartition leaves the source half loaded.
 func releasePartition(t *testing.T, p pair) {
 	t.Helper()
-	_, err := labtest.Protocol(t, p.source).ReleasePartitions(t.Context(), &milvuspb.ReleasePartitionsRequest{
-		CollectionName: p.name, PartitionNames: []string{"_default"},
+	_, err := labtest.Protocol(t, p.Source).ReleasePartitions(t.Context(), &milvuspb.ReleasePartitionsRequest{
+		CollectionName: p.Name, PartitionNames: []string{"_default"},
 	})
 	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func drop(t *testing.T, server *milvus.Server, name string) {
-	t.Helper()
-	if err := server.Drop(t.Context(), name); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -97,48 +90,31 @@ func other() *schemapb.CollectionSchema {
 	return s
 }
 
-func in(keys []int64) string {
-	of := make([]model.Key, len(keys))
-	for i, k := range keys {
-		of[i] = model.IntKey(k)
-	}
-	return milvus.KeyOf(plain(id)).In(of)
-}
-
-func count(t *testing.T, server *milvus.Server, name string) int64 {
-	t.Helper()
-	n, err := open(t, server, name).Count(t.Context(), model.AllPartitions, model.Range{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
 // TestAllowedDeletes deletes as many as are allowed.
 func TestAllowedDeletes(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, plain(id))
-	labtest.Insert(t, p.source, p.name, "", at(1, upTo(0, 300)...))
-	p.wantSync(t)
-	labtest.Delete(t, p.source, p.name, in(upTo(0, 300)))
-	opts := p.options()
+	labtest.Insert(t, p.Source, p.Name, "", at(1, upTo(0, 300)...))
+	p.WantSync(t)
+	labtest.Delete(t, p.Source, p.Name, in(upTo(0, 300)))
+	opts := p.Options()
 	opts.MaxDelete = syncer.Limit{Share: 1}
-	if _, err := p.sync(t, opts); err != nil {
+	if _, err := p.Sync(t, opts); err != nil {
 		t.Error(err)
 	}
-	p.wantEqual(t)
+	p.WantEqual(t)
 }
 
 // TestDeletesOfACycle refuses to delete more than is allowed also where as many were inserted, so that the counts agree.
 func TestDeletesOfACycle(t *testing.T) {
 	t.Parallel()
 	p := filled(t, 300)
-	labtest.Delete(t, p.source, p.name, in(upTo(0, 150)))
-	labtest.Insert(t, p.source, p.name, "", at(1, upTo(1000, 1150)...))
-	if _, err := p.sync(t, p.options()); !errors.Is(err, syncer.ErrDeletes) {
+	labtest.Delete(t, p.Source, p.Name, in(upTo(0, 150)))
+	labtest.Insert(t, p.Source, p.Name, "", at(1, upTo(1000, 1150)...))
+	if _, err := p.Sync(t, p.Options()); !errors.Is(err, syncer.ErrDeletes) {
 		t.Errorf("error %v, want %v", err, syncer.ErrDeletes)
 	}
-	if n := count(t, p.target, p.name); n < 300 {
+	if n := count(t, p.Target, p.Name); n < 300 {
 		t.Errorf("the target has %d rows of 300", n)
 	}
 }
@@ -147,8 +123,8 @@ func TestDeletesOfACycle(t *testing.T) {
 func TestSchemas(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, plain(id))
-	makeAnew(t, p.target, p.name, other())
-	if _, err := p.sync(t, p.options()); !errors.Is(err, syncer.ErrSource) || !strings.Contains(err.Error(), "version") {
+	makeAnew(t, p.Target, p.Name, other())
+	if _, err := p.Sync(t, p.Options()); !errors.Is(err, syncer.ErrSource) || !strings.Contains(err.Error(), "version") {
 		t.Errorf("error %v, want %v that names the field", err, syncer.ErrSource)
 	}
 }
@@ -171,17 +147,17 @@ func (a *anew) Upsert(ctx context.Context, collection, partition string, rows []
 func TestMadeAnewMeanwhile(t *testing.T) {
 	t.Parallel()
 	p := filled(t, 3000)
-	labtest.Upsert(t, p.source, p.name, at(2, upTo(0, 3000)...)) // too many to be looked up: all ranges are compared
-	opts := p.options()
-	opts.Writer = &anew{p.target, func() {
-		makeAnew(t, p.source, p.name, plain(id))
-		labtest.Insert(t, p.source, p.name, "", at(3, upTo(0, 3000)...))
+	labtest.Upsert(t, p.Source, p.Name, at(2, upTo(0, 3000)...)) // too many to be looked up: all ranges are compared
+	opts := p.Options()
+	opts.Writer = &anew{p.Target, func() {
+		makeAnew(t, p.Source, p.Name, plain(id))
+		labtest.Insert(t, p.Source, p.Name, "", at(3, upTo(0, 3000)...))
 	}}
-	if _, err := p.sync(t, opts); !errors.Is(err, syncer.ErrSource) {
+	if _, err := p.Sync(t, opts); !errors.Is(err, syncer.ErrSource) {
 		t.Errorf("error %v, want %v", err, syncer.ErrSource)
 	}
 	third := model.IntKey(3)
-	strange, err := open(t, p.target, p.name).Ties(t.Context(), model.Cursor{Field: "version", Value: &third})
+	strange, err := open(t, p.Target, p.Name).Ties(t.Context(), model.Cursor{Field: "version", Value: &third})
 	if err != nil || strange > 0 {
 		t.Errorf("%d rows of the new collection were applied, %v", strange, err)
 	}
@@ -191,14 +167,14 @@ func TestMadeAnewMeanwhile(t *testing.T) {
 func TestBase(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, plain(id))
-	to := labtest.Describe(t, p.target, p.name)
+	to := labtest.Describe(t, p.Target, p.Name)
 	imported := func(state checkpoint.State, target int64) sinks.Sink {
 		sink := labtest.Local(t)
-		begun(t, sink, checkpoint.Name(checkpoint.Import, "j", p.name),
+		begun(t, sink, checkpoint.Name(checkpoint.Import, "j", p.Name),
 			checkpoint.Job{Kind: checkpoint.Import, Name: "j", State: state, Body: fmt.Appendf(nil, `{"target_collection":%d}`, target)})
 		return sink
 	}
-	from := labtest.Describe(t, p.source, p.name)
+	from := labtest.Describe(t, p.Source, p.Name)
 	exported := func(id int64) sinks.Sink {
 		sink := labtest.Local(t)
 		begun(t, sink, checkpoint.Name(checkpoint.Export, "j", ""), checkpoint.Job{
@@ -219,10 +195,10 @@ func TestBase(t *testing.T) {
 		"exported, imported": {imported(checkpoint.Done, to.ID), exported(from.ID), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p.sink = c.sink
-			opts := p.options()
+			p.Sink = c.sink
+			opts := p.Options()
 			opts.BaseDone, opts.Base = false, c.base
-			if _, err := p.sync(t, opts); !errors.Is(err, c.want) {
+			if _, err := p.Sync(t, opts); !errors.Is(err, c.want) {
 				t.Errorf("error %v, want %v", err, c.want)
 			}
 		})
@@ -237,29 +213,12 @@ func begun(t *testing.T, sink sinks.Sink, name string, job checkpoint.Job) {
 	}
 }
 
-// put writes a checkpoint over the one that is there.
-func put(t *testing.T, sink sinks.Swapper, job string, is checkpoint.Job) {
-	t.Helper()
-	name := checkpoint.Object(job)
-	_, version, err := sink.Load(t.Context(), name)
-	if err != nil && !errors.Is(err, sinks.ErrNotExist) {
-		t.Fatal(err)
-	}
-	text, err := document.Marshal(is)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := sink.Swap(t.Context(), name, version, text); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // TestOntoItself refuses a target that is the source by another address.
 func TestOntoItself(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, plain(id))
-	p.target = connect(t, labtest.Proxy(t, p.source.Address).Listen)
-	if _, err := p.sync(t, p.options()); !errors.Is(err, syncer.ErrTarget) || !strings.Contains(err.Error(), "same collection") {
+	p.Target = connect(t, labtest.Proxy(t, p.Source.Address).Listen)
+	if _, err := p.Sync(t, p.Options()); !errors.Is(err, syncer.ErrTarget) || !strings.Contains(err.Error(), "same collection") {
 		t.Errorf("error %v, want %v", err, syncer.ErrTarget)
 	}
 }
@@ -270,15 +229,15 @@ func TestAutoID(t *testing.T) {
 	auto := plain(labtest.IntKey("id"))
 	auto.Fields[0].AutoID = true
 	p := newPair(t, auto)
-	if _, err := p.sync(t, p.options()); !errors.Is(err, syncer.ErrTarget) {
+	if _, err := p.Sync(t, p.Options()); !errors.Is(err, syncer.ErrTarget) {
 		t.Errorf("error %v, want %v", err, syncer.ErrTarget)
 	}
-	makeAnew(t, p.target, p.name, plain(id))
+	makeAnew(t, p.Target, p.Name, plain(id))
 	rows := at(1, upTo(0, 50)...)
 	rows.Columns = rows.Columns[1:]
-	labtest.Insert(t, p.source, p.name, "", rows)
-	p.wantSync(t)
-	if n := count(t, p.target, p.name); n != 50 {
+	labtest.Insert(t, p.Source, p.Name, "", rows)
+	p.WantSync(t)
+	if n := count(t, p.Target, p.Name); n != 50 {
 		t.Errorf("the target has %d rows of 50", n)
 	}
 }
@@ -288,16 +247,16 @@ func TestAutoID(t *testing.T) {
 func TestDoubled(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, plain(id))
-	labtest.Insert(t, p.source, p.name, "", at(1, upTo(0, 100)...))
-	labtest.Insert(t, p.source, p.name, "", at(2, 5, 6))
-	labtest.Insert(t, p.target, p.name, "", at(1, 7))
-	labtest.Insert(t, p.target, p.name, "", at(1, 7))
+	labtest.Insert(t, p.Source, p.Name, "", at(1, upTo(0, 100)...))
+	labtest.Insert(t, p.Source, p.Name, "", at(2, 5, 6))
+	labtest.Insert(t, p.Target, p.Name, "", at(1, 7))
+	labtest.Insert(t, p.Target, p.Name, "", at(1, 7))
 	for range 2 {
-		reports := p.wantSync(t)
+		reports := p.WantSync(t)
 		if last := reports[len(reports)-1]; last.Doubled != 2 {
 			t.Errorf("%d keys are doubled, want 2", last.Doubled)
 		}
-		if n := count(t, p.target, p.name); n != 100 {
+		if n := count(t, p.Target, p.Name); n != 100 {
 			t.Errorf("the target has %d rows, want 100", n)
 		}
 	}
@@ -336,8 +295,8 @@ func TestBrokenWrites(t *testing.T) {
 	t.Parallel()
 	faulttable.Tried(t, "sync: a write to the target or the checkpoint fails, or loses its answer", 1, "the next pass brings the target in step")
 	p := newPair(t, plain(id))
-	labtest.Insert(t, p.source, p.name, "", at(1, upTo(0, 300)...))
-	p.wantSync(t)
+	labtest.Insert(t, p.Source, p.Name, "", at(1, upTo(0, 300)...))
+	p.WantSync(t)
 	version := int64(1)
 	for name, b := range map[string]struct {
 		target breaking
@@ -353,22 +312,22 @@ func TestBrokenWrites(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			version++
-			labtest.Upsert(t, p.source, p.name, at(version, upTo(0, 300)...))
-			labtest.Delete(t, p.source, p.name, in(upTo(10*version, 10*version+5)))
-			b.target.Server = p.target
-			opts := p.options()
+			labtest.Upsert(t, p.Source, p.Name, at(version, upTo(0, 300)...))
+			labtest.Delete(t, p.Source, p.Name, in(upTo(10*version, 10*version+5)))
+			b.target.Server = p.Target
+			opts := p.Options()
 			opts.Writer = &b.target
 			broken := p
 			if len(b.sink) > 0 {
-				watched := faults.Watch(t, p.sink.(*sinks.Local))
+				watched := faults.Watch(t, p.Sink.(*sinks.Local))
 				watched.Queue(faults.Swap, b.sink...)
-				broken.sink = watched
+				broken.Sink = watched
 			}
-			if _, err := broken.sync(t, opts); !errors.Is(err, errBroken) {
+			if _, err := broken.Sync(t, opts); !errors.Is(err, errBroken) {
 				t.Errorf("the fault is not in the error: %v", err)
 			}
-			p.wantSync(t)
-			p.wantEqual(t)
+			p.WantSync(t)
+			p.WantEqual(t)
 		})
 	}
 }
@@ -380,24 +339,24 @@ func TestTwoOwners(t *testing.T) {
 	t.Parallel()
 	faulttable.Tried(t, "sync: a second daemon on a job, and one that is late", 1, "the second is refused; the late one stops before it writes to the target")
 	p := newPair(t, plain(id))
-	labtest.Insert(t, p.source, p.name, "", at(1, upTo(0, 300)...))
-	opts := p.options()
+	labtest.Insert(t, p.Source, p.Name, "", at(1, upTo(0, 300)...))
+	opts := p.Options()
 	opts.Once, opts.Interval = false, 10*time.Millisecond
 	cycles := 0
 	opts.Cycled = func(syncer.Report) {
 		if cycles++; cycles > 1 {
 			return
 		}
-		if _, err := p.sync(t, p.options()); !errors.Is(err, checkpoint.ErrHeld) {
+		if _, err := p.Sync(t, p.Options()); !errors.Is(err, checkpoint.ErrHeld) {
 			t.Errorf("a second sync: %v, want %v", err, checkpoint.ErrHeld)
 		}
 		takeOver(t, p)
-		labtest.Delete(t, p.source, p.name, "id in [1]")
+		labtest.Delete(t, p.Source, p.Name, "id in [1]")
 	}
-	if err := syncer.Run(t.Context(), p.source, p.target, p.sink, opts); !errors.Is(err, checkpoint.ErrHeld) {
+	if err := syncer.Run(t.Context(), p.Source, p.Target, p.Sink, opts); !errors.Is(err, checkpoint.ErrHeld) {
 		t.Errorf("the late one: %v, want %v", err, checkpoint.ErrHeld)
 	}
-	if n := count(t, p.target, p.name); n != 300 {
+	if n := count(t, p.Target, p.Name); n != 300 {
 		t.Errorf("the late one has written: %d rows", n)
 	}
 }
@@ -405,32 +364,32 @@ func TestTwoOwners(t *testing.T) {
 // takeOver has the job be another's.
 func takeOver(t *testing.T, p pair) {
 	t.Helper()
-	local, name := p.sink.(*sinks.Local), checkpoint.Name(checkpoint.Sync, "j", p.name)
+	local, name := p.Sink.(*sinks.Local), checkpoint.Name(checkpoint.Sync, "j", p.Name)
 	job, err := checkpoint.Read(t.Context(), local, name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	job.Lease.ID, job.Lease.Expires = "another", time.Now().Add(time.Hour)
-	put(t, local, name, *job)
+	pairs.Put(t, local, name, *job)
 }
 
 // TestGoesOn waits for a source that is not loaded, and goes on when it is.
 func TestGoesOn(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, plain(id))
-	labtest.Insert(t, p.source, p.name, "", at(1, upTo(0, 300)...))
-	if err := p.source.Release(t.Context(), p.name); err != nil {
+	labtest.Insert(t, p.Source, p.Name, "", at(1, upTo(0, 300)...))
+	if err := p.Source.Release(t.Context(), p.Name); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	opts := p.options()
+	opts := p.Options()
 	opts.Once, opts.Interval = false, 100*time.Millisecond
 	var errs []error
 	opts.Cycled = func(r syncer.Report) {
 		errs = append(errs, r.Err)
 		if len(errs) == 2 {
-			if err := p.source.Load(ctx, p.name); err != nil {
+			if err := p.Source.Load(ctx, p.Name); err != nil {
 				t.Error(err)
 			}
 		}
@@ -438,13 +397,13 @@ func TestGoesOn(t *testing.T) {
 			stop()
 		}
 	}
-	if err := syncer.Run(ctx, p.source, p.target, p.sink, opts); !errors.Is(err, context.Canceled) {
+	if err := syncer.Run(ctx, p.Source, p.Target, p.Sink, opts); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 	if !errors.Is(errs[0], milvus.ErrNotLoaded) || !slices.Contains(errs, nil) {
 		t.Errorf("the cycles ended with %v", errs)
 	}
-	p.wantEqual(t)
+	p.WantEqual(t)
 }
 
 // lying is a target that says it has done what it has not.
@@ -457,10 +416,10 @@ func (lying) Delete(context.Context, string, string, string) error              
 func TestDiffersInTheEnd(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, plain(id))
-	labtest.Insert(t, p.source, p.name, "", at(1, upTo(0, 50)...))
-	opts := p.options()
+	labtest.Insert(t, p.Source, p.Name, "", at(1, upTo(0, 50)...))
+	opts := p.Options()
 	opts.Writer = lying{}
-	if reports, err := p.sync(t, opts); !errors.Is(err, model.ErrDiffers) || len(reports) != 3 || reports[2].Hot != 1 {
+	if reports, err := p.Sync(t, opts); !errors.Is(err, model.ErrDiffers) || len(reports) != 3 || reports[2].Hot != 1 {
 		t.Errorf("%v after %+v", err, reports)
 	}
 }
@@ -470,32 +429,32 @@ func TestWrittenAndNotTaken(t *testing.T) {
 	t.Parallel()
 	p := filled(t, 1000)
 	p.waitSealed(t)
-	p.wantQuiet(t)
-	labtest.Upsert(t, p.source, p.name, at(2, 5))
-	opts := p.options()
+	p.WantQuiet(t)
+	labtest.Upsert(t, p.Source, p.Name, at(2, 5))
+	opts := p.Options()
 	opts.Writer = lying{}
-	if reports, err := p.sync(t, opts); !errors.Is(err, model.ErrDiffers) {
+	if reports, err := p.Sync(t, opts); !errors.Is(err, model.ErrDiffers) {
 		t.Errorf("%v after %+v", err, reports)
 	}
-	p.wantSync(t)
-	p.wantEqual(t)
+	p.WantSync(t)
+	p.WantEqual(t)
 }
 
 // TestExtremeKeys carries the smallest key, and is not held up by the largest, which Milvus 2.3 counts and never returns.
 func TestExtremeKeys(t *testing.T) {
 	t.Parallel()
 	m := newServers(t, "v2.3.5", plain(id))
-	m.from.Hide = []model.Key{model.IntKey(math.MaxInt64)}
-	p := m.pair
-	labtest.Insert(t, p.source, p.name, "", at(1, math.MinInt64, 0, math.MaxInt64))
-	p.wantSync(t)
-	if n := count(t, p.target, p.name); n != 2 {
+	m.From.Hide = []model.Key{model.IntKey(math.MaxInt64)}
+	p := pair{m.Pair}
+	labtest.Insert(t, p.Source, p.Name, "", at(1, math.MinInt64, 0, math.MaxInt64))
+	p.WantSync(t)
+	if n := count(t, p.Target, p.Name); n != 2 {
 		t.Errorf("the target has %d rows, want 2", n)
 	}
-	p.wantQuiet(t)
-	labtest.Delete(t, p.source, p.name, in([]int64{math.MinInt64}))
-	p.wantSync(t)
-	if n := count(t, p.target, p.name); n != 1 {
+	p.WantQuiet(t)
+	labtest.Delete(t, p.Source, p.Name, in([]int64{math.MinInt64}))
+	p.WantSync(t)
+	if n := count(t, p.Target, p.Name); n != 1 {
 		t.Errorf("the target has %d rows, want 1", n)
 	}
 }

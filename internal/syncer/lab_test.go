@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/faulttable"
+	"migrate/internal/labtest/pairs"
 	"migrate/internal/milvus"
 	"migrate/internal/syncer"
 	"strings"
@@ -19,11 +20,11 @@ import (
 // newLabPair makes an empty collection on the standalone and on the cluster.
 func newLabPair(t *testing.T, schema *schemapb.CollectionSchema, partitions ...string) pair {
 	t.Helper()
-	p := pair{labtest.Source(t), labtest.Target(t), "", labtest.Local(t)}
+	p := pair{pairs.Pair{Source: labtest.Source(t), Target: labtest.Target(t), Sink: labtest.Local(t)}}
 	c := labtest.Collection(schema, partitions...)
-	p.name = c.Name
-	labtest.Create(t, p.source, c)
-	labtest.Create(t, p.target, c)
+	p.Name = c.Name
+	labtest.Create(t, p.Source, c)
+	labtest.Create(t, p.Target, c)
 	return p
 }
 
@@ -58,9 +59,9 @@ func TestEveryType(t *testing.T) {
 	schema.EnableDynamicField = true
 	p := newLabPair(t, schema)
 	columns = append(columns, labtest.Dynamic(labtest.Each(n, func(i int) []byte { return fmt.Appendf(nil, `{"more": %d}`, i) })))
-	labtest.Insert(t, p.source, p.name, "", labtest.Rows{N: n, Columns: columns})
-	p.wantSync(t)
-	p.wantEqual(t)
+	labtest.Insert(t, p.Source, p.Name, "", labtest.Rows{N: n, Columns: columns})
+	p.WantSync(t)
+	p.WantEqual(t)
 }
 
 // TestPartitionKey syncs a collection whose partitions the server chooses: a row whose partition key changes is there once.
@@ -76,13 +77,13 @@ func TestPartitionKey(t *testing.T) {
 		rows.Columns = append(rows.Columns, labtest.Column(group, labtest.Each(len(keys), func(int) int64 { return g })))
 		return rows
 	}
-	labtest.Insert(t, p.source, p.name, "", in(1, upTo(0, 100)...))
-	p.wantSync(t)
-	labtest.Upsert(t, p.source, p.name, in(2, upTo(10, 20)...))
-	labtest.Delete(t, p.source, p.name, "id in [30]")
-	p.wantSync(t)
-	p.wantEqual(t)
-	if n := count(t, p.target, p.name); n != 99 {
+	labtest.Insert(t, p.Source, p.Name, "", in(1, upTo(0, 100)...))
+	p.WantSync(t)
+	labtest.Upsert(t, p.Source, p.Name, in(2, upTo(10, 20)...))
+	labtest.Delete(t, p.Source, p.Name, "id in [30]")
+	p.WantSync(t)
+	p.WantEqual(t)
+	if n := count(t, p.Target, p.Name); n != 99 {
 		t.Errorf("the target has %d rows, want 99", n)
 	}
 }
@@ -92,15 +93,15 @@ func TestPartitionKey(t *testing.T) {
 func TestChangedAmongMany(t *testing.T) {
 	t.Parallel()
 	p := newLabPair(t, plain(id))
-	labtest.Insert(t, p.source, p.name, "", at(1, upTo(0, 5000)...))
-	p.wantSync(t)
+	labtest.Insert(t, p.Source, p.Name, "", at(1, upTo(0, 5000)...))
+	p.WantSync(t)
 	p.waitSealed(t)
-	p.wantQuiet(t)
+	p.WantQuiet(t)
 	before := p.segments(t)
 
-	labtest.Upsert(t, p.source, p.name, at(2, 17, 18, 2503, 4999))
-	reports := p.wantSync(t)
-	p.wantEqual(t)
+	labtest.Upsert(t, p.Source, p.Name, at(2, 17, 18, 2503, 4999))
+	reports := p.WantSync(t)
+	p.WantEqual(t)
 	if done := total(reports); done != (syncer.Outcome{Changed: 4}) {
 		t.Errorf("applied: %+v", done)
 	}
@@ -116,18 +117,18 @@ func TestSlowSource(t *testing.T) {
 	faulttable.Tried(t, "sync while a proxy begins to delay the source's answers by 0.7 s", 1, "rests before each read, and no more without the delay: every row compared")
 	p := newLabPair(t, plain(id))
 	const rows, rangeRows = 8000, 500
-	labtest.Insert(t, p.source, p.name, "", at(1, upTo(0, rows)...))
-	labtest.Insert(t, p.target, p.name, "", at(1, upTo(0, rows)...))
-	proxy := labtest.Proxy(t, p.source.Address)
-	p.source = connect(t, proxy.Listen)
+	labtest.Insert(t, p.Source, p.Name, "", at(1, upTo(0, rows)...))
+	labtest.Insert(t, p.Target, p.Name, "", at(1, upTo(0, rows)...))
+	proxy := labtest.Proxy(t, p.Source.Address)
+	p.Source = connect(t, proxy.Listen)
 	// pass knows of nothing before it, and reads all rows.
 	passes := 0
 	pass := func(of string) (longest time.Duration) {
 		passes++
-		opts := p.options()
+		opts := p.Options()
 		opts.Job, opts.RangeRows = fmt.Sprint("j", passes), rangeRows
-		rest, began := watchRest(p.source), time.Now()
-		reports, err := p.sync(t, opts)
+		rest, began := watchRest(p.Source), time.Now()
+		reports, err := p.Sync(t, opts)
 		took := time.Since(began)
 		longest = rest()
 		if err != nil {
@@ -157,7 +158,7 @@ func TestSlowSource(t *testing.T) {
 	for range 3 {
 		pass("a quick")
 	}
-	if rest := p.source.Rest(); rest > 0 {
+	if rest := p.Source.Rest(); rest > 0 {
 		t.Errorf("still rests of %v, though the source is quick again", rest)
 	}
 }

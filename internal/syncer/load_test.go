@@ -24,12 +24,12 @@ func TestMaxRate(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, plain(id))
 	const rows, rate = 6000, 1000
-	labtest.Insert(t, p.source, p.name, "", at(1, upTo(0, rows)...))
-	labtest.Insert(t, p.target, p.name, "", at(2, upTo(0, rows)...)) // in every row another version
-	opts := p.options()
+	labtest.Insert(t, p.Source, p.Name, "", at(1, upTo(0, rows)...))
+	labtest.Insert(t, p.Target, p.Name, "", at(2, upTo(0, rows)...)) // in every row another version
+	opts := p.Options()
 	opts.MaxRate, opts.MaxDelete = rate, syncer.Limit{Share: 1}
 	began := time.Now()
-	reports, err := p.sync(t, opts)
+	reports, err := p.Sync(t, opts)
 	took := time.Since(began)
 	if err != nil {
 		t.Fatal(err)
@@ -45,5 +45,5 @@ func TestMaxRate(t *testing.T) {
 	if least := time.Duration(read-rate) * time.Second / rate; took < least { // the first second's may be read at once
 		t.Errorf("%d rows were read in %v, which a limit of %d a second allows in %v", read, took, rate, least)
 	}
-	p.wantEqual(t)
+	p.WantEqual(t)
 }

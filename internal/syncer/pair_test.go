@@ -3,43 +3,48 @@ package syncer_test
 import (
 	"testing"
 
-	"migrate/internal/cutover"
-	"migrate/internal/milvus"
-	"migrate/internal/syncer"
-	"migrate/sinks"
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+
+	"migrate/internal/labtest"
+	"migrate/internal/labtest/pairs"
+	"migrate/internal/model"
 )
 
 // pair is a collection on a source, and one of the same name on a target.
-type pair struct {
-	source, target *milvus.Server
-	name           string
-	sink           sinks.Sink
-}
+type pair struct{ pairs.Pair }
 
-func (p pair) options() syncer.Options {
-	return syncer.Options{
-		Job: "j", Collection: p.name, BaseDone: true, Once: true, RangeRows: 500, MayBegin: cutover.MayBegin(p.sink, "j", p.name),
-	}
-}
-
-// sync runs one pass, and returns the reports of its cycles.
-func (p pair) sync(t *testing.T, opts syncer.Options) ([]syncer.Report, error) {
+// newPair makes an empty collection on both sides, which are servers in memory.
+func newPair(t *testing.T, schema *schemapb.CollectionSchema, partitions ...string) pair {
 	t.Helper()
-	var reports []syncer.Report
-	opts.Cycled = func(r syncer.Report) {
-		t.Logf("cycle %d: in step %t, settled %t, %d ranges, %d rows read, %d hot, %+v, err %v", r.Cycle, r.InStep, r.Settled, r.Ranges, r.Read, r.Hot, r.Outcome, r.Err)
-		reports = append(reports, r)
-	}
-	err := syncer.Run(t.Context(), p.source, p.target, p.sink, opts)
-	return reports, err
+	return pair{newServers(t, "v2.3.5", schema, partitions...).Pair}
 }
 
-// wantSync runs one pass that has to end in step.
-func (p pair) wantSync(t *testing.T) []syncer.Report {
+// filled is a pair with so many rows on both sides.
+func filled(t *testing.T, rows int64) pair {
 	t.Helper()
-	reports, err := p.sync(t, p.options())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return reports
+	p := newPair(t, plain(id))
+	labtest.Insert(t, p.Source, p.Name, "", at(1, upTo(0, rows)...))
+	p.WantSync(t)
+	return p
 }
+
+// newServers starts a source of a version and a target, with an empty collection on both.
+func newServers(t *testing.T, version string, schema *schemapb.CollectionSchema, partitions ...string) pairs.Servers {
+	t.Helper()
+	return pairs.Start(t, version, "v2.3.5", labtest.Collection(schema, partitions...))
+}
+
+// newInMemory starts servers of a version.
+func newInMemory(t *testing.T, version string, change ...func(target *model.Collection)) pairs.Servers {
+	t.Helper()
+	return pairs.Start(t, version, version, pairs.Numbered(), change...)
+}
+
+// What all of these tests call by a short name.
+var (
+	id, version     = pairs.ID, pairs.Version
+	plain, at, upTo = pairs.Plain, pairs.At, pairs.UpTo
+	in, count, drop = pairs.In, pairs.Count, pairs.Drop
+	numbered        = pairs.NumberedRows
+	open            = pairs.Open
+)

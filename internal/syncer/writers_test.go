@@ -37,7 +37,7 @@ func TestWhileWritersGoOn(t *testing.T) {
 	defer stop()
 	var g errgroup.Group
 	w.start(writing, &g)
-	opts := w.options()
+	opts := w.Options()
 	opts.Once, opts.Interval, opts.RangeRows = false, 500*time.Millisecond, 2000
 	opts.Cycled = func(r syncer.Report) {
 		t.Logf("%s: lag %v, %d ranges, %d rows read, %+v, took %v", time.Now().Format(time.TimeOnly), r.Lag.Round(time.Millisecond),
@@ -48,7 +48,7 @@ func TestWhileWritersGoOn(t *testing.T) {
 	}
 	for writing.Err() == nil {
 		running, kill := context.WithTimeout(writing, 2*time.Second+rand.N(18*time.Second))
-		err := syncer.Run(running, w.source, w.target, w.sink, opts)
+		err := syncer.Run(running, w.Source, w.Target, w.Sink, opts)
 		kill()
 		if running.Err() == nil || !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatalf("the sync ended by itself: %v", err)
@@ -58,7 +58,7 @@ func TestWhileWritersGoOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.runCycles(t, opts, 2)
-	w.wantEqual(t)
+	w.WantEqual(t)
 	w.wantJournal(t)
 }
 
@@ -74,7 +74,7 @@ func (w *writers) runCycles(t *testing.T, opts syncer.Options, n int) {
 			stop()
 		}
 	}
-	if err := syncer.Run(ctx, w.source, w.target, w.sink, opts); !errors.Is(err, context.Canceled) {
+	if err := syncer.Run(ctx, w.Source, w.Target, w.Sink, opts); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
 }
@@ -95,8 +95,8 @@ const (
 func newWriters(t *testing.T) *writers {
 	w := &writers{pair: newLabPair(t, plain(id)), journal: map[int64]int64{}}
 	keys := upTo(0, firstRows)
-	labtest.Insert(t, w.source, w.name, "", at(0, keys...))
-	labtest.Insert(t, w.target, w.name, "", at(0, keys...))
+	labtest.Insert(t, w.Source, w.Name, "", at(0, keys...))
+	labtest.Insert(t, w.Target, w.Name, "", at(0, keys...))
 	w.note(keys, 0)
 	return w
 }
@@ -141,7 +141,7 @@ func ending(digit, n int64) []int64 {
 
 func (w *writers) insert(ctx context.Context, n int64) error {
 	keys := upTo(firstRows+n*writeRows, firstRows+(n+1)*writeRows)
-	if err := labtest.TryInsert(ctx, w.source, w.name, at(n, keys...)); err != nil {
+	if err := labtest.TryInsert(ctx, w.Source, w.Name, at(n, keys...)); err != nil {
 		return err
 	}
 	w.note(keys, n)
@@ -150,7 +150,7 @@ func (w *writers) insert(ctx context.Context, n int64) error {
 
 func (w *writers) upsert(ctx context.Context, n int64) error {
 	keys := ending(1, n)
-	if err := labtest.TryUpsert(ctx, w.source, w.name, at(n, keys...)); err != nil {
+	if err := labtest.TryUpsert(ctx, w.Source, w.Name, at(n, keys...)); err != nil {
 		return err
 	}
 	w.note(keys, n)
@@ -162,7 +162,7 @@ func (w *writers) delete(ctx context.Context, n int64) error {
 		return nil // all are gone
 	}
 	keys := ending(2, n)
-	if err := labtest.TryDelete(ctx, w.source, w.name, in(keys)); err != nil {
+	if err := labtest.TryDelete(ctx, w.Source, w.Name, in(keys)); err != nil {
 		return err
 	}
 	w.forget(keys)
@@ -172,13 +172,13 @@ func (w *writers) delete(ctx context.Context, n int64) error {
 func (w *writers) reuse(ctx context.Context, n int64) error {
 	keys := ending(3, n/2)
 	if n%2 == 0 {
-		if err := labtest.TryDelete(ctx, w.source, w.name, in(keys)); err != nil {
+		if err := labtest.TryDelete(ctx, w.Source, w.Name, in(keys)); err != nil {
 			return err
 		}
 		w.forget(keys)
 		return nil
 	}
-	if err := labtest.TryUpsert(ctx, w.source, w.name, at(n, keys...)); err != nil {
+	if err := labtest.TryUpsert(ctx, w.Source, w.Name, at(n, keys...)); err != nil {
 		return err
 	}
 	w.note(keys, n)
@@ -189,7 +189,7 @@ func (w *writers) reuse(ctx context.Context, n int64) error {
 func (w *writers) wantJournal(t *testing.T) {
 	t.Helper()
 	got := map[int64]int64{}
-	stream, err := open(t, w.target, w.name).Read(t.Context(), model.Chunk{Partition: "_default"})
+	stream, err := open(t, w.Target, w.Name).Read(t.Context(), model.Chunk{Partition: "_default"})
 	for rec := range labtest.Batches(t, stream, err) {
 		versions := rec.Column(rec.Schema().FieldIndices("version")[0]).(*array.Int64).Int64Values()
 		for i, k := range columns.KeysOf(rec, "id") {

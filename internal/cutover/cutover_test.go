@@ -1,4 +1,4 @@
-package syncer_test
+package cutover_test
 
 import (
 	"context"
@@ -16,30 +16,67 @@ import (
 	"migrate/internal/cutover"
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/faulttable"
+	"migrate/internal/labtest/pairs"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
 	"migrate/internal/syncer"
 	"migrate/sinks"
 	"migrate/sinks/faults"
+
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 )
+
+// pair is a collection on a source, and one of the same name on a target.
+type pair struct{ pairs.Pair }
+
+// options are those of a sync that knows of cutovers.
+func (p pair) options() syncer.Options {
+	opts := p.Options()
+	opts.MayBegin = cutover.MayBegin(p.Sink, opts.Job, p.Name)
+	return opts
+}
+
+// What all of these tests call by a short name.
+var (
+	id              = pairs.ID
+	plain, at, upTo = pairs.Plain, pairs.At, pairs.UpTo
+	in, count, drop = pairs.In, pairs.Count, pairs.Drop
+	numbered        = pairs.NumberedRows
+)
+
+var errBroken = errors.New("broken on purpose")
+
+func nothing(context.Context) error { return nil }
+
+// lying is a target that says it has done what it has not.
+type lying struct{}
+
+func (lying) Upsert(context.Context, string, string, []*schemapb.FieldData, int) error { return nil }
+func (lying) Delete(context.Context, string, string, string) error                     { return nil }
 
 // soon makes switches that wait for no more than they have to.
 func soon(to syncer.Side) cutover.Options {
 	return cutover.Options{To: to, Still: 100 * time.Millisecond}
 }
 
+// newPair makes an empty collection on both sides, which are servers in memory.
+func newPair(t *testing.T) pair {
+	t.Helper()
+	return pair{pairs.Start(t, "v2.3.5", "v2.3.5", labtest.Collection(plain(id))).Pair}
+}
+
 // filled is a pair with so many rows on both sides.
 func filled(t *testing.T, rows int64) pair {
 	t.Helper()
-	p := newPair(t, plain(id))
-	labtest.Insert(t, p.source, p.name, "", at(1, upTo(0, rows)...))
-	p.wantSync(t)
+	p := newPair(t)
+	labtest.Insert(t, p.Source, p.Name, "", at(1, upTo(0, rows)...))
+	p.WantSync(t)
 	return p
 }
 
 func (p pair) tryToSwitch(t *testing.T, how cutover.Options) (cutover.Result, error) {
 	t.Helper()
-	return cutover.Run(t.Context(), p.source, p.target, p.sink, p.options(), how)
+	return cutover.Run(t.Context(), p.Source, p.Target, p.Sink, p.Options(), how)
 }
 
 func (p pair) wantSwitch(t *testing.T, how cutover.Options) cutover.Result {
@@ -51,59 +88,47 @@ func (p pair) wantSwitch(t *testing.T, how cutover.Options) cutover.Result {
 	return done
 }
 
-// wantServing looks into the checkpoint.
-func (p pair) wantServing(t *testing.T, want syncer.Side) {
-	t.Helper()
-	job, err := checkpoint.Read(t.Context(), p.sink, checkpoint.Name(checkpoint.Sync, "j", p.name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := positionOf(t, job).Serving; !got.Is(want) {
-		t.Errorf("the %s serves, want the %s", got, want)
-	}
-}
-
 // TestSwitch goes to the target and back again. What is written to the side that serves arrives on the other, either way.
 func TestSwitch(t *testing.T) {
 	t.Parallel()
 	p := filled(t, 1000)
-	labtest.Upsert(t, p.source, p.name, at(2, upTo(0, 10)...)) // for the last pass
+	labtest.Upsert(t, p.Source, p.Name, at(2, upTo(0, 10)...)) // for the last pass
 	alias, other := labtest.Name(), labtest.Collection(plain(id))
-	labtest.Create(t, p.target, other)
-	if err := p.target.PointAlias(t.Context(), alias, other.Name); err != nil {
+	labtest.Create(t, p.Target, other)
+	if err := p.Target.PointAlias(t.Context(), alias, other.Name); err != nil {
 		t.Fatal(err)
 	}
 	how := soon(syncer.Target)
 	how.Alias, how.Keep = alias, time.Hour
 	done := p.wantSwitch(t, how)
-	p.wantServing(t, syncer.Target)
-	p.wantAlias(t, alias, p.name)
+	p.WantServing(t, syncer.Target)
+	p.wantAlias(t, alias, p.Name)
 	p.wantCertificate(t, done, 1000)
 	if left := time.Until(done.Until); left > time.Hour || left < 59*time.Minute {
 		t.Errorf("the way back is kept for %v", left)
 	}
 
-	labtest.Insert(t, p.target, p.name, "", at(3, upTo(1000, 1100)...))
-	labtest.Delete(t, p.target, p.name, in(upTo(20, 30)))
-	reports := p.wantSync(t)
+	labtest.Insert(t, p.Target, p.Name, "", at(3, upTo(1000, 1100)...))
+	labtest.Delete(t, p.Target, p.Name, in(upTo(20, 30)))
+	reports := p.WantSync(t)
 	if last := reports[len(reports)-1]; last.Direction != "target to source" {
 		t.Errorf("the sync goes from %s", last.Direction)
 	}
-	if n := count(t, p.source, p.name); n != 1090 {
+	if n := count(t, p.Source, p.Name); n != 1090 {
 		t.Errorf("the source has %d rows, want 1090", n)
 	}
 
-	labtest.Upsert(t, p.target, p.name, at(4, upTo(100, 110)...))
+	labtest.Upsert(t, p.Target, p.Name, at(4, upTo(100, 110)...))
 	p.wantCertificate(t, p.wantSwitch(t, soon(syncer.Source)), 1090)
-	p.wantServing(t, syncer.Source)
+	p.WantServing(t, syncer.Source)
 	p.wantAlias(t, alias, other.Name)
-	labtest.Insert(t, p.source, p.name, "", at(5, upTo(2000, 2010)...))
-	p.wantSync(t)
-	p.wantEqual(t)
-	if n := count(t, p.target, p.name); n != 1100 {
+	labtest.Insert(t, p.Source, p.Name, "", at(5, upTo(2000, 2010)...))
+	p.WantSync(t)
+	p.WantEqual(t)
+	if n := count(t, p.Target, p.Name); n != 1100 {
 		t.Errorf("the target has %d rows, want 1100", n)
 	}
-	if err := p.target.PointAlias(t.Context(), alias, ""); err != nil { // a collection with an alias can't be dropped
+	if err := p.Target.PointAlias(t.Context(), alias, ""); err != nil { // a collection with an alias can't be dropped
 		t.Fatal(err)
 	}
 }
@@ -113,30 +138,30 @@ func TestSwitch(t *testing.T) {
 func TestWrittenToTheOther(t *testing.T) {
 	t.Parallel()
 	p := filled(t, 1000)
-	p.wantQuiet(t)
-	labtest.Upsert(t, p.target, p.name, at(9, 7))
+	p.WantQuiet(t)
+	labtest.Upsert(t, p.Target, p.Name, at(9, 7))
 	if _, err := p.tryToSwitch(t, soon(syncer.Target)); !errors.Is(err, model.ErrDiffers) {
 		t.Errorf("error %v, want %v", err, model.ErrDiffers)
 	}
-	p.wantServing(t, syncer.Source)
+	p.WantServing(t, syncer.Source)
 	p.wantSwitch(t, soon(syncer.Target))
-	p.wantServing(t, syncer.Target)
-	p.wantEqual(t)
+	p.WantServing(t, syncer.Target)
+	p.WantEqual(t)
 }
 
 // TestUncheckable refuses what can't be proved equal, and promises no mending: Milvus 2.3 counts the largest key and never
 // returns it.
 func TestUncheckable(t *testing.T) {
 	t.Parallel()
-	m := newServers(t, "v2.3.5", plain(id))
-	m.from.Hide = []model.Key{model.IntKey(math.MaxInt64)}
-	p := m.pair
-	labtest.Insert(t, p.source, p.name, "", at(1, 0, math.MaxInt64))
-	p.wantSync(t)
+	m := pairs.Start(t, "v2.3.5", "v2.3.5", labtest.Collection(plain(id)))
+	m.From.Hide = []model.Key{model.IntKey(math.MaxInt64)}
+	p := pair{m.Pair}
+	labtest.Insert(t, p.Source, p.Name, "", at(1, 0, math.MaxInt64))
+	p.WantSync(t)
 	if _, err := p.tryToSwitch(t, soon(syncer.Target)); !errors.Is(err, model.ErrDiffers) || !strings.Contains(err.Error(), "1 rows are counted and never returned") {
 		t.Errorf("error %v", err)
 	}
-	p.wantServing(t, syncer.Source)
+	p.WantServing(t, syncer.Source)
 }
 
 // TestAliasMovedSince leaves an alias alone that somebody has moved after the switch.
@@ -144,24 +169,24 @@ func TestAliasMovedSince(t *testing.T) {
 	t.Parallel()
 	p := filled(t, 100)
 	alias, other := labtest.Name(), labtest.Collection(plain(id))
-	labtest.Create(t, p.target, other)
+	labtest.Create(t, p.Target, other)
 	how := soon(syncer.Target)
 	how.Alias = alias
 	p.wantSwitch(t, how)
-	p.wantAlias(t, alias, p.name)
-	if err := p.target.PointAlias(t.Context(), alias, other.Name); err != nil {
+	p.wantAlias(t, alias, p.Name)
+	if err := p.Target.PointAlias(t.Context(), alias, other.Name); err != nil {
 		t.Fatal(err)
 	}
 	p.wantSwitch(t, soon(syncer.Source))
 	p.wantAlias(t, alias, other.Name)
-	if err := p.target.PointAlias(t.Context(), alias, ""); err != nil {
+	if err := p.Target.PointAlias(t.Context(), alias, ""); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func (p pair) wantAlias(t *testing.T, alias, want string) {
 	t.Helper()
-	if got, err := p.target.Aliased(t.Context(), alias); err != nil || got != want {
+	if got, err := p.Target.Aliased(t.Context(), alias); err != nil || got != want {
 		t.Errorf("the alias names %q, want %q; %v", got, want, err)
 	}
 }
@@ -170,12 +195,12 @@ func (p pair) wantAlias(t *testing.T, alias, want string) {
 func (p pair) wantCertificate(t *testing.T, done cutover.Result, rows int64) {
 	t.Helper()
 	texts := map[string]string{}
-	for info, err := range p.sink.List(t.Context(), cutover.CertificatePrefix("j", p.name)) {
+	for info, err := range p.Sink.List(t.Context(), cutover.CertificatePrefix("j", p.Name)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if slices.Contains(done.Objects, p.sink.URL(info.Name)) {
-			texts[info.Name[strings.LastIndexByte(info.Name, '.'):]] = read(t, p.sink, info.Name)
+		if slices.Contains(done.Objects, p.Sink.URL(info.Name)) {
+			texts[info.Name[strings.LastIndexByte(info.Name, '.'):]] = read(t, p.Sink, info.Name)
 		}
 	}
 	c, err := cutover.ParseCertificate([]byte(texts[".json"]))
@@ -199,54 +224,54 @@ func TestSwitchRefused(t *testing.T) {
 		"written to while it is verified": {func(t *testing.T, p pair, _ *syncer.Options, how *cutover.Options) {
 			how.Began = func(step string, _ int64) {
 				if step == "verify" {
-					labtest.Insert(t, p.source, p.name, "", at(9, 5000))
+					labtest.Insert(t, p.Source, p.Name, "", at(9, 5000))
 				}
 			}
 		}, model.ErrDiffers},
 		"written to after it was verified": {func(t *testing.T, p pair, _ *syncer.Options, how *cutover.Options) {
 			how.Began = func(step string, _ int64) {
 				if strings.HasPrefix(step, "see") {
-					labtest.Upsert(t, p.source, p.name, at(9, 5))
+					labtest.Upsert(t, p.Source, p.Name, at(9, 5))
 				}
 			}
 		}, cutover.ErrWritten},
 		"a target that takes nothing": {func(t *testing.T, p pair, opts *syncer.Options, _ *cutover.Options) {
-			labtest.Insert(t, p.source, p.name, "", at(9, 5000))
+			labtest.Insert(t, p.Source, p.Name, "", at(9, 5000))
 			opts.Writer = lying{}
 		}, model.ErrDiffers},
 		"no way back to go":   {func(_ *testing.T, _ pair, _ *syncer.Options, how *cutover.Options) { how.To = syncer.Source }, cutover.ErrServes},
-		"a name for an alias": {func(_ *testing.T, p pair, _ *syncer.Options, how *cutover.Options) { how.Alias = p.name }, milvus.ErrNoAlias},
+		"a name for an alias": {func(_ *testing.T, p pair, _ *syncer.Options, how *cutover.Options) { how.Alias = p.Name }, milvus.ErrNoAlias},
 		"rows lost": {func(t *testing.T, p pair, _ *syncer.Options, _ *cutover.Options) {
-			labtest.Delete(t, p.source, p.name, in(upTo(0, 200)))
+			labtest.Delete(t, p.Source, p.Name, in(upTo(0, 200)))
 		}, syncer.ErrDeletes},
-		"target gone": {func(t *testing.T, p pair, _ *syncer.Options, _ *cutover.Options) { drop(t, p.target, p.name) }, syncer.ErrTarget},
+		"target gone": {func(t *testing.T, p pair, _ *syncer.Options, _ *cutover.Options) { drop(t, p.Target, p.Name) }, syncer.ErrTarget},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := filled(t, 300)
-			opts, how := p.options(), soon(syncer.Target)
+			opts, how := p.Options(), soon(syncer.Target)
 			c.alter(t, p, &opts, &how)
-			_, err := cutover.Run(t.Context(), p.source, p.target, p.sink, opts, how)
+			_, err := cutover.Run(t.Context(), p.Source, p.Target, p.Sink, opts, how)
 			var says *cutover.ServingError
 			if !errors.Is(err, c.want) || !errors.As(err, &says) || says.Serving != syncer.Source {
 				t.Errorf("error %v, want %v", err, c.want)
 			}
-			p.wantServing(t, syncer.Source)
+			p.WantServing(t, syncer.Source)
 		})
 	}
 	t.Run("not imported", func(t *testing.T) {
 		t.Parallel()
-		p := newPair(t, plain(id))
-		opts := p.options()
+		p := newPair(t)
+		opts := p.Options()
 		opts.BaseDone = false
-		if _, err := cutover.Run(t.Context(), p.source, p.target, p.sink, opts, soon(syncer.Target)); !errors.Is(err, syncer.ErrBase) {
+		if _, err := cutover.Run(t.Context(), p.Source, p.Target, p.Sink, opts, soon(syncer.Target)); !errors.Is(err, syncer.ErrBase) {
 			t.Errorf("error %v, want %v", err, syncer.ErrBase)
 		}
 	})
 	t.Run("a sync runs", func(t *testing.T) {
 		t.Parallel()
 		p := filled(t, 300)
-		opts := p.options()
+		opts := p.Options()
 		opts.Once, opts.Interval = false, time.Hour
 		ctx, stop := context.WithCancel(t.Context())
 		opts.Cycled = func(syncer.Report) {
@@ -255,7 +280,7 @@ func TestSwitchRefused(t *testing.T) {
 				t.Errorf("error %v, want %v", err, checkpoint.ErrHeld)
 			}
 		}
-		if err := syncer.Run(ctx, p.source, p.target, p.sink, opts); !errors.Is(err, context.Canceled) {
+		if err := syncer.Run(ctx, p.Source, p.Target, p.Sink, opts); !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}
 	})
@@ -268,7 +293,7 @@ func (p pair) writeOn(t *testing.T) {
 	go func() {
 		var err error
 		for k := int64(10_000); err == nil && ctx.Err() == nil; k++ {
-			err = labtest.TryInsert(context.WithoutCancel(ctx), p.source, p.name, at(1, k))
+			err = labtest.TryInsert(context.WithoutCancel(ctx), p.Source, p.Name, at(1, k))
 			_ = clock.Sleep(ctx, 10*time.Millisecond) // the loop looks at its end
 		}
 		ended <- err
@@ -303,13 +328,13 @@ func TestSwitchBroken(t *testing.T) {
 // breakSwitch breaks the n-th write of a switch to the side that does not serve, and reports whether there was one.
 func (p pair) breakSwitch(t *testing.T, method faults.Method, n int, fault faults.Fault) bool {
 	t.Helper()
-	from := p.serving(t)
-	broken := faults.Wrap(p.sink)
+	from := p.Serving(t)
+	broken := faults.Wrap(p.Sink)
 	for range n {
 		broken.Queue(method, faults.Call(nothing))
 	}
 	broken.Queue(method, fault)
-	_, err := cutover.Run(t.Context(), p.source, p.target, broken, p.options(), soon(from.Other()))
+	_, err := cutover.Run(t.Context(), p.Source, p.Target, broken, p.Options(), soon(from.Other()))
 	if len(broken.Unused()) > 0 {
 		if err != nil {
 			t.Errorf("nothing was broken: %v", err)
@@ -320,45 +345,26 @@ func (p pair) breakSwitch(t *testing.T, method faults.Method, n int, fault fault
 		t.Errorf("write %d: %v", n, err)
 	}
 	var says *cutover.ServingError
-	if !errors.As(err, &says) || says.Serving == "" || !says.Serving.Is(p.serving(t)) {
-		t.Errorf("the %s serves, and the error says: %v", p.serving(t), err)
+	if !errors.As(err, &says) || says.Serving == "" || !says.Serving.Is(p.Serving(t)) {
+		t.Errorf("the %s serves, and the error says: %v", p.Serving(t), err)
 	}
-	p.wantEqual(t)
+	p.WantEqual(t)
 	p.endOwner(t)
 	p.wantSwitch(t, soon(from.Other()))
-	p.wantServing(t, from.Other())
+	p.WantServing(t, from.Other())
 	return true
 }
 
 // endOwner has an owner be gone that could not give its job back: this process, which would have ended.
 func (p pair) endOwner(t *testing.T) {
 	t.Helper()
-	local, name := p.sink.(*sinks.Local), checkpoint.Name(checkpoint.Sync, "j", p.name)
+	local, name := p.Sink.(*sinks.Local), checkpoint.Name(checkpoint.Sync, "j", p.Name)
 	job, err := checkpoint.Read(t.Context(), local, name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	job.Lease.Owner.Start += "0"
-	put(t, local, name, *job)
-}
-
-// serving is the side that serves, by the checkpoint.
-func (p pair) serving(t *testing.T) syncer.Side {
-	t.Helper()
-	job, err := checkpoint.Read(t.Context(), p.sink, checkpoint.Name(checkpoint.Sync, "j", p.name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return positionOf(t, job).Serving
-}
-
-func positionOf(t *testing.T, job *checkpoint.Job) *syncer.Position {
-	t.Helper()
-	p, err := syncer.PositionOf(*job)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	pairs.Put(t, local, name, *job)
 }
 
 // TestLate notices what a client that was forgotten writes to the side that was left, and undoes it only if that is said.
@@ -367,24 +373,24 @@ func TestLate(t *testing.T) {
 	faulttable.Tried(t, "a forgotten client writes to the source after a cutover", 1, "the sync back ends before it undoes it, and says so")
 	p := filled(t, 300)
 	p.wantSwitch(t, soon(syncer.Target))
-	labtest.Insert(t, p.source, p.name, "", at(7, 9000))
-	labtest.Insert(t, p.target, p.name, "", at(7, 8000))
-	if _, err := p.sync(t, p.options()); !errors.Is(err, syncer.ErrLate) {
+	labtest.Insert(t, p.Source, p.Name, "", at(7, 9000))
+	labtest.Insert(t, p.Target, p.Name, "", at(7, 8000))
+	if _, err := p.Sync(t, p.options()); !errors.Is(err, syncer.ErrLate) {
 		t.Errorf("error %v, want %v", err, syncer.ErrLate)
 	}
 	if _, err := p.tryToSwitch(t, soon(syncer.Source)); !errors.Is(err, syncer.ErrLate) {
 		t.Errorf("error %v, want %v", err, syncer.ErrLate)
 	}
-	if n := count(t, p.source, p.name); n != 301 {
+	if n := count(t, p.Source, p.Name); n != 301 {
 		t.Errorf("the source has %d rows, want 301", n)
 	}
-	opts := p.options()
+	opts := p.Options()
 	opts.DiscardLate = true
-	if _, err := p.sync(t, opts); err != nil {
+	if _, err := p.Sync(t, opts); err != nil {
 		t.Fatal(err)
 	}
-	p.wantEqual(t)
-	p.wantSync(t) // what was applied is not taken for what somebody wrote
+	p.WantEqual(t)
+	p.WantSync(t) // what was applied is not taken for what somebody wrote
 }
 
 // TestOver ends a sync back when its time is over, and TestCheckpointGone refuses to begin one forward, which would overwrite
@@ -395,15 +401,15 @@ func TestOver(t *testing.T) {
 	how := soon(syncer.Target)
 	how.Keep = time.Nanosecond
 	p.wantSwitch(t, how)
-	labtest.Insert(t, p.target, p.name, "", at(7, 8000))
-	if _, err := p.sync(t, p.options()); !errors.Is(err, syncer.ErrOver) {
+	labtest.Insert(t, p.Target, p.Name, "", at(7, 8000))
+	if _, err := p.Sync(t, p.options()); !errors.Is(err, syncer.ErrOver) {
 		t.Errorf("error %v, want %v", err, syncer.ErrOver)
 	}
-	if n := count(t, p.source, p.name); n != 100 {
+	if n := count(t, p.Source, p.Name); n != 100 {
 		t.Errorf("the source has %d rows, want 100", n)
 	}
 	p.wantSwitch(t, soon(syncer.Source)) // which brings what was written since
-	if n := count(t, p.source, p.name); n != 101 {
+	if n := count(t, p.Source, p.Name); n != 101 {
 		t.Errorf("the source has %d rows, want 101", n)
 	}
 }
@@ -412,11 +418,11 @@ func TestCheckpointGone(t *testing.T) {
 	t.Parallel()
 	p := filled(t, 100)
 	p.wantSwitch(t, soon(syncer.Target))
-	labtest.Insert(t, p.target, p.name, "", at(7, 8000))
-	if err := checkpoint.Discard(t.Context(), p.sink, checkpoint.Name(checkpoint.Sync, "j", p.name)); err != nil {
+	labtest.Insert(t, p.Target, p.Name, "", at(7, 8000))
+	if err := checkpoint.Discard(t.Context(), p.Sink, checkpoint.Name(checkpoint.Sync, "j", p.Name)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.sync(t, p.options()); !errors.Is(err, syncer.ErrSwitched) {
+	if _, err := p.Sync(t, p.options()); !errors.Is(err, syncer.ErrSwitched) {
 		t.Errorf("error %v, want %v", err, syncer.ErrSwitched)
 	}
 	for _, to := range []syncer.Side{syncer.Source, syncer.Target} {
@@ -425,12 +431,12 @@ func TestCheckpointGone(t *testing.T) {
 			t.Errorf("a switch to the %s: %v, want %v and no side that serves", to, err, syncer.ErrSwitched)
 		}
 	}
-	if n := count(t, p.target, p.name); n != 101 {
+	if n := count(t, p.Target, p.Name); n != 101 {
 		t.Errorf("the target has %d rows, want 101", n)
 	}
 	p.rebuild(t, syncer.Target)
-	p.wantSync(t)
-	p.wantEqual(t)
+	p.WantSync(t)
+	p.WantEqual(t)
 }
 
 // TestRebuild makes a damaged checkpoint anew, and has the side serve that the newest certificate names: none is overwritten.
@@ -438,37 +444,37 @@ func TestRebuild(t *testing.T) {
 	t.Parallel()
 	faulttable.Tried(t, "the checkpoint of a sync damaged, before and after a cutover and a rollback", 3, "refused; `jobs rebuild` makes it anew, the side serves that did, and the sides are equal after one pass")
 	p := filled(t, 100)
-	name := checkpoint.Name(checkpoint.Sync, "j", p.name)
-	if _, _, err := cutover.Rebuild(t.Context(), p.sink, "j", p.name); !errors.Is(err, checkpoint.ErrNotDamaged) {
+	name := checkpoint.Name(checkpoint.Sync, "j", p.Name)
+	if _, _, err := cutover.Rebuild(t.Context(), p.Sink, "j", p.Name); !errors.Is(err, checkpoint.ErrNotDamaged) {
 		t.Errorf("a whole one: %v, want %v", err, checkpoint.ErrNotDamaged)
 	}
 	next := int64(1000)
 	damaged := func(serves *milvus.Server, side syncer.Side) {
 		t.Helper()
-		damage(t, p.sink.(*sinks.Local), checkpoint.Object(name))
-		if _, err := p.sync(t, p.options()); !errors.Is(err, checkpoint.ErrDamaged) {
+		damage(t, p.Sink.(*sinks.Local), checkpoint.Object(name))
+		if _, err := p.Sync(t, p.options()); !errors.Is(err, checkpoint.ErrDamaged) {
 			t.Errorf("a damaged one: %v, want %v", err, checkpoint.ErrDamaged)
 		}
 		p.rebuild(t, side)
-		labtest.Insert(t, serves, p.name, "", at(5, upTo(next, next+10)...))
-		p.wantSync(t)
-		p.wantEqual(t)
-		p.wantServing(t, side)
+		labtest.Insert(t, serves, p.Name, "", at(5, upTo(next, next+10)...))
+		p.WantSync(t)
+		p.WantEqual(t)
+		p.WantServing(t, side)
 		next += 10
-		if n := count(t, serves, p.name); n != 100+next-1000 {
+		if n := count(t, serves, p.Name); n != 100+next-1000 {
 			t.Errorf("the %s has %d rows, want %d", side, n, 100+next-1000)
 		}
 	}
-	damaged(p.source, syncer.Source)
+	damaged(p.Source, syncer.Source)
 	p.wantSwitch(t, soon(syncer.Target))
-	damaged(p.target, syncer.Target)
+	damaged(p.Target, syncer.Target)
 	p.wantSwitch(t, soon(syncer.Source))
-	damaged(p.source, syncer.Source)
+	damaged(p.Source, syncer.Source)
 }
 
 func (p pair) rebuild(t *testing.T, want syncer.Side) {
 	t.Helper()
-	if got, _, err := cutover.Rebuild(t.Context(), p.sink, "j", p.name); err != nil || got != want {
+	if got, _, err := cutover.Rebuild(t.Context(), p.Sink, "j", p.Name); err != nil || got != want {
 		t.Errorf("the %s serves, %v; want the %s", got, err, want)
 	}
 }
