@@ -15,8 +15,8 @@ import (
 )
 
 func newResume() *cobra.Command {
-	return command("resume", "Go on with a job that was interrupted, on this machine or another",
-		`Goes on with the export and the imports of a job that were interrupted or have failed. What they were begun with is read
+	return command("resume", "Resume a job that was interrupted, on this machine or another",
+		`Resumes the export and the imports of a job that were interrupted or have failed. What they were begun with is read
 from their checkpoints on the sink and on the staging store; logins are given as for the commands themselves, and a target
 too, since a cluster has several addresses.`,
 		`  migrate resume --job rag_documents --sink-url s3://exports/milvus --sink-endpoint minio:9000

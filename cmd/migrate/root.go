@@ -21,7 +21,7 @@ const longHelp = `migrate moves Milvus collections from a standalone to a distri
   migrate run      exports, imports and syncs in one command
   migrate ready    tells whether a sync on this machine is well, for health checks
   migrate status   shows the jobs and how they stand
-  migrate resume   goes on with a job that was interrupted, also on another machine
+  migrate resume   resumes a job that was interrupted, also on another machine
   migrate bench    measures inserts and searches, on one server or on source and target side by side
   migrate cluster  starts, scales, watches and stops a distributed Milvus by Docker Compose
   migrate drill    takes parts of a cluster away under load, and tells what was felt and whether anything was lost`
