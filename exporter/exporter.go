@@ -46,6 +46,8 @@ type Options struct {
 	Overwrite       bool   // replace a complete export of the same job
 	MaxRate         int    // rows a second read from the source; no limit where zero
 	AllowUnreadable bool   // leave out rows that the server counts and never returns, and say so
+	// Open opens what is read; by queries where nil, to which alone Load and MaxRate apply.
+	Open source.Opener
 	// Progress is told of every batch written; calls come from several goroutines.
 	Progress func(rows, bytes int64)
 	// Kept is told of what an earlier run had finished; Progress where nil.
@@ -93,6 +95,13 @@ func Export(ctx context.Context, server *milvus.Server, collection string, sink 
 	e := &exporting{server: server, collection: coll, sink: sink, opts: opts, job: job, replaces: replaces}
 	m, err := e.run(jobCtx)
 	return m, e.end(ctx, err)
+}
+
+func (o Options) opener(server *milvus.Server) source.Opener {
+	if o.Open != nil {
+		return o.Open
+	}
+	return query.Opener(server, query.Options{Load: o.Load, MaxRate: o.MaxRate})
 }
 
 // newJob is an export that has not begun, bound to what it is to read.
@@ -180,8 +189,7 @@ func (e *exporting) openSource(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	open := query.Opener(e.server, query.Options{Load: e.opts.Load, MaxRate: e.opts.MaxRate})
-	e.source, err = open(ctx, e.collection, e.body.Pin)
+	e.source, err = e.opts.opener(e.server)(ctx, e.collection, e.body.Pin)
 	return err
 }
 

@@ -6,7 +6,6 @@ import (
 	"migrate/internal/milvus"
 	"migrate/internal/model"
 	"migrate/internal/source"
-	"migrate/internal/source/query"
 )
 
 // Plan is what an export is about to do.
@@ -19,21 +18,22 @@ type Plan struct {
 
 // Check refuses a collection that an export would refuse as it stands.
 func Check(ctx context.Context, server *milvus.Server, collection string) error {
-	_, err := open(ctx, server, collection)
+	_, err := open(ctx, server, collection, Options{})
 	return err
 }
 
-func open(ctx context.Context, server *milvus.Server, collection string) (*query.Source, error) {
+func open(ctx context.Context, server *milvus.Server, collection string, opts Options) (source.Source, error) {
 	coll, err := describe(ctx, server, collection)
 	if err != nil {
 		return nil, err
 	}
-	return query.Open(ctx, server, coll)
+	return opts.opener(server)(ctx, coll, nil)
 }
 
 // PlanExport describes a collection and cuts it into chunks, and changes nothing.
 func PlanExport(ctx context.Context, server *milvus.Server, collection string, opts Options) (*Plan, error) {
-	from, err := open(ctx, server, collection)
+	opts.Load = false
+	from, err := open(ctx, server, collection, opts)
 	if err != nil {
 		return nil, err
 	}

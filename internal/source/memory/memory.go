@@ -127,9 +127,12 @@ func (s *Source) Collection() *model.Collection { return s.coll }
 
 // Plan cuts every partition.
 func (s *Source) Plan(ctx context.Context, size source.Size) (*source.Plan, error) {
-	plan := &source.Plan{}
+	plan, most := &source.Plan{}, cmp.Or(size.Rows, 1<<20)
+	if size.Bytes > 0 {
+		most = min(most, max(size.Bytes/int64(s.layout.RowBytes()), 1))
+	}
 	for _, p := range s.coll.PartitionsToRead() {
-		chunks, err := s.Split(ctx, p, model.Range{}, cmp.Or(size.Rows, 1<<20))
+		chunks, err := s.Split(ctx, p, model.Range{}, most)
 		if err != nil {
 			return nil, err
 		}
