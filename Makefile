@@ -34,20 +34,20 @@ RUN_TESTS = go tool gotestsum --format pkgname-and-test-fails --jsonfile $(TIMES
 
 check: ## gofmt, vet and staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -l . ; echo 'run gofmt -w on these' ; exit 1 ; }
-	go vet ./... && go vet -tags $(TAGS) ./...
-	go tool staticcheck ./... && go tool staticcheck -tags $(TAGS) ./...
+	go vet -tags $(TAGS) ./...
+	go tool staticcheck -tags $(TAGS) ./...
 	@test -n '$(RACE)' || echo 'no gcc here: the tests run without the race detector'
 
 test-unit: ## the tests that need no server: two minutes
 	@mkdir -p $(TIMES)
 	$(RUN_TESTS) ./...
 
-test-lab: ## the tests on the lab, which it starts and stops: kills at 3 instants
+test-lab: ## these and the tests on the lab, which it starts and stops: kills at 3 instants
 	@mkdir -p $(TIMES)
 	go run ./cmd/lab run -- $(RUN_TESTS) -tags lab -timeout 40m -parallel 8 ./...
 
-test: check test-unit test-lab ## check the code, and run the tests without servers and those on the lab; tells the times, slowest first
-	@cat $(TIMES)/test-unit.json $(TIMES)/test-lab.json | go tool gotestsum tool slowest --threshold 1s
+test: check test-lab ## check the code, and run the tests, those without servers and those on the lab; tells the times, slowest first
+	@go tool gotestsum tool slowest --threshold 1s --jsonfile $(TIMES)/test-lab.json
 
 test-all: test test-faults soak ## everything: 30 instants of kills, a soak, and where a Docker engine can be had the files of deploy/compose; hours
 	@CGO_ENABLED=0 go build -o bin/try ./deploy/engine/try
