@@ -2,6 +2,7 @@ package exporter
 
 import (
 	"context"
+	"errors"
 
 	"migrate/internal/milvus"
 	"migrate/internal/model"
@@ -18,8 +19,11 @@ type Plan struct {
 
 // Check refuses a collection that an export would refuse as it stands.
 func Check(ctx context.Context, server *milvus.Server, collection string) error {
-	_, err := open(ctx, server, collection, Options{})
-	return err
+	from, err := open(ctx, server, collection, Options{})
+	if err != nil {
+		return err
+	}
+	return from.Close(ctx)
 }
 
 func open(ctx context.Context, server *milvus.Server, collection string, opts Options) (source.Source, error) {
@@ -31,12 +35,13 @@ func open(ctx context.Context, server *milvus.Server, collection string, opts Op
 }
 
 // PlanExport describes a collection and cuts it into chunks, and changes nothing.
-func PlanExport(ctx context.Context, server *milvus.Server, collection string, opts Options) (*Plan, error) {
+func PlanExport(ctx context.Context, server *milvus.Server, collection string, opts Options) (_ *Plan, err error) {
 	opts.Load = false
 	from, err := open(ctx, server, collection, opts)
 	if err != nil {
 		return nil, err
 	}
+	defer func() { err = errors.Join(err, from.Close(ctx)) }()
 	plan, err := from.Plan(ctx, opts.withDefaults().size())
 	if err != nil {
 		return nil, err
