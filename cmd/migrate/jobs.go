@@ -40,9 +40,9 @@ func runRemove(cmd *cobra.Command, c config) error {
 
 func newRebuild() *cobra.Command {
 	return command("rebuild", "Make a checkpoint anew that is damaged or lost",
-		`Makes the damaged checkpoint of a job anew from the records that lie beside it. Of an export only parts that are whole on
-the sink, by their SHA-256, count as done. A sync compares all rows again; its certificates tell which side serves. Give the
-same export, import or sync command afterwards.`,
+		`Makes the damaged checkpoint of a job anew from its plan and what was recorded of its parts. Of an export only those that
+are whole on the sink, by their SHA-256, count as done. A sync compares all rows again; its certificates tell which side
+serves. Give the same export, import or sync command afterwards.`,
 		`  migrate jobs rebuild --job rag_documents`,
 		slices.Concat(sinkSettings, stagingSettings, []setting{jobName}),
 		runRebuild)
