@@ -11,7 +11,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -155,9 +154,7 @@ type exporting struct {
 	replaces   bool        // a complete export stands there
 	begun      bool        // none stands there any more, so that parts may come and go
 	late       atomic.Bool // a part was given up while it was being put: the store may have it later
-
-	finding sync.Mutex
-	body    Body // of the job
+	body       Body        // of the job, as it was planned
 }
 
 // run exports all parts that are not finished, and makes the export complete.
@@ -284,7 +281,7 @@ func (e *exporting) finish(ctx context.Context) (*export.Manifest, error) {
 		return nil, err
 	}
 	// A part that was done twice was noted twice. And a late owner is refused, who would remove the next one's parts.
-	if err := e.record(ctx, m.Findings); err != nil {
+	if err := e.record(ctx, func([]model.Findings) model.Findings { return m.Findings }); err != nil {
 		return nil, err
 	}
 	keep := map[string]bool{}

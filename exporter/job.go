@@ -3,6 +3,7 @@ package exporter
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"migrate/checkpoint"
@@ -53,29 +54,37 @@ func (e *exporting) note(ctx context.Context, found model.Findings) error {
 	if nothing(found) {
 		return nil
 	}
-	e.finding.Lock()
-	defer e.finding.Unlock()
-	var all model.Findings
-	for _, f := range append(e.body.Findings, found) {
-		all.Add(f)
-	}
-	return e.record(ctx, all)
+	return e.record(ctx, func(before []model.Findings) (all model.Findings) {
+		for _, f := range append(before, found) {
+			all.Add(f)
+		}
+		return all
+	})
 }
 
-// record has the job tell what was found.
-func (e *exporting) record(ctx context.Context, all model.Findings) error {
-	next := e.body
-	if next.Findings = nil; !nothing(all) {
-		next.Findings = []model.Findings{all}
+// record has the job tell what was found in all, given what it told before. That is read from the document which is written over, so
+// that workers need no lock while the store is asked.
+func (e *exporting) record(ctx context.Context, total func(before []model.Findings) model.Findings) error {
+	var broken error
+	err := e.job.Update(ctx, func(j *checkpoint.Job) { broken = tell(j, total) })
+	return errors.Join(broken, err)
+}
+
+// tell changes what a job tells of findings; after an error it is as it was.
+func tell(j *checkpoint.Job, total func(before []model.Findings) model.Findings) error {
+	var body Body
+	if err := j.Read(&body); err != nil {
+		return err
 	}
-	text, err := json.Marshal(next)
+	all := total(body.Findings)
+	if body.Findings = nil; !nothing(all) {
+		body.Findings = []model.Findings{all}
+	}
+	text, err := json.Marshal(body)
 	if err != nil {
 		return fmt.Errorf("encoding what was found: %w", err)
 	}
-	if err := e.job.Update(ctx, func(j *checkpoint.Job) { j.Body = text }); err != nil {
-		return err
-	}
-	e.body = next
+	j.Body = text
 	return nil
 }
 
