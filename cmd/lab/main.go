@@ -108,7 +108,10 @@ func down() *cobra.Command {
 		Short: "Stop every part; keep the data unless --wipe is given",
 		Args:  cobra.NoArgs,
 		RunE: withLab(func(cmd *cobra.Command, l *lab.Lab, _ []string) error {
-			return l.Down(cmd.Context(), wipe)
+			if wipe {
+				return l.Wipe(cmd.Context())
+			}
+			return l.Down(cmd.Context())
 		}),
 	}
 	cmd.Flags().BoolVar(&wipe, "wipe", false, "remove the lab's data, logs and configuration too")
@@ -123,7 +126,7 @@ func restart() *cobra.Command {
 			if len(parts) > 0 {
 				return each(parts, func(part string) error { return l.Restart(cmd.Context(), part) })
 			}
-			if err := l.Down(cmd.Context(), false); err != nil {
+			if err := l.Down(cmd.Context()); err != nil {
 				return err
 			}
 			return l.Up(cmd.Context())

@@ -30,7 +30,7 @@ func run() *cobra.Command {
 			if wasUp {
 				return err
 			}
-			return errors.Join(err, l.Down(context.WithoutCancel(ctx), false))
+			return errors.Join(err, l.Down(context.WithoutCancel(ctx)))
 		}),
 	}
 }

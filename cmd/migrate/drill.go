@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"migrate/internal/ops/bench"
+	"migrate/internal/ops/compose"
 	"migrate/internal/ops/drill"
 )
 
@@ -74,7 +75,11 @@ func (c config) drillParts(ctx context.Context, names []string) ([]drill.Part, e
 	if err != nil {
 		return nil, err
 	}
-	return drill.Containers(ctx, platform, names, d.Kill)
+	how := compose.Stop
+	if d.Kill {
+		how = compose.Kill
+	}
+	return drill.Containers(ctx, platform, names, how)
 }
 
 // drillPlan is a load that a small machine bears, and that leaves no second without a call.

@@ -11,14 +11,15 @@ import (
 // stopGrace is how long a part may take to end when asked to, before it is killed.
 const stopGrace = 12 * time.Second
 
-// Down stops every part that the lab started, optional ones too, those that others need last. With wipe it then removes
-// the data, logs, configuration and certificates.
-func (l *Lab) Down(ctx context.Context, wipe bool) error {
-	if err := l.down(ctx, func(part) bool { return true }); err != nil {
+// Down stops every part that the lab started, optional ones too, those that others need last.
+func (l *Lab) Down(ctx context.Context) error {
+	return l.down(ctx, func(part) bool { return true })
+}
+
+// Wipe stops every part, and removes the data, logs, configuration and certificates.
+func (l *Lab) Wipe(ctx context.Context) error {
+	if err := l.Down(ctx); err != nil {
 		return err
-	}
-	if !wipe {
-		return nil
 	}
 	for _, name := range []string{"data", "work", "config", "certs", "log", "run"} {
 		if err := os.RemoveAll(l.path(name)); err != nil {

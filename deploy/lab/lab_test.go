@@ -34,7 +34,7 @@ func withParts(t *testing.T, l *Lab, script string, names ...string) {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
-		if err := l.Down(ctx, true); err != nil {
+		if err := l.Wipe(ctx); err != nil {
 			t.Error(err)
 		}
 	})
@@ -64,7 +64,7 @@ func TestUpIsIdempotentAndDownEndsIt(t *testing.T) {
 	if second := pids(l.Status(t.Context())); second != first {
 		t.Errorf("the second Up made %s of %s", second, first)
 	}
-	if err := l.Down(t.Context(), false); err != nil {
+	if err := l.Down(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if after := pids(l.Status(t.Context())); after != "store stopped 0, server stopped 0" {

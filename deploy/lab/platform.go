@@ -238,9 +238,9 @@ func (c Cluster) telling(out io.Writer) Cluster {
 	return Cluster{&l}
 }
 
-// Take ends a process: as a crash would where kill is said.
-func (c Cluster) Take(ctx context.Context, one compose.Container, kill bool) error {
-	if kill {
+// Take ends a process.
+func (c Cluster) Take(ctx context.Context, one compose.Container, how compose.Ending) error {
+	if how == compose.Kill {
 		return c.Kill(ctx, one.ID)
 	}
 	return c.Stop(ctx, one.ID)

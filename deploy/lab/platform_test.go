@@ -113,7 +113,7 @@ func TestClusterTold(t *testing.T) {
 	if want := []compose.Service{{Name: "etcd", Replicas: 1}, {Name: "proxy", Replicas: 2, Scalable: true}}; err != nil || !slices.EqualFunc(services, want, sameService) {
 		t.Errorf("services %+v, %v; want %+v", services, err, want)
 	}
-	if err := c.Take(t.Context(), compose.Container{ID: "proxy-1"}, true); err != nil {
+	if err := c.Take(t.Context(), compose.Container{ID: "proxy-1"}, compose.Kill); err != nil {
 		t.Fatal(err)
 	}
 	c.parts[3].health = func(context.Context) error { return errors.New("503") }

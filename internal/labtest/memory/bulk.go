@@ -124,7 +124,7 @@ func (s *Server) bulkInsert(ctx context.Context, collection, partition string, f
 			return 0, err
 		}
 		before := len(c.rows)
-		if _, err := c.insert(int(rec.NumRows()), data, partition, false, s.tick()); err != nil {
+		if _, err := c.insert(int(rec.NumRows()), data, partition, sealed, s.tick()); err != nil {
 			return 0, err
 		}
 		for i := range c.rows[before:] {

@@ -86,11 +86,19 @@ type row struct {
 	values    map[string]model.Key // of the fields that a filter may name
 	data      arrow.Record
 	partition string
-	growing   bool
+	segment   segment
 	unseen    bool // until the collection is loaded again, and told to look
 	written   uint64
 	deleted   uint64 // 0 where it is not
 }
+
+// segment is what kind of segment a row is in.
+type segment int
+
+const (
+	sealed segment = iota
+	growing
+)
 
 // Start starts a server of a version, until the test ends.
 func Start(t testing.TB, version string) *Server {
@@ -191,17 +199,21 @@ func (s *Server) Collections() []string {
 	return slices.Sorted(maps.Keys(s.collections))
 }
 
-// Sealed and Growing insert rows into a segment of that kind.
-func (s *Server) Sealed(t testing.TB, name string, rows labtest.Rows) { s.insert(t, name, rows, false) }
+// Sealed inserts rows into a sealed segment.
+func (s *Server) Sealed(t testing.TB, name string, rows labtest.Rows) {
+	s.insert(t, name, rows, sealed)
+}
 
 // Growing inserts rows into a growing segment.
-func (s *Server) Growing(t testing.TB, name string, rows labtest.Rows) { s.insert(t, name, rows, true) }
+func (s *Server) Growing(t testing.TB, name string, rows labtest.Rows) {
+	s.insert(t, name, rows, growing)
+}
 
-func (s *Server) insert(t testing.TB, name string, rows labtest.Rows, growing bool) {
+func (s *Server) insert(t testing.TB, name string, rows labtest.Rows, into segment) {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, err := s.collections[name].insert(rows.N, rows.Columns, "", growing, s.tick()); err != nil {
+	if _, err := s.collections[name].insert(rows.N, rows.Columns, "", into, s.tick()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -221,7 +233,7 @@ func (s *Server) tick() uint64 {
 	return s.time
 }
 
-func (c *collection) insert(n int, data []*schemapb.FieldData, partition string, growing bool, at uint64) ([]model.Key, error) {
+func (c *collection) insert(n int, data []*schemapb.FieldData, partition string, into segment, at uint64) ([]model.Key, error) {
 	rec, err := c.layout.Decode(c.withKeys(n, data))
 	if err != nil {
 		return nil, err
@@ -244,7 +256,7 @@ func (c *collection) insert(n int, data []*schemapb.FieldData, partition string,
 		for name, all := range named {
 			values[name] = all[i].Clone()
 		}
-		c.rows = append(c.rows, row{key: k.Clone(), values: values, data: one, partition: partition, growing: growing, written: at})
+		c.rows = append(c.rows, row{key: k.Clone(), values: values, data: one, partition: partition, segment: into, written: at})
 	}
 	return keys, nil
 }
@@ -358,7 +370,7 @@ func (s *Server) Flush(_ context.Context, q *milvuspb.FlushRequest) (*milvuspb.F
 			return &milvuspb.FlushResponse{Status: st}, nil
 		}
 		for i := range c.rows {
-			c.rows[i].growing = false
+			c.rows[i].segment = sealed
 		}
 	}
 	return &milvuspb.FlushResponse{Status: &commonpb.Status{}}, nil
@@ -392,7 +404,7 @@ func (s *Server) Insert(_ context.Context, q *milvuspb.InsertRequest) (*milvuspb
 	if c == nil {
 		return &milvuspb.MutationResult{Status: st}, nil
 	}
-	keys, err := c.insert(int(q.NumRows), q.FieldsData, q.PartitionName, true, s.tick())
+	keys, err := c.insert(int(q.NumRows), q.FieldsData, q.PartitionName, growing, s.tick())
 	if err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
@@ -408,7 +420,7 @@ func (s *Server) Upsert(_ context.Context, q *milvuspb.UpsertRequest) (*milvuspb
 		return &milvuspb.MutationResult{Status: st}, nil
 	}
 	at := s.tick()
-	keys, err := c.insert(int(q.NumRows), q.FieldsData, q.PartitionName, true, at)
+	keys, err := c.insert(int(q.NumRows), q.FieldsData, q.PartitionName, growing, at)
 	if err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}

@@ -5,6 +5,7 @@ package memory
 import (
 	"context"
 	"math/rand/v2"
+	"migrate/internal/model"
 	"slices"
 	"strconv"
 
@@ -43,21 +44,22 @@ func (s *Server) Query(_ context.Context, q *milvuspb.QueryRequest) (*milvuspb.Q
 	} else if iterates {
 		at = q.GuaranteeTimestamp
 	}
-	sealedOnly := param(q, "ignore_growing") == "True"
-	var found []row
-	for _, r := range c.rows {
-		named := (len(q.PartitionNames) == 0 || slices.Contains(q.PartitionNames, r.partition)) && !c.released[r.partition]
-		if r.written <= at && (r.deleted == 0 || r.deleted > at) && named && !r.unseen && !(sealedOnly && r.growing) && matches(r.values) {
-			found = append(found, r)
-		}
-	}
+	found := c.visible(q, at, matches)
 	if slices.Equal(q.OutputFields, []string{"count(*)"}) {
 		s.counts++
 		resp.FieldsData = []*schemapb.FieldData{count(len(found))}
 		return resp, nil
 	}
 	s.queries++
-	found = s.answered(found)
+	if found, err = s.page(q, s.answered(found)); err != nil {
+		return nil, err
+	}
+	resp.FieldsData, err = c.columns(found, q.OutputFields)
+	return resp, err
+}
+
+// page is what one answer holds of the rows that are found: in the order and up to the number that the query wants.
+func (s *Server) page(q *milvuspb.QueryRequest, found []row) ([]row, error) {
 	switch ordered := param(q, "iterator") == "True"; {
 	case ordered && s.later():
 		found = firstThrough(found)
@@ -74,8 +76,19 @@ func (s *Server) Query(_ context.Context, q *milvuspb.QueryRequest) (*milvuspb.Q
 	if s.MostRows > 0 && len(found) > s.MostRows {
 		return nil, status.Error(codes.ResourceExhausted, "grpc: trying to send message larger than max")
 	}
-	resp.FieldsData, err = c.columns(found, q.OutputFields)
-	return resp, err
+	return found, nil
+}
+
+// visible are the rows that a query finds as of a timestamp.
+func (c *collection) visible(q *milvuspb.QueryRequest, at uint64, matches func(map[string]model.Key) bool) (found []row) {
+	sealedOnly := param(q, "ignore_growing") == "True"
+	for _, r := range c.rows {
+		named := (len(q.PartitionNames) == 0 || slices.Contains(q.PartitionNames, r.partition)) && !c.released[r.partition]
+		if r.written <= at && (r.deleted == 0 || r.deleted > at) && named && !r.unseen && !(sealedOnly && r.segment == growing) && matches(r.values) {
+			found = append(found, r)
+		}
+	}
+	return found
 }
 
 func param(q *milvuspb.QueryRequest, key string) string {
@@ -96,22 +109,22 @@ func count(n int) *schemapb.FieldData {
 func (s *Server) answered(found []row) []row {
 	slices.SortStableFunc(found, func(a, b row) int { return a.key.Compare(b.key) })
 	var rows []row
-	doubled := -1
+	duplicate := -1
 	for from := 0; from < len(found); {
 		to := from + 1
 		for to < len(found) && found[to].key == found[from].key {
 			to++
 		}
 		if to-from > 1 {
-			doubled = len(rows)
+			duplicate = len(rows)
 		}
 		if !slices.Contains(s.Hide, found[from].key) {
 			rows = append(rows, found[from+rand.IntN(to-from)])
 		}
 		from = to
 	}
-	if s.LeavesOut && doubled >= 0 && len(rows) > 1 {
-		out := (doubled + 1) % len(rows)
+	if s.LeavesOut && duplicate >= 0 && len(rows) > 1 {
+		out := (duplicate + 1) % len(rows)
 		rows = slices.Delete(rows, out, out+1)
 	}
 	return rows
@@ -120,7 +133,7 @@ func (s *Server) answered(found []row) []row {
 // firstThrough ends rows in the order of their keys where those of a growing segment are through.
 func firstThrough(rows []row) []row {
 	for i := len(rows) - 1; i >= 0; i-- {
-		if rows[i].growing {
+		if rows[i].segment == growing {
 			return rows[:i+1]
 		}
 	}

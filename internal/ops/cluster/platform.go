@@ -24,8 +24,8 @@ type Platform interface {
 	Scale(ctx context.Context, out io.Writer, service string, replicas int) error
 	Down(ctx context.Context, out io.Writer) error
 	Wipe(ctx context.Context, out io.Writer) error
-	// Take ends one container, as a crash would where kill is said; GiveBack starts it, and returns when it is healthy.
-	Take(ctx context.Context, c compose.Container, kill bool) error
+	// Take ends one container; GiveBack starts it, and returns when it is healthy.
+	Take(ctx context.Context, c compose.Container, how compose.Ending) error
 	GiveBack(ctx context.Context, c compose.Container) error
 }
 

@@ -186,12 +186,18 @@ func lastLines(text string) string {
 	return strings.Join(lines[max(len(lines)-5, 0):], "; ")
 }
 
-// Take ends a container: as a crash would where kill is said.
-func (p *Project) Take(ctx context.Context, c Container, kill bool) error {
-	if kill {
-		return p.onContainer(ctx, "kill", c)
-	}
-	return p.onContainer(ctx, "stop", c)
+// Ending is how a container is taken away, in Docker's words.
+type Ending string
+
+// The endings.
+const (
+	Stop Ending = "stop" // asked to end
+	Kill Ending = "kill" // as by a crash
+)
+
+// Take ends a container.
+func (p *Project) Take(ctx context.Context, c Container, how Ending) error {
+	return p.onContainer(ctx, string(how), c)
 }
 
 // GiveBack starts a container, and returns when it is healthy. A stop that was cut off is brought to its end first: Docker goes

@@ -8,6 +8,7 @@ import (
 
 	"migrate/deploy/lab"
 	"migrate/internal/milvus"
+	"migrate/internal/ops/compose"
 	"migrate/internal/ops/drill"
 )
 
@@ -18,7 +19,7 @@ func TestDrilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	parts, err := drill.Containers(t.Context(), lab.Cluster{Lab: l}, []string{"querynode", "datanode", "proxy-1"}, true)
+	parts, err := drill.Containers(t.Context(), lab.Cluster{Lab: l}, []string{"querynode", "datanode", "proxy-1"}, compose.Kill)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,8 +43,8 @@ func shell(ctx context.Context, command string) error {
 // A Platform has the servers that a drill takes away: cluster.Platform is one.
 type Platform interface {
 	Containers(ctx context.Context) ([]compose.Container, error)
-	// Take ends one, as a crash would where kill is said; GiveBack starts it, and returns when it is healthy.
-	Take(ctx context.Context, c compose.Container, kill bool) error
+	// Take ends one; GiveBack starts it, and returns when it is healthy.
+	Take(ctx context.Context, c compose.Container, how compose.Ending) error
 	GiveBack(ctx context.Context, c compose.Container) error
 }
 
@@ -52,15 +52,15 @@ type Platform interface {
 type container struct {
 	platform Platform
 	compose.Container
-	kill bool
+	ending compose.Ending
 }
 
 // ErrNoContainer is a part that none of the platform's servers is.
 var ErrNoContainer = errors.New("no such server runs")
 
 // Containers finds parts by their names: a service, of which the first container is taken, or a service and a number such as
-// querynode-2. They are killed as by a crash where kill is said, and else asked to end.
-func Containers(ctx context.Context, p Platform, names []string, kill bool) ([]Part, error) {
+// querynode-2.
+func Containers(ctx context.Context, p Platform, names []string, how compose.Ending) ([]Part, error) {
 	running, err := p.Containers(ctx)
 	if err != nil {
 		return nil, err
@@ -74,12 +74,14 @@ func Containers(ctx context.Context, p Platform, names []string, kill bool) ([]P
 		if i < 0 {
 			return nil, fmt.Errorf("looking for %q in the cluster: %w", name, ErrNoContainer)
 		}
-		parts = append(parts, container{p, running[i], kill})
+		parts = append(parts, container{p, running[i], how})
 	}
 	return parts, nil
 }
 
 func (c container) String() string { return c.Name }
 
-func (c container) Stop(ctx context.Context) error  { return c.platform.Take(ctx, c.Container, c.kill) }
+func (c container) Stop(ctx context.Context) error {
+	return c.platform.Take(ctx, c.Container, c.ending)
+}
 func (c container) Start(ctx context.Context) error { return c.platform.GiveBack(ctx, c.Container) }
