@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
-	"time"
 )
 
 // Step is where a fault strikes: one of the calls, or the life of a job.
@@ -24,8 +23,7 @@ const (
 type Fault struct {
 	what   string
 	answer func(w http.ResponseWriter)
-	late   bool          // it strikes when the work is done
-	wait   time.Duration // so long after it has struck the work is done
+	late   bool // it strikes when the work is done
 	stuck  bool
 	failed string
 	lost   int64 // rows
@@ -50,11 +48,6 @@ func Break() Fault { return Fault{what: "broken connection", answer: hangUp} }
 
 // LoseAnswer has a call do its work, and closes the connection before the answer.
 func LoseAnswer() Fault { return Fault{what: "lost answer", answer: hangUp, late: true} }
-
-// Delay closes the connection of a call, which does its work nevertheless, some time later.
-func Delay(d time.Duration) Fault {
-	return Fault{what: "call held up", answer: hangUp, wait: d}
-}
 
 func hangUp(http.ResponseWriter) { panic(http.ErrAbortHandler) }
 

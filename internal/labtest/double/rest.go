@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-
-	"migrate/internal/clock"
 )
 
 // Codes of Milvus' errors.
@@ -47,7 +45,7 @@ func (s *Server) rest() http.Handler {
 
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, step Step, answer call) {
 	fault := s.faults.take(step)
-	if fault.answer != nil && !fault.late && fault.wait == 0 {
+	if fault.answer != nil && !fault.late {
 		fault.answer(w)
 		return
 	}
@@ -59,14 +57,6 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, step Step, answe
 	if err := json.NewDecoder(r.Body).Decode(&req); err != nil {
 		reply(w, http.StatusOK, map[string]any{"code": badRequest, "message": err.Error()})
 		return
-	}
-	if fault.wait > 0 {
-		s.running.Go(func() {
-			if clock.Sleep(s.ctx, fault.wait) == nil {
-				answer(req)
-			}
-		})
-		fault.answer(w)
 	}
 	data, code, message := answer(req)
 	if fault.late {
