@@ -45,11 +45,8 @@ func Acquire(ctx context.Context, sink sinks.Sink, name string, fresh Fresh) (co
 	}
 	h := &Holder{LastSeen: clock.Now(ctx), store: store, name: name, writing: make(chan struct{}, 1), job: job}
 	there, err := free(ctx, store, name)
-	switch {
-	case errors.Is(err, ErrDamaged):
-		return nil, nil, fmt.Errorf("%w; %s", err, rebuildable(ctx, store, name))
-	case err != nil && !missing(err):
-		return nil, nil, err
+	if err != nil && !missing(err) {
+		return nil, nil, orRebuildable(ctx, store, name, err)
 	}
 	h.version = there.version
 	if there.job != nil {
@@ -58,7 +55,7 @@ func Acquire(ctx context.Context, sink sinks.Sink, name string, fresh Fresh) (co
 		}
 	}
 	if err := h.take(ctx, there); err != nil {
-		return nil, nil, errors.Join(err, h.abandon(ctx))
+		return nil, nil, errors.Join(orRebuildable(ctx, store, name, err), h.abandon(ctx))
 	}
 	ctx, h.lost = context.WithCancelCause(ctx)
 	h.cause = func() error { return context.Cause(ctx) }
@@ -139,9 +136,8 @@ func (h *Holder) take(ctx context.Context, f found) error {
 		return err
 	case h.Resumed:
 		h.seenBy(ctx, before)
-		return h.readWork(ctx)
 	}
-	return removeWork(ctx, h.store, h.name, math.MaxInt64) // that earlier jobs of this name left
+	return h.readWork(ctx)
 }
 
 // own makes the job one that this process owns.
@@ -163,7 +159,7 @@ func (h *Holder) putSign(ctx context.Context, f found) (Version, error) {
 	case f.bare, f.old != nil && f.old.fenced:
 		return f.sign, nil
 	case f.old != nil:
-		sign = f.old.sign()
+		sign = f.old.sign(f.job.Lease.Epoch)
 	}
 	return h.store.Put(ctx, oldObject(h.name), f.sign, sign)
 }
@@ -174,17 +170,17 @@ func (h *Holder) convert(ctx context.Context, old *oldJob) error {
 	if len(chunks) == 0 {
 		return nil
 	}
-	h.job.Plan = Plan{ID: newPlanID(old.Lease.Epoch, 0), Chunks: len(chunks)}
+	h.job.Plan = Plan{ID: newPlanID(h.job.Lease.Epoch, 0), Chunks: len(chunks)}
 	if err := writeConverted(ctx, h.store, h.name, &h.job, chunks, old.Lease); err != nil {
 		return fmt.Errorf("converting %s %q from format 1: %w", h.job.Kind, h.job.Name, err)
 	}
 	return nil
 }
 
-// readWork reads how far each chunk is.
+// readWork reads how far each chunk is. Where nothing is planned yet, it removes what earlier jobs of this name left.
 func (h *Holder) readWork(ctx context.Context) error {
 	if h.job.Plan == (Plan{}) {
-		return nil
+		return removeWork(ctx, h.store, h.name, math.MaxInt64)
 	}
 	chunks, err := readPlan(ctx, h.store, h.name, h.job.Plan)
 	if err != nil {

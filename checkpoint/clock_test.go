@@ -13,6 +13,7 @@ import (
 	"migrate/internal/clock"
 	"migrate/internal/labtest/faulttable"
 	"migrate/sinks"
+	"migrate/sinks/memory"
 )
 
 // skewed is a context whose wall clock is off by what is stored in by, now and later.
@@ -179,3 +180,36 @@ func onAnotherHost(t *testing.T, h *Holder) {
 
 // note is a change of the document.
 func note(j *Job) { j.Error = "noted" }
+
+// hung is a store that takes writes and never answers.
+type hung struct {
+	*memory.Sink
+	now atomic.Bool
+}
+
+func (s *hung) Swap(ctx context.Context, name string, old sinks.Version, data []byte) (sinks.Version, error) {
+	if s.now.Load() {
+		<-ctx.Done()
+		return "", context.Cause(ctx)
+	}
+	return s.Sink.Swap(ctx, name, old, data)
+}
+
+// TestStoreHangs: a store that does not answer ends the job as soon as its lease has run out.
+func TestStoreHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sink := &hung{Sink: &memory.Sink{}}
+		ctx, h := acquire(t, sink, fresh())
+		sink.now.Store(true)
+		began := time.Now()
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Hour):
+		}
+		if took := time.Since(began); !errors.Is(context.Cause(ctx), ErrExpired) || took > leaseTime+countEvery {
+			t.Errorf("after %v: %v", took, context.Cause(ctx))
+		}
+		sink.now.Store(false)
+		release(t, h, Failed)
+	})
+}

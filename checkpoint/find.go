@@ -50,7 +50,7 @@ func (f *found) choose(document []byte, signErr error) (err error) {
 	switch {
 	case errors.Is(signErr, ErrVersion):
 		return signErr
-	case f.old != nil && (!f.old.fenced || document == nil):
+	case f.old != nil && f.old.counts(document):
 		f.job = f.old.job()
 		if before, err := parseJob(document); err == nil { // whose epochs must not come again
 			f.job.Lease.Epoch = max(f.job.Lease.Epoch, before.Lease.Epoch)
@@ -64,6 +64,16 @@ func (f *found) choose(document []byte, signErr error) (err error) {
 		err = sinks.ErrNotExist
 	}
 	return err
+}
+
+// counts reports whether a document of format 1 is the job's, and not the one of this format that is there: that is of a job that was
+// removed, unless this one has become it.
+func (j *oldJob) counts(document []byte) bool {
+	if !j.fenced || document == nil {
+		return true
+	}
+	there, err := parseJob(document)
+	return err == nil && there.Lease.Epoch <= j.fence
 }
 
 // free finds a job that nobody holds. One that seems to be held is watched for as long as a lease: ErrHeld where it is renewed

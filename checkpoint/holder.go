@@ -276,7 +276,7 @@ func (h *Holder) renew(ctx context.Context) {
 			if !h.due() {
 				continue
 			}
-			err := h.Update(ctx, func(*Job) {})
+			err := h.prolong(ctx)
 			if err != nil && ctx.Err() == nil {
 				slog.WarnContext(ctx, "the job's lease can't be renewed", "error", err)
 			}
@@ -286,6 +286,16 @@ func (h *Holder) renew(ctx context.Context) {
 			}
 		}
 	}()
+}
+
+// prolong renews the lease. A store that does not answer is waited for no longer than the lease holds.
+func (h *Holder) prolong(ctx context.Context) error {
+	h.mu.Lock()
+	left := leaseTime - time.Since(h.renewed)
+	h.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, max(left, releaseTime))
+	defer cancel()
+	return h.Update(ctx, func(*Job) {})
 }
 
 // due reports whether the document has to be written: as often as the lease is renewed, or to bring its counts up to date.

@@ -173,7 +173,9 @@ func removeJob(ctx context.Context, sink sinks.Sink, job string) error {
 			return err
 		}
 	}
-	for _, folder := range []string{"", plansFolder, jobsFolder, chunksFolder} {
+	// As long as some of it is there, the job is listed, and can be removed; without its plan it can't be resumed by what is left of its
+	// chunks. Its epochs are known to the last.
+	for _, folder := range []string{plansFolder, chunksFolder, "", jobsFolder} {
 		if err := removeFolder(ctx, store, folder+job+"/"); err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"migrate/sinks"
+	"migrate/sinks/faults"
 	"migrate/sinks/memory"
 )
 
@@ -123,5 +125,45 @@ func TestRemove(t *testing.T) {
 		if left != 2*5 {
 			t.Errorf("%s: %d objects are left", job, left)
 		}
+	}
+}
+
+// TestRemoveKilled: a removal that is killed at any time can be given again, and no job of that name takes up what it left.
+func TestRemoveKilled(t *testing.T) {
+	nothing := faults.Call(func(context.Context) error { return nil })
+	for nth := 0; ; nth++ {
+		store := &memory.Sink{}
+		_, h := acquire(t, store, fresh())
+		plan(t, h, 3)
+		do(t, h, 2)
+		release(t, h, Failed)
+		putObject(t, store, "docs/_default/part-00000.parquet")
+		sink := faults.Wrap(store)
+		sink.Queue(faults.Delete, append(slices.Repeat([]faults.Fault{nothing}, nth), faults.Error(errBroken))...)
+		if err := Remove(t.Context(), sink, "docs"); err == nil {
+			break
+		}
+		names, err := Names(t.Context(), store, "docs")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, folder := range []string{"docs/", plansFolder, chunksFolder} {
+			for left := range store.List(t.Context(), folder) {
+				if len(names) == 0 {
+					t.Errorf("killed at %d: no job, and %s", nth, left.Name)
+				}
+			}
+		}
+		_, h, err = Acquire(t.Context(), store, name, fresh())
+		if err != nil {
+			if !errors.Is(err, ErrDamaged) || len(names) == 0 {
+				t.Errorf("killed at %d: %v", nth, err)
+			}
+			continue
+		}
+		if done := h.Job().Done; nth > 0 && done.Parts != 0 {
+			t.Errorf("killed at %d: done %+v", nth, done)
+		}
+		release(t, h, Failed)
 	}
 }

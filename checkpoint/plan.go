@@ -130,7 +130,11 @@ func readPages(ctx context.Context, store Store, name string, plan Plan) ([]Chun
 
 func readPage(ctx context.Context, store Store, object string, into []Chunk, first int) error {
 	var p page
-	if _, err := read(ctx, store, object, &p); err != nil {
+	_, err := read(ctx, store, object, &p)
+	switch {
+	case missing(err):
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	case err != nil:
 		return err
 	}
 	if len(p.Chunks) != len(into) {

@@ -21,11 +21,15 @@ func removeDocument(ctx context.Context, store Store, name string) error {
 	return nil
 }
 
+// discard removes the work before the document: whoever begins a job of this name meanwhile must have later epochs.
 func discard(ctx context.Context, store Store, name string) error {
-	if err := removeDocument(ctx, store, name); err != nil {
+	if err := store.Delete(ctx, oldObject(name)); err != nil {
+		return fmt.Errorf("removing the checkpoint %s: %w", name, err)
+	}
+	if err := removeWork(ctx, store, name, math.MaxInt64); err != nil {
 		return err
 	}
-	return removeWork(ctx, store, name, math.MaxInt64)
+	return removeDocument(ctx, store, name)
 }
 
 // Discard removes the document of a job that nobody owns, its plan and its chunks.
@@ -211,6 +215,14 @@ func (r *rescued) doubtful(ctx context.Context, whole Whole) ([]int, error) {
 
 // again is a chunk as it was planned.
 func (c Chunk) again() Chunk { return Chunk{ID: c.ID, Spec: c.Spec, Size: c.Size} }
+
+// orRebuildable is an error, and where it is that something is damaged, what can be done about that.
+func orRebuildable(ctx context.Context, store Store, name string, err error) error {
+	if !errors.Is(err, ErrDamaged) {
+		return err
+	}
+	return fmt.Errorf("%w; %s", err, rebuildable(ctx, store, name))
+}
 
 // rebuildable says what is there to make a damaged document of.
 func rebuildable(ctx context.Context, store Store, name string) string {

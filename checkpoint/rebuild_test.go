@@ -91,7 +91,7 @@ func TestRebuildDoubts(t *testing.T) {
 		for _, object := range cut {
 			damage(t, sink, object)
 		}
-		if _, _, err := Acquire(t.Context(), sink, name, fresh()); !errors.Is(err, ErrDamaged) {
+		if _, _, err := Acquire(t.Context(), sink, name, fresh()); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "can be made anew") {
 			t.Errorf("%s damaged: %v", title, err)
 		}
 		job, err := Rebuild(t.Context(), sink, name, func(_ context.Context, c Chunk) (bool, error) { return c.ID != 0, nil })
@@ -134,6 +134,31 @@ func TestRebuildRefuses(t *testing.T) {
 	}
 	if _, _, err := Acquire(t.Context(), sink, name, fresh()); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "can't be made anew") {
 		t.Errorf("resuming without a plan: %v", err)
+	}
+}
+
+// TestPageLost: without a page of its plan a job is refused as damaged, before anything else is done of it, and can't be made anew.
+func TestPageLost(t *testing.T) {
+	for title, lose := range map[string]func(sinks.Sink, string) error{
+		"missing": func(sink sinks.Sink, page string) error { return sink.Delete(t.Context(), page) },
+		"damaged": func(sink sinks.Sink, page string) error { damage(t, sink.(sinks.Swapper), page); return nil },
+	} {
+		sink := newSink(t)
+		_, h := acquire(t, sink, fresh())
+		plan(t, h, pageChunks+1)
+		release(t, h, Failed)
+		if err := lose(sink, pageObject(name, "1.1", 1)); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := Acquire(t.Context(), sink, name, fresh()); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "can't be made anew") {
+			t.Errorf("%s: %v", title, err)
+		}
+		if _, err := Rebuild(t.Context(), sink, name, vouch); !errors.Is(err, ErrDamaged) {
+			t.Errorf("%s: made anew: %v", title, err)
+		}
+		if err := Remove(t.Context(), sink, "docs"); err != nil {
+			t.Errorf("%s: %v", title, err)
+		}
 	}
 }
 
@@ -248,5 +273,42 @@ func TestLeftChunks(t *testing.T) {
 		if job, err := Rebuild(t.Context(), sink, name, vouch); !errors.Is(err, sinks.ErrNotExist) {
 			t.Errorf("%s: made anew of a plan that was given up: %+v, %v", title, job, err)
 		}
+	}
+}
+
+// TestBegunTwice: who is killed before it has removed what an earlier job of its name left does not take that for its own.
+func TestBegunTwice(t *testing.T) {
+	sink := &memory.Sink{}
+	store, err := On(sink)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, h := acquire(t, sink, fresh())
+	release(t, h, Failed)
+	_, h = acquire(t, sink, fresh())
+	plan(t, h, 2)
+	do(t, h, 2)
+	release(t, h, Failed)
+	if err := removeDocument(t.Context(), store, name); err != nil {
+		t.Fatal(err)
+	}
+	j, err := fresh().job()
+	if err != nil {
+		t.Fatal(err)
+	}
+	killed := &Holder{store: store, name: name, job: j}
+	killed.own(t.Context())
+	killed.job.Lease.Owner.Start += "0"
+	if err := put(t.Context(), store, name, found{}, &killed.job); err != nil {
+		t.Fatal(err)
+	}
+	_, h = acquire(t, sink, fresh())
+	plan(t, h, 2)
+	do(t, h, 1)
+	release(t, h, Failed)
+	_, h = acquire(t, sink, fresh())
+	defer h.Release(t.Context(), Failed, nil)
+	if done := h.Job().Done; done.Parts != 1 {
+		t.Errorf("done: %+v", done)
 	}
 }

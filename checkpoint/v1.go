@@ -35,7 +35,8 @@ func oldObject(name string) string { return name + oldSuffix }
 // sign is what is where format 1 had its document, until that is converted.
 type sign struct {
 	Format int             `json:"format"`
-	Was    json.RawMessage `json:"was,omitempty"` // the document
+	Epoch  int64           `json:"epoch,omitempty"` // only a document of this format that has a later one is the job's
+	Was    json.RawMessage `json:"was,omitempty"`   // the document
 }
 
 // parseSign reads what is where format 1 had its document: nil where nothing is left of that.
@@ -55,7 +56,7 @@ func parseSign(text []byte) (*oldJob, error) {
 	}
 	j, err := parseOld(s.Was)
 	if err == nil {
-		j.fenced = true
+		j.fenced, j.fence = true, s.Epoch
 	}
 	return j, err
 }
@@ -88,6 +89,7 @@ type oldJob struct {
 
 	text   []byte // as it was stored
 	fenced bool   // old programs are refused it already
+	fence  int64  // the sign's epoch
 }
 
 func parseOld(text []byte) (*oldJob, error) {
@@ -101,8 +103,10 @@ func parseOld(text []byte) (*oldJob, error) {
 	return j, nil
 }
 
-// sign is the sign that keeps the document.
-func (j *oldJob) sign() []byte { return fmt.Appendf(nil, `{"format":%d,"was":%s}`, Format, j.text) }
+// sign is the sign that keeps the document. The epoch is the highest that the job has had, removed ones of its name among them.
+func (j *oldJob) sign(epoch int64) []byte {
+	return fmt.Appendf(nil, `{"format":%d,"epoch":%d,"was":%s}`, Format, epoch, j.text)
+}
 
 // oldPart is the state of a part: what is of the plan, and what was done.
 type oldPart struct {

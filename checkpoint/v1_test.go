@@ -260,6 +260,69 @@ func TestFormat1Again(t *testing.T) {
 	release(t, h, Interrupted)
 }
 
+// begunAnew is a job that this format had and did all of, whose folder an old program removed, and which that has begun anew.
+func begunAnew(t *testing.T) (*sinks.Local, Fresh) {
+	sink := fixture(t, "sink")
+	const job = "interrupted/export"
+	text, _, err := sink.Load(t.Context(), oldObject(job))
+	if err != nil {
+		t.Fatal(err)
+	}
+	was, err := Read(t.Context(), sink, job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	order := Fresh{Kind: Export, Name: "interrupted", Params: was.Params}
+	_, h, err := Acquire(t.Context(), sink, job, order)
+	if err != nil {
+		t.Fatal(err)
+	}
+	do(t, h, 1) // the second of two, the first was done
+	release(t, h, Failed)
+	if err := sink.Delete(t.Context(), oldObject(job)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sink.Swap(t.Context(), oldObject(job), "", text); err != nil {
+		t.Fatal(err)
+	}
+	return sink, order
+}
+
+// TestFormat1AgainParts: what the removed job had done is not done of the one that was begun anew.
+func TestFormat1AgainParts(t *testing.T) {
+	sink, order := begunAnew(t)
+	_, h, err := Acquire(t.Context(), sink, "interrupted/export", order)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := h.Job().Done; got.Parts != 1 {
+		t.Errorf("done: %+v", got)
+	}
+	release(t, h, Interrupted)
+}
+
+// TestFormat1AgainBroken: nor is it where a write of its conversion broke.
+func TestFormat1AgainBroken(t *testing.T) {
+	for nth := 0; ; nth++ {
+		local, order := begunAnew(t)
+		sink := faults.Wrap(local)
+		sink.Queue(faults.Swap, append(slices.Repeat([]faults.Fault{faults.Call(func(context.Context) error { return nil })}, nth), faults.Error(errBroken))...)
+		_, h, err := Acquire(t.Context(), sink, "interrupted/export", order)
+		if err == nil {
+			h.Release(t.Context(), Interrupted, nil)
+			break
+		}
+		_, h, err = Acquire(t.Context(), local, "interrupted/export", order)
+		if err != nil {
+			t.Fatalf("write %d: %v", nth, err)
+		}
+		if got := h.Job().Done; got.Parts != 1 {
+			t.Errorf("write %d: done: %+v", nth, got)
+		}
+		release(t, h, Interrupted)
+	}
+}
+
 // TestFormat1Rebuilt from the records that lie beside the document.
 func TestFormat1Rebuilt(t *testing.T) {
 	for _, c := range []struct {
