@@ -176,7 +176,7 @@ func writesOn(t *testing.T, server *milvus.Server, name string, journal *int) (s
 		for ctx.Err() == nil {
 			labtest.Insert(t, server, name, "", documentRows(*journal, *journal+5))
 			*journal += 5
-			_ = clock.Sleep(ctx, 20*time.Millisecond)
+			_ = clock.Sleep(ctx, 50*time.Millisecond)
 		}
 	})
 	return func() { cancel(); running.Wait() }

@@ -9,15 +9,18 @@ import (
 	"migrate/internal/model"
 )
 
+// value is what a row has in a field.
+type value func(field string) model.Key
+
 // parse reads a filter as migrate writes it: comparisons of a field with a literal, and lists of literals, joined by "and".
-func parse(filter string) (matches func(map[string]model.Key) bool, err error) {
+func parse(filter string) (matches func(value) bool, err error) {
 	if filter == "" {
-		return func(map[string]model.Key) bool { return true }, nil
+		return func(value) bool { return true }, nil
 	}
 	p := &parser{}
 	p.Init(strings.NewReader(filter))
 	p.Error = func(_ *scanner.Scanner, msg string) { err = fmt.Errorf("filter %s: %s", filter, msg) }
-	var terms []func(map[string]model.Key) bool
+	var terms []func(value) bool
 	for {
 		term, bad := p.term()
 		if bad != nil {
@@ -28,9 +31,9 @@ func parse(filter string) (matches func(map[string]model.Key) bool, err error) {
 			break
 		}
 	}
-	return func(row map[string]model.Key) bool {
+	return func(of value) bool {
 		for _, term := range terms {
-			if !term(row) {
+			if !term(of) {
 				return false
 			}
 		}
@@ -45,21 +48,21 @@ func (p *parser) word() string {
 	return p.TokenText()
 }
 
-func (p *parser) term() (func(map[string]model.Key) bool, error) {
+func (p *parser) term() (func(value) bool, error) {
 	field, op := p.word(), p.word()
 	switch op {
 	case "not":
 		p.word()
 		listed, err := p.list()
-		return func(row map[string]model.Key) bool { return !listed[row[field]] }, err
+		return func(of value) bool { return !listed[of(field)] }, err
 	case "in":
 		listed, err := p.list()
-		return func(row map[string]model.Key) bool { return listed[row[field]] }, err
+		return func(of value) bool { return listed[of(field)] }, err
 	}
 	if p.Peek() == '=' {
 		op += p.word()
 	}
-	value, err := p.literal(p.word())
+	literal, err := p.literal(p.word())
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +73,7 @@ func (p *parser) term() (func(map[string]model.Key) bool, error) {
 	if holds == nil {
 		return nil, fmt.Errorf("no operator: %q", op)
 	}
-	return func(row map[string]model.Key) bool { return holds(row[field].Compare(value)) }, nil
+	return func(of value) bool { return holds(of(field).Compare(literal)) }, nil
 }
 
 func (p *parser) list() (map[model.Key]bool, error) {

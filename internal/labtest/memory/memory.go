@@ -83,8 +83,8 @@ type collection struct {
 
 type row struct {
 	key       model.Key
-	values    map[string]model.Key // of the fields that a filter may name
-	data      arrow.Record
+	in        *batch
+	at        int // in it
 	partition string
 	segment   segment
 	unseen    bool // until the collection is loaded again, and told to look
@@ -99,6 +99,20 @@ const (
 	sealed segment = iota
 	growing
 )
+
+// batch are the rows of one call.
+type batch struct {
+	rows  arrow.Record
+	named map[string][]model.Key // the fields that a filter may name
+}
+
+// value is that of a field that a filter may name.
+func (r row) value(field string) model.Key {
+	if all := r.in.named[field]; all != nil {
+		return all[r.at]
+	}
+	return model.Key{}
+}
 
 // Start starts a server of a version, until the test ends.
 func Start(t testing.TB, version string) *Server {
@@ -238,25 +252,17 @@ func (c *collection) insert(n int, data []*schemapb.FieldData, partition string,
 	if err != nil {
 		return nil, err
 	}
-	keys, named := c.layout.Keys(rec), map[string][]model.Key{}
+	keys, in := c.layout.Keys(rec), &batch{rec, map[string][]model.Key{}}
 	for _, f := range c.Schema.Fields {
 		if f.DataType == schemapb.DataType_Int64 || f.DataType == schemapb.DataType_VarChar {
-			named[f.Name] = columns.KeysOf(rec, f.Name)
+			in.named[f.Name] = columns.KeysOf(rec, f.Name)
 		}
 	}
 	if partition == "" {
 		partition = model.DefaultPartition
 	}
 	for i, k := range keys {
-		one, err := c.layout.Rows(rec, []int{i})
-		if err != nil {
-			return nil, err
-		}
-		values := map[string]model.Key{}
-		for name, all := range named {
-			values[name] = all[i].Clone()
-		}
-		c.rows = append(c.rows, row{key: k.Clone(), values: values, data: one, partition: partition, segment: into, written: at})
+		c.rows = append(c.rows, row{key: k, in: in, at: i, partition: partition, segment: into, written: at})
 	}
 	return keys, nil
 }
@@ -442,7 +448,7 @@ func (s *Server) Delete(_ context.Context, q *milvuspb.DeleteRequest) (*milvuspb
 	if c == nil {
 		return &milvuspb.MutationResult{Status: st}, nil
 	}
-	c.remove(s.tick(), func(r row) bool { return matches(r.values) })
+	c.remove(s.tick(), func(r row) bool { return matches(r.value) })
 	return &milvuspb.MutationResult{Status: &commonpb.Status{}}, nil
 }
 

@@ -5,7 +5,7 @@ package memory
 import (
 	"context"
 	"math/rand/v2"
-	"migrate/internal/model"
+	"migrate/internal/labtest"
 	"slices"
 	"strconv"
 
@@ -80,11 +80,11 @@ func (s *Server) page(q *milvuspb.QueryRequest, found []row) ([]row, error) {
 }
 
 // visible are the rows that a query finds as of a timestamp.
-func (c *collection) visible(q *milvuspb.QueryRequest, at uint64, matches func(map[string]model.Key) bool) (found []row) {
+func (c *collection) visible(q *milvuspb.QueryRequest, at uint64, matches func(value) bool) (found []row) {
 	sealedOnly := param(q, "ignore_growing") == "True"
 	for _, r := range c.rows {
 		named := (len(q.PartitionNames) == 0 || slices.Contains(q.PartitionNames, r.partition)) && !c.released[r.partition]
-		if r.written <= at && (r.deleted == 0 || r.deleted > at) && named && !r.unseen && !(sealedOnly && r.segment == growing) && matches(r.values) {
+		if r.written <= at && (r.deleted == 0 || r.deleted > at) && named && !r.unseen && !(sealedOnly && r.segment == growing) && matches(r.value) {
 			found = append(found, r)
 		}
 	}
@@ -142,13 +142,18 @@ func firstThrough(rows []row) []row {
 
 // columns are fields of some rows; without a row they have their types at least.
 func (c *collection) columns(rows []row, fields []string) ([]*schemapb.FieldData, error) {
-	one, numbers := make([]arrow.Record, len(rows)), make([]int, len(rows))
-	for i, r := range rows {
-		one[i], numbers[i] = r.data, i
+	var runs []arrow.Record // of rows that lie side by side
+	for from := 0; from < len(rows); {
+		to := from + 1
+		for to < len(rows) && rows[to].in == rows[from].in && rows[to].at == rows[to-1].at+1 {
+			to++
+		}
+		runs = append(runs, rows[from].in.rows.NewSlice(int64(rows[from].at), int64(rows[from].at+to-from)))
+		from = to
 	}
-	all, err := c.layout.Join(one...)
+	all, err := c.layout.Join(runs...)
 	if err != nil {
 		return nil, err
 	}
-	return c.layout.Only(func(name string) bool { return slices.Contains(fields, name) }).Encode(all, numbers)
+	return c.layout.Only(func(name string) bool { return slices.Contains(fields, name) }).Encode(all, labtest.Each(len(rows), func(i int) int { return i }))
 }
