@@ -39,7 +39,7 @@ func printSync(w io.Writer, job string, s *move.SyncStatus) {
 		fmt.Fprintf(w, "sync of %s: the %s serves, since a cutover; the other side is kept in step with it\n", job, s.Serving)
 	}
 	fmt.Fprintf(w, "sync of %s: proved equal%s %s, lag %s, %s upserted, %s deleted, %d of %d ranges differed when last compared\n",
-		job, (&syncer.Position{Doubled: s.Doubled}).But(), inStep, lag, rows(s.Upserted), rows(s.Deleted), s.Hot, s.Ranges)
+		job, (&syncer.Position{Duplicates: s.Duplicates}).But(), inStep, lag, rows(s.Upserted), rows(s.Deleted), s.Hot, s.Ranges)
 }
 
 func runStatus(cmd *cobra.Command, c config) error {

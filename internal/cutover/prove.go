@@ -65,7 +65,7 @@ func (c *cutover) proveOnce(ctx context.Context) (proved Certificate, err error)
 
 // refuseDuplicates refuses to switch where the last pass saw keys of several rows on the side that serves, and names some.
 func (c *cutover) refuseDuplicates(ctx context.Context, seen *syncer.Position) error {
-	if c.opts.AllowDuplicates || seen.Doubled == 0 {
+	if c.opts.AllowDuplicates || seen.Duplicates == 0 {
 		return nil
 	}
 	active := c.Active()
@@ -76,7 +76,7 @@ func (c *cutover) refuseDuplicates(ctx context.Context, seen *syncer.Position) e
 	key := milvus.KeyOf(side.Collection().Schema)
 	var found model.Findings
 	for _, r := range seen.Ranges {
-		if r.Double == 0 {
+		if r.Duplicates == 0 {
 			continue
 		}
 		stream, err := side.Read(ctx, model.Chunk{Partition: model.AllPartitions, Range: r.Range}, key.Name)

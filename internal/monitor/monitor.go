@@ -53,7 +53,7 @@ func New(subject Subject) *Monitor {
 	m.counts.register(m.Registry)
 	m.gauge("lag_seconds", "Time since the moment before which every write to the source is on the target; -1 where not all was compared yet.", m.lag)
 	m.gauge("ranges_differing", "Ranges that differed when they were last compared.", func() float64 { return float64(m.report().Hot) })
-	m.gauge("doubled_keys", "Keys that are doubled on the source.", func() float64 { return float64(m.report().Doubled) })
+	m.gauge("doubled_keys", "Keys that are doubled on the source.", func() float64 { return float64(m.report().Duplicates) })
 	m.gauge("last_in_step_timestamp_seconds", "When the two sides were last proved equal; 0 where they never were.", m.inStep)
 	return m
 }

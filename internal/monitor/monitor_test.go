@@ -39,7 +39,7 @@ func reported() *monitor.Monitor {
 	m.Step(monitor.Syncing, 0)
 	m.Cycle(syncer.Report{Cycle: 1, Err: errBroken})
 	m.Cycle(syncer.Report{
-		Cycle: 2, Took: time.Second, Ranges: 3, Hot: 1, Read: 40, Doubled: 2, Outcome: syncer.Outcome{Inserted: 5, Changed: 6, Deleted: 7, Passed: 8},
+		Cycle: 2, Took: time.Second, Ranges: 3, Hot: 1, Read: 40, Duplicates: 2, Outcome: syncer.Outcome{Inserted: 5, Changed: 6, Deleted: 7, Passed: 8},
 		Position: &syncer.Position{AsOf: time.Now(), InStep: time.Unix(1000, 0)},
 	})
 	return m

@@ -156,7 +156,7 @@ func (m *Monitor) figures(lag float64, now time.Time) []figure {
 		{"Rows applied", thousands(p.Upserted + p.Deleted), thousands(p.Upserted) + " upserted, " + thousands(p.Deleted) + " deleted"},
 		{"Ranges that differ", thousands(int64(m.last.Hot)), "of " + thousands(int64(len(p.Ranges))) + ", when last compared"},
 		{"Differences passed", thousands(p.Passed), "gone at the second look"},
-		{"Duplicate keys", thousands(m.last.Doubled), "on the side that serves"},
+		{"Duplicate keys", thousands(m.last.Duplicates), "on the side that serves"},
 	}
 }
 

@@ -55,7 +55,7 @@ func TestPage(t *testing.T) {
 		}, []string{"comparing for the first time", "Lag unknown", "never yet", "1 of 2", "Drawn once two cycles"}},
 		"in step": {func(m *monitor.Monitor) {
 			now := time.Now()
-			m.Cycle(syncer.Report{Cycle: 3, InStep: true, Position: &syncer.Position{AsOf: now, InStep: now, Upserted: 1200, Deleted: 3, Passed: 4, Doubled: 5}, Doubled: 5})
+			m.Cycle(syncer.Report{Cycle: 3, InStep: true, Position: &syncer.Position{AsOf: now, InStep: now, Upserted: 1200, Deleted: 3, Passed: 4, Duplicates: 5}, Duplicates: 5})
 			time.Sleep(65 * time.Second)
 		}, []string{"in step but for 5 duplicate keys", "Lag 1 min 5 s", "Proved equal 1 min 5 s ago, at 00:00:00", "1,203 1,200 upserted, 3 deleted", "Differences passed 4", "Duplicate keys 5"}},
 		"following": {func(m *monitor.Monitor) {

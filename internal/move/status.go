@@ -38,15 +38,15 @@ type Status struct {
 
 // SyncStatus is how far a sync is.
 type SyncStatus struct {
-	Serving  string    `json:"serving,omitempty"` // the side that a cutover switched to last
-	InStep   time.Time `json:"in_step"`           // when the two sides were last proved equal; zero where they never were
-	AsOf     time.Time `json:"as_of"`             // every write before this is on the target; zero where not all was compared yet
-	Lag      float64   `json:"lag_seconds"`       // negative where not all was compared yet
-	Ranges   int       `json:"ranges"`
-	Hot      int       `json:"ranges_differing"` // when they were last compared
-	Upserted int64     `json:"rows_upserted"`
-	Deleted  int64     `json:"rows_deleted"`
-	Doubled  int64     `json:"doubled_keys"` // on the source
+	Serving    string    `json:"serving,omitempty"` // the side that a cutover switched to last
+	InStep     time.Time `json:"in_step"`           // when the two sides were last proved equal; zero where they never were
+	AsOf       time.Time `json:"as_of"`             // every write before this is on the target; zero where not all was compared yet
+	Lag        float64   `json:"lag_seconds"`       // negative where not all was compared yet
+	Ranges     int       `json:"ranges"`
+	Hot        int       `json:"ranges_differing"` // when they were last compared
+	Upserted   int64     `json:"rows_upserted"`
+	Deleted    int64     `json:"rows_deleted"`
+	Duplicates int64     `json:"doubled_keys"` // on the source
 }
 
 // Jobs are those on some stores, looked at again and again: exports and syncs are on the sink, imports on the staging store.
@@ -119,7 +119,7 @@ func syncStatusOf(j checkpoint.Job) (*SyncStatus, error) {
 	}
 	s := &SyncStatus{
 		Serving: serving(p),
-		InStep:  p.InStep, AsOf: p.AsOf, Ranges: len(p.Ranges), Upserted: p.Upserted, Deleted: p.Deleted, Doubled: p.Doubled, Lag: -1,
+		InStep:  p.InStep, AsOf: p.AsOf, Ranges: len(p.Ranges), Upserted: p.Upserted, Deleted: p.Deleted, Duplicates: p.Duplicates, Lag: -1,
 	}
 	if !p.AsOf.IsZero() {
 		s.Lag = time.Since(p.AsOf).Seconds()

@@ -87,7 +87,7 @@ func (a *applying) deleteGone(ctx context.Context) (there map[string][]model.Key
 			}
 			there[p] = append(there[p], except(keys, absent)...)
 			if a.suspects.Written { // the counts tell of what is gone, and that is looked at twice
-				if err := a.noteDoubled(ctx, p, keys, len(keys)-len(absent)); err != nil {
+				if err := a.noteDuplicates(ctx, p, keys, len(keys)-len(absent)); err != nil {
 					return nil, err
 				}
 				continue
@@ -110,9 +110,9 @@ func (a *applying) deleteGone(ctx context.Context) (there map[string][]model.Key
 	return there, a.delete(ctx, gone)
 }
 
-// noteDoubled counts the rows of keys beyond one each: where one of them was written again, a row that was written is not a key
+// noteDuplicates counts the rows of keys beyond one each: where one of them was written again, a row that was written is not a key
 // that was.
-func (a *applying) noteDoubled(ctx context.Context, partition string, keys []model.Key, there int) error {
+func (a *applying) noteDuplicates(ctx context.Context, partition string, keys []model.Key, there int) error {
 	n, err := a.now.source.CountKeys(ctx, partition, keys)
 	a.done.Unsure += max(n-int64(there), 0)
 	return err

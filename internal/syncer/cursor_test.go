@@ -103,8 +103,8 @@ func TestDoubledHidesADelete(t *testing.T) {
 	for k := range int64(doubled) {
 		labtest.Insert(t, p.Source, p.Name, "", at(2, k))
 		labtest.Delete(t, p.Source, p.Name, in([]int64{2500 + k}))
-		if last := pass(); last.Doubled != k+1 {
-			t.Errorf("%d keys are doubled, want %d", last.Doubled, k+1)
+		if last := pass(); last.Duplicates != k+1 {
+			t.Errorf("%d keys are doubled, want %d", last.Duplicates, k+1)
 		}
 		if n := count(t, p.Target, p.Name); n != 2999-k {
 			t.Errorf("the target has %d rows, want %d", n, 2999-k)

@@ -15,7 +15,7 @@ func (s *Sync) cycle(ctx context.Context) Report {
 	r := Report{Direction: fmt.Sprintf("%s to %s", pos.Serving, pos.Serving.Other()), Cycle: pos.Cycle + 1, Position: pos}
 	c := &cycle{Sync: s, started: started, pos: pos, report: &r}
 	r.Err = c.run(ctx)
-	r.Took, r.Doubled, r.Lag = time.Since(started), pos.Doubled, -time.Second
+	r.Took, r.Duplicates, r.Lag = time.Since(started), pos.Duplicates, -time.Second
 	for _, rng := range pos.Ranges {
 		if rng.Hot {
 			r.Hot++

@@ -196,7 +196,7 @@ func (c *comparison) compareKeys(ctx context.Context, i int) error {
 		return err
 	}
 	r := &c.pos.Ranges[i]
-	r.Hot, r.Uneven, r.Double, r.Unread = r.Hot || l.differs(), l.uneven, l.double, l.unreadable
+	r.Hot, r.Uneven, r.Duplicates, r.Unread = r.Hot || l.differs(), l.uneven, l.duplicates, l.unreadable
 	return c.dealWith(ctx, l)
 }
 
@@ -240,7 +240,7 @@ func (c *comparison) compareRange(ctx context.Context, i int) error {
 	}
 	c.report.Ranges++
 	r := &c.pos.Ranges[i]
-	r.Hot, r.Uneven, r.Double, r.Unread = l.differs(), l.uneven, l.double, l.unreadable
+	r.Hot, r.Uneven, r.Duplicates, r.Unread = l.differs(), l.uneven, l.duplicates, l.unreadable
 	if r.Hot {
 		r.Differed = c.pos.Cycle
 	}
@@ -252,8 +252,8 @@ func (c *comparison) compareRange(ctx context.Context, i int) error {
 }
 
 func (c *comparison) dealWith(ctx context.Context, l look) error {
-	if l.double > 0 {
-		slog.DebugContext(ctx, "keys have several rows on the source: the target has one of each", "keys", l.double)
+	if l.duplicates > 0 {
+		slog.DebugContext(ctx, "keys have several rows on the source: the target has one of each", "keys", l.duplicates)
 	}
 	if l.number() == 0 {
 		return nil
@@ -288,10 +288,10 @@ func (c *comparison) explained() bool {
 // settle says how far the sync is after a cycle.
 func (c *comparison) settle() {
 	pos, hot := c.pos, false
-	pos.Calm, pos.Doubled = c.found.Applied() == 0, 0
+	pos.Calm, pos.Duplicates = c.found.Applied() == 0, 0
 	for _, r := range pos.Ranges {
 		hot = hot || r.Hot
-		pos.Doubled += r.Double
+		pos.Duplicates += r.Duplicates
 	}
 	pos.Settled = pos.Settled || pos.Mark != nil && lookedSince(pos.Ranges, pos.Mark.Cycle) || c.explained()
 	all := lookedSince(pos.Ranges, pos.Cycle) || pos.Settled && c.same || c.told

@@ -253,8 +253,8 @@ func TestDoubled(t *testing.T) {
 	labtest.Insert(t, p.Target, p.Name, "", at(1, 7))
 	for range 2 {
 		reports := p.WantSync(t)
-		if last := reports[len(reports)-1]; last.Doubled != 2 {
-			t.Errorf("%d keys are doubled, want 2", last.Doubled)
+		if last := reports[len(reports)-1]; last.Duplicates != 2 {
+			t.Errorf("%d keys are doubled, want 2", last.Duplicates)
 		}
 		if n := count(t, p.Target, p.Name); n != 100 {
 			t.Errorf("the target has %d rows, want 100", n)

@@ -41,10 +41,10 @@ type Position struct {
 	InStep time.Time `json:"in_step"` // when the two sides were last proved equal; zero where they never were
 	AsOf   time.Time `json:"as_of"`   // every write that was acknowledged before this is on the target; zero where unknown
 
-	Upserted int64 `json:"rows_upserted"`
-	Deleted  int64 `json:"rows_deleted"`
-	Passed   int64 `json:"differences_passed"` // that were gone when they were looked at again
-	Doubled  int64 `json:"doubled_keys"`       // that have several rows on the source, as last seen; no more than so many
+	Upserted   int64 `json:"rows_upserted"`
+	Deleted    int64 `json:"rows_deleted"`
+	Passed     int64 `json:"differences_passed"` // that were gone when they were looked at again
+	Duplicates int64 `json:"doubled_keys"`       // that have several rows on the source, as last seen; no more than so many
 }
 
 // PositionOf is the position of a sync, which is the body of its job; the zero one where it has none yet.
@@ -57,12 +57,12 @@ func PositionOf(job checkpoint.Job) (*Position, error) {
 // the other. It is "" where there are none.
 func (p *Position) But() string {
 	switch {
-	case p == nil || p.Doubled == 0:
+	case p == nil || p.Duplicates == 0:
 		return ""
-	case p.Doubled == 1:
+	case p.Duplicates == 1:
 		return " but for 1 duplicate key"
 	}
-	return " but for " + humanize.Comma(p.Doubled) + " duplicate keys"
+	return " but for " + humanize.Comma(p.Duplicates) + " duplicate keys"
 }
 
 // Side is one of the two servers of a move, whichever way a sync goes.
@@ -103,13 +103,13 @@ type Switch struct {
 // SyncRange is a range of keys, and when its rows were last compared.
 type SyncRange struct {
 	model.Range
-	Cycle    int64     `json:"cycle"`              // in which its rows were last compared
-	Looked   time.Time `json:"looked"`             // when that was
-	Hot      bool      `json:"hot,omitempty"`      // rows differed then: they were applied, and are to be looked at again
-	Differed int64     `json:"differed,omitempty"` // the last cycle in which rows differed; 0 where they never did
-	Uneven   int64     `json:"uneven,omitempty"`   // rows that the source counts beyond the target's, once duplicate keys are explained
-	Double   int64     `json:"double,omitempty"`   // keys that have several rows on the source
-	Unread   int64     `json:"unread,omitempty"`   // rows that either side counted and did not return then: the range is to be looked at again
+	Cycle      int64     `json:"cycle"`              // in which its rows were last compared
+	Looked     time.Time `json:"looked"`             // when that was
+	Hot        bool      `json:"hot,omitempty"`      // rows differed then: they were applied, and are to be looked at again
+	Differed   int64     `json:"differed,omitempty"` // the last cycle in which rows differed; 0 where they never did
+	Uneven     int64     `json:"uneven,omitempty"`   // rows that the source counts beyond the target's, once duplicate keys are explained
+	Duplicates int64     `json:"double,omitempty"`   // keys that have several rows on the source
+	Unread     int64     `json:"unread,omitempty"`   // rows that either side counted and did not return then: the range is to be looked at again
 }
 
 // Clone is a position of its own.

@@ -128,7 +128,7 @@ func (s Suspects) number() (n int64) {
 type look struct {
 	Suspects
 	uneven     int64 // rows that the source counts beyond those of the target, once the suspects are dealt with
-	double     int64 // keys of several rows on the source
+	duplicates int64 // keys of several rows on the source
 	unreadable int64 // rows that are counted on either side and were not read, and nobody knows why: nothing is to be expected of them
 }
 
@@ -262,7 +262,7 @@ func (r *rows) take(rec arrow.Record, key string) error {
 // add takes what a partition holds on both sides: keys whose rows differ arbitrarily on the source, and such as the target has
 // twice, are told apart.
 func (l *look) add(partition string, from, to rows, arbitrary, twice []model.Copies) {
-	l.double += from.found.Duplicates.Keys
+	l.duplicates += from.found.Duplicates.Keys
 	l.uneven += from.found.Duplicates.Rows + from.found.KnownRows() - to.found.KnownRows()
 	l.unreadable += from.found.UnreadableRows() - from.found.KnownRows() + to.found.UnreadableRows() - to.found.KnownRows()
 	passed := map[model.Key]bool{}

@@ -36,11 +36,11 @@ func TestSuspects(t *testing.T) {
 		return r
 	}
 	for name, c := range map[string]struct {
-		from, to       rows
-		want           []int64
-		uneven, double int64
-		twice          int
-		unreadable     int64
+		from, to           rows
+		want               []int64
+		uneven, duplicates int64
+		twice              int
+		unreadable         int64
 	}{
 		"equal":                         {of(1, 2), of(1, 2), nil, 0, 0, 0, 0},
 		"missing, extra, differing":     {of(1, 0, 3, 4), of(1, 2, 0, 5), []int64{1, 2, 3}, 0, 0, 0, 0},
@@ -61,8 +61,8 @@ func TestSuspects(t *testing.T) {
 			for _, k := range l.Keys["p"] {
 				got = append(got, k.Int)
 			}
-			if !slices.Equal(got, c.want) || l.uneven != c.uneven || l.double != c.double || len(l.Twice) != c.twice || l.unreadable != c.unreadable {
-				t.Errorf("keys %v, uneven %d, double %d, twice %v; want %+v", got, l.uneven, l.double, l.Twice, c)
+			if !slices.Equal(got, c.want) || l.uneven != c.uneven || l.duplicates != c.duplicates || len(l.Twice) != c.twice || l.unreadable != c.unreadable {
+				t.Errorf("keys %v, uneven %d, duplicates %d, twice %v; want %+v", got, l.uneven, l.duplicates, l.Twice, c)
 			}
 		})
 	}

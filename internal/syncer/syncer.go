@@ -95,17 +95,17 @@ func (o Options) withDefaults() Options {
 
 // Report is what one cycle did.
 type Report struct {
-	Direction string        `json:"direction"` // "source to target", or "target to source" after a switch
-	Cycle     int64         `json:"cycle"`
-	InStep    bool          `json:"in_step"` // the two sides were proved equal
-	Settled   bool          `json:"settled"` // all that was written before the cycle is on the target, and was seen there
-	Lag       time.Duration `json:"-"`       // since the time before which every write is on the target; negative where unknown
-	Took      time.Duration `json:"-"`
-	Ranges    int           `json:"ranges_compared"`  // by their rows
-	Hot       int           `json:"ranges_differing"` // when they were last compared
-	Read      int64         `json:"rows_read"`        // from the source
-	Outcome                 // of the differences that were found
-	Doubled   int64         `json:"doubled_keys"` // that have several rows on the source, as last seen
+	Direction  string        `json:"direction"` // "source to target", or "target to source" after a switch
+	Cycle      int64         `json:"cycle"`
+	InStep     bool          `json:"in_step"` // the two sides were proved equal
+	Settled    bool          `json:"settled"` // all that was written before the cycle is on the target, and was seen there
+	Lag        time.Duration `json:"-"`       // since the time before which every write is on the target; negative where unknown
+	Took       time.Duration `json:"-"`
+	Ranges     int           `json:"ranges_compared"`  // by their rows
+	Hot        int           `json:"ranges_differing"` // when they were last compared
+	Read       int64         `json:"rows_read"`        // from the source
+	Outcome                  // of the differences that were found
+	Duplicates int64         `json:"doubled_keys"` // that have several rows on the source, as last seen
 	// Unreadable are rows that either side counted and did not return, when the ranges were last looked at. They keep the two sides
 	// from being in step.
 	Unreadable int64 `json:"unreadable_rows"`
@@ -123,7 +123,7 @@ type Outcome struct {
 	Changed  int64 `json:"rows_changed"`
 	Deleted  int64 `json:"rows_deleted"`
 	Passed   int64 `json:"differences_passed"` // gone when they were looked at again
-	Unsure   int64 `json:"-"`                  // rows said to be written that prove nothing: doubled on the source, or not seen on the target
+	Unsure   int64 `json:"-"`                  // rows said to be written that prove nothing: duplicate on the source, or not seen on the target
 }
 
 // Applied are the rows that were written or deleted.
@@ -281,5 +281,5 @@ func (r Report) log(ctx context.Context) {
 	}
 	slog.InfoContext(ctx, "sync cycle", "direction", r.Direction, "cycle", r.Cycle, "in_step", r.InStep, "lag", r.Lag.Round(time.Millisecond),
 		"ranges", r.Ranges, "differing", r.Hot, "rows_read", r.Read, "inserted", r.Inserted, "changed", r.Changed, "deleted", r.Deleted,
-		"passed", r.Passed, "doubled", r.Doubled, "unreadable", r.Unreadable, "took", r.Took.Round(time.Millisecond))
+		"passed", r.Passed, "doubled", r.Duplicates, "unreadable", r.Unreadable, "took", r.Took.Round(time.Millisecond))
 }
