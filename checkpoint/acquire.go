@@ -55,7 +55,8 @@ func Acquire(ctx context.Context, sink sinks.Sink, name string, fresh Fresh) (co
 		}
 	}
 	if err := h.take(ctx, there); err != nil {
-		return nil, nil, errors.Join(orRebuildable(ctx, store, name, err), h.abandon(ctx))
+		err = orRebuildable(ctx, store, name, err)
+		return nil, nil, errors.Join(err, h.abandon(ctx, err))
 	}
 	ctx, h.lost = context.WithCancelCause(ctx)
 	h.cause = func() error { return context.Cause(ctx) }

@@ -192,8 +192,8 @@ func (h *Holder) beginWork(ctx context.Context) error {
 	return h.Update(ctx, func(j *Job) { j.Before = nil })
 }
 
-// abandon gives up a job whose first write failed: where it was stored nevertheless, nobody should find it held.
-func (h *Holder) abandon(ctx context.Context) error {
+// abandon gives up a job that could not be taken: where that was written nevertheless, nobody should find it held.
+func (h *Holder) abandon(ctx context.Context, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTime)
 	defer cancel()
 	version, mine, err := h.mine(ctx)
@@ -203,7 +203,7 @@ func (h *Holder) abandon(ctx context.Context) error {
 	h.version = version
 	switch {
 	case h.Resumed:
-		return h.Update(ctx, func(j *Job) { j.State = Interrupted })
+		return h.Update(ctx, func(j *Job) { j.State, j.Error = Interrupted, cause.Error() })
 	case h.job.Before != nil:
 		return h.restore(ctx)
 	}

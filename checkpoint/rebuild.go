@@ -231,7 +231,7 @@ func rebuildable(ctx context.Context, store Store, name string) string {
 	}
 	r, err := rescue(ctx, store, name, nil)
 	if err != nil {
-		return "and it can't be made anew: " + err.Error()
+		return "and it can't be made anew: " + err.Error() + "; remove the job, and begin it again"
 	}
 	return fmt.Sprintf("it can be made anew: %d of %d parts (%d rows) are recorded as done", r.job.Done.Parts, r.job.Planned.Parts, r.job.Done.Rows)
 }

@@ -153,6 +153,9 @@ func TestPageLost(t *testing.T) {
 		if _, _, err := Acquire(t.Context(), sink, name, fresh()); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "can't be made anew") {
 			t.Errorf("%s: %v", title, err)
 		}
+		if j, err := Read(t.Context(), sink, name); err != nil || j.State != Interrupted || !strings.Contains(j.Error, "can't be made anew") {
+			t.Errorf("%s: read %+v, %v", title, j, err)
+		}
 		if _, err := Rebuild(t.Context(), sink, name, vouch); !errors.Is(err, ErrDamaged) {
 			t.Errorf("%s: made anew: %v", title, err)
 		}

@@ -49,7 +49,7 @@ var hints = []struct {
 	{checkpoint.ErrHeld, "let it finish, or stop it; a lease that is not renewed runs out by itself"},
 	{checkpoint.ErrLost, "nothing: the other process goes on with the job"},
 	{checkpoint.ErrExpired, "see why the store of its checkpoint did not answer for half a minute; then give the same command again"},
-	{checkpoint.ErrDamaged, "make it anew with `migrate jobs rebuild`, and give the same command again"},
+	{checkpoint.ErrDamaged, "make it anew with `migrate jobs rebuild`, and give the same command again; where that can't be done, remove the job with `migrate jobs rm`"},
 	{checkpoint.ErrOther, "give the parameters that it was begun with, or begin another with --job"},
 	{checkpoint.ErrLong, "give the collection a shorter name on the target with --as"},
 	{importer.ErrImported, "`migrate verify` compares; to import it again, drop the collection first or give another name with --as"},
