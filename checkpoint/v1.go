@@ -278,10 +278,11 @@ func hostPort(address string) string {
 	if !isURL {
 		scheme, rest = "", address
 	}
+	rest = rest[strings.LastIndexByte(rest, '@')+1:] // before it is read: a slash in a password would end the host
 	u, err := url.Parse("milvus://" + rest)
 	switch {
 	case err != nil:
-		return address[strings.LastIndexByte(address, '@')+1:]
+		return rest
 	case u.Port() != "":
 		return u.Host
 	case strings.EqualFold(scheme, "https"):

@@ -435,3 +435,25 @@ func TestAnyFormat1(t *testing.T) {
 		}
 	})
 }
+
+func TestMaskLogins(t *testing.T) {
+	for text, want := range map[string]string{
+		"counting the rows of \"c\" on root:hunter2@host:1: gone":        "counting the rows of \"c\" on host:1: gone",
+		"at https://root:p@hunter2@host:1/db, source was \"a:b@c:1\": x": "at https://host:1/db, source was \"c:1\": x",
+		"part 3: rows 1:2, at 10:11":                                     "part 3: rows 1:2, at 10:11",
+	} {
+		if got := maskLogins(text); got != want {
+			t.Errorf("%q: %q", text, got)
+		}
+	}
+}
+
+func TestHostPort(t *testing.T) {
+	for address, want := range map[string]string{
+		"host:1": "host:1", "https://host/db": "host:443", "http://root:hunter2@host": "host:19530", "root:1/2@host:1": "host:1", "root:h@u@host:1/db": "host:1",
+	} {
+		if got := hostPort(address); got != want {
+			t.Errorf("%q: %q", address, got)
+		}
+	}
+}

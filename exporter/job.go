@@ -118,15 +118,15 @@ func partOf(c checkpoint.Chunk) (p part, err error) {
 	}
 	p.number = spec.Number
 	if c.State == checkpoint.Done {
-		p.Result, err = ResultOf(c)
+		p.Result, err = resultOf(c)
 		return p, err
 	}
 	p.Partition, p.Range = spec.Partition, spec.Range
 	return p, nil
 }
 
-// ResultOf is the part that a chunk of an export has become.
-func ResultOf(c checkpoint.Chunk) (r Result, err error) {
+// resultOf is the part that a chunk of an export has become.
+func resultOf(c checkpoint.Chunk) (r Result, err error) {
 	if err := json.Unmarshal(c.Result, &r); err != nil {
 		return r, fmt.Errorf("reading what chunk %d became: %w: %w", c.ID, checkpoint.ErrDamaged, err)
 	}
@@ -136,7 +136,7 @@ func ResultOf(c checkpoint.Chunk) (r Result, err error) {
 // Whole vouches for the parts of an export that are on its sink, by their SHA-256.
 func Whole(sink sinks.Sink, job string) checkpoint.Whole {
 	return func(ctx context.Context, c checkpoint.Chunk) (bool, error) {
-		r, err := ResultOf(c)
+		r, err := resultOf(c)
 		if err != nil || r.Object == "" {
 			return err == nil, err
 		}

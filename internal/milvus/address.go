@@ -89,12 +89,6 @@ func HostPort(address string) string {
 	return a.HostPort
 }
 
-// login is user:password@ of an address, as it is told of in messages.
-var login = regexp.MustCompile(`[\w.~!$&'()*+,;=%-]+:[\w.~!$&'()*+,;=%:@-]+@`)
-
-// MaskLogins takes the logins of addresses out of a message of an earlier version.
-func MaskLogins(message string) string { return login.ReplaceAllString(message, "") }
-
 // Resolve puts what the address says into the other fields, and leaves host:port of it. Errors are mistakes of whoever gave
 // the settings: they begin with the one that they are about, and hold no secret.
 func (c Config) Resolve() (Config, error) {

@@ -75,18 +75,6 @@ func TestHostPort(t *testing.T) {
 	}
 }
 
-func TestMaskLogins(t *testing.T) {
-	for text, want := range map[string]string{
-		"counting the rows of \"c\" on root:hunter2@host:1: gone":        "counting the rows of \"c\" on host:1: gone",
-		"at https://root:p@hunter2@host:1/db, source was \"a:b@c:1\": x": "at https://host:1/db, source was \"c:1\": x",
-		"part 3: rows 1:2, at 10:11":                                     "part 3: rows 1:2, at 10:11",
-	} {
-		if got := MaskLogins(text); got != want {
-			t.Errorf("%q: %q", text, got)
-		}
-	}
-}
-
 func TestResolve(t *testing.T) {
 	for name, test := range map[string]struct{ given, want Config }{
 		"plain":          {Config{Address: "host:1", TLS: true}, Config{Address: "host:1", TLS: true}},
