@@ -30,7 +30,12 @@ demo: build lab-up ## move 100,000 documents from a real standalone to a real cl
 # each; compose wants a Docker engine.
 TAGS := lab,faults,compose
 TIMES := .lab/times
-RUN_TESTS = go tool gotestsum --format pkgname-and-test-fails --jsonfile $(TIMES)/$@.json -- $(RACE)
+
+# The race detector needs C. All else is built as the image is, and so but once.
+check test-unit test-lab compose-cluster: export CGO_ENABLED := 0
+check test-unit test-lab compose-cluster: export GOFLAGS := -trimpath
+RUN_TESTS = go tool gotestsum --format pkgname-and-test-fails --jsonfile $(TIMES)/$@.json --raw-command -- \
+	env $(if $(RACE),CGO_ENABLED=1 GOFLAGS=) go test -json $(RACE)
 
 check: ## gofmt, vet and staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -l . ; echo 'run gofmt -w on these' ; exit 1 ; }
@@ -42,12 +47,12 @@ test-unit: ## the tests that need no server: two minutes
 	@mkdir -p $(TIMES)
 	$(RUN_TESTS) ./...
 
-test-lab: ## these and the tests on the lab, which it starts and stops: kills at 3 instants
+test-lab: ## these and the tests on the lab, which it starts and stops: kills at 3 instants; tells the times, slowest first
 	@mkdir -p $(TIMES)
-	go run ./cmd/lab run -- $(RUN_TESTS) -tags lab -timeout 40m -parallel 8 ./...
+	go run ./cmd/lab run -- $(RUN_TESTS) -tags lab -timeout 40m -parallel 8 ./... ; ended=$$? ; \
+		go tool gotestsum tool slowest --threshold 1s --jsonfile $(TIMES)/$@.json ; exit $$ended
 
-test: check test-lab ## check the code, and run the tests, those without servers and those on the lab; tells the times, slowest first
-	@go tool gotestsum tool slowest --threshold 1s --jsonfile $(TIMES)/test-lab.json
+test: check test-lab ## check the code, and run the tests: those without servers, and those on the lab
 
 test-all: test test-faults soak ## everything: 30 instants of kills, a soak, and where a Docker engine can be had the files of deploy/compose; hours
 	@CGO_ENABLED=0 go build -o bin/try ./deploy/engine/try

@@ -2,6 +2,14 @@ package importer_test
 
 import (
 	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+
 	"migrate/checkpoint"
 	"migrate/exporter"
 	"migrate/importer"
@@ -17,13 +25,6 @@ import (
 	"migrate/internal/verify"
 	"migrate/sinks/faults"
 	store "migrate/sinks/memory"
-	"slices"
-	"strings"
-	"testing"
-	"time"
-
-	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
-	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 )
 
 // TestMadeBefore refuses a target that would not take the rows, or lose them, or answer otherwise, before a row is brought, even where

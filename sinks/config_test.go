@@ -5,9 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"migrate/sinks"
 	"strings"
 	"testing"
+
+	"migrate/sinks"
 )
 
 func TestConfigKeepsItsSecrets(t *testing.T) {

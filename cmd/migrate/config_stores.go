@@ -4,8 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"migrate/sinks"
 	"strings"
+
+	"migrate/sinks"
 )
 
 // store is where objects are: a folder, or a bucket and how to reach it.

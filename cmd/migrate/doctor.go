@@ -3,10 +3,11 @@ package main
 import (
 	"fmt"
 	"io"
-	"migrate/internal/move"
 	"slices"
 
 	"github.com/spf13/cobra"
+
+	"migrate/internal/move"
 )
 
 func newDoctor() *cobra.Command {

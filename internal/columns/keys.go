@@ -1,10 +1,10 @@
 package columns
 
 import (
-	"migrate/internal/model"
-
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
+
+	"migrate/internal/model"
 )
 
 // Keys reads the keys of a record batch of this layout.

@@ -2,13 +2,14 @@ package columns_test
 
 import (
 	"math"
-	"migrate/internal/columns"
-	"migrate/internal/labtest"
-	"migrate/internal/model"
 	"slices"
 	"testing"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+
+	"migrate/internal/columns"
+	"migrate/internal/labtest"
+	"migrate/internal/model"
 )
 
 func TestKeys(t *testing.T) {

@@ -1,9 +1,9 @@
 package columns
 
 import (
-	"migrate/internal/model"
-
 	"github.com/apache/arrow/go/v15/arrow"
+
+	"migrate/internal/model"
 )
 
 // Stats is what of a column's values decides whether a target takes them. The keys are those of first rows, by the order of keys.

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+
 	"migrate/checkpoint"
 	"migrate/internal/clock"
 	"migrate/internal/cutover"
@@ -22,8 +24,6 @@ import (
 	"migrate/internal/syncer"
 	"migrate/sinks"
 	"migrate/sinks/faults"
-
-	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 )
 
 // pair is a collection on a source, and one of the same name on a target.

@@ -6,12 +6,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"html/template"
-	"migrate/internal/export"
-	"migrate/internal/model"
 	"strings"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
+
+	"migrate/internal/export"
+	"migrate/internal/model"
 )
 
 //go:embed certificate.html

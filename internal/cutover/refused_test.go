@@ -2,16 +2,17 @@ package cutover_test
 
 import (
 	"errors"
-	"migrate/internal/cutover"
-	"migrate/internal/labtest/pairs"
-	"migrate/internal/model"
-	"migrate/internal/syncer"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
+
+	"migrate/internal/cutover"
+	"migrate/internal/labtest/pairs"
+	"migrate/internal/model"
+	"migrate/internal/syncer"
 )
 
 // TestCutoverBesideDuplicates refuses to switch while keys have several rows, and says which; or switches where that is allowed, and the

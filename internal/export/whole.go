@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"migrate/sinks"
 	"path"
+
+	"migrate/sinks"
 )
 
 // Whole reports whether a part is on the sink as it was written.

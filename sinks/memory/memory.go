@@ -162,7 +162,9 @@ func (s *Sink) Delete(ctx context.Context, name string) error {
 }
 
 // URL implements sinks.Sink.
-func (s *Sink) URL(name string) string { return (&url.URL{Scheme: "memory", Path: "/" + name}).String() }
+func (s *Sink) URL(name string) string {
+	return (&url.URL{Scheme: "memory", Path: "/" + name}).String()
+}
 
 // Load implements sinks.Swapper.
 func (s *Sink) Load(ctx context.Context, name string) ([]byte, sinks.Version, error) {

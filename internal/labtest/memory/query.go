@@ -5,7 +5,6 @@ package memory
 import (
 	"context"
 	"math/rand/v2"
-	"migrate/internal/labtest"
 	"slices"
 	"strconv"
 
@@ -15,6 +14,8 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"migrate/internal/labtest"
 )
 
 // Query answers as the package says.

@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+
 	"migrate/internal/clock"
 	"migrate/internal/model"
 	"migrate/internal/source"
-
-	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 )
 
 // Now reads the same collection as it stands now.
