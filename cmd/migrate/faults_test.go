@@ -63,7 +63,7 @@ func cutOff(w http.ResponseWriter, r *http.Request) {
 // once with a clear error, and the same command goes on.
 func TestMinIORefuses(t *testing.T) {
 	t.Parallel()
-	name := documents(t, labtest.Source(t), 60_000)
+	_, from := inMemory(t, 40_000)
 	for title, c := range map[string]struct {
 		times  int32
 		refuse http.HandlerFunc
@@ -79,17 +79,19 @@ func TestMinIORefuses(t *testing.T) {
 		"taken and lost": {1, answer(http.StatusOK, ""), "did not keep"},
 	} {
 		t.Run(title, func(t *testing.T) {
+			t.Parallel()
 			faulttable.Tried(t, "export: MinIO's answer to a part is "+title, 1, "a clear error or a retry, and the same command ends it")
+			folder := labtest.Name()
 			endpoint, refused := refusing(t, c.times, c.refuse)
-			labtest.EmptyLater(t, lab.ExportBucket, name)
-			export := args("export", toSource, toMinIO, "--sink-endpoint", endpoint, "--collection", name,
-				sink, "s3://"+lab.ExportBucket+"/"+name, "--job", strings.ReplaceAll(title, " ", "-"), "--part-size", "1MiB", "--workers", "1")
+			labtest.EmptyLater(t, lab.ExportBucket, folder)
+			export := args(from, toMinIO, "--sink-endpoint", endpoint,
+				sink, "s3://"+lab.ExportBucket+"/"+folder, "--job", strings.ReplaceAll(title, " ", "-"), "--part-size", "1MiB", "--workers", "1")
 			r := migrate(t, nil, export...)
 			if c.want != "" {
 				r.want(t, exitFailed, c.want, "give the same command again")
 				r = migrate(t, nil, export...)
 			}
-			r.want(t, exitOK, "exported 60,000 rows")
+			r.want(t, exitOK, "exported 40,000 rows")
 			if refused.Load() < c.times {
 				t.Errorf("%d requests were refused, %d were to be", refused.Load(), c.times)
 			}
@@ -102,7 +104,7 @@ func TestMinIORefuses(t *testing.T) {
 func TestSecondSignal(t *testing.T) {
 	t.Parallel()
 	faulttable.Tried(t, "a second signal, where the first one is held up by a store that does not answer", 1, "the process ends at once")
-	name := documents(t, labtest.Source(t), 60_000)
+	name, from := inMemory(t, 60_000)
 	labtest.EmptyLater(t, lab.ExportBucket, name)
 	minio, hung, free := minioProxy(), make(chan struct{}), make(chan struct{})
 	hang := sync.OnceFunc(func() { close(hung) })
@@ -119,8 +121,8 @@ func TestSecondSignal(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	defer close(free)
-	cmd := exec.CommandContext(t.Context(), binary, args("export", toSource, toMinIO, "--sink-endpoint", strings.TrimPrefix(server.URL, "http://"),
-		"--collection", name, sink, "s3://"+lab.ExportBucket+"/"+name, "--part-size", "1MiB", "--workers", "1")...)
+	cmd := exec.CommandContext(t.Context(), binary, args(from, toMinIO, "--sink-endpoint", strings.TrimPrefix(server.URL, "http://"),
+		sink, "s3://"+lab.ExportBucket+"/"+name, "--part-size", "1MiB", "--workers", "1")...)
 	cmd.Dir = t.TempDir()
 	end := begin(t, cmd)
 	<-hung

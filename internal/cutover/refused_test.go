@@ -20,10 +20,10 @@ import (
 func TestCutoverBesideDuplicates(t *testing.T) {
 	t.Parallel()
 	m := pairs.Start(t, "v2.3.5", "v2.3.5", pairs.Numbered())
-	m.From.Sealed(t, m.Name, numbered(0, 1200, 1))
-	m.To.Sealed(t, m.Name, numbered(0, 1200, 1))
+	m.From.Sealed(t, m.Name, numbered(0, 300, 1))
+	m.To.Sealed(t, m.Name, numbered(0, 300, 1))
 	for seed := range uint64(4) {
-		m.From.Sealed(t, m.Name, numbered(0, 1000, 10+seed))
+		m.From.Sealed(t, m.Name, numbered(0, 250, 10+seed))
 	}
 	m.WantSync(t)
 	how := cutover.Options{To: syncer.Target, Still: time.Millisecond}
@@ -50,7 +50,7 @@ func TestCutoverBesideDuplicates(t *testing.T) {
 	if _, err := m.Sync(t, opts); err != nil {
 		t.Fatal(err)
 	}
-	if r := m.Compare(t); !r.Equal || r.Left.Rows != 1200 || r.But() != "" {
+	if r := m.Compare(t); !r.Equal || r.Left.Rows != 300 || r.But() != "" {
 		t.Errorf("after the sync back: %d rows, %q, %+v", r.Left.Rows, r.But(), r.Rows)
 	}
 }

@@ -161,7 +161,7 @@ func TestREST(t *testing.T) {
 	t.Parallel()
 	over := func(cfg double.Config) func(*testing.T) ingesttest.Subject {
 		return func(t *testing.T) ingesttest.Subject {
-			m := newTarget(t)
+			m, cfg := newTarget(t), cfg
 			cfg.Upstream, cfg.Rows = m.Address, m.count
 			standIn := double.Start(t, cfg)
 			later, err := milvus.Connect(t.Context(), milvus.Config{Address: standIn.Address})
