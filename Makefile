@@ -79,7 +79,7 @@ ON_DOCKER = go test -tags compose -count 1 -v -failfast ./deploy/compose
 
 compose-cluster: ## the cluster's Compose file on a Docker engine, which it starts and stops: an import, verified; needs root
 	$(COMPOSED)
-	$(ON_DOCKER) -timeout 20m -run '^TestCluster$$'
+	$(ON_DOCKER) -timeout 40m -run '^TestCluster$$'
 
 compose-test: ## the same with every overlay, scaled, without parts of it, and by `migrate cluster`; half an hour
 	$(COMPOSED)
