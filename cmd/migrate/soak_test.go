@@ -34,8 +34,8 @@ import (
 
 const soakRows = 10_000
 
-// soakTime is how long TestSoak writes. `make test` and `make soak` say so by SOAK: 2 minutes and 30, for which it has the lab
-// for itself.
+// soakTime is how long TestSoak writes: 2 minutes beside other tests (`make test-faults`), or as SOAK says, when it has the lab for itself
+// (`make soak`).
 func soakTime(t *testing.T) (took time.Duration, alone bool) {
 	t.Helper()
 	given := os.Getenv("SOAK")
