@@ -116,7 +116,7 @@ func describe(ctx context.Context, server *milvus.Server, collection string) (*m
 	if err != nil {
 		return nil, err
 	}
-	if fields := server.Capabilities().Unsupported(coll.Schema); len(fields) > 0 {
+	if fields := server.Capabilities().Unsupported(coll); len(fields) > 0 {
 		return nil, fmt.Errorf("exporting %q: %w: %s", collection, ErrUnsupported, strings.Join(fields, ", "))
 	}
 	if _, err := columns.NewLayout(coll.Schema); err != nil {

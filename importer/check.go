@@ -28,7 +28,7 @@ func (im *importing) checkServer(ctx context.Context) error {
 		return fmt.Errorf("%w: Milvus %s loses the statistics of imported segments (milvus-io/milvus#33476); upgrade it to 2.4.4 or later, or go on with --force",
 			ErrTarget, im.server.Version())
 	}
-	if fields := im.server.Capabilities().Unsupported(im.target.Schema); len(fields) > 0 {
+	if fields := im.server.Capabilities().Unsupported(im.target); len(fields) > 0 {
 		return fmt.Errorf("%w: Milvus %s does not take the types of %s", ErrTarget, im.server.Version(), strings.Join(fields, ", "))
 	}
 	if beyond := im.server.Capabilities().BeyondLimits(im.target.Schema); len(beyond) > 0 {

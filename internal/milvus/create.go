@@ -15,7 +15,7 @@ import (
 // Create makes a collection as c describes it, with its partitions and without indexes. Types that the server does not
 // know are refused here: a server may accept such a collection, and abort when it is loaded.
 func (s *Server) Create(ctx context.Context, c *model.Collection) error {
-	if fields := s.Capabilities().Unsupported(c.Schema); len(fields) > 0 {
+	if fields := s.Capabilities().Unsupported(c); len(fields) > 0 {
 		return fmt.Errorf("creating collection %q on %s: the server can't take the types of %v", c.Name, s.Address, fields)
 	}
 	schema, err := proto.Marshal(creatable(c))

@@ -60,8 +60,8 @@ func TestUnsupported(t *testing.T) {
 	schema := books()
 	schema.Fields = append(schema.Fields,
 		&schemapb.FieldSchema{Name: "sparse", DataType: schemapb.DataType_SparseFloatVector}, &schemapb.FieldSchema{Name: "new", DataType: 1234})
-	got := capabilitiesOf("v2.3.5").Unsupported(schema)
-	if want := []string{"sparse (SparseFloatVector)", "new (1234)"}; !slices.Equal(got, want) {
+	got := capabilitiesOf("v2.3.5").Unsupported(&model.Collection{Schema: schema})
+	if want := []string{"sparse (SparseFloatVector)", "the schema: new (unknown data_type 1234)"}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -75,15 +75,16 @@ func (c Capabilities) BeyondLimits(schema *schemapb.CollectionSchema) []string {
 	return found
 }
 
-// Unsupported names what of a schema this server, or migrate, does not carry: fields as "name (Type)".
-func (c Capabilities) Unsupported(schema *schemapb.CollectionSchema) []string {
+// Unsupported names what of a collection this server, or migrate, does not carry: fields as "name (Type)".
+func (c Capabilities) Unsupported(coll *Collection) []string {
 	var fields []string
-	for _, f := range schema.GetFields() {
-		if !slices.Contains(c.Types, f.GetDataType()) {
+	for _, f := range coll.Schema.GetFields() {
+		_, known := schemapb.DataType_name[int32(f.GetDataType())] // otherwise it is named as unknown
+		if known && !slices.Contains(c.Types, f.GetDataType()) {
 			fields = append(fields, fmt.Sprintf("%s (%s)", f.GetName(), f.GetDataType()))
 		}
 	}
-	return append(fields, notCarried(schema)...)
+	return slices.Concat(fields, notCarried(coll.Schema), unknownParams(coll.Indexes))
 }
 
 // CanFilter reports whether a filter of this server can name a field. Some that can't are refused, and a constant such as "true"

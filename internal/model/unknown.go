@@ -31,6 +31,17 @@ func notCarried(schema *schemapb.CollectionSchema) []string {
 	return found
 }
 
+// unknownParams names what of the parameters of indexes this version of the protocol does not know.
+func unknownParams(indexes []Index) []string {
+	var found []string
+	for _, x := range indexes {
+		for _, p := range x.Params {
+			found = append(found, unknown(p.ProtoReflect(), fmt.Sprintf("index %s: %s", x.Name, p.GetKey()))...)
+		}
+	}
+	return found
+}
+
 // CheckColumn refuses a column that can't be carried as it is: one with a NULL, in whose place a server sends 0 or an empty
 // value, and one of which this version of the protocol does not know all.
 func CheckColumn(column *schemapb.FieldData) error {
@@ -46,11 +57,15 @@ func CheckColumn(column *schemapb.FieldData) error {
 	return nil
 }
 
-// unknown names the fields that this version of the protocol does not know, of a message and of all in it.
+// unknown names the fields and the values of enums that this version of the protocol does not know, of a message and of all in it.
 func unknown(m protoreflect.Message, where string) []string {
 	found := unknownOf(m, where)
 	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
 		switch {
+		case f.Enum() != nil && !f.IsList():
+			if f.Enum().Values().ByNumber(v.Enum()) == nil {
+				found = append(found, fmt.Sprintf("%s (unknown %s %d)", where, f.Name(), v.Enum()))
+			}
 		case f.Message() == nil || f.IsMap():
 		case f.IsList():
 			for i := range v.List().Len() {

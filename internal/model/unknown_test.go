@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -63,14 +64,32 @@ func TestNotCarried(t *testing.T) {
 		"something new of a default": {func(s *schemapb.CollectionSchema) {
 			s.Fields[1].DefaultValue = later(t, &schemapb.ValueField{})
 		}, []string{"the schema: price: default_value (unknown field 1999)"}},
+		"a type":             {func(s *schemapb.CollectionSchema) { s.Fields[1].DataType = 999 }, []string{"the schema: price (unknown data_type 999)"}},
+		"a type of elements": {func(s *schemapb.CollectionSchema) { s.Fields[1].ElementType = 998 }, []string{"the schema: price (unknown element_type 998)"}},
+		"a state of a field": {func(s *schemapb.CollectionSchema) { s.Fields[1].State = 97 }, []string{"the schema: price (unknown state 97)"}},
+		"a function of a newer kind": {func(s *schemapb.CollectionSchema) {
+			s.Functions = []*schemapb.FunctionSchema{{Name: "minhash", Type: 99, Params: []*commonpb.KeyValuePair{later(t, &commonpb.KeyValuePair{Key: "k"})}}}
+		}, []string{"functions", "the schema: minhash (unknown type 99)", "the schema: minhash: params (unknown field 1999)"}},
 	} {
 		schema := &schemapb.CollectionSchema{Fields: []*schemapb.FieldSchema{
 			{Name: "id", DataType: schemapb.DataType_Int64}, {Name: "price", DataType: schemapb.DataType_Double},
 		}}
 		test.change(schema)
-		if got := (Capabilities{Types: []schemapb.DataType{schemapb.DataType_Int64, schemapb.DataType_Double}}).Unsupported(sent(t, schema)); !slices.Equal(got, test.want) {
+		if got := (Capabilities{Types: []schemapb.DataType{schemapb.DataType_Int64, schemapb.DataType_Double}}).Unsupported(&Collection{Schema: sent(t, schema)}); !slices.Equal(got, test.want) {
 			t.Errorf("%s: %q, want %q", name, got, test.want)
 		}
+	}
+}
+
+// TestUnknownParams names what is newer than the protocol among the parameters of an index.
+func TestUnknownParams(t *testing.T) {
+	plain := &commonpb.KeyValuePair{Key: "index_type", Value: "HNSW"}
+	c := &Collection{Schema: &schemapb.CollectionSchema{}, Indexes: []Index{
+		{Name: "v", Params: []*commonpb.KeyValuePair{plain, later(t, &commonpb.KeyValuePair{Key: "metric_type", Value: "L2"})}},
+	}}
+	want := []string{"index v: metric_type (unknown field 1999)"}
+	if got := (Capabilities{}).Unsupported(c); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

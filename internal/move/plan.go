@@ -61,7 +61,7 @@ func (t Target) isSource() bool {
 // serverLacks says what a target can't do.
 func serverLacks(server *milvus.Server, coll *model.Collection) (lacks []string) {
 	can := server.Capabilities()
-	if fields := can.Unsupported(coll.Schema); len(fields) > 0 {
+	if fields := can.Unsupported(coll); len(fields) > 0 {
 		lacks = append(lacks, "it does not take the types of "+strings.Join(fields, ", "))
 	}
 	if err := can.CheckKey(coll.Schema); err != nil {
