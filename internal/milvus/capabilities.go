@@ -20,7 +20,7 @@ func capabilitiesOf(text string) model.Capabilities {
 		IdempotentImport: v.in(2, 6) && !v.before(2, 6, 24) || !v.before(3, 0, 2),
 		ImportCommit:     !v.before(3, 0, 0),
 		SnapshotReads:    !v.before(2, 5, 0),
-		SegmentRows:      v.in(2, 3),
+		SegmentRows:      !v.before(2, 3, 0),
 		ImportLosesStats: v.in(2, 4) && v.before(2, 4, 4),
 		ChecksLengths:    !v.before(2, 5, 0),
 		LeastDim:         1, MostFields: 64, MostVectors: 1,

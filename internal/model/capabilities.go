@@ -37,7 +37,8 @@ type Capabilities struct {
 	ChecksLengths bool
 	// LeastDim is the least dimension of a vector, MostFields and MostVectors how many fields and vector fields a collection has.
 	LeastDim, MostFields, MostVectors int
-	// SegmentRows: the rows of the flushed segments tell whether anything was inserted or upserted (seen on 2.3.5).
+	// SegmentRows: the rows of the flushed segments tell whether anything was inserted or upserted (seen on 2.3.5; by recordings
+	// of 2.5.10; of other lines read in their sources only).
 	SegmentRows bool
 
 	Reserved []string // words that no filter can name a field by

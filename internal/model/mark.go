@@ -26,6 +26,10 @@ func (m *Mark) Wrote(since *Mark) bool {
 	return m.Rows != since.Rows || m.Segments != nil && since.Segments != nil && m.stored() > since.stored()
 }
 
+// Whole reports whether the segments hold at least the rows that are counted. Where they don't, some were left out, as the
+// answer of a server in the midst of a compaction may, and the mark proves nothing.
+func (m *Mark) Whole() bool { return m.stored() >= m.Rows }
+
 // stored is how many rows all segments have.
 func (m *Mark) stored() (n int64) {
 	for _, rows := range m.Segments {

@@ -26,3 +26,21 @@ func TestSame(t *testing.T) {
 		})
 	}
 }
+
+// TestWhole tells a list of segments that lacks one, as it may in the midst of a compaction.
+func TestWhole(t *testing.T) {
+	for name, c := range map[string]struct {
+		rows     int64
+		segments map[int64]int64
+		want     bool
+	}{
+		"as many as count":  {10, map[int64]int64{1: 10}, true},
+		"deleted ones too":  {10, map[int64]int64{1: 10, 2: 5}, true},
+		"one is left out":   {10, map[int64]int64{2: 5}, false},
+		"no row, none told": {0, nil, true},
+	} {
+		if got := (&Mark{Rows: c.rows, Segments: c.segments}).Whole(); got != c.want {
+			t.Errorf("%s: %t, want %t", name, got, c.want)
+		}
+	}
+}

@@ -89,11 +89,15 @@ func (c *comparison) takeMark(ctx context.Context) error {
 	if !c.mayFlush() {
 		return nil
 	}
-	mark, err := markOf(ctx, c.sides.source)
-	if err != nil || mark == nil {
+	mark, err := markOf(ctx, c.sides.source, c.rows.source)
+	if err != nil {
 		return err
 	}
-	mark.Cycle, mark.At, mark.Rows = c.pos.Cycle, c.started, c.rows.source
+	if mark == nil { // nothing is known of now
+		c.pos.Mark, c.pos.Settled = nil, false
+		return nil
+	}
+	mark.Cycle, mark.At = c.pos.Cycle, c.started
 	if mark.Same(last) {
 		calm := *last
 		calm.Busy = 0

@@ -175,14 +175,14 @@ func (c *cycle) refuseLate(ctx context.Context) error {
 	if sw == nil || sw.Left == nil || c.opts.DiscardLate {
 		return nil
 	}
-	now, err := markOf(ctx, c.sides.target)
+	now, err := markOf(ctx, c.sides.target, c.rows.target)
 	if err != nil {
 		return err
 	}
 	if now == nil {
-		now = &model.Mark{}
+		now = &model.Mark{Rows: c.rows.target}
 	}
-	if now.Rows = c.rows.target; now.Wrote(sw.Left) {
+	if now.Wrote(sw.Left) {
 		return fmt.Errorf("%q on %s: %w at %s, when it held %d rows; it counts %d now, and nothing was undone. "+
 			"Find who still writes there and bring these rows to %s, or say --discard-late to have them undone",
 			c.opts.As, c.target.Address, ErrLate, sw.At.Local().Format(time.DateTime), sw.Left.Rows, now.Rows, c.source.Address)

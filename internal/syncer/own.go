@@ -64,7 +64,9 @@ func (s *Sync) Mark(ctx context.Context, rows int64) (*model.Mark, error) {
 		return mark, nil
 	}
 	var err error
-	mark.Segments, err = s.source.Segments(ctx, s.opts.Collection)
+	if mark.Segments, err = s.source.Segments(ctx, s.opts.Collection); !mark.Whole() {
+		mark.Segments = nil
+	}
 	return mark, err
 }
 

@@ -79,12 +79,20 @@ func (s sides) hints() source.Hints {
 	return h
 }
 
-// markOf tells by the segments of a side what was written to it; nil where they don't.
-func markOf(ctx context.Context, side source.Ranged) (*model.Mark, error) {
-	if hints, ok := side.(source.Hints); ok {
-		return hints.Mark(ctx)
+// markOf tells by the segments of a side, which counts so many rows, what was written to it; nil where they don't.
+func markOf(ctx context.Context, side source.Ranged, rows int64) (*model.Mark, error) {
+	hints, ok := side.(source.Hints)
+	if !ok {
+		return nil, nil
 	}
-	return nil, nil
+	mark, err := hints.Mark(ctx)
+	if err != nil || mark == nil {
+		return nil, err
+	}
+	if mark.Rows = rows; !mark.Whole() {
+		return nil, nil
+	}
+	return mark, nil
 }
 
 // partitions are those of both sides.

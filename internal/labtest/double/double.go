@@ -61,7 +61,8 @@ type Server struct {
 	running  sync.WaitGroup
 	ctx      context.Context // of the jobs
 
-	first atomic.Uint64 // snapshot's timestamp
+	first   atomic.Uint64 // snapshot's timestamp
+	deleted atomic.Int64  // calls to Delete that were passed on
 
 	mu      sync.Mutex
 	jobs    []*job

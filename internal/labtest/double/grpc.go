@@ -3,7 +3,9 @@ package double
 import (
 	"fmt"
 	"path"
+	"strings"
 
+	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -51,6 +53,11 @@ func (s *Server) pass(_ any, stream grpc.ServerStream) error {
 		answer, err = s.renamed(invoke(request))
 	case "Query":
 		answer, err = s.asLater(ctx, request, invoke)
+	case "Delete":
+		s.deleted.Add(1)
+		answer, err = invoke(request)
+	case "GetPersistentSegmentInfo":
+		answer, err = s.leveled(invoke(request))
 	default:
 		answer, err = invoke(request)
 	}
@@ -72,4 +79,24 @@ func (s *Server) renamed(answer []byte, err error) ([]byte, error) {
 	}
 	hello.ServerInfo.BuildTags = s.cfg.Version
 	return proto.Marshal(message)
+}
+
+// leveled are segments as later versions tell of them: of level 1 and, from 2.5 on, sorted. What was deleted is in segments of level 0.
+func (s *Server) leveled(answer []byte, err error) ([]byte, error) {
+	if err != nil {
+		return nil, err
+	}
+	var list milvuspb.GetPersistentSegmentInfoResponse
+	if err := proto.Unmarshal(answer, &list); err != nil {
+		return nil, fmt.Errorf("reading the segments: %w", err)
+	}
+	for _, info := range list.Infos {
+		info.Level, info.IsSorted = commonpb.SegmentLevel_L1, strings.TrimPrefix(s.cfg.Version, "v") >= "2.5"
+	}
+	for id := range s.deleted.Load() {
+		list.Infos = append(list.Infos, &milvuspb.PersistentSegmentInfo{
+			SegmentID: id + 1, State: commonpb.SegmentState_Flushed, Level: commonpb.SegmentLevel_L0,
+		})
+	}
+	return proto.Marshal(&list)
 }

@@ -87,7 +87,8 @@ type row struct {
 	at        int // in it
 	partition string
 	segment   segment
-	unseen    bool // until the collection is loaded again, and told to look
+	stored    int64 // the id of its segment
+	unseen    bool  // until the collection is loaded again, and told to look
 	written   uint64
 	deleted   uint64 // 0 where it is not
 }
@@ -262,7 +263,7 @@ func (c *collection) insert(n int, data []*schemapb.FieldData, partition string,
 		partition = model.DefaultPartition
 	}
 	for i, k := range keys {
-		c.rows = append(c.rows, row{key: k, in: in, at: i, partition: partition, segment: into, written: at})
+		c.rows = append(c.rows, row{key: k, in: in, at: i, partition: partition, segment: into, stored: int64(at), written: at})
 	}
 	return keys, nil
 }
@@ -387,19 +388,55 @@ func (s *Server) GetFlushState(context.Context, *milvuspb.GetFlushStateRequest) 
 	return &milvuspb.GetFlushStateResponse{Status: &commonpb.Status{}, Flushed: true}, nil
 }
 
-// GetPersistentSegmentInfo tells of one segment for each write.
+// GetPersistentSegmentInfo tells of one segment for each write, and from 2.4 on of one of level 0 for each delete.
 func (s *Server) GetPersistentSegmentInfo(_ context.Context, q *milvuspb.GetPersistentSegmentInfoRequest) (*milvuspb.GetPersistentSegmentInfoResponse, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	rows := map[int64]int64{}
+	rows, deletes := map[int64]int64{}, map[int64]bool{}
 	for _, r := range s.collections[q.CollectionName].rows {
-		rows[int64(r.written)]++
+		rows[r.stored]++
+		if r.deleted > 0 {
+			deletes[int64(r.deleted)] = true
+		}
 	}
 	resp := &milvuspb.GetPersistentSegmentInfoResponse{Status: &commonpb.Status{}}
 	for id, n := range rows {
-		resp.Infos = append(resp.Infos, &milvuspb.PersistentSegmentInfo{SegmentID: id, NumRows: n})
+		info := &milvuspb.PersistentSegmentInfo{SegmentID: id, NumRows: n, State: commonpb.SegmentState_Flushed}
+		if s.since("2.4") {
+			info.Level, info.IsSorted = commonpb.SegmentLevel_L1, s.since("2.5")
+		}
+		resp.Infos = append(resp.Infos, info)
+	}
+	for id := range deletes {
+		if s.since("2.4") {
+			resp.Infos = append(resp.Infos, &milvuspb.PersistentSegmentInfo{SegmentID: -id, State: commonpb.SegmentState_Flushed, Level: commonpb.SegmentLevel_L0})
+		}
 	}
 	return resp, nil
+}
+
+// Compact puts the rows of all segments of a collection into one, those that were deleted left out.
+func (s *Server) Compact(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, into := s.collections[name], int64(s.tick())
+	c.rows = slices.DeleteFunc(c.rows, func(r row) bool { return r.deleted > 0 })
+	for i := range c.rows {
+		c.rows[i].stored = into
+	}
+}
+
+// Sort puts the rows of each segment of a collection into another, as 2.5 does after a flush.
+func (s *Server) Sort(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, into := s.collections[name], map[int64]int64{}
+	for i := range c.rows {
+		if into[c.rows[i].stored] == 0 {
+			into[c.rows[i].stored] = int64(s.tick())
+		}
+		c.rows[i].stored = into[c.rows[i].stored]
+	}
 }
 
 // Insert writes rows beside those with the same keys.
@@ -460,5 +497,5 @@ func (c *collection) remove(at uint64, gone func(row) bool) {
 	}
 }
 
-// later reports whether the server is of 2.5 or later; s.mu is held.
-func (s *Server) later() bool { return strings.TrimPrefix(s.version, "v") >= "2.5" }
+// since reports whether the server is of a line or of a later one; s.mu is held.
+func (s *Server) since(line string) bool { return strings.TrimPrefix(s.version, "v") >= line }

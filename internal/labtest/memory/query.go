@@ -39,7 +39,7 @@ func (s *Server) Query(_ context.Context, q *milvuspb.QueryRequest) (*milvuspb.Q
 		return resp, nil
 	}
 	at := s.tick()
-	iterates := param(q, "iterator") == "True" && s.later()
+	iterates := param(q, "iterator") == "True" && s.since("2.5")
 	if iterates && q.GuaranteeTimestamp == 0 {
 		resp.SessionTs = at
 	} else if iterates {
@@ -62,9 +62,9 @@ func (s *Server) Query(_ context.Context, q *milvuspb.QueryRequest) (*milvuspb.Q
 // page is what one answer holds of the rows that are found: in the order and up to the number that the query wants.
 func (s *Server) page(q *milvuspb.QueryRequest, found []row) ([]row, error) {
 	switch ordered := param(q, "iterator") == "True"; {
-	case ordered && s.later():
+	case ordered && s.since("2.5"):
 		found = firstThrough(found)
-	case !ordered && s.later():
+	case !ordered && s.since("2.5"):
 		rand.Shuffle(len(found), func(i, j int) { found[i], found[j] = found[j], found[i] })
 	}
 	if limit := param(q, "limit"); limit != "" {

@@ -152,7 +152,7 @@ func (s *Source) Mark(ctx context.Context) (*model.Mark, error) {
 		return nil, nil
 	}
 	segments, err := s.server.Segments(ctx, s.coll.Name)
-	if err != nil {
+	if err != nil || segments == nil {
 		return nil, err
 	}
 	return &model.Mark{Segments: segments}, nil
