@@ -40,7 +40,7 @@ func (arrays) encode(f field, col arrow.Array, rows []int, d *schemapb.FieldData
 func (arrays) measure(col arrow.Array, keys []model.Key) Stats {
 	c := col.(*array.List)
 	return Stats{
-		Elements: longest(keys, func(i int) int64 { from, to := c.ValueOffsets(i); return to - from }),
+		Elements: longest(c, keys, func(i int) int64 { from, to := c.ValueOffsets(i); return to - from }),
 		Longest:  longestElement(c, keys),
 	}
 }
@@ -50,7 +50,7 @@ func longestElement(c *array.List, keys []model.Key) *Most {
 	if !ok {
 		return nil
 	}
-	return longest(keys, func(i int) (most int64) {
+	return longest(c, keys, func(i int) (most int64) {
 		from, to := c.ValueOffsets(i)
 		for j := from; j < to; j++ {
 			most = max(most, int64(texts.ValueLen(int(j))))

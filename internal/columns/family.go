@@ -17,12 +17,12 @@ type family interface {
 	arrow(field) (arrow.DataType, error)
 	// rowBytes is the size of a row; a guess where rows are of any size.
 	rowBytes(field) int
-	// decode makes an array of a server's column without NULLs. It may share the column's memory.
+	// decode makes an array of the values of a server's column, whatever it says of NULLs. It may share the column's memory.
 	decode(field, *schemapb.FieldData) (arrow.Array, error)
-	// encode fills in the values of some rows, by their numbers, of an array of the column's type without NULLs, as an insert takes
-	// them. They may share the array's memory.
+	// encode fills in the values of some rows, by their numbers, of an array of the column's type, as an insert takes them. None of
+	// these rows is NULL. They may share the array's memory.
 	encode(field, arrow.Array, []int, *schemapb.FieldData) error
-	// measure takes the stats of an array whose rows have these keys.
+	// measure takes the stats of an array whose rows have these keys, NULLs left out.
 	measure(arrow.Array, []model.Key) Stats
 	// sample makes an array of n rows that every server takes.
 	sample(field, *rand.Rand, int) arrow.Array
@@ -45,10 +45,12 @@ var families = map[schemapb.DataType]family{
 
 // field is one column of a layout.
 type field struct {
-	name     string
-	kind     schemapb.DataType
-	element  schemapb.DataType // of an ARRAY
-	dim      int               // of a vector; 0: not given
-	family   family
-	elements elements // the family of an ARRAY's elements; nil: there are no arrays of them
+	name      string
+	kind      schemapb.DataType
+	element   schemapb.DataType // of an ARRAY
+	dim       int               // of a vector; 0: not given
+	nullable  bool
+	defaulted bool // servers have a default for it
+	family    family
+	elements  elements // the family of an ARRAY's elements; nil: there are no arrays of them
 }

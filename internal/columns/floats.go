@@ -22,7 +22,7 @@ var (
 			return fixed(arrow.PrimitiveTypes.Float32, len(v), arrow.Float32Traits.CastToBytes(v)), nil
 		},
 		values: singles,
-		stats:  func(col arrow.Array, keys []model.Key) Stats { return notFinite(singles(col), keys) },
+		stats:  func(col arrow.Array, keys []model.Key) Stats { return notFinite(col, singles(col), keys) },
 		any:    func(r *rand.Rand) float32 { return r.Float32() - 0.5 },
 	}
 	float64s = scalars[float64]{
@@ -35,7 +35,7 @@ var (
 			return fixed(arrow.PrimitiveTypes.Float64, len(v), arrow.Float64Traits.CastToBytes(v)), nil
 		},
 		values: doubles,
-		stats:  func(col arrow.Array, keys []model.Key) Stats { return notFinite(doubles(col), keys) },
+		stats:  func(col arrow.Array, keys []model.Key) Stats { return notFinite(col, doubles(col), keys) },
 		any:    func(r *rand.Rand) float64 { return r.Float64() - 0.5 },
 	}
 )
@@ -44,6 +44,6 @@ func singles(col arrow.Array) []float32 { return col.(*array.Float32).Float32Val
 func doubles(col arrow.Array) []float64 { return col.(*array.Float64).Float64Values() }
 
 // notFinite finds NaNs and infinities, which some targets refuse.
-func notFinite[T float32 | float64](v []T, keys []model.Key) Stats {
-	return Stats{NotFinite: first(keys, func(i int) bool { return math.IsNaN(float64(v[i])) || math.IsInf(float64(v[i]), 0) })}
+func notFinite[T float32 | float64](col arrow.Array, v []T, keys []model.Key) Stats {
+	return Stats{NotFinite: first(col, keys, func(i int) bool { return math.IsNaN(float64(v[i])) || math.IsInf(float64(v[i]), 0) })}
 }

@@ -14,7 +14,7 @@ import (
 // that the order in which rows come does not matter.
 //
 // A row's hash depends on the columns' names, not on their order. A number counts by its bits (vectors too), a text by its bytes, a
-// list by its length and elements.
+// list by its length and elements. NULL is none of these.
 func Hash(rec arrow.Record, without ...string) ([]uint64, error) {
 	rows := make([]uint64, rec.NumRows())
 	column := make([]uint64, rec.NumRows())
@@ -26,6 +26,7 @@ func Hash(rec arrow.Record, without ...string) ([]uint64, error) {
 		if err := hashColumn(column, col, xxh3.HashString(name)); err != nil {
 			return nil, fmt.Errorf("hashing column %q: %w", name, err)
 		}
+		hashNulls(column, col, xxh3.HashString(name))
 		for r, h := range column {
 			rows[r] += h
 		}
@@ -42,6 +43,19 @@ func mix(h uint64) uint64 {
 	var b [8]byte
 	binary.LittleEndian.PutUint64(b[:], h)
 	return xxh3.Hash(b[:])
+}
+
+// hashNulls takes the place of the hash of what lies under NULLs.
+func hashNulls(out []uint64, col arrow.Array, seed uint64) {
+	if col.NullN() == 0 {
+		return
+	}
+	null := mix(^seed) // that of an empty list of texts is mix(seed)
+	for i := range out {
+		if col.IsNull(i) {
+			out[i] = null
+		}
+	}
 }
 
 func hashColumn(out []uint64, col arrow.Array, seed uint64) error {

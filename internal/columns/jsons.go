@@ -24,8 +24,8 @@ var jsons family = columnOnly{scalars[[]byte]{
 	stats: func(col arrow.Array, keys []model.Key) Stats {
 		c := col.(*array.String)
 		return Stats{
-			Longest: longest(keys, func(i int) int64 { return int64(c.ValueLen(i)) }),
-			NotUTF8: first(keys, func(i int) bool { return !utf8.ValidString(c.Value(i)) }),
+			Longest: longest(c, keys, func(i int) int64 { return int64(c.ValueLen(i)) }),
+			NotUTF8: first(c, keys, func(i int) bool { return !utf8.ValidString(c.Value(i)) }),
 		}
 	},
 	any: func(r *rand.Rand) []byte { return fmt.Appendf(nil, `{"%s": %d}`, anyText(r), r.Int32()) },

@@ -4,7 +4,7 @@
 //
 // The layout follows Milvus' "Prepare data import" (Parquet): BOOL, INT8..INT64, FLOAT and DOUBLE as themselves;
 // VARCHAR, JSON and `$meta` as strings; ARRAY as a list of its element; FLOAT_VECTOR as list<float32> of dim values;
-// BINARY_VECTOR as list<uint8> of dim/8 values.
+// BINARY_VECTOR as list<uint8> of dim/8 values. The column of a nullable field is nullable, and no other.
 package columns
 
 import (
@@ -47,7 +47,7 @@ func NewLayout(schema *schemapb.CollectionSchema) (*Layout, error) {
 			l.Key = len(l.fields)
 		}
 		l.fields = append(l.fields, col)
-		arrowFields = append(arrowFields, arrow.Field{Name: col.name, Type: typ})
+		arrowFields = append(arrowFields, arrow.Field{Name: col.name, Type: typ, Nullable: col.nullable})
 	}
 	if l.Key < 0 {
 		return nil, fmt.Errorf("collection %q has no primary key", schema.GetName())
@@ -127,7 +127,10 @@ func (l *Layout) RowBytes() int {
 
 // describe looks a field's family up.
 func describe(f *schemapb.FieldSchema) (field, arrow.DataType, error) {
-	col := field{name: f.GetName(), kind: f.GetDataType(), element: f.GetElementType(), dim: dimension(f), family: families[f.GetDataType()]}
+	col := field{
+		name: f.GetName(), kind: f.GetDataType(), element: f.GetElementType(), dim: dimension(f), family: families[f.GetDataType()],
+		nullable: f.GetNullable(), defaulted: f.GetDefaultValue() != nil,
+	}
 	if col.family == nil {
 		return col, nil, fmt.Errorf("field %q (%s): %w", col.name, col.kind, ErrType)
 	}
@@ -149,11 +152,26 @@ func dimension(f *schemapb.FieldSchema) int {
 func (l *Layout) Sample(r *rand.Rand, n int) arrow.Record {
 	cols := make([]arrow.Array, len(l.fields))
 	for i, f := range l.fields {
-		if cols[i] = f.family.sample(f, r, n); i == l.Key {
+		if cols[i] = f.sample(r, n); i == l.Key {
 			cols[i] = f.sampleKeys(n)
 		}
 	}
 	return array.NewRecord(l.Arrow, cols, int64(n))
+}
+
+// sample makes an array of n rows; of a nullable field's, some are NULL.
+func (f field) sample(r *rand.Rand, n int) arrow.Array {
+	if !f.nullable {
+		return f.family.sample(f, r, n)
+	}
+	valid, there := make([]bool, n), 0
+	for i := range valid {
+		if valid[i] = r.IntN(4) > 0; valid[i] {
+			there++
+		}
+	}
+	col, _ := f.withNulls(f.family.sample(f, r, there), valid) // it has that many
+	return col
 }
 
 func (f field) sampleKeys(n int) arrow.Array {

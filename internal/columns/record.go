@@ -1,7 +1,6 @@
 package columns
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -45,16 +44,20 @@ func nameOf(d *schemapb.FieldData) string {
 	return d.GetFieldName()
 }
 
-// decode makes an array of a column. NULLs are refused for all families here, where the bitmap of a nullable column will be made.
+// decode makes an array of a column.
 func (f field) decode(d *schemapb.FieldData) (arrow.Array, error) {
 	if err := model.CheckColumn(d); err != nil {
 		return nil, err
 	}
-	return f.family.decode(f, d)
+	col, err := f.family.decode(f, d)
+	if err != nil {
+		return nil, err
+	}
+	return f.withNulls(col, d.GetValidData())
 }
 
 // Encode gives rows of a record batch, by their numbers, as an insert or an upsert takes them: the layout's columns in order, of a
-// batch that may have others too. They may share the memory of rec.
+// batch that may have others too. A column with NULLs has the values of the other rows alone. They may share the memory of rec.
 func (l *Layout) Encode(rec arrow.Record, rows []int) ([]*schemapb.FieldData, error) {
 	data := make([]*schemapb.FieldData, len(l.fields))
 	for i, f := range l.fields {
@@ -71,16 +74,20 @@ func (l *Layout) Encode(rec arrow.Record, rows []int) ([]*schemapb.FieldData, er
 	return data, nil
 }
 
-// encode gives rows of a column. NULLs are refused for all families here, where those of a nullable column will be told.
+// encode gives rows of a column: the values of those that have one, and of each whether it does, where the field may lack some.
 func (f field) encode(col arrow.Array, typ arrow.DataType, rows []int) (*schemapb.FieldData, error) {
-	switch {
-	case !arrow.TypeEqual(col.DataType(), typ):
+	if !arrow.TypeEqual(col.DataType(), typ) {
 		return nil, fmt.Errorf("its type is %s, not %s", col.DataType(), typ)
-	case col.NullN() > 0:
-		return nil, errors.New("it holds NULLs, which can't be carried")
 	}
 	d := &schemapb.FieldData{Type: f.kind, FieldName: f.name, IsDynamic: f.name == Meta}
-	return d, f.family.encode(f, col, rows, d)
+	there, valid := validRows(col, rows)
+	switch {
+	case f.nullable || f.defaulted: // servers want to be told of each row then
+		d.ValidData = valid
+	case len(there) < len(rows):
+		return nil, errNull
+	}
+	return d, f.family.encode(f, col, there, d)
 }
 
 // Rows copies rows of a record batch of this layout, by their numbers.
@@ -127,7 +134,7 @@ func Bytes(rec arrow.Record) int64 {
 func dataBytes(d arrow.ArrayData) int64 {
 	var n int64
 	for _, b := range d.Buffers() {
-		if b != nil { // no validity bitmap: there are no nulls
+		if b != nil { // a column without NULLs has no bitmap
 			n += int64(b.Len())
 		}
 	}

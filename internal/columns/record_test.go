@@ -70,7 +70,7 @@ func TestDecode(t *testing.T) {
 	})
 }
 
-// values are the rows of a column, each as a value that == compares by its bits.
+// values are the rows of a column, each as a value that == compares by its bits; nil for NULL.
 func values(col arrow.Array) []any {
 	all := make([]any, col.Len())
 	for i := range all {
@@ -80,6 +80,9 @@ func values(col arrow.Array) []any {
 }
 
 func value(col arrow.Array, i int) any {
+	if col.IsNull(i) {
+		return nil
+	}
 	switch c := col.(type) {
 	case *array.Boolean:
 		return c.Value(i)

@@ -1,7 +1,11 @@
 package columns
 
 import (
+	"cmp"
+
 	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
 	"migrate/internal/model"
 )
@@ -13,6 +17,8 @@ type Stats struct {
 	Elements  *Most      `json:"elements,omitempty"`   // of an ARRAY
 	NotFinite *model.Key `json:"not_finite,omitempty"` // a row with NaN or an infinity in a FLOAT or DOUBLE
 	NotUTF8   *model.Key `json:"not_utf8,omitempty"`   // a row with JSON that is not UTF-8
+	Nulls     *Count     `json:"nulls,omitempty"`      // rows that are NULL
+	Empty     *Count     `json:"empty,omitempty"`      // rows of a nullable ARRAY that have no element, and are not NULL
 }
 
 // Most is the greatest number in a column, and a row that has it.
@@ -21,10 +27,17 @@ type Most struct {
 	Key model.Key `json:"key"`
 }
 
+// Count is how many rows are so, and the first that is.
+type Count struct {
+	Rows int64     `json:"rows"`
+	Key  model.Key `json:"key"`
+}
+
 // Add adds those of other rows.
 func (s *Stats) Add(other Stats) {
 	s.Longest, s.Elements = greater(s.Longest, other.Longest), greater(s.Elements, other.Elements)
 	s.NotFinite, s.NotUTF8 = earlier(s.NotFinite, other.NotFinite), earlier(s.NotUTF8, other.NotUTF8)
+	s.Nulls, s.Empty = both(s.Nulls, other.Nulls), both(s.Empty, other.Empty)
 }
 
 func greater(a, b *Most) *Most {
@@ -39,6 +52,13 @@ func earlier(a, b *model.Key) *model.Key {
 		return a
 	}
 	return b
+}
+
+func both(a, b *Count) *Count {
+	if a == nil || b == nil {
+		return cmp.Or(a, b)
+	}
+	return &Count{a.Rows + b.Rows, *earlier(&a.Key, &b.Key)}
 }
 
 // AddStats adds the stats of other rows, by columns, and returns all.
@@ -58,17 +78,35 @@ func AddStats(all, more map[string]Stats) map[string]Stats {
 func (l *Layout) Measure(rec arrow.Record) map[string]Stats {
 	keys, all := l.Keys(rec), map[string]Stats{}
 	for i, f := range l.fields {
-		if s := f.family.measure(rec.Column(i), keys); s != (Stats{}) {
+		if s := f.measure(rec.Column(i), keys); s != (Stats{}) {
 			all[f.name] = s
 		}
 	}
 	return all
 }
 
-// longest is the greatest number of the rows; nil where none is above 0.
-func longest(keys []model.Key, of func(row int) int64) *Most {
+func (f field) measure(col arrow.Array, keys []model.Key) Stats {
+	s := f.family.measure(col, keys)
+	if !f.nullable {
+		return s
+	}
+	s.Nulls = count(keys, col.IsNull)
+	if lists, ok := col.(*array.List); ok && f.kind == schemapb.DataType_Array {
+		s.Empty = count(keys, func(i int) bool {
+			from, to := lists.ValueOffsets(i)
+			return from == to && lists.IsValid(i)
+		})
+	}
+	return s
+}
+
+// longest is the greatest number of the rows that are not NULL; nil where none is above 0.
+func longest(col arrow.Array, keys []model.Key, of func(row int) int64) *Most {
 	var most *Most
 	for i, k := range keys {
+		if col.IsNull(i) {
+			continue
+		}
 		if n := of(i); n > 0 && (most == nil || n > most.N || n == most.N && k.Compare(most.Key) < 0) {
 			most = &Most{n, k}
 		}
@@ -79,11 +117,29 @@ func longest(keys []model.Key, of func(row int) int64) *Most {
 	return most
 }
 
-// first is the key of the first row that is so.
-func first(keys []model.Key, is func(row int) bool) *model.Key {
+// count counts the rows that are so; nil where none is.
+func count(keys []model.Key, is func(row int) bool) *Count {
+	var c Count
+	for row, k := range keys {
+		if !is(row) {
+			continue
+		}
+		if c.Rows++; c.Rows == 1 || k.Compare(c.Key) < 0 {
+			c.Key = k
+		}
+	}
+	if c.Rows == 0 {
+		return nil
+	}
+	c.Key = c.Key.Clone()
+	return &c
+}
+
+// first is the key of the first row that is so and not NULL.
+func first(col arrow.Array, keys []model.Key, is func(row int) bool) *model.Key {
 	i := -1
 	for row, k := range keys {
-		if is(row) && (i < 0 || k.Compare(keys[i]) < 0) {
+		if col.IsValid(row) && is(row) && (i < 0 || k.Compare(keys[i]) < 0) {
 			i = row
 		}
 	}

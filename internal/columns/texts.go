@@ -24,7 +24,7 @@ var texts = scalars[string]{
 	values: unpackTexts,
 	stats: func(col arrow.Array, keys []model.Key) Stats {
 		c := col.(*array.String)
-		return Stats{Longest: longest(keys, func(i int) int64 { return int64(c.ValueLen(i)) })}
+		return Stats{Longest: longest(c, keys, func(i int) int64 { return int64(c.ValueLen(i)) })}
 	},
 	any: anyText,
 }

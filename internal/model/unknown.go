@@ -1,7 +1,6 @@
 package model
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -42,12 +41,8 @@ func unknownParams(indexes []Index) []string {
 	return found
 }
 
-// CheckColumn refuses a column that can't be carried as it is: one with a NULL, in whose place a server sends 0 or an empty
-// value, and one of which this version of the protocol does not know all.
+// CheckColumn refuses a column of which this version of the protocol does not know all.
 func CheckColumn(column *schemapb.FieldData) error {
-	if slices.Contains(column.GetValidData(), false) {
-		return errors.New("it holds NULLs, which can't be carried")
-	}
 	// The rows of an ARRAY are not gone through: what is unknown in them is found by their sizes, where they are decoded.
 	for _, part := range []proto.Message{column, column.GetScalars(), column.GetVectors(), column.GetStructArrays()} {
 		if names := unknownOf(part.ProtoReflect(), "its data"); len(names) > 0 {
