@@ -67,13 +67,14 @@ const pageBytes = 1 << 20
 // levels are runs of known length.
 func (w *Writer) writeVectors(pages file.PageWriter, i, width int) error {
 	most := max(pageBytes/(4*width), 1)
+	_, present := listDefs(w.schema.Field(i))
 	for _, rec := range w.group.batches {
 		lists := rec.Column(i).(*array.List)
 		values := lists.ListValues().(*array.Float32).Float32Values()
 		for from := 0; from < lists.Len(); from += most {
 			rows := min(most, lists.Len()-from)
 			start, _ := lists.ValueOffsets(from)
-			page := w.vectorPage(values[start:int(start)+rows*width], rows, width)
+			page := w.vectorPage(values[start:int(start)+rows*width], rows, width, present)
 			if _, err := pages.WriteDataPage(page); err != nil {
 				return err
 			}
@@ -84,7 +85,7 @@ func (w *Writer) writeVectors(pages file.PageWriter, i, width int) error {
 }
 
 // vectorPage is a page of version 2: repetition levels, definition levels, values.
-func (w *Writer) vectorPage(values []float32, rows, width int) *file.DataPageV2 {
+func (w *Writer) vectorPage(values []float32, rows, width int, present int16) *file.DataPageV2 {
 	row := appendRun(nil, 1, 0)
 	if width > 1 {
 		row = appendRun(row, width-1, 1)
@@ -94,7 +95,7 @@ func (w *Writer) vectorPage(values []float32, rows, width int) *file.DataPageV2 
 		w.page = append(w.page, row...)
 	}
 	rep := len(w.page)
-	w.page = appendRun(w.page, len(values), present)
+	w.page = appendRun(w.page, len(values), byte(present))
 	def := len(w.page) - rep
 	w.page = append(w.page, arrow.Float32Traits.CastToBytes(values)...)
 	return file.NewDataPageV2(memory.NewBufferBytes(w.page), int32(len(values)), 0, int32(rows), parquet.Encodings.Plain,

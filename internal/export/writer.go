@@ -146,20 +146,21 @@ func (w *Writer) writeColumn(chunk *metadata.ColumnChunkMetaDataBuilder, i int) 
 	}
 	column := file.NewColumnChunkWriter(chunk, pages, w.props)
 	for _, rec := range w.group.batches {
-		if err := writeValues(column, rec.Column(i)); err != nil {
+		if err := writeValues(column, w.schema.Field(i), rec.Column(i)); err != nil {
 			return err
 		}
 	}
 	return column.Close()
 }
 
-func writeValues(column file.ColumnChunkWriter, values arrow.Array) error {
+// writeValues appends a batch's values to a column of a field.
+func writeValues(column file.ColumnChunkWriter, f arrow.Field, values arrow.Array) error {
 	ctx := pqarrow.NewArrowWriteContext(context.Background(), nil)
 	lists, ok := values.(*array.List)
 	if !ok {
-		return pqarrow.WriteArrowToColumn(ctx, column, values, nil, nil, false)
+		return pqarrow.WriteArrowToColumn(ctx, column, values, scalarLevels(f, values), nil, f.Nullable)
 	}
-	def, rep, err := levels(lists)
+	def, rep, err := listLevels(f, lists)
 	if err != nil {
 		return err
 	}
@@ -170,21 +171,42 @@ func writeValues(column file.ColumnChunkWriter, values arrow.Array) error {
 	return pqarrow.WriteArrowToColumn(ctx, column, elements, def, rep, true)
 }
 
-// Definition levels of a list that is never null and whose elements, by its schema, might be.
-const (
-	emptyList = 0
-	present   = 2
-)
+// scalarLevels are the definition levels of a column of scalars: none where it takes no NULL.
+func scalarLevels(f arrow.Field, values arrow.Array) (def []int16) {
+	if !f.Nullable {
+		return nil
+	}
+	def = make([]int16, values.Len())
+	for i := range def {
+		if values.IsValid(i) {
+			def[i] = 1
+		}
+	}
+	return def
+}
 
-// levels are the definition and repetition levels of lists without nulls.
-func levels(lists *array.List) (def, rep []int16, err error) {
+// listDefs are the definition levels of the lists of a field, whose elements, by its schema, might be NULL and never are. That of a
+// NULL, where the field takes one, is 0.
+func listDefs(f arrow.Field) (empty, present int16) {
+	if f.Nullable {
+		return 1, 3
+	}
+	return 0, 2
+}
+
+// listLevels are the definition and repetition levels of lists, NULLs among them, which must have no elements.
+func listLevels(f arrow.Field, lists *array.List) (def, rep []int16, err error) {
+	empty, present := listDefs(f)
 	for i := range lists.Len() {
 		from, to := lists.ValueOffsets(i)
 		if to-from > longestList {
 			return nil, nil, fmt.Errorf("a list of %d elements, where there are %d at most", to-from, longestList)
 		}
-		if from == to {
-			def, rep = append(def, emptyList), append(rep, 0)
+		switch {
+		case lists.IsNull(i):
+			def, rep = append(def, 0), append(rep, 0)
+		case from == to:
+			def, rep = append(def, empty), append(rep, 0)
 		}
 		for j := from; j < to; j++ {
 			def, rep = append(def, present), append(rep, min(int16(j-from), 1))
