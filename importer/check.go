@@ -34,6 +34,10 @@ func (im *importing) checkServer(ctx context.Context) error {
 	if beyond := im.server.Capabilities().BeyondLimits(im.target.Schema); len(beyond) > 0 {
 		return fmt.Errorf("%w: Milvus %s refuses such a collection: %s", ErrTarget, im.server.Version(), strings.Join(beyond, "; "))
 	}
+	if lacking := im.server.Capabilities().Unbuildable(im.target); len(lacking) > 0 && !im.opts.Force {
+		return fmt.Errorf("%w: Milvus %s does not build %s; import with --index '%s' to have the nearest that it builds (%s: none), or go on with --force",
+			ErrTarget, im.server.Version(), model.Listed(lacking), model.Offer(lacking), model.NoIndex)
+	}
 	if err := im.server.Capabilities().CheckKey(im.target.Schema); err != nil {
 		return fmt.Errorf("%w: to Milvus %s, %w", ErrTarget, im.server.Version(), err)
 	}

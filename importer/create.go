@@ -2,22 +2,27 @@ package importer
 
 import (
 	"context"
+	"fmt"
 
 	"migrate/internal/export"
 	"migrate/internal/model"
 )
 
 // targetOf is the collection as the target is to have it.
-func targetOf(m *export.Manifest, opts Options) *model.Collection {
+func targetOf(m *export.Manifest, opts Options) (*model.Collection, error) {
 	c := m.Collection.Milvus()
-	c.Name = opts.As
+	indexes, err := c.WithIndexTypes(opts.IndexTypes)
+	if err != nil {
+		return nil, fmt.Errorf("importing %q: %w", m.Job, err)
+	}
+	c.Name, c.Indexes = opts.As, indexes
 	if opts.KeepIDs {
 		c.Schema = model.WithGivenKeys(c.Schema)
 	}
 	if opts.Widen {
 		Widen(c.Schema, m.Columns)
 	}
-	return c
+	return c, nil
 }
 
 // create makes the collection unless it is there.

@@ -32,21 +32,26 @@ func (im *importing) finish(ctx context.Context) (*Result, error) {
 	return r, im.loadAndCount(ctx)
 }
 
-// createIndexes makes the indexes that the target lacks. One that has the same under another name is left as it is.
+// createIndexes makes the indexes that the target lacks. One that has the same under another name is left as it is, but for what this
+// import had still to set when it was interrupted.
 func (im *importing) createIndexes(ctx context.Context) error {
 	have, err := im.server.Indexes(ctx, im.target.Name)
 	if err != nil {
 		return err
 	}
 	for _, idx := range im.target.Indexes {
-		if slices.ContainsFunc(have, idx.SamePlace) {
-			continue
-		}
-		if err := im.server.CreateIndex(ctx, im.target.Name, idx); err != nil {
+		if err := im.createIndex(ctx, idx, have); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (im *importing) createIndex(ctx context.Context, idx model.Index, have []model.Index) error {
+	if i := slices.IndexFunc(have, idx.SamePlace); i >= 0 {
+		return im.server.SetIndex(ctx, im.target.Name, idx, have[i])
+	}
+	return im.server.CreateIndex(ctx, im.target.Name, idx)
 }
 
 // waitIndexes tells of the rows as they are indexed.

@@ -47,14 +47,16 @@ type Staging interface {
 
 // Options of one import. The zero value is useful.
 type Options struct {
-	As           string        // the collection's name on the target; that of the export where empty
-	Jobs         int           // bulk-insert jobs in flight; 4 where zero
-	IntoExisting bool          // add to a collection that has rows, where none of the keys is there
-	KeepIDs      bool          // make an auto-id collection's keys explicit ones, and keep them
-	Widen        bool          // raise max_length and max_capacity on the target to what the rows need
-	Force        bool          // import into a server that is known to lose statistics of imported segments
-	StallAfter   time.Duration // a job without progress for so long is given up; 20 minutes where zero
-	Poll         time.Duration // between two looks at a job, or at the rows that it brought; half a second where zero
+	As           string // the collection's name on the target; that of the export where empty
+	Jobs         int    // bulk-insert jobs in flight; 4 where zero
+	IntoExisting bool   // add to a collection that has rows, where none of the keys is there
+	KeepIDs      bool   // make an auto-id collection's keys explicit ones, and keep them
+	// IndexTypes are those that the indexes are to have on the target, by field, in place of the ones that they had.
+	IndexTypes map[string]string
+	Widen      bool          // raise max_length and max_capacity on the target to what the rows need
+	Force      bool          // import into a server that is known to lose statistics of imported segments, or to lack types of indexes
+	StallAfter time.Duration // a job without progress for so long is given up; 20 minutes where zero
+	Poll       time.Duration // between two looks at a job, or at the rows that it brought; half a second where zero
 	// Pauses are the waits before the parts of a job that failed are imported anew, as often as there are pauses; nil: after 5 and
 	// after 20 seconds, by when servers that were restarted under a job are back.
 	Pauses []time.Duration
@@ -124,7 +126,11 @@ type Result struct {
 // *checkpoint.ResumableError says that the same call resumes it.
 func Import(ctx context.Context, server *milvus.Server, export sinks.Sink, m *export.Manifest, staging Staging, opts Options) (*Result, error) {
 	opts = opts.withDefaults(m)
-	im := &importing{server: server, export: export, manifest: m, staging: staging, opts: opts, target: targetOf(m, opts)}
+	target, err := targetOf(m, opts)
+	if err != nil {
+		return nil, err
+	}
+	im := &importing{server: server, export: export, manifest: m, staging: staging, opts: opts, target: target}
 	im.dialect, im.takes = opts.Dialect, im.target.Schema
 	if err := im.checkServer(ctx); err != nil {
 		return nil, err

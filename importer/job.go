@@ -11,6 +11,7 @@ import (
 
 	"migrate/checkpoint"
 	"migrate/internal/export"
+	"migrate/internal/model"
 )
 
 // States of a chunk between checkpoint.Todo and checkpoint.Done.
@@ -26,6 +27,7 @@ type Params struct {
 	Export     string `json:"export of"` // when it began: this and its checksum tell one export of a name from another
 	Checksum   string `json:"export checksum"`
 	KeepIDs    bool   `json:"keep ids,string"`
+	IndexTypes string `json:"types of indexes,omitempty"` // as model.ParseIndexTypes reads them
 }
 
 // ParamsOf are those of an import.
@@ -51,6 +53,7 @@ func (im *importing) params() Params {
 	return Params{
 		Database: im.server.Database(), Collection: im.opts.As, Export: im.manifest.Started.Format(time.RFC3339Nano),
 		Checksum: fmt.Sprintf("%016x", uint64(im.manifest.Total.Hash)), KeepIDs: im.opts.KeepIDs,
+		IndexTypes: model.IndexTypesText(im.opts.IndexTypes),
 	}
 }
 

@@ -2,6 +2,7 @@ package importer_test
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -71,6 +72,45 @@ func TestMadeBefore(t *testing.T) {
 				t.Errorf("import: %v", err)
 			}
 		})
+	}
+}
+
+// TestIndexTypes refuses, before anything is made, an index of a type that the target does not build, and names the nearest; with that it
+// is made so, and forced as it was.
+func TestIndexTypes(t *testing.T) {
+	t.Parallel()
+	m, sink := exported(t, schema())
+	m.Collection.Indexes[0].Params = map[string]string{"index_type": "HNSW_SQ", "metric_type": "L2", "M": "8", "sq_type": "SQ8"}
+	to := newTarget(t)
+	opts := to.patient()
+	_, err := importer.Import(t.Context(), to.client, sink, m, bucket{to.staging}, opts)
+	if !errors.Is(err, importer.ErrTarget) || !strings.Contains(err.Error(), `index "v" of type HNSW_SQ on field v; import with --index 'v=HNSW'`) {
+		t.Errorf("import: %v", err)
+	}
+	opts.IndexTypes = map[string]string{"w": "HNSW"}
+	if _, err := importer.Import(t.Context(), to.client, sink, m, bucket{to.staging}, opts); !errors.Is(err, model.ErrIndexTypes) {
+		t.Errorf("import with the type of an index that is none: %v", err)
+	}
+	if left := to.Collections(); len(left) > 0 {
+		t.Errorf("made: %v", left)
+	}
+	for name, test := range map[string]struct {
+		types map[string]string
+		force bool
+		want  map[string]string
+	}{
+		"nearest": {map[string]string{"v": "HNSW"}, false, map[string]string{"index_type": "HNSW", "metric_type": "L2", "M": "8", "efConstruction": "360"}},
+		"forced":  {nil, true, map[string]string{"index_type": "HNSW_SQ", "metric_type": "L2", "M": "8", "sq_type": "SQ8"}},
+	} {
+		to := newTarget(t)
+		opts := to.patient()
+		opts.IndexTypes, opts.Force = test.types, test.force
+		if _, err := importer.Import(t.Context(), to.client, sink, m, bucket{to.staging}, opts); err != nil {
+			t.Fatal(err)
+		}
+		if made := labtest.Describe(t, to.client, "t").Indexes; len(made) != 1 || !maps.Equal(model.ToMap(made[0].Params), test.want) {
+			t.Errorf("%s: made %v", name, made)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,7 +51,7 @@ func (c config) insertPlan() bench.Plan {
 func (c config) searchPlan() bench.Plan {
 	p, b := c.insertPlan(), c.Bench
 	p.Searches = &bench.Searches{
-		Vectors: p.Vectors, Index: bench.Index{Type: b.Index, EF: b.EF, NProbe: b.NProbe},
+		Vectors: p.Vectors, Index: bench.Index{Type: cmp.Or(c.Index, "HNSW"), EF: b.EF, NProbe: b.NProbe},
 		Top: b.Top, Threads: b.Threads, Queries: b.Queries, WarmUp: b.WarmUp,
 	}
 	return p

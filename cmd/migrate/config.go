@@ -37,6 +37,7 @@ type config struct {
 	IntoExisting    bool `mapstructure:"into-existing"`
 	KeepIDs         bool `mapstructure:"keep-ids"`
 	Widen           bool
+	Index           string
 	Force           bool
 	Watch           bool
 	Bench           benchConfig `mapstructure:",squash"`
@@ -128,7 +129,6 @@ type benchConfig struct {
 	Queries   int
 	WarmUp    int `mapstructure:"warm-up"`
 	Top       int
-	Index     string
 	EF        int
 	NProbe    int
 	Compare   bool

@@ -13,6 +13,7 @@ import (
 	"migrate/importer"
 	"migrate/internal/export"
 	"migrate/internal/ingest"
+	"migrate/internal/model"
 	"migrate/internal/monitor"
 	"migrate/sinks"
 )
@@ -24,7 +25,7 @@ bounded number of jobs in flight, builds the indexes, loads, and counts. Every p
 the target is changed.`,
 		`  migrate import --target-address cluster:19530 --collection rag_documents \
       --staging-url s3://a-bucket/staging --staging-endpoint minio:9000   # MIGRATE_STAGING_ACCESS_KEY, …_SECRET_KEY`,
-		slices.Concat(targetSettings, sinkSettings, stagingSettings, []setting{collection, jobSetting, asSetting, jobs, intoExisting, keepIDs, widen, force}),
+		slices.Concat(targetSettings, sinkSettings, stagingSettings, []setting{collection, jobSetting, asSetting, jobs, intoExisting, keepIDs, indexTypes, widen, force}),
 		runImport)
 }
 
@@ -48,6 +49,10 @@ func (c config) bulkInsert(ctx context.Context, out io.Writer, seen *monitor.Mon
 	if err := atLeastOne("jobs", c.Jobs); err != nil {
 		return err
 	}
+	types, err := c.indexTypes()
+	if err != nil {
+		return err
+	}
 	server, err := connectTarget(ctx, c)
 	if err != nil {
 		return err
@@ -68,7 +73,7 @@ func (c config) bulkInsert(ctx context.Context, out io.Writer, seen *monitor.Mon
 	}
 	var bar steps
 	done, err := importer.Import(ctx, server, sink, m, staging, importer.Options{
-		As: c.As, Jobs: c.Jobs, IntoExisting: c.IntoExisting, KeepIDs: c.KeepIDs, Widen: c.Widen, Force: c.Force,
+		As: c.As, Jobs: c.Jobs, IntoExisting: c.IntoExisting, KeepIDs: c.KeepIDs, IndexTypes: types, Widen: c.Widen, Force: c.Force,
 		Step:     func(name string, rows int64) { bar.next(name, rows); seen.Step(name, rows) },
 		Progress: func(rows, bytes int64) { bar.add(rows, bytes); seen.Did(rows) },
 		Imported: seen.Imported,
@@ -80,6 +85,15 @@ func (c config) bulkInsert(ctx context.Context, out io.Writer, seen *monitor.Mon
 	}
 	r := importResult{done, usageSince(started)}
 	return c.print(out, r, r.text)
+}
+
+// indexTypes are the types that indexes are to have on the target.
+func (c config) indexTypes() (map[string]string, error) {
+	types, err := model.ParseIndexTypes(c.Index)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return types, nil
 }
 
 // readManifest reads the manifest of an export. One of another collection than the one that is named is refused: it would be

@@ -24,7 +24,7 @@ func newPlan() *cobra.Command {
 		`A dry run: reads the schema, counts, cuts the keys into ranges and, where a target is given, says what it lacks. Changes
 nothing.`,
 		`  migrate plan --source-address standalone:19530 --target-address cluster:19530 --collection rag_documents`,
-		slices.Concat(sourceSettings, targetSettings, sinkSettings, []setting{collection, jobSetting, asSetting, workers, partSize, widen}),
+		slices.Concat(sourceSettings, targetSettings, sinkSettings, []setting{collection, jobSetting, asSetting, workers, partSize, indexTypes, widen}),
 		runPlan)
 }
 
@@ -109,12 +109,16 @@ func (c config) exported(ctx context.Context) *export.Manifest {
 }
 
 func (c config) targetLacks(ctx context.Context, source *milvus.Server, plan *exporter.Plan, exported *export.Manifest) (move.Lacks, error) {
+	types, err := c.indexTypes()
+	if err != nil {
+		return move.Lacks{}, err
+	}
 	server, err := connectTarget(ctx, c)
 	if err != nil {
 		return move.Lacks{}, err
 	}
 	defer server.Close()
-	return move.Target{Server: server, Source: source, As: c.As, Widen: c.Widen, Exported: exported}.Lacks(ctx, plan)
+	return move.Target{Server: server, Source: source, As: c.As, Widen: c.Widen, IndexTypes: types, Exported: exported}.Lacks(ctx, plan)
 }
 
 func (r planResult) text(w io.Writer) {

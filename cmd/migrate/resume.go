@@ -63,7 +63,7 @@ func resume(cmd *cobra.Command, c config, j checkpoint.Job) error {
 		if err != nil {
 			return err
 		}
-		c.Target.Database, c.As, c.KeepIDs = p.Database, p.Collection, p.KeepIDs
+		c.Target.Database, c.As, c.KeepIDs, c.Index = p.Database, p.Collection, p.KeepIDs, p.IndexTypes
 		return runImport(cmd, c)
 	}
 	return fmt.Errorf("resuming job %q: %s", j.Name, j.Error)

@@ -26,7 +26,7 @@ Meanwhile a status page, Prometheus metrics, /healthz and /readyz are at --liste
 		`  migrate run --source-address standalone:19530 --target-address cluster:19530 --collection rag_documents \
       --sink-url s3://exports/milvus --sink-endpoint minio:9000 --staging-url s3://a-bucket/staging`,
 		slices.Concat(sourceSettings, targetSettings, sinkSettings, stagingSettings,
-			[]setting{collection, jobSetting, asSetting, workers, partSize, allowUnreadable, jobs, intoExisting, keepIDs, widen, force}, syncSettings),
+			[]setting{collection, jobSetting, asSetting, workers, partSize, allowUnreadable, jobs, intoExisting, keepIDs, indexTypes, widen, force}, syncSettings),
 		runRun)
 }
 

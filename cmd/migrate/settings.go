@@ -61,6 +61,7 @@ var (
 	jobs            = setting{"jobs", 4, "bulk-insert jobs in flight"}
 	intoExisting    = setting{"into-existing", false, "add to a collection that has rows; refused where a key is there already"}
 	keepIDs         = setting{"keep-ids", false, "keep the keys of an auto-id collection, by making them explicit ones on the target"}
+	indexTypes      = setting{"index", "", "FIELD=TYPE,…: types that indexes are to have on the target, where it does not build those of the source; NONE for no index"}
 	widen           = setting{"widen", false, "raise max_length and max_capacity on the target to what the rows need, where the source took longer ones"}
 	force           = setting{"force", false, "go on against a warning that the message names"}
 	watch           = setting{"watch", false, "show it again every 2 seconds, until interrupted"}
@@ -93,7 +94,7 @@ var (
 		{"queries", 100, "searches of each thread, one after the other"},
 		{"warm-up", 20, "searches of each thread before those that count"},
 		{"top", 10, "neighbours to find"},
-		{"index", "HNSW", "HNSW, IVF_FLAT or FLAT"},
+		{"index", "", "HNSW, IVF_FLAT or FLAT; HNSW where empty"},
 		{"ef", 64, "candidates that a search in HNSW keeps"},
 		{"nprobe", 16, "clusters that a search in IVF_FLAT looks into, of 1,024"},
 	}
@@ -128,7 +129,7 @@ var globalSettings = []setting{jsonOut, logLevel, logFormat}
 // allSettings are those of all commands: only they are read.
 func allSettings() []setting {
 	return slices.Concat(sourceSettings, targetSettings, sinkSettings, stagingSettings, globalSettings, insertSettings, searchSettings, drillSettings, []setting{
-		collection, jobSetting, asSetting, workers, loadSetting, partSize, overwrite, allowUnreadable, jobs, intoExisting, keepIDs, widen, force, from, watch,
+		collection, jobSetting, asSetting, workers, loadSetting, partSize, overwrite, allowUnreadable, jobs, intoExisting, keepIDs, indexTypes, widen, force, from, watch,
 		compare, keep, html, projectDir, labSetting, overlays, wipe,
 	}, syncSettings, cutoverSettings)
 }

@@ -23,6 +23,9 @@ func capabilitiesOf(text string) model.Capabilities {
 		SegmentRows:      !v.before(2, 3, 0),
 		ImportLosesStats: v.in(2, 4) && v.before(2, 4, 4),
 		ChecksLengths:    !v.before(2, 5, 0),
+		IndexTypes:       indexTypesOf(v),
+		NeedsIndexParams: v.before(2, 5, 0),
+		SetsIndexes:      !v.before(2, 4, 0),
 		LeastDim:         1, MostFields: 64, MostVectors: 1,
 		Reserved: reservedIn(v),
 	}

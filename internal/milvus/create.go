@@ -24,7 +24,7 @@ func (s *Server) Create(ctx context.Context, c *model.Collection) error {
 	}
 	req := &milvuspb.CreateCollectionRequest{
 		DbName: s.database, CollectionName: c.Name, Schema: schema, ShardsNum: c.Shards,
-		ConsistencyLevel: c.ConsistencyLevel, Properties: c.Properties,
+		ConsistencyLevel: c.ConsistencyLevel, Properties: c.GivenProperties(),
 	}
 	if model.PartitionKey(c.Schema) {
 		req.NumPartitions = int64(len(c.Partitions))
@@ -59,10 +59,13 @@ func (s *Server) CreatePartitions(ctx context.Context, c *model.Collection) erro
 // creatable is the schema without what only the server may set.
 func creatable(c *model.Collection) *schemapb.CollectionSchema {
 	schema := model.CloneSchema(c.Schema)
-	schema.Name = c.Name
+	schema.Name, schema.DbName, schema.Version, schema.Properties = c.Name, "", 0, nil // the properties go with the request
 	schema.Fields = slices.DeleteFunc(schema.Fields, (*schemapb.FieldSchema).GetIsDynamic)
 	for _, f := range schema.Fields {
-		f.FieldID, f.State = 0, schemapb.FieldState_FieldCreated
+		f.FieldID, f.State, f.IsFunctionOutput = 0, schemapb.FieldState_FieldCreated, false
+	}
+	for _, f := range schema.Functions {
+		f.Id, f.InputFieldIds, f.OutputFieldIds = 0, nil, nil
 	}
 	return schema
 }

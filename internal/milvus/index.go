@@ -1,8 +1,10 @@
 package milvus
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
@@ -14,11 +16,31 @@ import (
 
 // CreateIndex makes one index of a collection. It is no error if the same one is there.
 func (s *Server) CreateIndex(ctx context.Context, collection string, idx model.Index) error {
+	made := idx.Made(s.Capabilities())
 	req := &milvuspb.CreateIndexRequest{
-		DbName: s.database, CollectionName: collection, FieldName: idx.Field, IndexName: idx.Name, ExtraParams: idx.Params,
+		DbName: s.database, CollectionName: collection, FieldName: made.Field, IndexName: made.Name, ExtraParams: made.Params,
 	}
 	if _, err := s.svc.CreateIndex(ctx, req); err != nil {
 		return fmt.Errorf("creating index %q on field %q of %q on %s: %w", idx.Name, idx.Field, collection, s.Address, err)
+	}
+	return s.SetIndex(ctx, collection, idx, made)
+}
+
+// SetIndex sets what an index that is there has not, and can be set. A server without that call leaves it as it is.
+func (s *Server) SetIndex(ctx context.Context, collection string, idx, there model.Index) error {
+	settings := idx.Settings(there)
+	if len(settings) == 0 {
+		return nil
+	}
+	if !s.Capabilities().SetsIndexes {
+		slog.WarnContext(ctx, "this server can't set what the index had", "collection", collection, "field", idx.Field, "parameters", settings)
+		return nil
+	}
+	req := &milvuspb.AlterIndexRequest{
+		DbName: s.database, CollectionName: collection, IndexName: cmp.Or(there.Name, idx.Field), ExtraParams: settings,
+	}
+	if _, err := s.svc.AlterIndex(ctx, req); err != nil {
+		return fmt.Errorf("setting %v of the index on field %q of %q on %s: %w", settings, idx.Field, collection, s.Address, err)
 	}
 	return nil
 }

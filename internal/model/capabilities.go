@@ -41,6 +41,14 @@ type Capabilities struct {
 	// of 2.5.10; of other lines read in their sources only).
 	SegmentRows bool
 
+	// IndexTypes are the types of indexes that it builds, those on paths of JSON as "JSON INVERTED", and the one that it chooses for
+	// a scalar as "scalar AUTOINDEX"; nil: not known.
+	IndexTypes []string
+	// NeedsIndexParams: it takes no parameter of HNSW and of the IVF types for granted (seen on 2.3.5).
+	NeedsIndexParams bool
+	// SetsIndexes: parameters can be set on an index that is there (AlterIndex; 2.3.5 has the call, and no answer to it).
+	SetsIndexes bool
+
 	Reserved []string // words that no filter can name a field by
 }
 

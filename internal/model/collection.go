@@ -24,13 +24,6 @@ type Collection struct {
 	Loaded           bool
 }
 
-// Index is one index of a collection.
-type Index struct {
-	Name   string
-	Field  string
-	Params []*commonpb.KeyValuePair // index_type, metric_type, params, …
-}
-
 // DefaultPartition is the partition that every collection has.
 const DefaultPartition = "_default"
 

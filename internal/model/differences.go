@@ -2,7 +2,6 @@ package model
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -75,7 +74,7 @@ func (d Differences) Texts(classes ...Class) []string {
 // it is read. Names, ids and shards do not count.
 func Compare(want, have *Collection) Differences {
 	d := slices.Concat(
-		fieldsDiffer(want.Schema, have.Schema), propertiesDiffer(ToMap(want.Properties), ToMap(have.Properties)), indexesDiffer(want, have),
+		fieldsDiffer(want.Schema, have.Schema), propertiesDiffer(want, have), indexesDiffer(want, have),
 		partitionsDiffer(want, have), readsDiffer(want, have),
 	)
 	slices.SortFunc(d, func(a, b Difference) int { return cmp.Or(cmp.Compare(a.Aspect, b.Aspect), cmp.Compare(a.Text, b.Text)) })
@@ -191,25 +190,20 @@ func atLeast(have, want string) bool {
 	return err == nil && h >= w
 }
 
-// ttlProperty is the age in seconds at which the server removes rows.
-const ttlProperty = "collection.ttl.seconds"
-
-// byServers are the properties that later servers add by themselves (Milvus 2.6.6 and 3.0), or change.
-var byServers = []string{"timezone", "max_field_id", "preserve_field_ids", "namespace.sharding.enabled", "cipher.enabled", "cipher.ezID", "cipher.key"}
-
-func propertiesDiffer(want, have map[string]string) Differences {
+func propertiesDiffer(want, have *Collection) Differences {
 	var d Differences
-	for _, key := range union(want, have) {
-		w, inWant := want[key]
-		h, inHave := have[key]
+	w, h := ToMap(want.Properties), ToMap(have.Properties)
+	for _, key := range union(w, h) {
+		_, inWant := w[key]
+		_, inHave := h[key]
 		switch {
-		case w == h && inWant == inHave:
+		case w[key] == h[key] && inWant == inHave:
 		case key == ttlProperty:
-			ttlDiffers(&d, w, h)
-		case slices.Contains(byServers, key) && inWant != inHave:
-			d.add(Expected, Properties, "property %s is %s instead of %s", key, orNone(h), orNone(w))
+			ttlDiffers(&d, w[key], h[key])
+		case want.byServer(key, w[key]) && have.byServer(key, h[key]):
+			d.add(Expected, Properties, "property %s is %s instead of %s", key, orNone(h[key]), orNone(w[key]))
 		default:
-			d.add(either(key == "ttl_field" && inHave, Refuses, Differs), Properties, "property %s is %s instead of %s", key, orNone(h), orNone(w))
+			d.add(either(key == "ttl_field" && inHave, Refuses, Differs), Properties, "property %s is %s instead of %s", key, orNone(h[key]), orNone(w[key]))
 		}
 	}
 	return d
@@ -265,47 +259,16 @@ func indexesDiffer(want, have *Collection) Differences {
 	return d
 }
 
-// place is the field that an index is of, and the path where it is one on JSON.
-func (x Index) place() string {
-	if path := x.flat()["json_path"]; path != "" {
-		return path
-	}
-	return x.Field
-}
-
-// SamePlace reports whether two indexes are of the same field, and on JSON of the same path: a field takes but one there.
-func (x Index) SamePlace(other Index) bool { return x.place() == other.place() }
-
-func (x Index) kind() string {
-	if t := x.flat()["index_type"]; t != "" {
-		return "of type " + t
-	}
-	return "of no type"
-}
-
-// flat are the parameters of an index, whether they were given by themselves or as JSON in "params".
-func (x Index) flat() map[string]string {
-	flat := map[string]string{}
-	for _, p := range x.Params {
-		var inner map[string]any
-		if p.GetKey() == "params" && json.Unmarshal([]byte(p.GetValue()), &inner) == nil {
-			for k, v := range inner {
-				flat[k] = fmt.Sprint(v)
-			}
-			continue
-		}
-		flat[p.GetKey()] = p.GetValue()
-	}
-	return flat
-}
-
 func indexDiffers(want, have Index) Differences {
 	var d Differences
-	w, h := want.flat(), have.flat()
+	w, h := want.given(), have.given()
+	if want.Type() == have.Type() { // in other words
+		delete(w, typeKey)
+		delete(h, typeKey)
+	}
 	for _, key := range union(w, h) {
-		_, wanted := w[key]
-		class := either(wanted, Differs, Expected) // what only the server names, it has added
-		if key == "metric_type" {
+		class := either(w[key] != "", Differs, Expected) // what only the server names, it has added
+		if key == metricKey {
 			class = Refuses
 		}
 		if !strings.EqualFold(w[key], h[key]) {

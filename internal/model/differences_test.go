@@ -114,6 +114,53 @@ func TestCompare(t *testing.T) {
 	}
 }
 
+// TestComparesVersions finds nothing that counts between a description of one server and that of what another one made of it.
+func TestComparesVersions(t *testing.T) {
+	index := func(name, field string, params ...string) Index {
+		return Index{Name: name, Field: field, Params: pairs(params...)}
+	}
+	for name, test := range map[string]struct {
+		want, have []Index
+		properties []string // of the one that was made
+	}{
+		"2.3 to 2.6": {
+			[]Index{index("_default_idx_102", "v", "index_type", "AUTOINDEX", "metric_type", "L2"), index("t", "title")},
+			[]Index{index("v", "v", "index_type", "AUTOINDEX", "metric_type", "L2"), index("t", "title", "index_type", "AUTOINDEX")},
+			[]string{"timezone", "UTC"},
+		},
+		"Milvus Lite 2.5 to 2.5": {
+			[]Index{index("v", "v", "M", "18", "efConstruction", "240", "index_type", "AUTOINDEX", "metric_type", "L2", "dim", "8"),
+				index("title", "title", "index_type", "Trie", "max_length", "64")},
+			[]Index{index("v", "v", "index_type", "AUTOINDEX", "metric_type", "L2"), index("title", "title", "index_type", "Trie")}, nil,
+		},
+		"Milvus Lite 3 to 2.5": {
+			[]Index{index("title", "title", "index_type", "INVERTED", "metric_type", "NONE")},
+			[]Index{index("title", "title", "index_type", "INVERTED")}, nil,
+		},
+		"2.3 to 3.0": {
+			[]Index{index("title", "title", "index_type", "marisa-trie")}, []Index{index("title", "title", "index_type", "TRIE")},
+			[]string{"timezone", "Europe/Berlin", "max_field_id", "103", "namespace.sharding.enabled", "false", "cipher.enabled", "true"},
+		},
+	} {
+		want, have := shelf(), shelf()
+		want.Indexes, have.Indexes = test.want, test.have
+		have.Properties = append(have.Properties, pairs(test.properties...)...)
+		if differ := Compare(want, have).Texts(Refuses, Differs); len(differ) > 0 {
+			t.Errorf("%s: %q", name, differ)
+		}
+	}
+	for name, zones := range map[string][2]string{"another": {"UTC", "Asia/Shanghai"}, "its own": {"", "Asia/Shanghai"}} {
+		want, have := shelf(), shelf()
+		for c, zone := range map[*Collection]string{want: zones[0], have: zones[1]} {
+			c.Schema.Fields[1].DataType = schemapb.DataType_Timestamptz
+			c.Properties = append(c.Properties, pairs("timezone", zone)...)
+		}
+		if differ := Compare(want, have).Texts(Differs); len(differ) != 1 {
+			t.Errorf("%s timezone of times: %q", name, differ)
+		}
+	}
+}
+
 // TestTimeToLive refuses what removes rows that should be kept, whichever way the two are given.
 func TestTimeToLive(t *testing.T) {
 	for _, c := range []struct {
@@ -122,7 +169,8 @@ func TestTimeToLive(t *testing.T) {
 	}{
 		{"", "30", Refuses}, {"60", "30", Refuses}, {"30", "60", Differs}, {"30", "", Differs}, {"0", "", ""}, {"-1", "0", ""}, {"30", "30", ""},
 	} {
-		d := propertiesDiffer(ToMap(pairs(ttlProperty, c.want)), ToMap(pairs(ttlProperty, c.have)))
+		lives := func(ttl string) *Collection { return &Collection{Properties: pairs(ttlProperty, ttl)} }
+		d := propertiesDiffer(lives(c.want), lives(c.have))
 		if len(d) == 0 && c.class != "" || len(d) > 0 && d[0].Class != c.class {
 			t.Errorf("%q where %q is wanted: %+v", c.have, c.want, d)
 		}

@@ -19,11 +19,13 @@ import (
 
 // Target is what a planned export is held against: a server, and how an import into it would be done.
 type Target struct {
-	Server   *milvus.Server
-	Source   *milvus.Server   // of the plan; nil where it can't be the same one
-	As       string           // the collection's name on it; that on the source where empty
-	Widen    bool             // fields may be made as wide as the rows need
-	Exported *export.Manifest // by which every value is held against what the server takes; nil where nothing is exported yet
+	Server *milvus.Server
+	Source *milvus.Server // of the plan; nil where it can't be the same one
+	As     string         // the collection's name on it; that on the source where empty
+	Widen  bool           // fields may be made as wide as the rows need
+	// IndexTypes are those that the indexes are to have on it, by field.
+	IndexTypes map[string]string
+	Exported   *export.Manifest // by which every value is held against what the server takes; nil where nothing is exported yet
 }
 
 // Lacks are what an import would have to make on a target, and what it would refuse.
@@ -34,7 +36,10 @@ type Lacks struct {
 
 // Lacks says what a target lacks for what is planned, and what stands in the way.
 func (t Target) Lacks(ctx context.Context, plan *exporter.Plan) (Lacks, error) {
-	coll := plan.Collection
+	coll, err := t.wanted(plan.Collection)
+	if err != nil {
+		return Lacks{}, err
+	}
 	told := slices.Concat(serverLacks(t.Server, coll), roomLacks(ctx, t.Server, plan), t.valuesRefused(coll))
 	name := cmp.Or(t.As, coll.Name)
 	if name == coll.Name && t.isSource() {
@@ -54,6 +59,14 @@ func (t Target) Lacks(ctx context.Context, plan *exporter.Plan) (Lacks, error) {
 	return Lacks{told, coll.PartitionsLacking(have)}, nil
 }
 
+// wanted is a collection as the target is to have it, but for the width of its fields.
+func (t Target) wanted(coll *model.Collection) (*model.Collection, error) {
+	wanted := *coll
+	var err error
+	wanted.Indexes, err = coll.WithIndexTypes(t.IndexTypes)
+	return &wanted, err
+}
+
 func (t Target) isSource() bool {
 	return t.Source != nil && t.Source.Address == t.Server.Address && t.Source.Database() == t.Server.Database()
 }
@@ -68,6 +81,10 @@ func serverLacks(server *milvus.Server, coll *model.Collection) (lacks []string)
 		lacks = append(lacks, "import will refuse it: "+err.Error())
 	}
 	lacks = append(lacks, can.BeyondLimits(coll.Schema)...)
+	if lacking := can.Unbuildable(coll); len(lacking) > 0 {
+		lacks = append(lacks, fmt.Sprintf("it does not build %s, and import will refuse that; with --index '%s' it makes the nearest that it builds (%s: none)",
+			model.Listed(lacking), model.Offer(lacking), model.NoIndex))
+	}
 	if can.ImportLosesStats {
 		lacks = append(lacks, "Milvus "+server.Version()+" loses the statistics of imported segments, and import refuses it unless told --force")
 	}

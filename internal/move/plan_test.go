@@ -5,10 +5,12 @@ import (
 	"testing"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
 	"migrate/exporter"
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/memory"
+	"migrate/internal/model"
 )
 
 // TestPlanTellsRoom holds what a collection takes against the memory, the quota and the number of collections that a target tells of.
@@ -37,6 +39,30 @@ func TestPlanTellsRoom(t *testing.T) {
 		}
 		if strings.Contains(told, c.never) {
 			t.Errorf("%s: told %q", title, told)
+		}
+	}
+}
+
+// TestPlanOffersIndexTypes names the indexes that a target does not build, and what to say to have others in their place.
+func TestPlanOffersIndexTypes(t *testing.T) {
+	t.Parallel()
+	coll := labtest.Collection(labtest.Schema(labtest.IntKey("id"), labtest.Field("title", schemapb.DataType_VarChar)))
+	coll.Indexes = []model.Index{{Name: "by_title", Field: "title", Params: []*commonpb.KeyValuePair{{Key: "index_type", Value: "NGRAM"}}}}
+	for version, test := range map[string]struct{ types, want string }{
+		"v2.6.1": {"", ""},
+		"v2.3.5": {"", "it does not build index \"by_title\" of type NGRAM on field title, and import will refuse that; with --index 'title=TRIE'"},
+		"v2.4.9": {"title=INVERTED", ""},
+	} {
+		types, err := model.ParseIndexTypes(test.types)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lacks, err := Target{Server: memory.Start(t, version).Client(t), IndexTypes: types}.Lacks(t.Context(), &exporter.Plan{Collection: coll})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if told := strings.Join(lacks.Told, "\n"); !strings.Contains(told, test.want) || test.want == "" && strings.Contains(told, "does not build") {
+			t.Errorf("%s: %q, want %q", version, told, test.want)
 		}
 	}
 }

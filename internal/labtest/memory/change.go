@@ -3,8 +3,10 @@ package memory
 //lint:file-ignore SA1019 servers of 2.3 tell some errors by these codes alone
 
 import (
+	"cmp"
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
@@ -29,7 +31,11 @@ func (s *Server) CreateCollection(_ context.Context, q *milvuspb.CreateCollectio
 	if err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
-	s.add(&model.Collection{Name: q.CollectionName, Schema: &schema, Shards: q.ShardsNum, ConsistencyLevel: q.ConsistencyLevel}, layout)
+	c := &model.Collection{Name: q.CollectionName, Schema: &schema, Shards: q.ShardsNum, ConsistencyLevel: q.ConsistencyLevel, Properties: q.Properties}
+	if _, told := model.ToMap(q.Properties)["timezone"]; !told && s.since("2.6") {
+		c.Properties = append(c.Properties, &commonpb.KeyValuePair{Key: "timezone", Value: "UTC"})
+	}
+	s.add(c, layout)
 	return &commonpb.Status{}, nil
 }
 
@@ -46,11 +52,49 @@ func (s *Server) CreatePartition(_ context.Context, q *milvuspb.CreatePartitionR
 	return s.change(q.CollectionName, func(c *collection) { c.Partitions = append(c.Partitions, q.PartitionName) })
 }
 
-// CreateIndex adds one.
+// CreateIndex adds one. It is called as its field is, and as its path where it is one on JSON, unless it is given a name.
 func (s *Server) CreateIndex(_ context.Context, q *milvuspb.CreateIndexRequest) (*commonpb.Status, error) {
+	params := model.ToMap(q.ExtraParams)
+	switch {
+	case strings.Contains(q.IndexName, "/"):
+		return &commonpb.Status{Code: 1100, Reason: "Invalid index name: " + q.IndexName}, nil
+	case params["index_type"] == "AUTOINDEX" && params["metric_type"] != "" && len(params) > 2:
+		return &commonpb.Status{Code: 1100, Reason: "only metric type can be passed when use AutoIndex"}, nil
+	}
+	name := cmp.Or(q.IndexName, q.FieldName+pointer(params["json_path"]))
 	return s.change(q.CollectionName, func(c *collection) {
-		c.Indexes = append(c.Indexes, model.Index{Name: q.IndexName, Field: q.FieldName, Params: q.ExtraParams})
+		c.Indexes = append(c.Indexes, model.Index{Name: name, Field: q.FieldName, Params: q.ExtraParams})
 	})
+}
+
+// pointer is what of a path of JSON, such as meta["a"]["b"], comes after the field: /a/b.
+func pointer(path string) (keys string) {
+	for _, part := range strings.Split(path, `"`)[1:] {
+		if !strings.ContainsAny(part, "[]") {
+			keys += "/" + part
+		}
+	}
+	return keys
+}
+
+// AlterIndex sets parameters of one, from 2.4 on.
+func (s *Server) AlterIndex(ctx context.Context, q *milvuspb.AlterIndexRequest) (*commonpb.Status, error) {
+	if !s.since("2.4") {
+		return s.UnimplementedMilvusServiceServer.AlterIndex(ctx, q)
+	}
+	st := &commonpb.Status{Code: 700, Reason: "index not found"}
+	found, err := s.change(q.CollectionName, func(c *collection) {
+		for i, x := range c.Indexes {
+			if x.Name == q.IndexName {
+				c.Indexes[i].Params = append(slices.Clone(x.Params), q.ExtraParams...)
+				st = &commonpb.Status{}
+			}
+		}
+	})
+	if err != nil || found.Code != 0 {
+		return found, err
+	}
+	return st, nil
 }
 
 // CreateAlias has an alias name a collection.

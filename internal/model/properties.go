@@ -1,0 +1,50 @@
+package model
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+)
+
+// ttlProperty is the age in seconds at which the server removes rows.
+const ttlProperty = "collection.ttl.seconds"
+
+// timezoneProperty is that in which times without an offset are read, and times are shown.
+const timezoneProperty = "timezone"
+
+// byServers are the properties that servers of 3.0 add by themselves, whatever their values: the ids of fields, and what the database
+// encrypts with.
+var byServers = []string{"max_field_id", "preserve_field_ids"}
+
+// byServer reports whether a server may have added a property by itself, or may do so where there is none.
+func (c *Collection) byServer(key, value string) bool {
+	switch {
+	case slices.Contains(byServers, key), strings.HasPrefix(key, "cipher."):
+		return true
+	case key == "namespace.sharding.enabled":
+		return value == "" || value == "false"
+	case key == timezoneProperty: // from 2.6.6 on that of the database, or UTC
+		return value == "" || value == "UTC" || !c.tellsTime()
+	}
+	return false
+}
+
+// tellsTime reports whether a collection has times that its timezone is of.
+func (c *Collection) tellsTime() bool {
+	return slices.ContainsFunc(c.Schema.GetFields(), func(f *schemapb.FieldSchema) bool {
+		return f.GetDataType() == schemapb.DataType_Timestamptz
+	})
+}
+
+// GivenProperties are the properties that a collection is made with: those that a server adds by itself are its own affair, but for the
+// timezone of a collection that has times.
+func (c *Collection) GivenProperties() []*commonpb.KeyValuePair {
+	return slices.DeleteFunc(slices.Clone(c.Properties), func(p *commonpb.KeyValuePair) bool {
+		if p.GetKey() == timezoneProperty {
+			return p.GetValue() == "UTC" && !c.tellsTime()
+		}
+		return c.byServer(p.GetKey(), p.GetValue())
+	})
+}
