@@ -21,10 +21,10 @@ var (
 	commandPattern = regexp.MustCompile("`migrate ([^`]*)`")
 )
 
-// othersFlags are flags of docker, docker compose and kubectl.
+// othersFlags are flags of docker, docker compose, kubectl and milvus-lite.
 var othersFlags = []string{
-	"--all", "--detach", "--format", "--no-recreate", "--no-stream", "--profile", "--progress", "--remove-orphans", "--replicas", "--scale",
-	"--short", "--volumes", "--wait",
+	"--all", "--data-dir", "--detach", "--format", "--host", "--no-recreate", "--no-stream", "--port", "--profile", "--progress",
+	"--remove-orphans", "--replicas", "--scale", "--short", "--volumes", "--wait",
 }
 
 // flagsOf are the flags that a command takes, with those of all commands.

@@ -30,19 +30,19 @@ import (
 var lites = []struct {
 	name    string
 	server  func(testing.TB) *milvus.Server
-	version string // as it greets; not what its packages are called
+	version string // as it is known
 	takes   []string
 	lacks   []string
 	again   int64 // how many rows a key is that is inserted twice
 }{
 	{
-		name: "2.5", server: labtest.Lite25, version: "",
+		name: "2.5", server: labtest.Lite25, version: "milvus_lite",
 		takes: []string{"BINARY_VECTOR", "FLOAT16_VECTOR", "BFLOAT16_VECTOR", "SPARSE_FLOAT_VECTOR"},
 		lacks: []string{"CreatePartition", "GetPersistentSegmentInfo", "GetVersion", "Import", "ListAliases", "ListDatabases", "ShowPartitions"},
 		again: 2,
 	},
 	{
-		name: "3", server: labtest.Lite3, version: "milvus_lite",
+		name: "3", server: labtest.Lite3, version: "milvus_lite-3.2.2",
 		takes: []string{"SPARSE_FLOAT_VECTOR", "GEOMETRY", "TIMESTAMPTZ", "nullable"},
 		lacks: []string{"AllocTimestamp", "GetPersistentSegmentInfo", "Import"},
 		again: 1,

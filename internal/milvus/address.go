@@ -93,6 +93,9 @@ func HostPort(address string) string {
 // the settings: they begin with the one that they are about, and hold no secret.
 func (c Config) Resolve() (Config, error) {
 	if c.Address != "" {
+		if err := asFile(c.Address); err != nil {
+			return c, fmt.Errorf("address: %w", err)
+		}
 		a, err := ParseAddress(c.Address)
 		if err != nil {
 			return c, fmt.Errorf("address: %w", err)

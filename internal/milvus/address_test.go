@@ -3,6 +3,8 @@ package milvus
 import (
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -120,6 +122,34 @@ func TestResolveRefuses(t *testing.T) {
 		}
 		if _, err := Connect(t.Context(), test.given); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("connecting: %v, want %q", err, test.want)
+		}
+	}
+}
+
+// TestFilesAreServedFirst: a file or a folder of Milvus Lite is no address, and the error says how to make one of it.
+func TestFilesAreServedFirst(t *testing.T) {
+	folder := t.TempDir()
+	file := filepath.Join(folder, "demo.db")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for address, want := range map[string]string{
+		file:                     "a file of Milvus Lite, and no server; nothing is started for it",
+		"file://" + file:         " Server; s = Server(*sys.argv[1:]); s.start() and s._p.wait()' " + file + " 127.0.0.1:19530`",
+		folder:                   "`milvus-lite server --data-dir " + folder + " --host 127.0.0.1 --port 19530`",
+		"hunter2.db":             "and there is none",
+		"./hunter2":              "and there is none",
+		"~/hunter2.db":           "and there is none",
+		"root:a/hunter2@host.db": "and there is none",
+	} {
+		_, err := Connect(t.Context(), Config{Address: address})
+		if err == nil || !strings.Contains(err.Error(), "address: it names ") || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter") {
+			t.Errorf("%s: %v, want %q", address, err, want)
+		}
+	}
+	for _, address := range []string{"host", "db", "host.db:19530", "host:1/db", "root:a.db@host:1"} {
+		if _, err := (Config{Address: address}).Resolve(); err != nil {
+			t.Errorf("%s: %v", address, err)
 		}
 	}
 }

@@ -42,10 +42,10 @@ func (s *Server) Describe(ctx context.Context, name string) (*model.Collection, 
 }
 
 func (s *Server) partitions(ctx context.Context, name string) ([]string, error) {
-	resp, err := s.svc.ShowPartitions(ctx, &milvuspb.ShowPartitionsRequest{DbName: s.database, CollectionName: name})
-	if errors.Is(err, ErrUnimplemented) { // Milvus Lite 2.5, which can't make any either
+	if !s.Capabilities().Partitions {
 		return []string{model.DefaultPartition}, nil
 	}
+	resp, err := s.svc.ShowPartitions(ctx, &milvuspb.ShowPartitionsRequest{DbName: s.database, CollectionName: name})
 	if err != nil {
 		return nil, fmt.Errorf("listing the partitions of %q on %s: %w", name, s.Address, err)
 	}

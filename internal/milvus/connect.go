@@ -154,14 +154,22 @@ func (s *Server) hello(ctx context.Context) error {
 	}
 	can := s.Capabilities()
 	s.jobs.idempotent, s.jobs.twoPhases = can.IdempotentImport, can.ImportCommit
+	if s.database != "" && s.database != defaultDatabase && !can.Databases {
+		return fmt.Errorf("database %q: %w; this server takes all names for the one that it has", s.database, ErrNotFound)
+	}
 	// Connect answers before the login is checked; this does not.
 	_, err := s.svc.ShowCollections(ctx, &milvuspb.ShowCollectionsRequest{DbName: s.database}, once{})
 	return err
 }
 
+const defaultDatabase = "default"
+
 // Now returns the server's present timestamp: as a read's guarantee timestamp it makes the read see every write that
-// was acknowledged before this call.
+// was acknowledged before this call. It is 0 where the server has no clock, whose reads see them in any case.
 func (s *Server) Now(ctx context.Context) (uint64, error) {
+	if !s.Capabilities().Clock {
+		return 0, nil
+	}
 	resp, err := s.svc.AllocTimestamp(ctx, &milvuspb.AllocTimestampRequest{})
 	if err != nil {
 		return 0, fmt.Errorf("asking for the server's timestamp: %w", err)

@@ -85,7 +85,8 @@ func (e *StatusError) Is(target error) bool {
 	switch target {
 	case ErrNotFound:
 		return e.Code == codeCollectionNotFound || e.Code == codeDatabaseNotFound ||
-			e.legacy == commonpb.ErrorCode_CollectionNotExists || strings.Contains(e.Reason, "can't find collection")
+			e.legacy == commonpb.ErrorCode_CollectionNotExists || strings.Contains(e.Reason, "can't find collection") ||
+			absentDatabase.MatchString(e.Reason)
 	case ErrNotLoaded:
 		return e.Code == codeNotLoaded || strings.Contains(e.Reason, "collection not loaded")
 	case ErrLogin:
@@ -100,6 +101,10 @@ func (e *StatusError) Is(target error) bool {
 	return false
 }
 
+// absentDatabase is what Milvus Lite says of one, without a code of its own.
+var absentDatabase = regexp.MustCompile(`^database '.*' does not exist$`)
+
+// canPass goes by the old codes where a server is not ready: the new one, 1, is that of whatever goes wrong in Milvus Lite.
 func (e *StatusError) canPass() bool {
 	if tooLarge(e.Reason) || e.Is(ErrNotFound) || e.Is(ErrNotLoaded) {
 		return false
@@ -110,7 +115,7 @@ func (e *StatusError) canPass() bool {
 		commonpb.ErrorCode_TimeTickLongDelay, commonpb.ErrorCode_NodeIDNotMatch:
 		return true
 	}
-	return e.passes || e.Code == codeNotReady || e.Code == codeUnavailable || e.rateLimited() || e.replacedMeanwhile()
+	return e.passes || e.Code == codeUnavailable || e.rateLimited() || e.replacedMeanwhile()
 }
 
 // replacedMeanwhile: a compaction removed a segment while the server was looking at all of them, one by one.

@@ -48,7 +48,7 @@ func TestLiteralsAreQuoted(t *testing.T) {
 
 	rapid.Check(t, func(t *rapid.T) {
 		s := rapid.OneOf(rapid.String(), rapid.StringMatching(`[\\"'\n\r\ta-c鍵𠮷🗝]*`)).Draw(t, "s")
-		literal, ok := strings.CutPrefix(milvus.Is("name", model.TextKey(s)), "name == ")
+		literal, ok := strings.CutPrefix(milvus.Filters{}.Is("name", model.TextKey(s)), "name == ")
 		if got, err := strconv.Unquote(literal); !ok || err != nil || got != s {
 			t.Errorf("%q became %s, which reads %q, %v", s, literal, got, err)
 		}

@@ -27,14 +27,18 @@ type identity struct {
 type said struct {
 	version string
 	can     model.Capabilities
+	filters Filters
 	over    int64 // the number of the connection
 }
 
 // Version is the server's as it gives it, e.g. "v2.3.5-lite".
 func (i *identity) Version() string { return i.said.Load().version }
 
-// Capabilities is what a server of that version can do.
+// Capabilities is what such a server can do.
 func (i *identity) Capabilities() model.Capabilities { return i.said.Load().can }
+
+// Filters are the filters of such a server.
+func (i *identity) Filters() Filters { return i.said.Load().filters }
 
 // ask asks once.
 func (i *identity) ask(ctx context.Context, svc milvuspb.MilvusServiceClient) error {
@@ -44,7 +48,12 @@ func (i *identity) ask(ctx context.Context, svc milvuspb.MilvusServiceClient) er
 		return err
 	}
 	version := resp.GetServerInfo().GetBuildTags()
-	i.said.Store(&said{version, capabilitiesOf(version), max(over, 1)})
+	answer := &said{version: version, can: capabilitiesOf(version)}
+	if isLite(ctx, svc) {
+		answer = askLite(ctx, svc)
+	}
+	answer.over = max(over, 1)
+	i.said.Store(answer)
 	return nil
 }
 

@@ -10,7 +10,8 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 )
 
-// Capabilities is what a server can do, decided once from its version; code asks this value, never the version.
+// Capabilities is what a server can do, decided from its version, and by asking it where that tells nothing; code asks this value,
+// never the version.
 type Capabilities struct {
 	// Types that migrate carries from and to this server without loss.
 	Types []schemapb.DataType
@@ -37,6 +38,16 @@ type Capabilities struct {
 	ChecksLengths bool
 	// LeastDim is the least dimension of a vector, MostFields and MostVectors how many fields and vector fields a collection has.
 	LeastDim, MostFields, MostVectors int
+	// Clock: it tells the time, as of which reads can be asked for. The reads of one that does not see all that it has acknowledged.
+	Clock bool
+	// Partitions: it has others than the default one.
+	Partitions bool
+	// Databases: it tells them apart.
+	Databases bool
+	// MostRows is how many rows an answer without a limit has at most, where it says of no other that it left them out; 0 for any number.
+	MostRows int64
+	// RewritesJSON: a JSON document comes back spelled otherwise than it was written, with the same value.
+	RewritesJSON bool
 	// SegmentRows: the rows of the flushed segments tell whether anything was inserted or upserted (seen on 2.3.5; by recordings
 	// of 2.5.10; of other lines read in their sources only).
 	SegmentRows bool

@@ -65,7 +65,7 @@ func tryImport(ctx context.Context, conn *milvus.Server) []Finding {
 	case can.GRPCImport:
 		return []Finding{fine(what, "by the calls of Milvus 2.3")}
 	case !can.RESTImport:
-		return []Finding{unfit(what, fmt.Sprintf("nothing is known of version %q", conn.Version()))}
+		return []Finding{unfit(what, fmt.Sprintf("it has none that is known of version %q; a sync brings rows one by one", conn.Version()))}
 	}
 	if err := conn.ImportJobs().Check(ctx); err != nil {
 		return []Finding{broken(what, err)}
@@ -93,6 +93,9 @@ func tryServer(ctx context.Context, side string, cfg milvus.Config, more ...func
 }
 
 func tryClock(ctx context.Context, side string, conn *milvus.Server) Finding {
+	if !conn.Capabilities().Clock {
+		return fine(side+" clock", "it has none; its reads see all that it has acknowledged")
+	}
 	ts, err := conn.Now(ctx)
 	if err != nil {
 		return broken(side+" clock", err)

@@ -184,7 +184,7 @@ func (a *applying) delete(ctx context.Context, gone map[string][]model.Key) erro
 			if err := a.job.StillOwner(ctx); err != nil {
 				return err
 			}
-			if err := a.opts.Writer.Delete(ctx, a.opts.As, p, milvus.KeyOf(a.now.target.Collection().Schema).In(keys)); err != nil {
+			if err := a.opts.Writer.Delete(ctx, a.opts.As, p, a.target.Filters().KeyOf(a.now.target.Collection().Schema).In(keys)); err != nil {
 				return err
 			}
 			a.done.Deleted += int64(len(keys))

@@ -299,4 +299,4 @@ func (f *Fake) unused() (left []string) {
 }
 
 // away is an error that can pass.
-var away = &milvus.StatusError{Method: "Import", Code: 1, Reason: "the server is away"}
+var away = &milvus.StatusError{Method: "Import", Code: 2, Reason: "the server is away"}

@@ -1,5 +1,5 @@
-// Package memory is a Milvus for unit tests: collections in memory behind the real protocol, as a client of 2.3 or of 2.5 and
-// later sees them. It knows the filters that migrate writes, and counts the queries that it answers.
+// Package memory is a Milvus for unit tests: collections in memory behind the real protocol, as a client of 2.3, of 2.5 and
+// later, or of a Milvus Lite sees them. It knows the filters that migrate writes, and counts the queries that it answers.
 //
 // A query with the iterator flag is answered in the keys' order. From 2.5 on it ends where the first growing segment is
 // through, whatever its limit, and it sees just the instant that it names; the answer to a first query, which names none,
@@ -296,7 +296,7 @@ func (s *Server) find(name string) (*collection, *commonpb.Status) {
 func (s *Server) Connect(context.Context, *milvuspb.ConnectRequest) (*milvuspb.ConnectResponse, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return &milvuspb.ConnectResponse{Status: &commonpb.Status{}, ServerInfo: &commonpb.ServerInfo{BuildTags: s.version}}, nil
+	return &milvuspb.ConnectResponse{Status: &commonpb.Status{}, ServerInfo: &commonpb.ServerInfo{BuildTags: s.greeting()}}, nil
 }
 
 // ShowCollections lets everybody in.
@@ -324,6 +324,9 @@ func (s *Server) DescribeCollection(_ context.Context, q *milvuspb.DescribeColle
 
 // ShowPartitions lists them.
 func (s *Server) ShowPartitions(_ context.Context, q *milvuspb.ShowPartitionsRequest) (*milvuspb.ShowPartitionsResponse, error) {
+	if err := s.lacks(Lite25, "ShowPartitions"); err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c, st := s.find(q.CollectionName)
@@ -360,10 +363,16 @@ func (s *Server) GetCollectionStatistics(_ context.Context, q *milvuspb.GetColle
 	return resp, nil
 }
 
-// AllocTimestamp is the present.
+// AllocTimestamp is the present, which no Milvus Lite tells.
 func (s *Server) AllocTimestamp(context.Context, *milvuspb.AllocTimestampRequest) (*milvuspb.AllocTimestampResponse, error) {
+	if err := s.lacks(Lite3, "AllocTimestamp"); err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.lite() {
+		return &milvuspb.AllocTimestampResponse{Status: &commonpb.Status{}}, nil
+	}
 	return &milvuspb.AllocTimestampResponse{Status: &commonpb.Status{}, Timestamp: s.tick()}, nil
 }
 
@@ -497,5 +506,7 @@ func (c *collection) remove(at uint64, gone func(row) bool) {
 	}
 }
 
-// since reports whether the server is of a line or of a later one; s.mu is held.
-func (s *Server) since(line string) bool { return strings.TrimPrefix(s.version, "v") >= line }
+// since reports whether the server is of a line or of a later one, and no Lite; s.mu is held.
+func (s *Server) since(line string) bool {
+	return strings.TrimPrefix(s.version, "v") >= line && !s.lite()
+}

@@ -64,7 +64,7 @@ func (s *Server) page(q *milvuspb.QueryRequest, found []row) ([]row, error) {
 	switch ordered := param(q, "iterator") == "True"; {
 	case ordered && s.since("2.5"):
 		found = firstThrough(found)
-	case !ordered && s.since("2.5"):
+	case !ordered && (s.since("2.5") || s.version == Lite3):
 		rand.Shuffle(len(found), func(i, j int) { found[i], found[j] = found[j], found[i] })
 	}
 	if limit := param(q, "limit"); limit != "" {
@@ -73,6 +73,8 @@ func (s *Server) page(q *milvuspb.QueryRequest, found []row) ([]row, error) {
 			return nil, status.Error(codes.InvalidArgument, err.Error())
 		}
 		found = found[:min(n, len(found))]
+	} else if s.version == Lite25 {
+		found = found[:min(mostOfLite25, len(found))]
 	}
 	if s.MostRows > 0 && len(found) > s.MostRows {
 		return nil, status.Error(codes.ResourceExhausted, "grpc: trying to send message larger than max")

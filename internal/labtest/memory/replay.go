@@ -98,6 +98,11 @@ func (p *player) ShowCollections(context.Context, *milvuspb.ShowCollectionsReque
 	return &milvuspb.ShowCollectionsResponse{Status: &commonpb.Status{}}, nil
 }
 
+// AllocTimestamp is some time, as of which nothing was recorded.
+func (p *player) AllocTimestamp(context.Context, *milvuspb.AllocTimestampRequest) (*milvuspb.AllocTimestampResponse, error) {
+	return &milvuspb.AllocTimestampResponse{Status: &commonpb.Status{}, Timestamp: 1}, nil
+}
+
 // Query looks for the same one. A first one, which names no instant, is any first one.
 func (p *player) Query(_ context.Context, q *milvuspb.QueryRequest) (*milvuspb.QueryResults, error) {
 	for _, r := range p.queries {

@@ -56,7 +56,7 @@ func OpenAt(ctx context.Context, server *milvus.Server, coll *model.Collection, 
 	if err := server.Capabilities().CheckKey(coll.Schema); err != nil {
 		return nil, fmt.Errorf("reading %q on %s: %w", coll.Name, server.Address, err)
 	}
-	s := &Source{coll: coll, layout: layout, key: milvus.KeyOf(coll.Schema), server: server, extents: &extents{}, cutPages: &pagesAhead{}}
+	s := &Source{coll: coll, layout: layout, key: server.Filters().KeyOf(coll.Schema), server: server, extents: &extents{}, cutPages: &pagesAhead{}}
 	if opts.MaxRate > 0 {
 		s.limit = rate.NewLimiter(rate.Limit(opts.MaxRate), opts.MaxRate)
 	}

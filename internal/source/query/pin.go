@@ -37,7 +37,7 @@ func (s *Source) openPinned(ctx context.Context, text json.RawMessage) error {
 		return err
 	}
 	s.rowBytes = p.RowBytes
-	s.pageRows.Store(pageRows(p.RowBytes))
+	s.pageRows.Store(s.pageOf(p.RowBytes))
 	return nil
 }
 

@@ -19,6 +19,9 @@ func (s *Source) Plan(ctx context.Context, size source.Size) (*source.Plan, erro
 	if err != nil {
 		return nil, err
 	}
+	if eventual == s {
+		return s.planOf(guess)
+	}
 	stop := eventual.cutAhead(ctx, guess, size.Workers)
 	same, err := s.resample(ctx)
 	stop()

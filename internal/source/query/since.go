@@ -26,16 +26,16 @@ func CanBeCursor(schema *schemapb.CollectionSchema, name string) bool {
 }
 
 // filterOf lets the rows through that a cursor does.
-func filterOf(c model.Cursor) string {
+func filterOf(f milvus.Filters, c model.Cursor) string {
 	if c.Above {
-		return milvus.Above(c.Field, *c.Value)
+		return f.Above(c.Field, *c.Value)
 	}
-	return milvus.From(c.Field, *c.Value)
+	return f.From(c.Field, *c.Value)
 }
 
 // Ties counts the rows that have just the cursor's value.
 func (s *Source) Ties(ctx context.Context, cursor model.Cursor) (int64, error) {
-	return s.countWhere(ctx, model.AllPartitions, milvus.Is(cursor.Field, *cursor.Value))
+	return s.countWhere(ctx, model.AllPartitions, s.server.Filters().Is(cursor.Field, *cursor.Value))
 }
 
 // Since reads the key and the field of the rows that a cursor lets through, page by page.
@@ -101,7 +101,7 @@ func (s *since) Close() error {
 func (s *since) filter(rng model.Range) string {
 	expr := s.key.Within(rng)
 	if s.cursor.Value != nil {
-		expr += " and " + filterOf(s.cursor)
+		expr += " and " + filterOf(s.server.Filters(), s.cursor)
 	}
 	return expr
 }

@@ -3,6 +3,7 @@
 package query
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,8 +57,8 @@ const eventually = 1
 // eventualCounts is a source that does not wait until the server has taken in what was written last, which takes it a fifth of a
 // second: good enough to cut ranges by, and for nothing that is to be proved.
 func (s *Source) eventualCounts() *Source {
-	if s.snapshot {
-		return s // which is in the past
+	if s.snapshot || !s.server.Capabilities().Clock {
+		return s // which is in the past, or knows all at once
 	}
 	eventual := s.copied()
 	eventual.asOf = eventually
@@ -91,7 +92,7 @@ func (s *Source) only(names []string) (*Source, error) {
 	some := s.copied()
 	some.layout = s.layout.Only(func(name string) bool { return slices.Contains(names, name) })
 	some.rowBytes, some.cutPages = s.RowBytes(names...), &pagesAhead{}
-	some.pageRows.Store(pageRows(some.rowBytes))
+	some.pageRows.Store(s.pageOf(some.rowBytes))
 	known, _ = s.narrow.LoadOrStore(strings.Join(names, ","), some)
 	return known.(*Source), nil
 }
@@ -154,11 +155,15 @@ func (s *Source) size(rows, bytes int, err error) error {
 	if rows > 0 {
 		s.rowBytes = float64(bytes) / float64(rows)
 	}
-	s.pageRows.Store(pageRows(s.rowBytes))
+	s.pageRows.Store(s.pageOf(s.rowBytes))
 	return nil
 }
 
-func pageRows(rowBytes float64) int64 { return int64(min(max(pageBytes/rowBytes, 1), mostPage)) }
+// pageOf is how many rows of a size are aimed at for a page, which may hold a quarter more.
+func (s *Source) pageOf(rowBytes float64) int64 {
+	most := cmp.Or(s.server.Capabilities().MostRows*4/5, mostPage)
+	return int64(min(max(pageBytes/rowBytes, 1), float64(most)))
+}
 
 // firstRows are about a hundred rows, and their bytes on the wire.
 func (s *Source) firstRows(ctx context.Context) (rows, bytes int, err error) {

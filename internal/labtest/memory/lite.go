@@ -1,0 +1,59 @@
+package memory
+
+import (
+	"context"
+	"strings"
+
+	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
+	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// The versions that make a server in memory a Milvus Lite: 2.5, which tells none, and 3.
+const (
+	Lite25 = "milvus_lite"
+	Lite3  = "milvus_lite-3.2.2"
+)
+
+// mostOfLite25 is how many rows its answer without a limit has.
+const mostOfLite25 = 16_383
+
+// lite reports whether it is one; s.mu is held.
+func (s *Server) lite() bool { return strings.HasPrefix(s.version, Lite25) }
+
+// greeting is what it calls itself at first.
+func (s *Server) greeting() string {
+	switch s.version {
+	case Lite25:
+		return ""
+	case Lite3:
+		return "milvus_lite"
+	}
+	return s.version
+}
+
+// lacks refuses a call that a version has not.
+func (s *Server) lacks(version, call string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.version == version {
+		return status.Errorf(codes.Unimplemented, "%s is not implemented", call)
+	}
+	return nil
+}
+
+// GetVersion tells the whole version.
+func (s *Server) GetVersion(context.Context, *milvuspb.GetVersionRequest) (*milvuspb.GetVersionResponse, error) {
+	if err := s.lacks(Lite25, "GetVersion"); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return &milvuspb.GetVersionResponse{Status: &commonpb.Status{}, Version: s.version}, nil
+}
+
+// ListDatabases lists the one that there is.
+func (s *Server) ListDatabases(context.Context, *milvuspb.ListDatabasesRequest) (*milvuspb.ListDatabasesResponse, error) {
+	return &milvuspb.ListDatabasesResponse{Status: &commonpb.Status{}, DbNames: []string{"default"}}, s.lacks(Lite25, "ListDatabases")
+}
