@@ -31,6 +31,9 @@ func (im *importing) checkServer(ctx context.Context) error {
 	if fields := im.server.Capabilities().Unsupported(im.target); len(fields) > 0 {
 		return fmt.Errorf("%w: Milvus %s does not take the types of %s", ErrTarget, im.server.Version(), strings.Join(fields, ", "))
 	}
+	if fields := im.server.Capabilities().NotImportedOf(im.target.Schema); len(fields) > 0 {
+		return fmt.Errorf("%w: the bulk insert of Milvus %s does not take %s; upgrade it", ErrTarget, im.server.Version(), strings.Join(fields, ", "))
+	}
 	if beyond := im.server.Capabilities().BeyondLimits(im.target.Schema); len(beyond) > 0 {
 		return fmt.Errorf("%w: Milvus %s refuses such a collection: %s", ErrTarget, im.server.Version(), strings.Join(beyond, "; "))
 	}

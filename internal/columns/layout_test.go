@@ -51,7 +51,8 @@ func TestNewLayoutRefuses(t *testing.T) {
 		"no key":                {labtest.Schema(labtest.Field("x", schemapb.DataType_Int64)), "no primary key", false},
 		"no fields":             {labtest.Schema(), "no primary key", false},
 		"sparse vector":         {labtest.Schema(id, labtest.Field("x", schemapb.DataType_SparseFloatVector)), `"x" (SparseFloatVector)`, true},
-		"half vector":           {labtest.Schema(id, labtest.Vector("x", schemapb.DataType_Float16Vector, 4)), `"x" (Float16Vector)`, true},
+		"half vector of dim 0":  {labtest.Schema(id, labtest.Vector("x", schemapb.DataType_Float16Vector, 0)), `"x" has no dimension`, true},
+		"binary of 12 bits":     {labtest.Schema(id, labtest.Vector("x", schemapb.DataType_BinaryVector, 12)), `"x" has no dimension`, true},
 		"type of a later proto": {labtest.Schema(id, labtest.Field("x", 12345)), `"x" (12345)`, true},
 		"array of JSON":         {labtest.Schema(id, labtest.Array("x", schemapb.DataType_JSON)), `"x" (Array of JSON)`, true},
 		"array of arrays":       {labtest.Schema(id, labtest.Array("x", schemapb.DataType_Array)), `"x" (Array of Array)`, true},
@@ -96,7 +97,7 @@ func TestOnlyAndPick(t *testing.T) {
 
 // Each type that is said to be carried has its family, and no other.
 func TestEveryCarriedTypeHasAFamily(t *testing.T) {
-	carried := model.TypesOf(model.Line{math.MaxInt, 0})
+	carried := model.TypesOf(model.Version{math.MaxInt})
 	for kind, name := range schemapb.DataType_name {
 		field := labtest.Vector("x", schemapb.DataType(kind), 16)
 		field.ElementType = schemapb.DataType_Int64

@@ -25,6 +25,7 @@ const (
 func everything() *schemapb.CollectionSchema {
 	schema := labtest.Schema(labtest.IntKey("id"),
 		labtest.Vector("floats", schemapb.DataType_FloatVector, dim), labtest.Vector("bits", schemapb.DataType_BinaryVector, bits),
+		labtest.Vector("halves", schemapb.DataType_Float16Vector, dim), labtest.Vector("brains", schemapb.DataType_BFloat16Vector, dim),
 		labtest.Field("JSON", schemapb.DataType_JSON))
 	for _, t := range []schemapb.DataType{
 		schemapb.DataType_Bool, schemapb.DataType_Int8, schemapb.DataType_Int16, schemapb.DataType_Int32, schemapb.DataType_Int64,
@@ -129,15 +130,20 @@ func drawColumn(t *rapid.T, f *schemapb.FieldSchema, n int) (*schemapb.FieldData
 			Dim: dim, Data: &schemapb.VectorField_FloatVector{FloatVector: &schemapb.FloatArray{Data: v}},
 		}}}, cut(want, dim)
 	case schemapb.DataType_BinaryVector:
-		v, want := draw(t, rapid.Byte(), n*bits/8, itself)
-		return &schemapb.FieldData{FieldName: f.Name, Field: &schemapb.FieldData_Vectors{Vectors: &schemapb.VectorField{
-			Dim: bits, Data: &schemapb.VectorField_BinaryVector{BinaryVector: v},
-		}}}, cut(want, bits/8)
+		return drawBytes(t, f, n, bits/8)
+	case schemapb.DataType_Float16Vector, schemapb.DataType_BFloat16Vector:
+		return drawBytes(t, f, n, 2*dim)
 	case schemapb.DataType_Array:
 		return drawArrays(t, f, n)
 	}
 	v, want := drawScalars(t, f.DataType, n)
 	return labtest.Column(f, v), want
+}
+
+// drawBytes draws vectors of so many bytes each: halves have any bits, NaNs too.
+func drawBytes(t *rapid.T, f *schemapb.FieldSchema, n, width int) (*schemapb.FieldData, []any) {
+	v, want := draw(t, rapid.Byte(), n*width, itself)
+	return labtest.ByteVectors(f, v), cut(want, width)
 }
 
 // cut makes rows of width values each.
@@ -210,8 +216,10 @@ func validity(d *schemapb.FieldData, valid ...bool) *schemapb.FieldData {
 func TestDecodeRefuses(t *testing.T) {
 	id, small, medium := labtest.IntKey("id"), labtest.Field("small", schemapb.DataType_Int8), labtest.Field("medium", schemapb.DataType_Int16)
 	list := labtest.Array("list", schemapb.DataType_Int8)
+	half := labtest.Vector("h", schemapb.DataType_Float16Vector, dim)
+	brain := labtest.Vector("h", schemapb.DataType_BFloat16Vector, dim) // by the name of the other
 	layout := layoutOf(t, labtest.Schema(id, small, medium, list,
-		labtest.Vector("v", schemapb.DataType_FloatVector, dim), labtest.Vector("b", schemapb.DataType_BinaryVector, bits)))
+		labtest.Vector("v", schemapb.DataType_FloatVector, dim), labtest.Vector("b", schemapb.DataType_BinaryVector, bits), half))
 	for name, test := range map[string]struct {
 		column *schemapb.FieldData // in place of a right one
 		says   string
@@ -231,12 +239,16 @@ func TestDecodeRefuses(t *testing.T) {
 		"vectors twice as wide":       {labtest.Vectors("v", 2*dim, 2, 1), `column "v" has 4 rows`},
 		"binary vectors too narrow":   {labtest.BinaryVectors("b", 8, 1, 1), `column "b": 1 values do not make vectors of 2`},
 		"binary vectors too many":     {labtest.BinaryVectors("b", bits, 3, 1), `column "b" has 3 rows`},
+		"half vectors too narrow":     {labtest.ByteVectors(half, make([]byte, 4*dim-1)), `column "h": 11 values do not make vectors of 6`},
+		"half vectors too few":        {labtest.ByteVectors(half, make([]byte, 2*dim)), `column "h" has 1 rows`},
+		"halves of the other kind":    {labtest.ByteVectors(brain, make([]byte, 4*dim)), `column "h" has 0 rows`},
 		"a NULL, of a later server":   {validity(labtest.Column(small, []int32{1, 0}), true, false), `column "small": it holds NULLs`},
 		"bits where floats should be": {rename(labtest.BinaryVectors("b", bits, 2, 1), "v"), `column "v" has 0 rows`},
 	} {
 		sent := []*schemapb.FieldData{
 			labtest.Column(id, []int64{1, 2}), validity(labtest.Column(small, []int32{1, 2}), true, true), labtest.Column(medium, []int32{1, 2}),
 			labtest.Arrays(list, [][]int32{{1}, {2}}), labtest.Vectors("v", dim, 2, 1), labtest.BinaryVectors("b", bits, 2, 1),
+			labtest.ByteVectors(half, make([]byte, 4*dim)),
 		}
 		if _, err := layout.Decode(sent); err != nil {
 			t.Fatal(err)

@@ -196,33 +196,59 @@ func TestLongLists(t *testing.T) {
 	}
 }
 
-// Vectors of one width are written by pages that the library does not make, and read by the library: whatever the width,
-// with several pages and batches, and from a slice of a batch.
+// Vectors of one width are written by pages that the library does not make, and read by the library: whatever the width and the
+// element, with several pages and batches, from a slice of a batch, and with NULLs among them.
 func TestVectors(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
+		element := rapid.SampledFrom([]arrow.DataType{arrow.PrimitiveTypes.Float32, arrow.PrimitiveTypes.Uint8}).Draw(t, "element")
 		width := rapid.OneOf(rapid.IntRange(1, 10), rapid.IntRange(1, 40_000)).Draw(t, "width")
-		schema := arrow.NewSchema([]arrow.Field{{Name: "v", Type: arrow.ListOf(arrow.PrimitiveTypes.Float32)}}, nil)
+		nulls := rapid.SampledFrom([]int{0, 0, 1, 2, 7}).Draw(t, "nulls")
+		schema := arrow.NewSchema([]arrow.Field{{Name: "v", Type: arrow.ListOf(element), Nullable: nulls > 0 || rapid.Bool().Draw(t, "nullable")}}, nil)
 		var batches []arrow.Record
 		for _, rows := range rapid.SliceOfN(rapid.IntRange(1, 40), 1, 3).Draw(t, "batches") {
 			from := rapid.IntRange(0, rows).Draw(t, "from")
-			batches = append(batches, vectorBatch(schema, rows, width).NewSlice(int64(from), int64(rows)))
+			batches = append(batches, vectorBatch(schema, rows, width, nulls).NewSlice(int64(from), int64(rows)))
 		}
 		wantBack(t, schema, batches)
 	})
 }
 
-// vectorBatch makes vectors no two of whose values are the same.
-func vectorBatch(schema *arrow.Schema, rows, width int) arrow.Record {
+// vectorBatch makes vectors that differ in each row, of all values that there are of a byte. One of so many rows is NULL; none where zero.
+func vectorBatch(schema *arrow.Schema, rows, width, nulls int) arrow.Record {
 	b := array.NewRecordBuilder(memory.DefaultAllocator, schema)
 	list := b.Field(0).(*array.ListBuilder)
-	values := list.ValueBuilder().(*array.Float32Builder)
 	for row := range rows {
+		if nulls > 0 && row%nulls == 0 {
+			list.AppendNull()
+			continue
+		}
 		list.Append(true)
 		for i := range width {
-			values.Append(float32(row*width + i))
+			switch values := list.ValueBuilder().(type) {
+			case *array.Float32Builder:
+				values.Append(float32(row*width + i))
+			case *array.Uint8Builder:
+				values.Append(uint8(row + i*7))
+			}
 		}
 	}
 	return b.NewRecord()
+}
+
+// The widest vectors that there are, 32,768 dimensions of two bytes, are written and read: no list of a column's own may be so long.
+func TestWidestVectors(t *testing.T) {
+	schema := arrow.NewSchema([]arrow.Field{{Name: "v", Type: arrow.ListOf(arrow.PrimitiveTypes.Uint8), Nullable: true}}, nil)
+	wantBack(t, schema, []arrow.Record{vectorBatch(schema, 20, 1<<16, 0), vectorBatch(schema, 3, 1<<16, 2)})
+}
+
+// Bytes of vectors take a byte each, and not the four of Parquet's integers.
+func TestBytesTakeAByte(t *testing.T) {
+	schema := arrow.NewSchema([]arrow.Field{{Name: "v", Type: arrow.ListOf(arrow.PrimitiveTypes.Uint8)}}, nil)
+	var out bytes.Buffer
+	write(t, &out, schema, vectorBatch(schema, 1000, 256, 0))
+	if most := 1000*(256+8) + 4096; out.Len() > most {
+		t.Errorf("1000 vectors of 256 bytes take %d bytes, more than %d", out.Len(), most)
+	}
 }
 
 // Row groups end at about 32 MB, and batches hold up to 4096 rows.

@@ -141,8 +141,9 @@ func (w *Writer) writeColumn(chunk *metadata.ColumnChunkMetaDataBuilder, i int) 
 	if err != nil {
 		return err
 	}
-	if width := w.group.width(i); width > 0 {
-		return w.writeVectors(pages, i, width)
+	kind := kindOf(w.schema.Field(i).Type)
+	if width := w.group.width(i, kind); width > 0 {
+		return w.writeVectors(pages, i, width, kind)
 	}
 	column := file.NewColumnChunkWriter(chunk, pages, w.props)
 	for _, rec := range w.group.batches {

@@ -185,8 +185,10 @@ func Collection(schema *schemapb.CollectionSchema, partitions ...string) *model.
 }
 
 var metrics = map[schemapb.DataType][]*commonpb.KeyValuePair{
-	schemapb.DataType_FloatVector:  {{Key: "index_type", Value: "FLAT"}, {Key: "metric_type", Value: "L2"}},
-	schemapb.DataType_BinaryVector: {{Key: "index_type", Value: "BIN_FLAT"}, {Key: "metric_type", Value: "HAMMING"}},
+	schemapb.DataType_FloatVector:    {{Key: "index_type", Value: "FLAT"}, {Key: "metric_type", Value: "L2"}},
+	schemapb.DataType_BinaryVector:   {{Key: "index_type", Value: "BIN_FLAT"}, {Key: "metric_type", Value: "HAMMING"}},
+	schemapb.DataType_Float16Vector:  {{Key: "index_type", Value: "FLAT"}, {Key: "metric_type", Value: "L2"}},
+	schemapb.DataType_BFloat16Vector: {{Key: "index_type", Value: "FLAT"}, {Key: "metric_type", Value: "L2"}},
 }
 
 // Create makes, indexes and loads a collection, and drops it when the test ends.
@@ -292,7 +294,7 @@ func TextKey(name string) *schemapb.FieldSchema {
 	return f
 }
 
-// Vector is a FLOAT_VECTOR or BINARY_VECTOR of dim dimensions.
+// Vector is a vector of a type that has dimensions.
 func Vector(name string, t schemapb.DataType, dim int) *schemapb.FieldSchema {
 	return &schemapb.FieldSchema{Name: name, DataType: t, TypeParams: param("dim", dim)}
 }

@@ -3,8 +3,11 @@ package labtest
 import (
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+
+	"migrate/internal/model"
 )
 
 // Rows are the columns of rows to insert.
@@ -32,18 +35,46 @@ func (r Rows) batches() []Rows {
 func slice(d *schemapb.FieldData, from, to int) *schemapb.FieldData {
 	c := &schemapb.FieldData{Type: d.Type, FieldName: d.FieldName, IsDynamic: d.IsDynamic}
 	if v := d.GetVectors(); v != nil {
-		dim := int(v.Dim)
-		out := &schemapb.VectorField{Dim: v.Dim}
-		if b := v.GetBinaryVector(); b != nil {
-			out.Data = &schemapb.VectorField_BinaryVector{BinaryVector: b[from*dim/8 : to*dim/8]}
-		} else {
-			out.Data = &schemapb.VectorField_FloatVector{FloatVector: &schemapb.FloatArray{Data: v.GetFloatVector().Data[from*dim : to*dim]}}
-		}
-		c.Field = &schemapb.FieldData_Vectors{Vectors: out}
+		c.Field = &schemapb.FieldData_Vectors{Vectors: sliceVectors(v, from, to)}
 		return c
 	}
 	c.Field = &schemapb.FieldData_Scalars{Scalars: sliceScalars(d.GetScalars(), from, to)}
 	return c
+}
+
+func sliceVectors(v *schemapb.VectorField, from, to int) *schemapb.VectorField {
+	from, to = from*int(v.Dim), to*int(v.Dim)
+	switch d := v.Data.(type) {
+	case *schemapb.VectorField_FloatVector:
+		return floatVectors(v.Dim, d.FloatVector.Data[from:to])
+	case *schemapb.VectorField_BinaryVector:
+		return byteVectors(schemapb.DataType_BinaryVector, v.Dim, d.BinaryVector[from/8:to/8])
+	case *schemapb.VectorField_Float16Vector:
+		return byteVectors(schemapb.DataType_Float16Vector, v.Dim, d.Float16Vector[2*from:2*to])
+	case *schemapb.VectorField_Bfloat16Vector:
+		return byteVectors(schemapb.DataType_BFloat16Vector, v.Dim, d.Bfloat16Vector[2*from:2*to])
+	}
+	panic(fmt.Sprintf("no rows of %T", v.Data))
+}
+
+func floatVectors(dim int64, values []float32) *schemapb.VectorField {
+	return &schemapb.VectorField{Dim: dim, Data: &schemapb.VectorField_FloatVector{FloatVector: &schemapb.FloatArray{Data: values}}}
+}
+
+// byteVectors are vectors of a type that the protocol carries as bytes.
+func byteVectors(t schemapb.DataType, dim int64, values []byte) *schemapb.VectorField {
+	switch v := (&schemapb.VectorField{Dim: dim}); t {
+	case schemapb.DataType_BinaryVector:
+		v.Data = &schemapb.VectorField_BinaryVector{BinaryVector: values}
+		return v
+	case schemapb.DataType_Float16Vector:
+		v.Data = &schemapb.VectorField_Float16Vector{Float16Vector: values}
+		return v
+	case schemapb.DataType_BFloat16Vector:
+		v.Data = &schemapb.VectorField_Bfloat16Vector{Bfloat16Vector: values}
+		return v
+	}
+	panic(fmt.Sprintf("no bytes of %s", t))
 }
 
 func sliceScalars(s *schemapb.ScalarField, from, to int) *schemapb.ScalarField {
@@ -110,9 +141,7 @@ func Vectors(name string, dim, n int, seed uint64) *schemapb.FieldData {
 	for i := range data {
 		data[i] = random.Float32()*2 - 1
 	}
-	return &schemapb.FieldData{Type: schemapb.DataType_FloatVector, FieldName: name, Field: &schemapb.FieldData_Vectors{
-		Vectors: &schemapb.VectorField{Dim: int64(dim), Data: &schemapb.VectorField_FloatVector{FloatVector: &schemapb.FloatArray{Data: data}}},
-	}}
+	return vectors(name, schemapb.DataType_FloatVector, floatVectors(int64(dim), data))
 }
 
 // BinaryVectors makes a column of random binary vectors.
@@ -121,9 +150,21 @@ func BinaryVectors(name string, dim, n int, seed uint64) *schemapb.FieldData {
 	for i := range data {
 		data[i] = byte(random.Uint32())
 	}
-	return &schemapb.FieldData{Type: schemapb.DataType_BinaryVector, FieldName: name, Field: &schemapb.FieldData_Vectors{
-		Vectors: &schemapb.VectorField{Dim: int64(dim), Data: &schemapb.VectorField_BinaryVector{BinaryVector: data}},
-	}}
+	return ByteVectors(Vector(name, schemapb.DataType_BinaryVector, dim), data)
+}
+
+// ByteVectors makes a column of vectors that the protocol carries as bytes: dim/8 a row of BINARY_VECTOR, 2 a dimension of
+// FLOAT16_VECTOR and BFLOAT16_VECTOR.
+func ByteVectors(f *schemapb.FieldSchema, data []byte) *schemapb.FieldData {
+	dim, err := strconv.ParseInt(model.TypeParam(f, "dim"), 10, 64)
+	if err != nil {
+		panic(fmt.Sprintf("field %q has no dimension", f.Name))
+	}
+	return vectors(f.Name, f.DataType, byteVectors(f.DataType, dim, data))
+}
+
+func vectors(name string, t schemapb.DataType, v *schemapb.VectorField) *schemapb.FieldData {
+	return &schemapb.FieldData{Type: t, FieldName: name, Field: &schemapb.FieldData_Vectors{Vectors: v}}
 }
 
 // Arrays makes a column of arrays; each row is a slice of the element's protocol type.

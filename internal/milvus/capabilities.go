@@ -14,7 +14,8 @@ var versionPattern = regexp.MustCompile(`(\d+)\.(\d+)(?:\.(\d+))?`)
 func capabilitiesOf(text string) model.Capabilities {
 	v := parseVersion(text)
 	can := model.Capabilities{
-		Types:            model.TypesOf(model.Line(v[:2])),
+		Types:            model.TypesOf(model.Version(v)),
+		NotImported:      model.NotImportedBy(model.Version(v)),
 		GRPCImport:       v.in(2, 3),
 		RESTImport:       !v.before(2, 4, 0),
 		IdempotentImport: v.in(2, 6) && !v.before(2, 6, 24) || !v.before(3, 0, 2),

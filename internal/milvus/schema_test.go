@@ -50,7 +50,26 @@ func TestCapabilitiesOf(t *testing.T) {
 		if imports := want.grpc || want.rest; imports != (can.FilesPerJob > 0) || imports != (can.JobsKnownFor > 0) {
 			t.Errorf("%q: %d files a job, known for %v", version, can.FilesPerJob, can.JobsKnownFor)
 		}
-		if len(can.Types) != len(model.TypesOf(model.Line{})) {
+	}
+}
+
+// TestTypes: which of the later types a server has, and which of these its bulk insert does not take, as the numbers of the types.
+func TestTypes(t *testing.T) {
+	later := []schemapb.DataType{schemapb.DataType_Float16Vector, schemapb.DataType_BFloat16Vector}
+	for version, want := range map[string]struct{ has, notImported []schemapb.DataType }{
+		"":        {},
+		"v2.3.5":  {},
+		"v2.4.0":  {has: later, notImported: later},
+		"v2.4.1":  {has: later},
+		"v2.5.10": {has: later},
+		"v3.0.0":  {has: later},
+	} {
+		can := capabilitiesOf(version)
+		has := slices.DeleteFunc(slices.Clone(can.Types), func(kind schemapb.DataType) bool { return !slices.Contains(later, kind) })
+		if !slices.Equal(has, want.has) || !slices.Equal(can.NotImported, want.notImported) {
+			t.Errorf("%q: has %v and does not import %v; want %v", version, has, can.NotImported, want)
+		}
+		if len(can.Types) != len(capabilitiesOf("").Types)+len(has) {
 			t.Errorf("%q: carries %v", version, can.Types)
 		}
 	}

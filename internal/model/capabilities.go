@@ -15,6 +15,9 @@ import (
 type Capabilities struct {
 	// Types that migrate carries from and to this server without loss.
 	Types []schemapb.DataType
+	// NotImported are those of them that its bulk insert does not take in the columns that migrate writes: FLOAT16_VECTOR and
+	// BFLOAT16_VECTOR as lists of bytes (milvus-io/milvus#32157).
+	NotImported []schemapb.DataType
 	// GRPCImport: bulk insert through the Import and GetImportState calls of 2.3, a task per call.
 	GRPCImport bool
 	// SnapshotReads: an iterator's pages see one instant (2.5, milvus-io/milvus#36572, #37189, #37248).
@@ -95,16 +98,28 @@ func (c Capabilities) BeyondLimits(schema *schemapb.CollectionSchema) []string {
 	return found
 }
 
+// NotImportedOf names the fields of a schema that this server has the types of, and that its bulk insert does not take.
+func (c Capabilities) NotImportedOf(schema *schemapb.CollectionSchema) []string {
+	return fieldsOf(schema, func(t schemapb.DataType) bool { return slices.Contains(c.NotImported, t) })
+}
+
 // Unsupported names what of a collection this server, or migrate, does not carry: fields as "name (Type)".
 func (c Capabilities) Unsupported(coll *Collection) []string {
-	var fields []string
-	for _, f := range coll.Schema.GetFields() {
-		_, known := schemapb.DataType_name[int32(f.GetDataType())] // otherwise it is named as unknown
-		if known && !slices.Contains(c.Types, f.GetDataType()) {
+	fields := fieldsOf(coll.Schema, func(t schemapb.DataType) bool {
+		_, known := schemapb.DataType_name[int32(t)] // otherwise it is named as unknown
+		return known && !slices.Contains(c.Types, t)
+	})
+	return slices.Concat(fields, notCarried(coll.Schema), unknownParams(coll.Indexes))
+}
+
+// fieldsOf names the fields of such types, as "name (Type)".
+func fieldsOf(schema *schemapb.CollectionSchema, is func(schemapb.DataType) bool) (fields []string) {
+	for _, f := range schema.GetFields() {
+		if is(f.GetDataType()) {
 			fields = append(fields, fmt.Sprintf("%s (%s)", f.GetName(), f.GetDataType()))
 		}
 	}
-	return slices.Concat(fields, notCarried(coll.Schema), unknownParams(coll.Indexes))
+	return fields
 }
 
 // CanFilter reports whether a filter of this server can name a field. Some that can't are refused, and a constant such as "true"

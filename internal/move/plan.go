@@ -77,6 +77,9 @@ func serverLacks(server *milvus.Server, coll *model.Collection) (lacks []string)
 	if fields := can.Unsupported(coll); len(fields) > 0 {
 		lacks = append(lacks, "it does not take the types of "+strings.Join(fields, ", "))
 	}
+	if fields := can.NotImportedOf(coll.Schema); len(fields) > 0 {
+		lacks = append(lacks, "its bulk insert does not take "+strings.Join(fields, ", "))
+	}
 	if err := can.CheckKey(coll.Schema); err != nil {
 		lacks = append(lacks, "import will refuse it: "+err.Error())
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -111,7 +112,7 @@ func readersCompare(t *testing.T, collection, folder string, columns int) {
 
 // readersPython runs a script with the lab's Python; its error is what the script complains of.
 func readersPython(ctx context.Context, script string, args ...string) ([]byte, error) {
-	l, err := lab.Running(ctx)
+	l, err := lab.Open(os.Getenv(lab.DirVariable))
 	if err != nil {
 		return nil, err
 	}
