@@ -56,9 +56,12 @@ func NewLayout(schema *schemapb.CollectionSchema) (*Layout, error) {
 	return l, nil
 }
 
-// withMeta gives the fields with the dynamic one last, which servers before 2.4 leave out of the schema.
+// withMeta gives the fields that have columns, with the dynamic one last, which servers before 2.4 leave out of the schema. What a
+// function computes has none: it can't be read, and a file that holds it ends a data node of 2.5.10.
 func withMeta(schema *schemapb.CollectionSchema) []*schemapb.FieldSchema {
-	fields := slices.DeleteFunc(slices.Clone(schema.GetFields()), (*schemapb.FieldSchema).GetIsDynamic)
+	fields := slices.DeleteFunc(slices.Clone(schema.GetFields()), func(f *schemapb.FieldSchema) bool {
+		return f.GetIsDynamic() || model.IsComputed(schema, f)
+	})
 	if schema.GetEnableDynamicField() {
 		fields = append(fields, &schemapb.FieldSchema{Name: Meta, DataType: schemapb.DataType_JSON, IsDynamic: true})
 	}

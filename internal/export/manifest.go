@@ -128,8 +128,8 @@ func (s *Schema) UnmarshalJSON(b []byte) error {
 // Describe puts a collection into a manifest's terms.
 func Describe(c *model.Collection) Collection {
 	d := Collection{
-		Name: c.Name, Database: c.Database, Schema: Schema{c.Schema}, Shards: c.Shards,
-		ConsistencyLevel: c.ConsistencyLevel.String(), Properties: mapOf(c.Properties),
+		Name: c.Name, Database: c.Database, Schema: Schema{model.WithoutSecrets(c.Schema)}, Shards: c.Shards,
+		ConsistencyLevel: c.ConsistencyLevel.String(), Properties: mapOf(c.PropertiesToShow()),
 		Partitions: c.Partitions, Aliases: c.Aliases, Loaded: c.Loaded,
 	}
 	for _, x := range c.Indexes {

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+
 	"migrate/internal/model"
 )
 
@@ -13,6 +15,7 @@ var versionPattern = regexp.MustCompile(`(\d+)\.(\d+)(?:\.(\d+))?`)
 
 func capabilitiesOf(text string) model.Capabilities {
 	v := parseVersion(text)
+	told := v != version{}
 	can := model.Capabilities{
 		Types:            model.TypesOf(model.Version(v)),
 		NotImported:      model.NotImportedBy(model.Version(v)),
@@ -28,6 +31,8 @@ func capabilitiesOf(text string) model.Capabilities {
 		IndexTypes:       indexTypesOf(v),
 		NeedsIndexParams: v.before(2, 5, 0),
 		SetsIndexes:      !v.before(2, 4, 0),
+		Analyzers:        !told || !v.before(2, 5, 0),
+		NullInputs:       !v.in(2, 5),
 		LeastDim:         1, MostFields: 64, MostVectors: 1,
 		Reserved: reservedIn(v),
 	}
@@ -38,6 +43,9 @@ func capabilitiesOf(text string) model.Capabilities {
 		can.LeastDim, can.MostVectors = 2, 4
 	case !v.before(2, 4, 0):
 		can.MostVectors = 4
+	}
+	if can.Analyzers {
+		can.Functions = []schemapb.FunctionType{schemapb.FunctionType_BM25}
 	}
 	if !v.before(3, 0, 0) {
 		can.MostFields = 256

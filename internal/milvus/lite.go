@@ -30,10 +30,12 @@ func askLite(ctx context.Context, svc milvuspb.MilvusServiceClient) *said {
 	}
 	told, err := svc.GetVersion(ctx, &milvuspb.GetVersionRequest{}, once{})
 	if err != nil {
+		can.Analyzers, can.NullInputs = true, true
 		can.Types, can.Reserved, can.MostRows = model.TypesOf(model.Version{2, 4, 4}), reservedIn(version{2, 5}), mostOfLite25
 		return &said{version: "milvus_lite", can: can, filters: Filters{rawBreaks: true, rawHan: true}}
 	}
 	can.Types = slices.DeleteFunc(model.TypesOf(model.Version{2, 6, 19}), func(t schemapb.DataType) bool { return slices.Contains(notInLite3, t) })
+	can.Functions, can.Analyzers, can.NullInputs = []schemapb.FunctionType{schemapb.FunctionType_BM25}, true, true
 	can.Reserved, can.RewritesJSON = append(slices.Clip(reservedIn(version{2, 6})), "is", "IS"), true
 	return &said{version: told.GetVersion(), can: can, filters: Filters{rawHan: true, plainLeast: true}}
 }

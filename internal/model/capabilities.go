@@ -63,6 +63,12 @@ type Capabilities struct {
 	// SetsIndexes: parameters can be set on an index that is there (AlterIndex; 2.3.5 has the call, and no answer to it).
 	SetsIndexes bool
 
+	// Functions that migrate makes again on this server, and Analyzers: it cuts texts into words.
+	Functions []schemapb.FunctionType
+	Analyzers bool
+	// NullInputs: an input of a function may take NULL (not on 2.5.10).
+	NullInputs bool
+
 	Reserved []string // words that no filter can name a field by
 }
 
@@ -89,6 +95,11 @@ func (c Capabilities) BeyondLimits(schema *schemapb.CollectionSchema) []string {
 			found = append(found, fmt.Sprintf("field %q has %d dimension, and it takes vectors of %d at least", f.GetName(), n, c.LeastDim))
 		}
 	}
+	if !c.NullInputs {
+		for _, input := range nullInputs(schema) {
+			found = append(found, input+", and it takes none")
+		}
+	}
 	if n := len(schema.GetFields()); c.MostFields > 0 && n > c.MostFields {
 		found = append(found, fmt.Sprintf("%d fields, and it takes %d", n, c.MostFields))
 	}
@@ -109,13 +120,13 @@ func (c Capabilities) Unsupported(coll *Collection) []string {
 		_, known := schemapb.DataType_name[int32(t)] // otherwise it is named as unknown
 		return known && !slices.Contains(c.Types, t)
 	})
-	return slices.Concat(fields, notCarried(coll.Schema), unknownParams(coll.Indexes))
+	return slices.Concat(fields, c.uncarried(coll), notCarried(coll.Schema), unknownParams(coll.Indexes))
 }
 
-// fieldsOf names the fields of such types, as "name (Type)".
+// fieldsOf names the fields of such types, as "name (Type)", but for those that a function computes.
 func fieldsOf(schema *schemapb.CollectionSchema, is func(schemapb.DataType) bool) (fields []string) {
 	for _, f := range schema.GetFields() {
-		if is(f.GetDataType()) {
+		if is(f.GetDataType()) && !IsComputed(schema, f) {
 			fields = append(fields, fmt.Sprintf("%s (%s)", f.GetName(), f.GetDataType()))
 		}
 	}

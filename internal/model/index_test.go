@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
@@ -142,6 +143,11 @@ func TestGivenProperties(t *testing.T) {
 		var got []string
 		for _, p := range c.GivenProperties() {
 			got = append(got, p.GetKey())
+		}
+		for _, p := range c.PropertiesToShow() {
+			if strings.HasPrefix(p.GetKey(), "cipher.") {
+				t.Errorf("%s: %s is shown", name, p.GetKey())
+			}
 		}
 		if !slices.Equal(got, test.want) {
 			t.Errorf("%s: %q, want %q", name, got, test.want)

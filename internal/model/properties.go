@@ -21,7 +21,7 @@ var byServers = []string{"max_field_id", "preserve_field_ids"}
 // byServer reports whether a server may have added a property by itself, or may do so where there is none.
 func (c *Collection) byServer(key, value string) bool {
 	switch {
-	case slices.Contains(byServers, key), strings.HasPrefix(key, "cipher."):
+	case slices.Contains(byServers, key), isCipher(key):
 		return true
 	case key == "namespace.sharding.enabled":
 		return value == "" || value == "false"
@@ -29,6 +29,14 @@ func (c *Collection) byServer(key, value string) bool {
 		return value == "" || value == "UTC" || !c.tellsTime()
 	}
 	return false
+}
+
+// isCipher reports whether a property is one of the encryption of the database, whose key may be among them.
+func isCipher(key string) bool { return strings.HasPrefix(key, "cipher.") }
+
+// PropertiesToShow are the properties of a collection, to be shown or stored.
+func (c *Collection) PropertiesToShow() []*commonpb.KeyValuePair {
+	return slices.DeleteFunc(slices.Clone(c.Properties), func(p *commonpb.KeyValuePair) bool { return isCipher(p.GetKey()) })
 }
 
 // tellsTime reports whether a collection has times that its timezone is of.

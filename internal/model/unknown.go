@@ -19,9 +19,6 @@ func notCarried(schema *schemapb.CollectionSchema) []string {
 			found = append(found, f.GetName()+" (nullable)")
 		}
 	}
-	if len(schema.GetFunctions()) > 0 {
-		found = append(found, "functions")
-	}
 	if len(schema.GetStructArrayFields()) > 0 {
 		found = append(found, "arrays of structs")
 	}

@@ -51,7 +51,7 @@ func TestNotCarried(t *testing.T) {
 		"as 2.3 has it":     {func(*schemapb.CollectionSchema) {}, nil},
 		"a database's name": {func(s *schemapb.CollectionSchema) { s.DbName = "x" }, nil},
 		"a nullable field":  {func(s *schemapb.CollectionSchema) { s.Fields[1].Nullable = true }, []string{"price (nullable)"}},
-		"a function":        {func(s *schemapb.CollectionSchema) { s.Functions = []*schemapb.FunctionSchema{{Name: "bm25"}} }, []string{"functions"}},
+		"a function":        {func(s *schemapb.CollectionSchema) { s.Functions = []*schemapb.FunctionSchema{{Name: "bm25", Type: 1}} }, []string{"bm25 (BM25 function)"}},
 		"structs": {func(s *schemapb.CollectionSchema) {
 			s.StructArrayFields = []*schemapb.StructArrayFieldSchema{{Name: "chunks"}}
 		}, []string{"arrays of structs"}},
@@ -69,13 +69,13 @@ func TestNotCarried(t *testing.T) {
 		"a state of a field": {func(s *schemapb.CollectionSchema) { s.Fields[1].State = 97 }, []string{"the schema: price (unknown state 97)"}},
 		"a function of a newer kind": {func(s *schemapb.CollectionSchema) {
 			s.Functions = []*schemapb.FunctionSchema{{Name: "minhash", Type: 99, Params: []*commonpb.KeyValuePair{later(t, &commonpb.KeyValuePair{Key: "k"})}}}
-		}, []string{"functions", "the schema: minhash (unknown type 99)", "the schema: minhash: params (unknown field 1999)"}},
+		}, []string{"the schema: minhash (unknown type 99)", "the schema: minhash: params (unknown field 1999)"}},
 	} {
 		schema := &schemapb.CollectionSchema{Fields: []*schemapb.FieldSchema{
 			{Name: "id", DataType: schemapb.DataType_Int64}, {Name: "price", DataType: schemapb.DataType_Double},
 		}}
 		test.change(schema)
-		if got := (Capabilities{Types: []schemapb.DataType{schemapb.DataType_Int64, schemapb.DataType_Double}}).Unsupported(&Collection{Schema: sent(t, schema)}); !slices.Equal(got, test.want) {
+		if got := (Capabilities{Types: []schemapb.DataType{schemapb.DataType_Int64, schemapb.DataType_Double}, Analyzers: true}).Unsupported(&Collection{Schema: sent(t, schema)}); !slices.Equal(got, test.want) {
 			t.Errorf("%s: %q, want %q", name, got, test.want)
 		}
 	}

@@ -112,6 +112,11 @@ func (s *Server) bulkInsert(ctx context.Context, collection, partition string, f
 	}
 	var rows int64
 	for _, rec := range recs {
+		for _, f := range rec.Schema().Fields() {
+			if err := c.refuseComputed(f.Name); err != nil {
+				return 0, err
+			}
+		}
 		if model.AutoID(c.Schema) {
 			rec = s.withKeys(rec, c.layout.Arrow.Field(c.layout.Key))
 		}

@@ -12,6 +12,7 @@ package memory
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"net"
@@ -249,6 +250,11 @@ func (s *Server) tick() uint64 {
 }
 
 func (c *collection) insert(n int, data []*schemapb.FieldData, partition string, into segment, at uint64) ([]model.Key, error) {
+	for _, d := range data {
+		if err := c.refuseComputed(d.FieldName); err != nil {
+			return nil, err
+		}
+	}
 	rec, err := c.layout.Decode(c.withKeys(n, data))
 	if err != nil {
 		return nil, err
@@ -266,6 +272,16 @@ func (c *collection) insert(n int, data []*schemapb.FieldData, partition string,
 		c.rows = append(c.rows, row{key: k, in: in, at: i, partition: partition, segment: into, stored: int64(at), written: at})
 	}
 	return keys, nil
+}
+
+// refuseComputed refuses a column that a function computes: in a file, it would end a data node of 2.5.10.
+func (c *collection) refuseComputed(name string) error {
+	for _, f := range c.Schema.Fields {
+		if f.Name == name && model.IsComputed(c.Schema, f) {
+			return fmt.Errorf("field %q is computed by a function", name)
+		}
+	}
+	return nil
 }
 
 // withKeys adds the keys where the collection gives them and none came.
