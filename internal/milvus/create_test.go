@@ -27,7 +27,7 @@ func TestMadeAgain(t *testing.T) {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
 			c := labtest.Collection(labtest.Schema(labtest.IntKey("id"), labtest.Field("meta", schemapb.DataType_JSON), labtest.Vector("v", schemapb.DataType_FloatVector, 8)))
-			c.Partitions = []string{model.DefaultPartition}
+			c.Partitions, c.Schema.Fields[1].IsClusteringKey = []string{model.DefaultPartition}, true
 			c.Schema.Version, c.Schema.DbName, c.Schema.Properties = 3, "elsewhere", params("max_field_id", "102") // as 3.0 describes it
 			c.Properties = params("mmap.enabled", "true", "max_field_id", "102", "cipher.enabled", "false")
 			c.Indexes = []model.Index{{Name: "v", Field: "v", Params: params("index_type", "AUTOINDEX", "metric_type", "COSINE")}}
