@@ -51,11 +51,14 @@ func raise(f *schemapb.FieldSchema, key string, need *columns.Most, most int64) 
 // Refused says which values of an export a server's bulk insert refuses, where the collection is as schema says. Of an export of
 // an earlier migrate, which noted none, nothing is known.
 func Refused(can model.Capabilities, schema *schemapb.CollectionSchema, m *export.Manifest) error {
-	var values, lengths []string
+	var values, lengths, empty []string
 	for _, name := range slices.Sorted(maps.Keys(m.Columns)) {
 		s, f := m.Columns[name], fieldOf(schema, name)
 		if s.NotFinite != nil {
 			values = append(values, fmt.Sprintf("field %q of key %s is NaN or infinite", name, s.NotFinite))
+		}
+		if s.Empty != nil && f.GetDataType() == schemapb.DataType_SparseFloatVector && !can.EmptySparse {
+			empty = append(empty, fmt.Sprintf("field %q has %d, the first at key %s", name, s.Empty.Rows, s.Empty.Key))
 		}
 		if can.ChecksLengths && f != nil {
 			lengths = append(lengths, over(f, "max_length", "bytes", s.Longest)...)
@@ -64,6 +67,9 @@ func Refused(can model.Capabilities, schema *schemapb.CollectionSchema, m *expor
 	}
 	if len(values) > 0 {
 		return fmt.Errorf("%w: %s", ingest.ErrValue, strings.Join(values, "; "))
+	}
+	if len(empty) > 0 {
+		return fmt.Errorf("%w: its bulk insert fails over sparse vectors without a weight: %s; upgrade it to 2.5.7 or later", ErrTarget, strings.Join(empty, "; "))
 	}
 	if len(lengths) > 0 {
 		return fmt.Errorf("%w: %s", ErrLimits, strings.Join(lengths, "; "))

@@ -35,19 +35,21 @@ func TestRefused(t *testing.T) {
 		says     string
 		widening bool // helps
 	}{
-		"all fit":                 {checks, map[string]columns.Stats{"title": {Longest: most(8)}, "tags": {Longest: most(40), Elements: most(4)}}, nil, "", true},
-		"nothing known":           {checks, nil, nil, "", true},
-		"a text":                  {checks, map[string]columns.Stats{"title": {Longest: most(9)}}, ErrLimits, `field "title" has 9 bytes at key 17, and its max_length is 8`, true},
-		"an element":              {checks, map[string]columns.Stats{"tags": {Longest: most(80)}}, ErrLimits, `field "tags" has 80 bytes at key 17, and its max_length is 40`, true},
-		"an array":                {checks, map[string]columns.Stats{"tags": {Elements: most(5)}}, ErrLimits, `field "tags" has 5 elements at key 17, and its max_capacity is 4`, true},
-		"longer than any":         {checks, map[string]columns.Stats{"title": {Longest: most(65_536)}}, ErrLimits, `65536 bytes`, false},
-		"a server of no checks":   {model.Capabilities{}, map[string]columns.Stats{"title": {Longest: most(9)}}, nil, "", true},
-		"NaN, whatever is lesser": {model.Capabilities{}, map[string]columns.Stats{"price": {NotFinite: &nan}}, ingest.ErrValue, `field "price" of key 4 is NaN or infinite`, false},
+		"all fit":                          {checks, map[string]columns.Stats{"title": {Longest: most(8)}, "tags": {Longest: most(40), Elements: most(4)}}, nil, "", true},
+		"nothing known":                    {checks, nil, nil, "", true},
+		"a text":                           {checks, map[string]columns.Stats{"title": {Longest: most(9)}}, ErrLimits, `field "title" has 9 bytes at key 17, and its max_length is 8`, true},
+		"an element":                       {checks, map[string]columns.Stats{"tags": {Longest: most(80)}}, ErrLimits, `field "tags" has 80 bytes at key 17, and its max_length is 40`, true},
+		"an array":                         {checks, map[string]columns.Stats{"tags": {Elements: most(5)}}, ErrLimits, `field "tags" has 5 elements at key 17, and its max_capacity is 4`, true},
+		"longer than any":                  {checks, map[string]columns.Stats{"title": {Longest: most(65_536)}}, ErrLimits, `65536 bytes`, false},
+		"a server of no checks":            {model.Capabilities{}, map[string]columns.Stats{"title": {Longest: most(9)}}, nil, "", true},
+		"NaN, whatever is lesser":          {model.Capabilities{}, map[string]columns.Stats{"price": {NotFinite: &nan}}, ingest.ErrValue, `field "price" of key 4 is NaN or infinite`, false},
+		"a sparse vector without a weight": {checks, map[string]columns.Stats{"sparse": {Empty: &columns.Count{Rows: 3, Key: nan}}}, ErrTarget, `field "sparse" has 3, the first at key 4`, false},
+		"and a server that takes it":       {model.Capabilities{EmptySparse: true}, map[string]columns.Stats{"sparse": {Empty: &columns.Count{Rows: 3, Key: nan}}}, nil, "", true},
 	} {
 		schema := &schemapb.CollectionSchema{Fields: []*schemapb.FieldSchema{
 			{Name: "title", DataType: schemapb.DataType_VarChar, TypeParams: params("max_length", "8")},
 			{Name: "tags", DataType: schemapb.DataType_Array, TypeParams: params("max_length", "40", "max_capacity", "4")},
-			{Name: "price", DataType: schemapb.DataType_Double},
+			{Name: "price", DataType: schemapb.DataType_Double}, {Name: "sparse", DataType: schemapb.DataType_SparseFloatVector},
 		}}
 		m := &export.Manifest{Columns: test.stats}
 		err := Refused(test.can, schema, m)

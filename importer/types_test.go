@@ -24,7 +24,8 @@ import (
 // laterTypes is a schema with a field of each type that came after 2.3.
 func laterTypes() *schemapb.CollectionSchema {
 	return labtest.Schema(labtest.IntKey("id"),
-		labtest.Vector("halves", schemapb.DataType_Float16Vector, 9), labtest.Vector("brains", schemapb.DataType_BFloat16Vector, 9))
+		labtest.Vector("halves", schemapb.DataType_Float16Vector, 9), labtest.Vector("brains", schemapb.DataType_BFloat16Vector, 9),
+		labtest.Field("sparse", schemapb.DataType_SparseFloatVector), labtest.Vector("ints", schemapb.DataType_Int8Vector, 9))
 }
 
 // exportedLater is the export of such a collection from a server that has them.
@@ -55,9 +56,9 @@ func TestLaterTypes(t *testing.T) {
 	t.Parallel()
 	m, sink := exportedLater(t)
 	for version, lacks := range map[string][]string{
-		"v2.3.5":  {"does not take the types of", "halves (Float16Vector)", "brains (BFloat16Vector)"},
-		"v2.4.0":  {"the bulk insert of Milvus v2.4.0 does not take halves (Float16Vector), brains (BFloat16Vector)"},
-		"v2.4.15": nil,
+		"v2.3.5":  {"does not take the types of", "halves (Float16Vector)", "brains (BFloat16Vector)", "sparse (SparseFloatVector)", "ints (Int8Vector)"},
+		"v2.5.27": {"does not take the types of ints (Int8Vector)"},
+		"v2.6.19": nil,
 		"v3.0.2":  nil,
 	} {
 		t.Run(version, func(t *testing.T) {

@@ -18,8 +18,8 @@ func benchmarked() map[string]*schemapb.CollectionSchema {
 		labtest.Vector("v", schemapb.DataType_FloatVector, 768))
 	plain.EnableDynamicField = true
 	arrays := labtest.Schema(labtest.IntKey("id"), labtest.Array("tags", schemapb.DataType_VarChar), labtest.Array("scores", schemapb.DataType_Int64))
-	all := everything()
-	return map[string]*schemapb.CollectionSchema{"vectors": plain, "arrays": arrays, "all": all}
+	sparse := labtest.Schema(labtest.IntKey("id"), labtest.Field("s", schemapb.DataType_SparseFloatVector))
+	return map[string]*schemapb.CollectionSchema{"vectors": plain, "arrays": arrays, "sparse": sparse, "all": everything()}
 }
 
 const benchmarkRows = 1000

@@ -11,16 +11,18 @@ import (
 	"migrate/internal/model"
 )
 
-// byteVectors is the family of vectors that the protocol carries as bytes: lists of so many uint8 a row.
+// byteVectors is the family of vectors that the protocol carries as bytes: lists of so many elements of a byte a row.
 type byteVectors struct {
-	width func(dim int) int // bytes of a row; 0: there are no vectors of that dimension
-	bytes func(*schemapb.VectorField) []byte
-	box   func(*schemapb.VectorField, []byte)
-	any   func(*rand.Rand, []byte) // fills in values that every server takes
+	element arrow.DataType    // uint8 or int8
+	width   func(dim int) int // bytes of a row; 0: there are no vectors of that dimension
+	bytes   func(*schemapb.VectorField) []byte
+	box     func(*schemapb.VectorField, []byte)
+	any     func(*rand.Rand, []byte) // fills in values that every server takes
 }
 
 // binaryVectors is the family of BINARY_VECTOR, of a bit a dimension.
 var binaryVectors = byteVectors{
+	element: arrow.PrimitiveTypes.Uint8,
 	width: func(dim int) int {
 		if dim%8 != 0 {
 			return 0
@@ -29,30 +31,36 @@ var binaryVectors = byteVectors{
 	},
 	bytes: (*schemapb.VectorField).GetBinaryVector,
 	box:   func(v *schemapb.VectorField, b []byte) { v.Data = &schemapb.VectorField_BinaryVector{BinaryVector: b} },
-	any: func(r *rand.Rand, b []byte) {
-		for i := range b {
-			b[i] = byte(r.Uint32())
-		}
-	},
+	any:   anyBytes,
+}
+
+func anyBytes(r *rand.Rand, b []byte) {
+	for i := range b {
+		b[i] = byte(r.Uint32())
+	}
 }
 
 func (v byteVectors) arrow(f field) (arrow.DataType, error) {
 	if v.width(f.dim) <= 0 {
 		return nil, fmt.Errorf("field %q has no dimension: %w", f.name, ErrType)
 	}
-	return arrow.ListOf(arrow.PrimitiveTypes.Uint8), nil
+	return arrow.ListOf(v.element), nil
 }
 
 func (v byteVectors) rowBytes(f field) int { return v.width(f.dim) }
 
 func (v byteVectors) decode(f field, d *schemapb.FieldData) (arrow.Array, error) {
 	values := v.bytes(d.GetVectors())
-	return cutInto(fixed(arrow.PrimitiveTypes.Uint8, len(values), values), v.width(f.dim))
+	return cutInto(fixed(v.element, len(values), values), v.width(f.dim))
 }
 
 func (v byteVectors) encode(f field, col arrow.Array, rows []int, d *schemapb.FieldData) error {
 	lists := col.(*array.List)
-	picked, err := pick(lists, lists.ListValues().(*array.Uint8).Uint8Values(), v.width(f.dim), rows)
+	_, values, err := fixedBits(lists.ListValues())
+	if err != nil {
+		return err
+	}
+	picked, err := pick(lists, values, v.width(f.dim), rows)
 	vectors := &schemapb.VectorField{Dim: int64(f.dim)}
 	v.box(vectors, picked)
 	d.Field = &schemapb.FieldData_Vectors{Vectors: vectors}
@@ -64,6 +72,6 @@ func (byteVectors) measure(arrow.Array, []model.Key) Stats { return Stats{} }
 func (v byteVectors) sample(f field, r *rand.Rand, n int) arrow.Array {
 	values := make([]byte, n*v.width(f.dim))
 	v.any(r, values)
-	col, _ := cutInto(fixed(arrow.PrimitiveTypes.Uint8, len(values), values), v.width(f.dim)) // whole vectors
+	col, _ := cutInto(fixed(v.element, len(values), values), v.width(f.dim)) // whole vectors
 	return col
 }

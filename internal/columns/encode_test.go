@@ -75,7 +75,7 @@ func wantTyped(t *rapid.T, d *schemapb.FieldData) {
 	if d.Type == schemapb.DataType_None || d.IsDynamic != (d.FieldName == columns.Meta) {
 		t.Errorf("column %q says %s, dynamic %t", d.FieldName, d.Type, d.IsDynamic)
 	}
-	if want := map[string]int64{"floats": dim, "bits": bits, "halves": dim, "brains": dim}[d.FieldName]; d.GetVectors().GetDim() != want {
+	if want := map[string]int64{"floats": dim, "bits": bits, "halves": dim, "brains": dim, "ints": dim, "sparse": d.GetVectors().GetSparseFloatVector().GetDim()}[d.FieldName]; d.GetVectors().GetDim() != want {
 		t.Errorf("column %q has dimension %d, want %d", d.FieldName, d.GetVectors().GetDim(), want)
 	}
 	if d.Type != schemapb.DataType_Array {

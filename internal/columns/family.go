@@ -29,20 +29,22 @@ type family interface {
 }
 
 var families = map[schemapb.DataType]family{
-	schemapb.DataType_Bool:           bools,
-	schemapb.DataType_Int8:           int8s,
-	schemapb.DataType_Int16:          int16s,
-	schemapb.DataType_Int32:          int32s,
-	schemapb.DataType_Int64:          int64s,
-	schemapb.DataType_Float:          float32s,
-	schemapb.DataType_Double:         float64s,
-	schemapb.DataType_VarChar:        texts,
-	schemapb.DataType_JSON:           jsons,
-	schemapb.DataType_Array:          arrays{},
-	schemapb.DataType_FloatVector:    floatVectors{},
-	schemapb.DataType_BinaryVector:   binaryVectors,
-	schemapb.DataType_Float16Vector:  float16Vectors,
-	schemapb.DataType_BFloat16Vector: bfloat16Vectors,
+	schemapb.DataType_Bool:              bools,
+	schemapb.DataType_Int8:              int8s,
+	schemapb.DataType_Int16:             int16s,
+	schemapb.DataType_Int32:             int32s,
+	schemapb.DataType_Int64:             int64s,
+	schemapb.DataType_Float:             float32s,
+	schemapb.DataType_Double:            float64s,
+	schemapb.DataType_VarChar:           texts,
+	schemapb.DataType_JSON:              jsons,
+	schemapb.DataType_Array:             arrays{},
+	schemapb.DataType_FloatVector:       floatVectors{},
+	schemapb.DataType_BinaryVector:      binaryVectors,
+	schemapb.DataType_Float16Vector:     float16Vectors,
+	schemapb.DataType_BFloat16Vector:    bfloat16Vectors,
+	schemapb.DataType_SparseFloatVector: sparseVectors{},
+	schemapb.DataType_Int8Vector:        int8Vectors,
 }
 
 // field is one column of a layout.

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 )
 
@@ -12,8 +13,9 @@ import (
 // first, as they are. No value is looked at: NaNs pass bulk insert.
 var (
 	float16Vectors = byteVectors{
-		width: twice,
-		bytes: (*schemapb.VectorField).GetFloat16Vector,
+		element: arrow.PrimitiveTypes.Uint8,
+		width:   twice,
+		bytes:   (*schemapb.VectorField).GetFloat16Vector,
 		box: func(v *schemapb.VectorField, b []byte) {
 			v.Data = &schemapb.VectorField_Float16Vector{Float16Vector: b}
 		},
@@ -23,8 +25,9 @@ var (
 		},
 	}
 	bfloat16Vectors = byteVectors{
-		width: twice,
-		bytes: (*schemapb.VectorField).GetBfloat16Vector,
+		element: arrow.PrimitiveTypes.Uint8,
+		width:   twice,
+		bytes:   (*schemapb.VectorField).GetBfloat16Vector,
 		box: func(v *schemapb.VectorField, b []byte) {
 			v.Data = &schemapb.VectorField_Bfloat16Vector{Bfloat16Vector: b}
 		},

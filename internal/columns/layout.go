@@ -4,7 +4,8 @@
 //
 // The layout follows Milvus' "Prepare data import" (Parquet): BOOL, INT8..INT64, FLOAT and DOUBLE as themselves;
 // VARCHAR, JSON and `$meta` as strings; ARRAY as a list of its element; FLOAT_VECTOR as list<float32> of dim values;
-// BINARY_VECTOR as list<uint8> of dim/8 values. The column of a nullable field is nullable, and no other.
+// BINARY_VECTOR as list<uint8> of dim/8 values, FLOAT16_VECTOR and BFLOAT16_VECTOR of 2*dim; INT8_VECTOR as list<int8> of dim;
+// SPARSE_FLOAT_VECTOR as JSON in a string. The column of a nullable field is nullable, and no other.
 package columns
 
 import (

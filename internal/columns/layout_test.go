@@ -50,7 +50,8 @@ func TestNewLayoutRefuses(t *testing.T) {
 	}{
 		"no key":                {labtest.Schema(labtest.Field("x", schemapb.DataType_Int64)), "no primary key", false},
 		"no fields":             {labtest.Schema(), "no primary key", false},
-		"sparse vector":         {labtest.Schema(id, labtest.Field("x", schemapb.DataType_SparseFloatVector)), `"x" (SparseFloatVector)`, true},
+		"array of vectors":      {labtest.Schema(id, labtest.Field("x", schemapb.DataType_ArrayOfVector)), `"x" (ArrayOfVector)`, true},
+		"array of halves":       {labtest.Schema(id, labtest.Array("x", schemapb.DataType_Float16Vector)), `"x" (Array of Float16Vector)`, true},
 		"half vector of dim 0":  {labtest.Schema(id, labtest.Vector("x", schemapb.DataType_Float16Vector, 0)), `"x" has no dimension`, true},
 		"binary of 12 bits":     {labtest.Schema(id, labtest.Vector("x", schemapb.DataType_BinaryVector, 12)), `"x" has no dimension`, true},
 		"type of a later proto": {labtest.Schema(id, labtest.Field("x", 12345)), `"x" (12345)`, true},

@@ -1,9 +1,12 @@
 package columns_test
 
 import (
+	"fmt"
+	"maps"
 	"math"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -26,6 +29,7 @@ func everything() *schemapb.CollectionSchema {
 	schema := labtest.Schema(labtest.IntKey("id"),
 		labtest.Vector("floats", schemapb.DataType_FloatVector, dim), labtest.Vector("bits", schemapb.DataType_BinaryVector, bits),
 		labtest.Vector("halves", schemapb.DataType_Float16Vector, dim), labtest.Vector("brains", schemapb.DataType_BFloat16Vector, dim),
+		labtest.Vector("ints", schemapb.DataType_Int8Vector, dim), labtest.Field("sparse", schemapb.DataType_SparseFloatVector),
 		labtest.Field("JSON", schemapb.DataType_JSON))
 	for _, t := range []schemapb.DataType{
 		schemapb.DataType_Bool, schemapb.DataType_Int8, schemapb.DataType_Int16, schemapb.DataType_Int32, schemapb.DataType_Int64,
@@ -133,6 +137,11 @@ func drawColumn(t *rapid.T, f *schemapb.FieldSchema, n int) (*schemapb.FieldData
 		return drawBytes(t, f, n, bits/8)
 	case schemapb.DataType_Float16Vector, schemapb.DataType_BFloat16Vector:
 		return drawBytes(t, f, n, 2*dim)
+	case schemapb.DataType_Int8Vector:
+		v, want := draw(t, rapid.Int8(), n*dim, func(v int8) any { return int32(v) })
+		return labtest.ByteVectors(f, arrow.Int8Traits.CastToBytes(v)), cut(want, dim)
+	case schemapb.DataType_SparseFloatVector:
+		return drawSparse(t, f, n)
 	case schemapb.DataType_Array:
 		return drawArrays(t, f, n)
 	}
@@ -144,6 +153,23 @@ func drawColumn(t *rapid.T, f *schemapb.FieldSchema, n int) (*schemapb.FieldData
 func drawBytes(t *rapid.T, f *schemapb.FieldSchema, n, width int) (*schemapb.FieldData, []any) {
 	v, want := draw(t, rapid.Byte(), n*width, itself)
 	return labtest.ByteVectors(f, v), cut(want, width)
+}
+
+// drawSparse draws sparse vectors of any weights but NaN and infinities, which no server takes.
+func drawSparse(t *rapid.T, f *schemapb.FieldSchema, n int) (*schemapb.FieldData, []any) {
+	rows, want := make([][]byte, n), make([]any, n)
+	finite := float32s().Filter(func(w float32) bool { return w-w == 0 && w != math.MaxFloat32 && w != -math.MaxFloat32 })
+	weights := rapid.MapOfN(rapid.OneOf(rapid.Uint32Range(0, 3), rapid.Uint32()), finite, 0, 4)
+	for i := range rows {
+		row := weights.Draw(t, "weights")
+		rows[i] = labtest.Pairs(row)
+		var pairs []string
+		for _, index := range slices.Sorted(maps.Keys(row)) {
+			pairs = append(pairs, fmt.Sprintf(`"%d":%s`, index, strconv.FormatFloat(float64(row[index]), 'g', -1, 32)))
+		}
+		want[i] = "{" + strings.Join(pairs, ",") + "}"
+	}
+	return labtest.SparseVectors(f.Name, rows...), want
 }
 
 // cut makes rows of width values each.
@@ -219,36 +245,45 @@ func TestDecodeRefuses(t *testing.T) {
 	half := labtest.Vector("h", schemapb.DataType_Float16Vector, dim)
 	brain := labtest.Vector("h", schemapb.DataType_BFloat16Vector, dim) // by the name of the other
 	layout := layoutOf(t, labtest.Schema(id, small, medium, list,
-		labtest.Vector("v", schemapb.DataType_FloatVector, dim), labtest.Vector("b", schemapb.DataType_BinaryVector, bits), half))
+		labtest.Vector("v", schemapb.DataType_FloatVector, dim), labtest.Vector("b", schemapb.DataType_BinaryVector, bits), half,
+		labtest.Field("s", schemapb.DataType_SparseFloatVector)))
+	unsorted := slices.Concat(labtest.Pairs(map[uint32]float32{2: 1}), labtest.Pairs(map[uint32]float32{1: 1}))
 	for name, test := range map[string]struct {
 		column *schemapb.FieldData // in place of a right one
 		says   string
 	}{
-		"int8 too large":              {labtest.Column(small, []int32{1, 128}), `column "small": row 1: 128 does not fit`},
-		"int8 too small":              {labtest.Column(small, []int32{-129, 1}), `column "small": row 0: -129 does not fit`},
-		"int16 too large":             {labtest.Column(medium, []int32{1, 32768}), `column "medium": row 1`},
-		"int16 too small":             {labtest.Column(medium, []int32{-32769, 1}), `column "medium": row 0`},
-		"element too large":           {labtest.Arrays(list, [][]int32{{1}, {128}}), `column "list"`},
-		"elements of another type":    {labtest.Arrays(list, [][]int64{{}, {1}}), `column "list": row 1`},
-		"column too short":            {labtest.Column(small, []int32{1}), `column "small" has 1 rows where "id" has 2`},
-		"column too long":             {labtest.Column(medium, []int32{1, 2, 3}), `column "medium" has 3 rows`},
-		"column of another type":      {labtest.Column(small, []int64{1, 2}), `column "small" has 0 rows`},
-		"list too short":              {labtest.Arrays(list, [][]int32{{1}}), `column "list" has 1 rows`},
-		"vectors too few":             {labtest.Vectors("v", dim, 1, 1), `column "v" has 1 rows`},
-		"vectors too narrow":          {labtest.Vectors("v", dim-1, 2, 1), `column "v": 4 values do not make vectors of 3`},
-		"vectors twice as wide":       {labtest.Vectors("v", 2*dim, 2, 1), `column "v" has 4 rows`},
-		"binary vectors too narrow":   {labtest.BinaryVectors("b", 8, 1, 1), `column "b": 1 values do not make vectors of 2`},
-		"binary vectors too many":     {labtest.BinaryVectors("b", bits, 3, 1), `column "b" has 3 rows`},
-		"half vectors too narrow":     {labtest.ByteVectors(half, make([]byte, 4*dim-1)), `column "h": 11 values do not make vectors of 6`},
-		"half vectors too few":        {labtest.ByteVectors(half, make([]byte, 2*dim)), `column "h" has 1 rows`},
-		"halves of the other kind":    {labtest.ByteVectors(brain, make([]byte, 4*dim)), `column "h" has 0 rows`},
-		"a NULL, of a later server":   {validity(labtest.Column(small, []int32{1, 0}), true, false), `column "small": it holds NULLs`},
-		"bits where floats should be": {rename(labtest.BinaryVectors("b", bits, 2, 1), "v"), `column "v" has 0 rows`},
+		"int8 too large":               {labtest.Column(small, []int32{1, 128}), `column "small": row 1: 128 does not fit`},
+		"int8 too small":               {labtest.Column(small, []int32{-129, 1}), `column "small": row 0: -129 does not fit`},
+		"int16 too large":              {labtest.Column(medium, []int32{1, 32768}), `column "medium": row 1`},
+		"int16 too small":              {labtest.Column(medium, []int32{-32769, 1}), `column "medium": row 0`},
+		"element too large":            {labtest.Arrays(list, [][]int32{{1}, {128}}), `column "list"`},
+		"elements of another type":     {labtest.Arrays(list, [][]int64{{}, {1}}), `column "list": row 1`},
+		"column too short":             {labtest.Column(small, []int32{1}), `column "small" has 1 rows where "id" has 2`},
+		"column too long":              {labtest.Column(medium, []int32{1, 2, 3}), `column "medium" has 3 rows`},
+		"column of another type":       {labtest.Column(small, []int64{1, 2}), `column "small" has 0 rows`},
+		"list too short":               {labtest.Arrays(list, [][]int32{{1}}), `column "list" has 1 rows`},
+		"vectors too few":              {labtest.Vectors("v", dim, 1, 1), `column "v" has 1 rows`},
+		"vectors too narrow":           {labtest.Vectors("v", dim-1, 2, 1), `column "v": 4 values do not make vectors of 3`},
+		"vectors twice as wide":        {labtest.Vectors("v", 2*dim, 2, 1), `column "v" has 4 rows`},
+		"binary vectors too narrow":    {labtest.BinaryVectors("b", 8, 1, 1), `column "b": 1 values do not make vectors of 2`},
+		"binary vectors too many":      {labtest.BinaryVectors("b", bits, 3, 1), `column "b" has 3 rows`},
+		"half vectors too narrow":      {labtest.ByteVectors(half, make([]byte, 4*dim-1)), `column "h": 11 values do not make vectors of 6`},
+		"half vectors too few":         {labtest.ByteVectors(half, make([]byte, 2*dim)), `column "h" has 1 rows`},
+		"halves of the other kind":     {labtest.ByteVectors(brain, make([]byte, 4*dim)), `column "h" has 0 rows`},
+		"half of a sparse pair":        {labtest.SparseVectors("s", nil, make([]byte, 12)), `column "s": row 1: a sparse vector of 12 bytes`},
+		"sparse indices twice":         {labtest.SparseVectors("s", make([]byte, 16), nil), `column "s": row 0: a sparse vector with index 0 after 0`},
+		"sparse indices unsorted":      {labtest.SparseVectors("s", nil, unsorted), `column "s": row 1: a sparse vector with index 1 after 2`},
+		"sparse weight NaN":            {labtest.SparseVectors("s", nil, labtest.Pairs(map[uint32]float32{7: float32(math.NaN())})), `column "s": row 1: a sparse vector with the weight NaN of index 7`},
+		"sparse weight infinite":       {labtest.SparseVectors("s", nil, labtest.Pairs(map[uint32]float32{7: float32(math.Inf(-1))})), `the weight -Inf of index 7`},
+		"sparse vectors too few":       {labtest.SparseVectors("s", nil), `column "s" has 1 rows`},
+		"floats where sparse ones are": {rename(labtest.Vectors("v", dim, 2, 1), "s"), `column "s" has 0 rows`},
+		"a NULL, of a later server":    {validity(labtest.Column(small, []int32{1, 0}), true, false), `column "small": it holds NULLs`},
+		"bits where floats should be":  {rename(labtest.BinaryVectors("b", bits, 2, 1), "v"), `column "v" has 0 rows`},
 	} {
 		sent := []*schemapb.FieldData{
 			labtest.Column(id, []int64{1, 2}), validity(labtest.Column(small, []int32{1, 2}), true, true), labtest.Column(medium, []int32{1, 2}),
 			labtest.Arrays(list, [][]int32{{1}, {2}}), labtest.Vectors("v", dim, 2, 1), labtest.BinaryVectors("b", bits, 2, 1),
-			labtest.ByteVectors(half, make([]byte, 4*dim)),
+			labtest.ByteVectors(half, make([]byte, 4*dim)), labtest.SparseVectors("s", nil, make([]byte, 8)),
 		}
 		if _, err := layout.Decode(sent); err != nil {
 			t.Fatal(err)

@@ -200,7 +200,7 @@ func TestLongLists(t *testing.T) {
 // element, with several pages and batches, from a slice of a batch, and with NULLs among them.
 func TestVectors(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		element := rapid.SampledFrom([]arrow.DataType{arrow.PrimitiveTypes.Float32, arrow.PrimitiveTypes.Uint8}).Draw(t, "element")
+		element := rapid.SampledFrom([]arrow.DataType{arrow.PrimitiveTypes.Float32, arrow.PrimitiveTypes.Uint8, arrow.PrimitiveTypes.Int8}).Draw(t, "element")
 		width := rapid.OneOf(rapid.IntRange(1, 10), rapid.IntRange(1, 40_000)).Draw(t, "width")
 		nulls := rapid.SampledFrom([]int{0, 0, 1, 2, 7}).Draw(t, "nulls")
 		schema := arrow.NewSchema([]arrow.Field{{Name: "v", Type: arrow.ListOf(element), Nullable: nulls > 0 || rapid.Bool().Draw(t, "nullable")}}, nil)
@@ -229,6 +229,8 @@ func vectorBatch(schema *arrow.Schema, rows, width, nulls int) arrow.Record {
 				values.Append(float32(row*width + i))
 			case *array.Uint8Builder:
 				values.Append(uint8(row + i*7))
+			case *array.Int8Builder:
+				values.Append(int8(row + i*7))
 			}
 		}
 	}

@@ -48,6 +48,7 @@ type vectorKind struct {
 var (
 	floats = vectorKind{bytes: 4, encoding: parquet.Encodings.Plain}
 	uint8s = vectorKind{bytes: 1, encoding: parquet.Encodings.RLEDict, values: func(index byte) uint32 { return uint32(index) }}
+	int8s  = vectorKind{bytes: 1, encoding: parquet.Encodings.RLEDict, values: func(index byte) uint32 { return uint32(int8(index)) }}
 )
 
 func kindOf(column arrow.DataType) vectorKind {
@@ -60,6 +61,8 @@ func kindOf(column arrow.DataType) vectorKind {
 		return floats
 	case arrow.UINT8:
 		return uint8s
+	case arrow.INT8:
+		return int8s
 	}
 	return vectorKind{}
 }

@@ -185,10 +185,12 @@ func Collection(schema *schemapb.CollectionSchema, partitions ...string) *model.
 }
 
 var metrics = map[schemapb.DataType][]*commonpb.KeyValuePair{
-	schemapb.DataType_FloatVector:    {{Key: "index_type", Value: "FLAT"}, {Key: "metric_type", Value: "L2"}},
-	schemapb.DataType_BinaryVector:   {{Key: "index_type", Value: "BIN_FLAT"}, {Key: "metric_type", Value: "HAMMING"}},
-	schemapb.DataType_Float16Vector:  {{Key: "index_type", Value: "FLAT"}, {Key: "metric_type", Value: "L2"}},
-	schemapb.DataType_BFloat16Vector: {{Key: "index_type", Value: "FLAT"}, {Key: "metric_type", Value: "L2"}},
+	schemapb.DataType_FloatVector:       {{Key: "index_type", Value: "FLAT"}, {Key: "metric_type", Value: "L2"}},
+	schemapb.DataType_BinaryVector:      {{Key: "index_type", Value: "BIN_FLAT"}, {Key: "metric_type", Value: "HAMMING"}},
+	schemapb.DataType_Float16Vector:     {{Key: "index_type", Value: "FLAT"}, {Key: "metric_type", Value: "L2"}},
+	schemapb.DataType_BFloat16Vector:    {{Key: "index_type", Value: "FLAT"}, {Key: "metric_type", Value: "L2"}},
+	schemapb.DataType_SparseFloatVector: {{Key: "index_type", Value: "SPARSE_INVERTED_INDEX"}, {Key: "metric_type", Value: "IP"}},
+	schemapb.DataType_Int8Vector:        {{Key: "index_type", Value: "HNSW"}, {Key: "metric_type", Value: "COSINE"}, {Key: "params", Value: `{"M": 8, "efConstruction": 64}`}},
 }
 
 // Create makes, indexes and loads a collection, and drops it when the test ends.

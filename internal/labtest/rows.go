@@ -1,8 +1,12 @@
 package labtest
 
 import (
+	"encoding/binary"
 	"fmt"
+	"maps"
+	"math"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
@@ -43,6 +47,9 @@ func slice(d *schemapb.FieldData, from, to int) *schemapb.FieldData {
 }
 
 func sliceVectors(v *schemapb.VectorField, from, to int) *schemapb.VectorField {
+	if sparse := v.GetSparseFloatVector(); sparse != nil {
+		return sparseVectors(sparse.Contents[from:to])
+	}
 	from, to = from*int(v.Dim), to*int(v.Dim)
 	switch d := v.Data.(type) {
 	case *schemapb.VectorField_FloatVector:
@@ -53,6 +60,8 @@ func sliceVectors(v *schemapb.VectorField, from, to int) *schemapb.VectorField {
 		return byteVectors(schemapb.DataType_Float16Vector, v.Dim, d.Float16Vector[2*from:2*to])
 	case *schemapb.VectorField_Bfloat16Vector:
 		return byteVectors(schemapb.DataType_BFloat16Vector, v.Dim, d.Bfloat16Vector[2*from:2*to])
+	case *schemapb.VectorField_Int8Vector:
+		return byteVectors(schemapb.DataType_Int8Vector, v.Dim, d.Int8Vector[from:to])
 	}
 	panic(fmt.Sprintf("no rows of %T", v.Data))
 }
@@ -72,6 +81,9 @@ func byteVectors(t schemapb.DataType, dim int64, values []byte) *schemapb.Vector
 		return v
 	case schemapb.DataType_BFloat16Vector:
 		v.Data = &schemapb.VectorField_Bfloat16Vector{Bfloat16Vector: values}
+		return v
+	case schemapb.DataType_Int8Vector:
+		v.Data = &schemapb.VectorField_Int8Vector{Int8Vector: values}
 		return v
 	}
 	panic(fmt.Sprintf("no bytes of %s", t))
@@ -154,13 +166,41 @@ func BinaryVectors(name string, dim, n int, seed uint64) *schemapb.FieldData {
 }
 
 // ByteVectors makes a column of vectors that the protocol carries as bytes: dim/8 a row of BINARY_VECTOR, 2 a dimension of
-// FLOAT16_VECTOR and BFLOAT16_VECTOR.
+// FLOAT16_VECTOR and BFLOAT16_VECTOR, and 1 of INT8_VECTOR.
 func ByteVectors(f *schemapb.FieldSchema, data []byte) *schemapb.FieldData {
 	dim, err := strconv.ParseInt(model.TypeParam(f, "dim"), 10, 64)
 	if err != nil {
 		panic(fmt.Sprintf("field %q has no dimension", f.Name))
 	}
 	return vectors(f.Name, f.DataType, byteVectors(f.DataType, dim, data))
+}
+
+// SparseVectors makes a column of sparse vectors of the pairs of each row.
+func SparseVectors(name string, rows ...[]byte) *schemapb.FieldData {
+	return vectors(name, schemapb.DataType_SparseFloatVector, sparseVectors(rows))
+}
+
+// Pairs are the bytes of a sparse vector with these weights, by index, as the protocol has them.
+func Pairs(weights map[uint32]float32) []byte {
+	pairs := []byte{}
+	for _, index := range slices.Sorted(maps.Keys(weights)) {
+		pairs = binary.LittleEndian.AppendUint32(pairs, index)
+		pairs = binary.LittleEndian.AppendUint32(pairs, math.Float32bits(weights[index]))
+	}
+	return pairs
+}
+
+// sparseVectors have one dimension more than the greatest index of all.
+func sparseVectors(rows [][]byte) *schemapb.VectorField {
+	dim := int64(0)
+	for _, row := range rows {
+		if n := len(row); n >= 8 {
+			dim = max(dim, int64(binary.LittleEndian.Uint32(row[n-8:]))+1)
+		}
+	}
+	return &schemapb.VectorField{Dim: dim, Data: &schemapb.VectorField_SparseFloatVector{
+		SparseFloatVector: &schemapb.SparseFloatArray{Dim: dim, Contents: rows},
+	}}
 }
 
 func vectors(name string, t schemapb.DataType, v *schemapb.VectorField) *schemapb.FieldData {

@@ -28,6 +28,7 @@ func capabilitiesOf(text string) model.Capabilities {
 		Clock:            true, Partitions: true, Databases: true,
 		ImportLosesStats: v.in(2, 4) && v.before(2, 4, 4),
 		ChecksLengths:    !v.before(2, 5, 0),
+		EmptySparse:      !v.before(2, 5, 7),
 		IndexTypes:       indexTypesOf(v),
 		NeedsIndexParams: v.before(2, 5, 0),
 		SetsIndexes:      !v.before(2, 4, 0),

@@ -53,24 +53,29 @@ func TestCapabilitiesOf(t *testing.T) {
 	}
 }
 
-// TestTypes: which of the later types a server has, and which of these its bulk insert does not take, as the numbers of the types.
+// TestTypes: which of the later types a server has, and which of these its bulk insert does not take.
 func TestTypes(t *testing.T) {
-	later := []schemapb.DataType{schemapb.DataType_Float16Vector, schemapb.DataType_BFloat16Vector}
-	for version, want := range map[string]struct{ has, notImported []schemapb.DataType }{
+	const (
+		half   = schemapb.DataType_Float16Vector
+		brain  = schemapb.DataType_BFloat16Vector
+		sparse = schemapb.DataType_SparseFloatVector
+		int8s  = schemapb.DataType_Int8Vector
+	)
+	type types = []schemapb.DataType
+	before := capabilitiesOf("v2.3.5").Types
+	for version, want := range map[string]struct{ has, notImported types }{
 		"":        {},
-		"v2.3.5":  {},
-		"v2.4.0":  {has: later, notImported: later},
-		"v2.4.1":  {has: later},
-		"v2.5.10": {has: later},
-		"v3.0.0":  {has: later},
+		"v2.4.0":  {types{half, brain, sparse}, types{half, brain, sparse}},
+		"v2.4.3":  {types{half, brain, sparse}, types{sparse}},
+		"v2.4.4":  {types{half, brain, sparse}, nil},
+		"v2.5.27": {types{half, brain, sparse}, nil},
+		"v2.6.0":  {types{half, brain, sparse, int8s}, nil},
+		"v3.0.0":  {types{half, brain, sparse, int8s}, nil},
 	} {
 		can := capabilitiesOf(version)
-		has := slices.DeleteFunc(slices.Clone(can.Types), func(kind schemapb.DataType) bool { return !slices.Contains(later, kind) })
-		if !slices.Equal(has, want.has) || !slices.Equal(can.NotImported, want.notImported) {
+		has := slices.DeleteFunc(slices.Clone(can.Types), func(kind schemapb.DataType) bool { return slices.Contains(before, kind) })
+		if !slices.Equal(has, want.has) || !slices.Equal(can.NotImported, want.notImported) || len(can.Types) != len(before)+len(has) {
 			t.Errorf("%q: has %v and does not import %v; want %v", version, has, can.NotImported, want)
-		}
-		if len(can.Types) != len(capabilitiesOf("").Types)+len(has) {
-			t.Errorf("%q: carries %v", version, can.Types)
 		}
 	}
 }

@@ -16,7 +16,7 @@ type Capabilities struct {
 	// Types that migrate carries from and to this server without loss.
 	Types []schemapb.DataType
 	// NotImported are those of them that its bulk insert does not take in the columns that migrate writes: FLOAT16_VECTOR and
-	// BFLOAT16_VECTOR as lists of bytes (milvus-io/milvus#32157).
+	// BFLOAT16_VECTOR as lists of bytes (milvus-io/milvus#32157), SPARSE_FLOAT_VECTOR as JSON (milvus-io/milvus#33391).
 	NotImported []schemapb.DataType
 	// GRPCImport: bulk insert through the Import and GetImportState calls of 2.3, a task per call.
 	GRPCImport bool
@@ -39,6 +39,8 @@ type Capabilities struct {
 	// ChecksLengths: bulk insert refuses texts longer than max_length and arrays of more than max_capacity elements; earlier servers
 	// take them (seen on 2.3.5 and 2.5.10).
 	ChecksLengths bool
+	// EmptySparse: bulk insert takes sparse vectors without a weight; earlier servers fail (milvus-io/milvus#40612).
+	EmptySparse bool
 	// LeastDim is the least dimension of a vector, MostFields and MostVectors how many fields and vector fields a collection has.
 	LeastDim, MostFields, MostVectors int
 	// Clock: it tells the time, as of which reads can be asked for. The reads of one that does not see all that it has acknowledged.

@@ -15,8 +15,10 @@ var carried = map[schemapb.DataType]support{
 	schemapb.DataType_Bool: {}, schemapb.DataType_Int8: {}, schemapb.DataType_Int16: {}, schemapb.DataType_Int32: {},
 	schemapb.DataType_Int64: {}, schemapb.DataType_Float: {}, schemapb.DataType_Double: {}, schemapb.DataType_VarChar: {},
 	schemapb.DataType_JSON: {}, schemapb.DataType_Array: {}, schemapb.DataType_FloatVector: {}, schemapb.DataType_BinaryVector: {},
-	schemapb.DataType_Float16Vector:  {since: []Version{{2, 4, 0}}, imported: Version{2, 4, 1}},
-	schemapb.DataType_BFloat16Vector: {since: []Version{{2, 4, 0}}, imported: Version{2, 4, 1}},
+	schemapb.DataType_Float16Vector:     {since: []Version{{2, 4, 0}}, imported: Version{2, 4, 1}},
+	schemapb.DataType_BFloat16Vector:    {since: []Version{{2, 4, 0}}, imported: Version{2, 4, 1}},
+	schemapb.DataType_SparseFloatVector: {since: []Version{{2, 4, 0}}, imported: Version{2, 4, 4}},
+	schemapb.DataType_Int8Vector:        {since: []Version{{2, 6, 0}}},
 }
 
 // support says from when on servers have a type.

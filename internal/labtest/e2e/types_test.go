@@ -42,6 +42,8 @@ var typesColumns = []struct {
 	{labtest.Vector("few_bits", schemapb.DataType_BinaryVector, 8), "list<element: uint8>"}, // whose pages are the library's
 	{labtest.Vector("halves", schemapb.DataType_Float16Vector, 33), "list<element: uint8>"},
 	{labtest.Vector("brains", schemapb.DataType_BFloat16Vector, 33), "list<element: uint8>"},
+	{labtest.Vector("ints", schemapb.DataType_Int8Vector, 33), "list<element: int8>"},
+	{labtest.Field("sparse", schemapb.DataType_SparseFloatVector), "string"},
 }
 
 // TestTypesAreRead has pyarrow, pandas and DuckDB read a part with every type, and find in it what was put there.
