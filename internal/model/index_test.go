@@ -127,16 +127,19 @@ func TestGivenProperties(t *testing.T) {
 		times      bool
 		properties []string
 		want       []string
+		auto       bool
 	}{
-		"as it is":              {false, []string{given, "60", "mmap.enabled", "true", "partitionkey.isolation", "true"}, []string{given, "mmap.enabled", "partitionkey.isolation"}},
-		"2.6.6 and later":       {false, []string{given, "60", "timezone", "UTC"}, []string{given}},
-		"with times":            {true, []string{"timezone", "UTC"}, []string{"timezone"}},
-		"a timezone of its own": {false, []string{"timezone", "Asia/Shanghai"}, []string{"timezone"}},
+		"as it is":              {false, []string{given, "60", "mmap.enabled", "true", "partitionkey.isolation", "true"}, []string{given, "mmap.enabled", "partitionkey.isolation"}, false},
+		"2.6.6 and later":       {false, []string{given, "60", "timezone", "UTC"}, []string{given}, false},
+		"with times":            {true, []string{"timezone", "UTC"}, []string{"timezone"}, false},
+		"a timezone of its own": {false, []string{"timezone", "Asia/Shanghai"}, []string{"timezone"}, false},
 		"3.0": {false, []string{"max_field_id", "104", "preserve_field_ids", "true", "namespace.sharding.enabled", "false", "cipher.enabled", "true", "cipher.key", "x",
-			"allow_insert_auto_id", "true"}, []string{"allow_insert_auto_id"}},
-		"sharding that was asked for": {false, []string{"namespace.sharding.enabled", "true"}, []string{"namespace.sharding.enabled"}},
+			"allow_insert_auto_id", "true"}, nil, false},
+		"keys that may be given":      {false, []string{"allow_insert_auto_id", "true"}, []string{"allow_insert_auto_id"}, true},
+		"sharding that was asked for": {false, []string{"namespace.sharding.enabled", "true"}, []string{"namespace.sharding.enabled"}, false},
 	} {
 		c := &Collection{Schema: library(), Properties: pairs(test.properties...)}
+		c.Schema.Fields[0].AutoID = test.auto
 		if test.times {
 			c.Schema.Fields[1].DataType = schemapb.DataType_Timestamptz
 		}

@@ -18,11 +18,16 @@ const timezoneProperty = "timezone"
 // encrypts with.
 var byServers = []string{"max_field_id", "preserve_field_ids"}
 
-// byServer reports whether a server may have added a property by itself, or may do so where there is none.
+// givenKeysProperty lets a client give the keys that the server gives otherwise.
+const givenKeysProperty = "allow_insert_auto_id"
+
+// byServer reports whether a server may have added a property by itself, or may do so where there is none; or whether it has no meaning.
 func (c *Collection) byServer(key, value string) bool {
 	switch {
 	case slices.Contains(byServers, key), isCipher(key):
 		return true
+	case key == givenKeysProperty: // without a meaning where all keys are given
+		return !AutoID(c.Schema)
 	case key == "namespace.sharding.enabled":
 		return value == "" || value == "false"
 	case key == timezoneProperty: // from 2.6.6 on that of the database, or UTC
