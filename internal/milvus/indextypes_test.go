@@ -54,9 +54,9 @@ func TestUnbuildable(t *testing.T) {
 		{indexed("yes", "index_type=INVERTED"), map[string]string{"v2.3.5": "yes=NONE", "v2.4.0": ""}},
 		{indexed("tags", "index_type=INVERTED"), map[string]string{"v2.3.5": "tags=NONE", "v2.4.0": ""}},
 		{indexed("place", "index_type=RTREE"), map[string]string{"v2.5.17": "place=NONE", "v2.5.18": "", "v2.6.2": "place=NONE", "v2.6.3": "", "v3.0.0": ""}},
-		{path("INVERTED"), map[string]string{"v2.5.6": "meta=NONE", "v2.5.7": "", "v2.6.0": ""}},
-		{path("NGRAM"), map[string]string{"v2.5.10": "meta=INVERTED", "v2.6.0": ""}},
-		{path("STL_SORT"), map[string]string{"v2.6.19": "meta=INVERTED", "v3.0.0": ""}},
+		{path("INVERTED"), map[string]string{"v2.5.6": `meta["a"]=NONE`, "v2.5.7": "", "v2.6.0": ""}},
+		{path("NGRAM"), map[string]string{"v2.5.10": `meta["a"]=INVERTED`, "v2.6.0": ""}},
+		{path("STL_SORT"), map[string]string{"v2.6.19": `meta["a"]=INVERTED`, "v3.0.0": ""}},
 		{indexed("price", "index_type=INVERTED", `json_path=price`, "json_cast_type=double"), map[string]string{"v2.4.0": "price=NONE", "v2.5.7": ""}}, // of the dynamic field
 	} {
 		c := &model.Collection{Schema: schema, Indexes: []model.Index{test.index}}

@@ -157,3 +157,19 @@ func TestGivenProperties(t *testing.T) {
 		}
 	}
 }
+
+// FuzzParseIndexTypes reads any text or refuses it, and reads again what it wrote of it.
+func FuzzParseIndexTypes(f *testing.F) {
+	for _, text := range []string{"", "v=HNSW", `v=HNSW,meta["a"]=NONE`, "a=b=C", ",=,"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		types, err := ParseIndexTypes(text)
+		if err != nil {
+			return
+		}
+		if again, err := ParseIndexTypes(IndexTypesText(types)); err != nil || !maps.Equal(again, types) {
+			t.Errorf("%q: %v, and then %v, %v", text, types, again, err)
+		}
+	})
+}

@@ -31,9 +31,9 @@ func (u Unbuildable) String() string {
 func Offer(lacking []Unbuildable) string {
 	var types []string
 	for _, u := range lacking {
-		types = append(types, u.Field+"="+u.Nearest)
+		types = append(types, u.place()+"="+u.Nearest)
 	}
-	return strings.Join(slices.Compact(types), ",")
+	return strings.Join(types, ",")
 }
 
 // Listed names indexes that a server does not build.
