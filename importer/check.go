@@ -126,6 +126,7 @@ func (im *importing) check(ctx context.Context) error {
 		return nil
 	}
 	warnOfJSON(im.manifest)
+	im.warnOfChanges()
 	if err := im.checkParts(ctx, im.manifest.Parts); err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 	"migrate/internal/source/query"
 )
 
-// finish builds the indexes, loads where the source was loaded or the rows can be counted, and counts.
+// finish builds the indexes, loads where the source was loaded or the rows can be counted, counts, and brings what bulk insert can't.
 func (im *importing) finish(ctx context.Context) (*Result, error) {
 	name := im.target.Name
 	if err := im.createIndexes(ctx); err != nil {
@@ -29,7 +29,11 @@ func (im *importing) finish(ctx context.Context) (*Result, error) {
 		Unindexed: built.Unfinished, Aliases: im.target.Aliases, Keys: im.keysInWords(),
 	}
 	im.opts.Step("load", im.manifest.Total.Rows)
-	return r, im.loadAndCount(ctx)
+	if err := im.loadAndCount(ctx); err != nil {
+		return r, err
+	}
+	r.EmptyLists, err = im.bringEmpty(ctx)
+	return r, err
 }
 
 // createIndexes makes the indexes that the target lacks. One that has the same under another name is left as it is, but for what this

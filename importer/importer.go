@@ -117,6 +117,7 @@ type Result struct {
 	Bytes      int64    `json:"bytes"`
 	Parts      int      `json:"parts"`
 	Keys       string   `json:"keys"`                         // what became of auto ids, in words; empty where there are none
+	EmptyLists int64    `json:"empty_lists,omitempty"`        // rows that were upserted, since bulk insert made NULL of an empty list in them
 	Unindexed  []string `json:"unfinished_indexes,omitempty"` // accepted by the server, but not built in time
 	Aliases    []string `json:"aliases_left,omitempty"`       // of the source; not moved by an import
 }

@@ -79,7 +79,12 @@ type target struct {
 
 func newTarget(t *testing.T) target {
 	t.Helper()
-	to := target{Server: memory.Start(t, "v2.3.5"), staging: &store.Sink{}}
+	return newTargetOf(t, "v2.3.5")
+}
+
+func newTargetOf(t *testing.T, version string) target {
+	t.Helper()
+	to := target{Server: memory.Start(t, version), staging: &store.Sink{}}
 	to.Bucket, to.client = to.staging, to.Server.Client(t)
 	to.Fake = ingesttest.New(t, func(ctx context.Context, o ingest.Order) (int64, error) {
 		return to.BulkInsert(ctx, o.Collection, o.Partition, o.Files...)

@@ -32,7 +32,7 @@ func (f field) withNulls(col arrow.Array, valid []bool) (arrow.Array, error) {
 	if err != nil || f.name != Meta {
 		return col, err
 	}
-	return fill(col, func(col arrow.Array) [][]byte { return unpackDocuments(col) }, packTexts[[]byte], emptyObject)
+	return fill(col, unpackDocuments, packTexts[[]byte], emptyObject)
 }
 
 // fill puts a value in the place of NULLs.
@@ -68,6 +68,13 @@ func nullable(col arrow.Array, valid []bool) (arrow.Array, error) {
 		return nil, fmt.Errorf("%d values of %d rows, of which %d are valid", n, len(valid), there)
 	}
 	return masked(col.Data(), spread(col.Data(), valid), valid), nil
+}
+
+// unmasked is a column with what lies under its NULLs.
+func unmasked(col arrow.Array) arrow.Array {
+	d := col.Data()
+	buffers := append([]*memory.Buffer{nil}, d.Buffers()[1:]...)
+	return array.MakeFromData(array.NewData(d.DataType(), d.Len(), buffers, d.Children(), 0, d.Offset()))
 }
 
 // masked is a column whose rows are in some buffers, with the bitmap of those that are valid.

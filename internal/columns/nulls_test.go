@@ -118,6 +118,45 @@ func wantValues(t rapid.TB, rec arrow.Record, layout *columns.Layout, want map[s
 	}
 }
 
+// TestAnswer gives rows as servers of 2.5 and later answer, which decode as the same rows: scalars in full length, vectors without NULLs.
+func TestAnswer(t *testing.T) {
+	schema := nullables()
+	layout := layoutOf(t, schema)
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 8).Draw(t, "rows")
+		rec := layout.Sample(rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0)), n).NewSlice(1, int64(n))
+		rows := labtest.Each(n-1, func(i int) int { return i })
+		answer, err := layout.Answer(rec, rows)
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := layout.Decode(overTheWire(t, answer))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(hashes(t, back), hashes(t, rec)) {
+			t.Errorf("%v came back of %v", back, rec)
+		}
+		_, plain := nullableToo(everything())
+		for i, f := range plain.Fields {
+			f.Nullable = false
+			answer[i].ValidData = nil
+			alone := layoutOf(t, plain).Only(func(name string) bool { return name == f.Name })
+			got, err := alone.Decode(answer[i : i+1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := n - 1
+			if answer[i].GetVectors() != nil {
+				want -= rec.Column(i).NullN()
+			}
+			if int(got.NumRows()) != want {
+				t.Errorf("column %q has %d values, want %d", f.Name, got.NumRows(), want)
+			}
+		}
+	})
+}
+
 // TestEncodeNulls gives servers what they want: the values that are there, and of each row whether it has one.
 func TestEncodeNulls(t *testing.T) {
 	id, number := labtest.IntKey("id"), labtest.Field("number", schemapb.DataType_Int64)

@@ -90,6 +90,26 @@ func (f field) encode(col arrow.Array, typ arrow.DataType, rows []int) (*schemap
 	return d, f.family.encode(f, col, there, d)
 }
 
+// Answer gives rows as a server answers a query, for a stand-in of one: as Encode does, but that scalars have a value of each row, also
+// under a NULL, and that nothing is said of fields that take no NULL.
+func (l *Layout) Answer(rec arrow.Record, rows []int) ([]*schemapb.FieldData, error) {
+	data, err := l.Encode(rec, rows)
+	if err != nil {
+		return nil, err
+	}
+	for i, f := range l.fields {
+		if !f.nullable {
+			data[i].ValidData = nil
+		} else if data[i].GetVectors() == nil {
+			col := rec.Column(rec.Schema().FieldIndices(f.name)[0])
+			if err := f.family.encode(f, unmasked(col), rows, data[i]); err != nil {
+				return nil, fmt.Errorf("column %q: %w", f.name, err)
+			}
+		}
+	}
+	return data, nil
+}
+
 // Rows copies rows of a record batch of this layout, by their numbers.
 func (l *Layout) Rows(rec arrow.Record, rows []int) (arrow.Record, error) {
 	data, err := l.Encode(rec, rows)

@@ -38,6 +38,10 @@ func (r Rows) batches() []Rows {
 
 func slice(d *schemapb.FieldData, from, to int) *schemapb.FieldData {
 	c := &schemapb.FieldData{Type: d.Type, FieldName: d.FieldName, IsDynamic: d.IsDynamic}
+	if d.ValidData != nil { // and no value where it is false
+		c.ValidData = d.ValidData[from:to]
+		from, to = valid(d.ValidData[:from]), valid(d.ValidData[:to])
+	}
 	if v := d.GetVectors(); v != nil {
 		c.Field = &schemapb.FieldData_Vectors{Vectors: sliceVectors(v, from, to)}
 		return c
@@ -87,6 +91,15 @@ func byteVectors(t schemapb.DataType, dim int64, values []byte) *schemapb.Vector
 		return v
 	}
 	panic(fmt.Sprintf("no bytes of %s", t))
+}
+
+func valid(rows []bool) (n int) {
+	for _, is := range rows {
+		if is {
+			n++
+		}
+	}
+	return n
 }
 
 func sliceScalars(s *schemapb.ScalarField, from, to int) *schemapb.ScalarField {

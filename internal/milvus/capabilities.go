@@ -19,6 +19,9 @@ func capabilitiesOf(text string) model.Capabilities {
 	can := model.Capabilities{
 		Types:            model.TypesOf(model.Version(v)),
 		NotImported:      model.NotImportedBy(model.Version(v)),
+		Nullable:         !v.before(2, 5, 0),
+		NullableVectors:  v.in(2, 6) && !v.before(2, 6, 18) || !v.before(3, 0, 0),
+		EmptyIsNull:      !v.before(2, 5, 0),
 		GRPCImport:       v.in(2, 3),
 		RESTImport:       !v.before(2, 4, 0),
 		IdempotentImport: v.in(2, 6) && !v.before(2, 6, 24) || !v.before(3, 0, 2),

@@ -37,6 +37,7 @@ func askLite(ctx context.Context, svc milvuspb.MilvusServiceClient) *said {
 	can.Types = slices.DeleteFunc(model.TypesOf(model.Version{2, 6, 19}), func(t schemapb.DataType) bool { return slices.Contains(notInLite3, t) })
 	can.Functions, can.Analyzers, can.NullInputs = []schemapb.FunctionType{schemapb.FunctionType_BM25}, true, true
 	can.Reserved, can.RewritesJSON = append(slices.Clip(reservedIn(version{2, 6})), "is", "IS"), true
+	can.Nullable = true // and in vectors zeros come back of NULLs
 	return &said{version: told.GetVersion(), can: can, filters: Filters{rawHan: true, plainLeast: true}}
 }
 

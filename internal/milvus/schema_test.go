@@ -80,6 +80,23 @@ func TestTypes(t *testing.T) {
 	}
 }
 
+// TestNullable: which versions have fields that take NULL, and vectors.
+func TestNullable(t *testing.T) {
+	number, vector := &schemapb.FieldSchema{Name: "n", DataType: schemapb.DataType_Int64, Nullable: true}, &schemapb.FieldSchema{Name: "v", DataType: schemapb.DataType_FloatVector, Nullable: true}
+	for version, want := range map[string][]string{
+		"": {"n (nullable)", "v (nullable)"}, "v2.3.5": {"n (nullable)", "v (nullable)"}, "v2.4.23": {"n (nullable)", "v (nullable)"},
+		"v2.5.0": {"v (nullable)"}, "v2.5.30": {"v (nullable)"}, "v2.6.17": {"v (nullable)"}, "v2.6.18": nil, "v2.6.20": nil, "v3.0.0": nil,
+	} {
+		can := capabilitiesOf(version)
+		if got := can.Unsupported(&model.Collection{Schema: &schemapb.CollectionSchema{Fields: []*schemapb.FieldSchema{number, vector}}}); !slices.Equal(got, want) {
+			t.Errorf("%q: does not take %q, want %q", version, got, want)
+		}
+		if can.EmptyIsNull != can.Nullable {
+			t.Errorf("%q: makes NULL of an empty list: %t", version, can.EmptyIsNull)
+		}
+	}
+}
+
 func TestUnsupported(t *testing.T) {
 	schema := books()
 	schema.Fields = append(schema.Fields,

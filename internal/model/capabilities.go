@@ -18,6 +18,10 @@ type Capabilities struct {
 	// NotImported are those of them that its bulk insert does not take in the columns that migrate writes: FLOAT16_VECTOR and
 	// BFLOAT16_VECTOR as lists of bytes (milvus-io/milvus#32157), SPARSE_FLOAT_VECTOR as JSON (milvus-io/milvus#33391).
 	NotImported []schemapb.DataType
+	// Nullable and NullableVectors: fields may be NULL, and vectors.
+	Nullable, NullableVectors bool
+	// EmptyIsNull: bulk insert makes NULL of an empty list in a nullable ARRAY (read in Milvus' sources of 2.5 to 3.0).
+	EmptyIsNull bool
 	// GRPCImport: bulk insert through the Import and GetImportState calls of 2.3, a task per call.
 	GRPCImport bool
 	// SnapshotReads: an iterator's pages see one instant (2.5, milvus-io/milvus#36572, #37189, #37248).
@@ -116,13 +120,14 @@ func (c Capabilities) NotImportedOf(schema *schemapb.CollectionSchema) []string 
 	return fieldsOf(schema, func(t schemapb.DataType) bool { return slices.Contains(c.NotImported, t) })
 }
 
-// Unsupported names what of a collection this server, or migrate, does not carry: fields as "name (Type)".
+// Unsupported names what of a collection this server, or migrate, does not carry: fields as "name (Type)", and as "name (nullable)"
+// those that the server has no NULL in.
 func (c Capabilities) Unsupported(coll *Collection) []string {
 	fields := fieldsOf(coll.Schema, func(t schemapb.DataType) bool {
 		_, known := schemapb.DataType_name[int32(t)] // otherwise it is named as unknown
 		return known && !slices.Contains(c.Types, t)
 	})
-	return slices.Concat(fields, c.uncarried(coll), notCarried(coll.Schema), unknownParams(coll.Indexes))
+	return slices.Concat(fields, c.notNullable(coll.Schema), c.uncarried(coll), notCarried(coll.Schema), unknownParams(coll.Indexes))
 }
 
 // fieldsOf names the fields of such types, as "name (Type)", but for those that a function computes.
@@ -130,6 +135,20 @@ func fieldsOf(schema *schemapb.CollectionSchema, is func(schemapb.DataType) bool
 	for _, f := range schema.GetFields() {
 		if is(f.GetDataType()) && !IsComputed(schema, f) {
 			fields = append(fields, fmt.Sprintf("%s (%s)", f.GetName(), f.GetDataType()))
+		}
+	}
+	return fields
+}
+
+// notNullable names the fields of a schema that take NULL, and would not on this server.
+func (c Capabilities) notNullable(schema *schemapb.CollectionSchema) (fields []string) {
+	for _, f := range schema.GetFields() {
+		takes := c.Nullable
+		if isVector(f.GetDataType()) {
+			takes = c.NullableVectors
+		}
+		if f.GetNullable() && !takes {
+			fields = append(fields, f.GetName()+" (nullable)")
 		}
 	}
 	return fields

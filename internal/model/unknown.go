@@ -14,11 +14,6 @@ import (
 // protocol does not know.
 func notCarried(schema *schemapb.CollectionSchema) []string {
 	var found []string
-	for _, f := range schema.GetFields() {
-		if f.GetNullable() {
-			found = append(found, f.GetName()+" (nullable)")
-		}
-	}
 	if len(schema.GetStructArrayFields()) > 0 {
 		found = append(found, "arrays of structs")
 	}

@@ -52,6 +52,9 @@ func TestNotCarried(t *testing.T) {
 		"a database's name": {func(s *schemapb.CollectionSchema) { s.DbName = "x" }, nil},
 		"a nullable field":  {func(s *schemapb.CollectionSchema) { s.Fields[1].Nullable = true }, []string{"price (nullable)"}},
 		"a function":        {func(s *schemapb.CollectionSchema) { s.Functions = []*schemapb.FunctionSchema{{Name: "bm25", Type: 1}} }, []string{"bm25 (BM25 function)"}},
+		"a default": {func(s *schemapb.CollectionSchema) {
+			s.Fields[1].DefaultValue = &schemapb.ValueField{Data: &schemapb.ValueField_DoubleData{DoubleData: 1}}
+		}, nil},
 		"structs": {func(s *schemapb.CollectionSchema) {
 			s.StructArrayFields = []*schemapb.StructArrayFieldSchema{{Name: "chunks"}}
 		}, []string{"arrays of structs"}},

@@ -142,7 +142,7 @@ func roomLacks(ctx context.Context, server *milvus.Server, plan *exporter.Plan) 
 	return lacks
 }
 
-// valuesRefused says which values of an export an import would be refused for.
+// valuesRefused says which values of an export an import would be refused for, or would change.
 func (t Target) valuesRefused(coll *model.Collection) []string {
 	if t.Exported == nil {
 		return nil
@@ -154,6 +154,9 @@ func (t Target) valuesRefused(coll *model.Collection) []string {
 	var refused []string
 	if err := importer.Refused(t.Server.Capabilities(), schema, t.Exported); err != nil {
 		refused = append(refused, "import will refuse the export: "+err.Error())
+	}
+	for _, change := range importer.Changed(t.Server.Capabilities(), schema, t.Exported) {
+		refused = append(refused, "not all values will be the same: "+change)
 	}
 	for _, long := range importer.LongJSON(t.Exported) {
 		refused = append(refused, long+": import brings it, and a sync can't bring a change to it")

@@ -128,7 +128,7 @@ func (a *applying) see(ctx context.Context, target source.Ranged) error {
 			if err != nil {
 				return err
 			}
-			have, err := columns.Hash(found.Record)
+			have, err := a.now.hash(found.Record)
 			if err != nil {
 				return err
 			}
@@ -253,11 +253,11 @@ func (a *applying) upsertBatch(ctx context.Context, partition string, keys []mod
 // differing are the numbers of the source's rows, one a key, that the target has not, or has otherwise. Keys whose rows the target
 // hides can't be said to differ.
 func (a *applying) differing(partition string, from, to arrow.Record, hidden []model.Key) (numbers []int, done Outcome, err error) {
-	want, err := columns.Hash(from)
+	want, err := a.now.hash(from)
 	if err != nil {
 		return nil, done, err
 	}
-	have, err := columns.Hash(to)
+	have, err := a.now.hash(to)
 	if err != nil {
 		return nil, done, err
 	}

@@ -63,7 +63,7 @@ func CheckCursor(server *milvus.Server, coll *model.Collection, field string) er
 	switch {
 	case field == "":
 	case !query.CanBeCursor(coll.Schema, field):
-		return fmt.Errorf("%w: %q of %q; it has to be an INT64 or a VARCHAR, and not the primary key", ErrCursor, field, coll.Name)
+		return fmt.Errorf("%w: %q of %q; it has to be an INT64 or a VARCHAR that takes no NULL, and not the primary key", ErrCursor, field, coll.Name)
 	case !server.Capabilities().CanFilter(field):
 		return fmt.Errorf("%w: %q of %q %w", ErrCursor, field, coll.Name, model.ErrReserved)
 	}

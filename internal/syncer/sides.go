@@ -21,17 +21,19 @@ import (
 // sides are the two collections as they stand at one time.
 type sides struct {
 	source, target source.Ranged
-	layout         *columns.Layout // of the source
-	only           []string        // the columns that are read; all where nil
-	limit          *rate.Limiter   // of rows read from the source
-	cost           float64         // of a row, in rows of all columns; 1 where zero
-	read           *int64          // rows that were
+	layout         *columns.Layout  // of the target
+	defaults       columns.Defaults // of the target
+	only           []string         // the columns that are read; all where nil
+	limit          *rate.Limiter    // of rows read from the source
+	cost           float64          // of a row, in rows of all columns; 1 where zero
+	read           *int64           // rows that were
 }
 
 func openSides(ctx context.Context, from, to *milvus.Server, a, b *model.Collection) (s sides, err error) {
-	if s.layout, err = columns.NewLayout(a.Schema); err != nil {
+	if s.layout, err = columns.NewLayout(b.Schema); err != nil {
 		return s, err
 	}
+	s.defaults = columns.DefaultsOf(b.Schema)
 	err = both(ctx, func(ctx context.Context) (err error) {
 		s.source, err = query.Open(ctx, from, a)
 		return err
@@ -241,7 +243,7 @@ func (s sides) rows(ctx context.Context, from source.Ranged, partition string, r
 		if err != nil {
 			return got, err
 		}
-		if err := got.take(rec, s.key()); err != nil {
+		if err := got.take(s, rec); err != nil {
 			return got, err
 		}
 		if paced == nil {
@@ -255,13 +257,19 @@ func (s sides) rows(ctx context.Context, from source.Ranged, partition string, r
 	return got, nil
 }
 
+// hash hashes rows of either side as the target has them: a NULL in a field with a default is the default there.
+func (s sides) hash(rec arrow.Record) ([]uint64, error) {
+	hashes, _, err := s.defaults.Hash(rec)
+	return hashes, err
+}
+
 // take adds the rows of a batch.
-func (r *rows) take(rec arrow.Record, key string) error {
-	hashes, err := columns.Hash(rec)
+func (r *rows) take(s sides, rec arrow.Record) error {
+	hashes, err := s.hash(rec)
 	if err != nil {
 		return err
 	}
-	for i, k := range columns.KeysOf(rec, key) {
+	for i, k := range columns.KeysOf(rec, s.key()) {
 		r.hashes[k.Clone()] = hashes[i]
 	}
 	return nil

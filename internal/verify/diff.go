@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/dustin/go-humanize"
 
@@ -80,11 +81,10 @@ func (c *comparison) eachRow(ctx context.Context, s side, chunk model.Chunk, row
 		if err != nil {
 			return o, err
 		}
-		hashes, err := columns.Hash(rec)
+		hashes, err := c.hash(rec, &o)
 		if err != nil {
 			return o, err
 		}
-		o.sum.AddRows(hashes)
 		for i, k := range columns.KeysOf(rec, s.key) {
 			row(k, hashes[i])
 		}
@@ -145,18 +145,23 @@ func (r *Report) settle() {
 // SameRows reports whether the two sides hold the same rows, however they are described.
 func (r *Report) SameRows() bool { return r.Equal || r.sameRows }
 
-// But is what "equal" has to be said with: the left side has keys of several rows, of which the right side has one each. It is ""
-// where there are none.
+// But is what "equal" has to be said with: the left side has keys of several rows, of which the right side has one each, or NULLs where
+// the right side has the default. It is "" where there is neither.
 func (r *Report) But() string {
-	d := r.LeftFound.Duplicates
-	if d.Rows == 0 {
+	var but []string
+	if d := r.LeftFound.Duplicates; d.Rows > 0 {
+		but = append(but, d.String())
+		if n := r.Rows.Arbitrary; n > 0 {
+			but[0] += fmt.Sprintf(", %s of which hold other rows than the one that was compared", humanize.Comma(n))
+		}
+	}
+	if r.Defaulted > 0 {
+		but = append(but, fmt.Sprintf("%s NULLs that became the default of their field", humanize.Comma(r.Defaulted)))
+	}
+	if len(but) == 0 {
 		return ""
 	}
-	but := "but for " + d.String()
-	if n := r.Rows.Arbitrary; n > 0 {
-		but += fmt.Sprintf(", %s of which hold other rows than the one that was compared", humanize.Comma(n))
-	}
-	return but
+	return "but for " + strings.Join(but, ", and ")
 }
 
 // newReport compares the descriptions. Keys that the left side gave may be given by clients on the right, where they were kept.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/apache/arrow/go/v15/arrow"
 	"golang.org/x/sync/errgroup"
 
 	"migrate/internal/columns"
@@ -36,8 +37,11 @@ type Report struct {
 	Left       model.Sum         `json:"left"`
 	Right      model.Sum         `json:"right"`
 	Rows       Differences       `json:"differences"`
-	LeftFound  model.Findings    `json:"left_findings"`
-	RightFound model.Findings    `json:"right_findings"`
+	// Defaulted is how many NULLs of the left side are the default of their field on the right one, as servers make them: these rows
+	// count as equal.
+	Defaulted  int64          `json:"defaulted,omitempty"`
+	LeftFound  model.Findings `json:"left_findings"`
+	RightFound model.Findings `json:"right_findings"`
 
 	sameRows bool
 }
@@ -77,6 +81,7 @@ func Compare(ctx context.Context, left source.Source, right source.Ranged, opts 
 		opts.Progress = func(int64, int64) {}
 	}
 	c := &comparison{left: sideOf(left), right: sideOf(right), opts: opts}
+	c.defaults = columns.DefaultsOf(c.right.coll.Schema)
 	c.report = newReport(c.left.coll, c.right.coll)
 	if opts.WithoutKeys {
 		c.without = []string{c.left.key}
@@ -122,6 +127,7 @@ type comparison struct {
 	left, right side
 	opts        Options
 	without     []string
+	defaults    columns.Defaults // of the right side
 
 	mu     sync.Mutex
 	report *Report
@@ -199,6 +205,7 @@ func (c *comparison) compareChunk(ctx context.Context, p *Partition, chunk model
 	p.Left.Add(left.sum)
 	p.Right.Add(right.sum)
 	p.Arbitrary += d.Arbitrary
+	c.report.Defaulted += left.defaulted - right.defaulted
 	c.report.Rows.add(d)
 	c.report.LeftFound.Add(left.found)
 	c.report.RightFound.Add(right.found)
@@ -207,16 +214,19 @@ func (c *comparison) compareChunk(ctx context.Context, p *Partition, chunk model
 
 // bySum compares the checksum of a partition as a whole, each side in its own ranges.
 func (c *comparison) bySum(ctx context.Context, p *Partition) error {
-	var err error
-	if p.Left, c.report.LeftFound, err = c.sumAll(ctx, c.left, p.Name, c.report.LeftFound, c.opts.Progress); err != nil {
+	left, err := c.sumAll(ctx, c.left, p.Name, c.opts.Progress)
+	if err != nil {
 		return err
 	}
-	p.Right, c.report.RightFound, err = c.sumAll(ctx, c.right, p.Name, c.report.RightFound, nil)
+	right, err := c.sumAll(ctx, c.right, p.Name, nil)
+	p.Left, p.Right = left.sum, right.sum
+	c.report.Defaulted += left.defaulted - right.defaulted
+	c.report.LeftFound.Add(left.found)
+	c.report.RightFound.Add(right.found)
 	return err
 }
 
-func (c *comparison) sumAll(ctx context.Context, s side, partition string, found model.Findings, progress func(int64, int64)) (model.Sum, model.Findings, error) {
-	var total model.Sum
+func (c *comparison) sumAll(ctx context.Context, s side, partition string, progress func(int64, int64)) (total outcome, err error) {
 	var mu sync.Mutex
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(c.opts.Workers)
@@ -225,19 +235,20 @@ func (c *comparison) sumAll(ctx context.Context, s side, partition string, found
 			o, err := c.sum(ctx, s, chunk, progress)
 			mu.Lock()
 			defer mu.Unlock()
-			total.Add(o.sum)
-			found.Add(o.found)
+			total.sum.Add(o.sum)
+			total.defaulted += o.defaulted
+			total.found.Add(o.found)
 			return err
 		})
 	}
-	err := g.Wait()
-	return total, found, err
+	return total, g.Wait()
 }
 
 // outcome is what a read of one chunk of one side came to.
 type outcome struct {
-	sum   model.Sum
-	found model.Findings
+	sum       model.Sum
+	found     model.Findings
+	defaulted int64 // NULLs that count as the default of their field
 }
 
 // sum reads one chunk of one side.
@@ -250,17 +261,26 @@ func (c *comparison) sum(ctx context.Context, s side, chunk model.Chunk, progres
 		if err != nil {
 			return o, err
 		}
-		hashes, err := columns.Hash(rec, c.without...)
-		if err != nil {
+		if _, err := c.hash(rec, &o, c.without...); err != nil {
 			return o, err
 		}
-		o.sum.AddRows(hashes)
 		if progress != nil {
 			progress(rec.NumRows(), columns.Bytes(rec))
 		}
 	}
 	o.found = stream.Findings()
 	return o, nil
+}
+
+// hash hashes the rows of a batch of either side as the right one has them, where a NULL in a field with a default is the default.
+func (c *comparison) hash(rec arrow.Record, o *outcome, without ...string) ([]uint64, error) {
+	hashes, nulls, err := c.defaults.Hash(rec, without...)
+	if err != nil {
+		return nil, err
+	}
+	o.sum.AddRows(hashes)
+	o.defaulted += nulls
+	return hashes, nil
 }
 
 // read reads a chunk, which is empty where the side has not its partition.

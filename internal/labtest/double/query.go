@@ -96,7 +96,7 @@ func reordered(layout *columns.Layout, data []*schemapb.FieldData, iterates bool
 		slices.SortFunc(order, func(a, b int) int { return keys[a].Compare(keys[b]) })
 		order = order[:len(order)-len(order)/10]
 	}
-	return layout.Encode(rec, order)
+	return layout.Answer(rec, order)
 }
 
 // query answers as 2.5 does: an iterator's first query, which sends no timestamp, is answered with the instant that it

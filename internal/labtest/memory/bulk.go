@@ -124,14 +124,19 @@ func (s *Server) bulkInsert(ctx context.Context, collection, partition string, f
 		for i := range numbers {
 			numbers[i] = i
 		}
-		data, err := c.layout.Encode(rec, numbers)
+		data, err := c.written.Encode(rec, numbers)
+		if err != nil {
+			return 0, err
+		}
+		if s.since("2.5") {
+			c.loseEmpty(data)
+		}
+		written, err := s.decode(c, data)
 		if err != nil {
 			return 0, err
 		}
 		before := len(c.rows)
-		if _, err := c.insert(int(rec.NumRows()), data, partition, sealed, s.tick()); err != nil {
-			return 0, err
-		}
+		c.insert(written, partition, sealed, s.tick())
 		for i := range c.rows[before:] {
 			c.rows[before+i].unseen = s.Lags
 		}

@@ -15,7 +15,6 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
-	"migrate/internal/columns"
 	"migrate/internal/model"
 )
 
@@ -27,7 +26,7 @@ func (s *Server) CreateCollection(_ context.Context, q *milvuspb.CreateCollectio
 	if err := proto.Unmarshal(q.Schema, &schema); err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
-	layout, err := columns.NewLayout(&schema)
+	l, err := layoutsOf(&schema)
 	if err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
@@ -35,7 +34,7 @@ func (s *Server) CreateCollection(_ context.Context, q *milvuspb.CreateCollectio
 	if _, told := model.ToMap(q.Properties)["timezone"]; !told && s.since("2.6") {
 		c.Properties = append(c.Properties, &commonpb.KeyValuePair{Key: "timezone", Value: "UTC"})
 	}
-	s.add(c, layout)
+	s.add(c, l)
 	return &commonpb.Status{}, nil
 }
 

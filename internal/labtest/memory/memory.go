@@ -4,7 +4,7 @@
 // A query with the iterator flag is answered in the keys' order. From 2.5 on it ends where the first growing segment is
 // through, whatever its limit, and it sees just the instant that it names; the answer to a first query, which names none,
 // tells the instant. Without the flag rows come in no order. Of a key with several rows an answer has one, and not always the
-// same. All this is what recordings of a real 2.5.10 show.
+// same. All this is what recordings of a real 2.5.10 show. NULLs and defaults are taken and answered as from 2.5 on (nulls.go).
 package memory
 
 //lint:file-ignore SA1019 servers of 2.3 tell some errors by these codes alone
@@ -58,6 +58,8 @@ type Server struct {
 	Bucket sinks.Sink
 	// Lags: what was bulk-inserted is seen after a refreshing load, and not before.
 	Lags bool
+	// KeepsNulls: what is written as NULL stays so in a nullable field with a default, as if that had come later.
+	KeepsNulls bool
 	// Answered is called when a call was answered, by its method: its error, of a gRPC status, takes the place of the answer.
 	Answered func(method string) error
 	// Moved is called before each query is answered, when the server is not busy: a place to write from.
@@ -76,7 +78,7 @@ type Server struct {
 
 type collection struct {
 	*model.Collection
-	layout   *columns.Layout
+	layouts
 	rows     []row
 	released map[string]bool // partitions that are not loaded
 	lastID   int64           // that it gave
@@ -189,23 +191,23 @@ func (s *Server) Client(t testing.TB) *milvus.Server {
 // Add adds a collection, which is loaded.
 func (s *Server) Add(t testing.TB, c *model.Collection) {
 	t.Helper()
-	layout, err := columns.NewLayout(c.Schema)
+	l, err := layoutsOf(c.Schema)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.add(c, layout)
+	s.add(c, l)
 }
 
 // add adds a collection; s.mu is held.
-func (s *Server) add(c *model.Collection, layout *columns.Layout) {
+func (s *Server) add(c *model.Collection, l layouts) {
 	copied := *c
 	copied.ID = rand.Int64() // no two servers give the same one
 	if len(copied.Partitions) == 0 {
 		copied.Partitions = []string{model.DefaultPartition}
 	}
-	s.collections[c.Name] = &collection{Collection: &copied, layout: layout, released: map[string]bool{}}
+	s.collections[c.Name] = &collection{Collection: &copied, layouts: l, released: map[string]bool{}}
 }
 
 // Collections are the names of all.
@@ -229,7 +231,7 @@ func (s *Server) insert(t testing.TB, name string, rows labtest.Rows, into segme
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, err := s.collections[name].insert(rows.N, rows.Columns, "", into, s.tick()); err != nil {
+	if _, err := s.write(s.collections[name], rows.N, rows.Columns, "", into, s.tick()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -249,16 +251,26 @@ func (s *Server) tick() uint64 {
 	return s.time
 }
 
-func (c *collection) insert(n int, data []*schemapb.FieldData, partition string, into segment, at uint64) ([]model.Key, error) {
+// write inserts rows that come in a call; s.mu is held.
+func (s *Server) write(c *collection, n int, data []*schemapb.FieldData, partition string, into segment, at uint64) ([]model.Key, error) {
 	for _, d := range data {
 		if err := c.refuseComputed(d.FieldName); err != nil {
 			return nil, err
 		}
 	}
-	rec, err := c.layout.Decode(c.withKeys(n, data))
+	if s.since("2.5") {
+		if err := c.takes(n, data); err != nil {
+			return nil, err
+		}
+	}
+	rec, err := s.decode(c, c.withKeys(n, data))
 	if err != nil {
 		return nil, err
 	}
+	return c.insert(rec, partition, into, at), nil
+}
+
+func (c *collection) insert(rec arrow.Record, partition string, into segment, at uint64) []model.Key {
 	keys, in := c.layout.Keys(rec), &batch{rec, map[string][]model.Key{}}
 	for _, f := range c.Schema.Fields {
 		if f.DataType == schemapb.DataType_Int64 || f.DataType == schemapb.DataType_VarChar {
@@ -271,7 +283,7 @@ func (c *collection) insert(n int, data []*schemapb.FieldData, partition string,
 	for i, k := range keys {
 		c.rows = append(c.rows, row{key: k, in: in, at: i, partition: partition, segment: into, stored: int64(at), written: at})
 	}
-	return keys, nil
+	return keys
 }
 
 // refuseComputed refuses a column that a function computes: in a file, it would end a data node of 2.5.10.
@@ -472,7 +484,7 @@ func (s *Server) Insert(_ context.Context, q *milvuspb.InsertRequest) (*milvuspb
 	if c == nil {
 		return &milvuspb.MutationResult{Status: st}, nil
 	}
-	keys, err := c.insert(int(q.NumRows), q.FieldsData, q.PartitionName, growing, s.tick())
+	keys, err := s.write(c, int(q.NumRows), q.FieldsData, q.PartitionName, growing, s.tick())
 	if err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
@@ -488,7 +500,7 @@ func (s *Server) Upsert(_ context.Context, q *milvuspb.UpsertRequest) (*milvuspb
 		return &milvuspb.MutationResult{Status: st}, nil
 	}
 	at := s.tick()
-	keys, err := c.insert(int(q.NumRows), q.FieldsData, q.PartitionName, growing, at)
+	keys, err := s.write(c, int(q.NumRows), q.FieldsData, q.PartitionName, growing, at)
 	if err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}

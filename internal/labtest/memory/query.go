@@ -158,5 +158,5 @@ func (c *collection) columns(rows []row, fields []string) ([]*schemapb.FieldData
 	if err != nil {
 		return nil, err
 	}
-	return c.layout.Only(func(name string) bool { return slices.Contains(fields, name) }).Encode(all, labtest.Each(len(rows), func(i int) int { return i }))
+	return c.layout.Only(func(name string) bool { return slices.Contains(fields, name) }).Answer(all, labtest.Each(len(rows), func(i int) int { return i }))
 }

@@ -15,10 +15,11 @@ import (
 	"migrate/internal/source"
 )
 
-// CanBeCursor reports whether rows can be found by a field's values: an INT64 or a VARCHAR that is not the primary key.
+// CanBeCursor reports whether rows can be found by a field's values: an INT64 or a VARCHAR that is not the primary key, and takes no
+// NULL, which no comparison lets through.
 func CanBeCursor(schema *schemapb.CollectionSchema, name string) bool {
 	i := slices.IndexFunc(schema.GetFields(), func(f *schemapb.FieldSchema) bool { return f.GetName() == name })
-	if i < 0 || schema.Fields[i].GetIsPrimaryKey() {
+	if i < 0 || schema.Fields[i].GetIsPrimaryKey() || schema.Fields[i].GetNullable() {
 		return false
 	}
 	kind := schema.Fields[i].GetDataType()
