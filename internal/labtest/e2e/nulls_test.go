@@ -1,0 +1,151 @@
+//go:build lab
+
+package e2e
+
+import (
+	"encoding/json"
+	"math"
+	"os"
+	"os/exec"
+	"reflect"
+	"testing"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+
+	"migrate/deploy/lab"
+	"migrate/exporter"
+	"migrate/internal/labtest"
+	"migrate/internal/milvus"
+)
+
+// TestNulls exports NULLs and defaults of a Milvus Lite 3, and finds in the parts what pymilvus reads there.
+func TestNulls(t *testing.T) {
+	t.Parallel()
+	const rows = 300
+	server := labtest.Lite3(t)
+	c := labtest.Collection(labtest.NullableSchema(labtest.Vector("v", schemapb.DataType_FloatVector, 2)))
+	labtest.Create(t, server, c)
+	labtest.Insert(t, server, c.Name, "", labtest.NullableRows(0, rows, labtest.Vectors("v", 2, rows, 1)))
+	want := readByPymilvus(t, server, c.Name)
+	if nulls := nullsIn(want); len(want) != rows || nulls["number"] != 100 || nulls["title"] != 75 || nulls["doc"] != 150 || nulls["tags"] != 60 || nulls["size"] != 0 {
+		t.Errorf("pymilvus reads %d rows with NULLs %v", len(want), nulls)
+	}
+
+	sink := labtest.Local(t)
+	m, err := exporter.Export(t.Context(), server, c.Name, sink, exporter.Options{Job: "j", PartBytes: 5000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []map[string]any
+	for _, p := range m.Parts {
+		stream, err := m.ReadPart(t.Context(), sink, p)
+		for rec := range labtest.Batches(t, stream, err) {
+			got = append(got, plainRows(t, rec)...)
+		}
+	}
+	wantRows(t, "the parts hold", got, want)
+}
+
+// readByPymilvus are the rows of a collection as pymilvus reads them, without the vectors.
+func readByPymilvus(t *testing.T, server *milvus.Server, collection string) (rows []map[string]any) {
+	t.Helper()
+	l, err := lab.Open(os.Getenv(lab.DirVariable))
+	if err != nil {
+		t.Fatal(err)
+	}
+	python, err := l.NewPython(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), python, "../testdata/nulls.py", server.Address, collection).Output()
+	if err != nil {
+		t.Fatalf("nulls.py: %v", err)
+	}
+	if err := json.Unmarshal(out, &rows); err != nil {
+		t.Fatalf("nulls.py printed %q: %v", out, err)
+	}
+	return rows
+}
+
+func nullsIn(rows []map[string]any) map[string]int {
+	nulls := map[string]int{}
+	for _, row := range rows {
+		for name, v := range row {
+			if v == nil {
+				nulls[name]++
+			}
+		}
+	}
+	return nulls
+}
+
+// plainRows are the rows of a batch in terms of JSON, without the vectors: what is in the dynamic field lies beside the others.
+func plainRows(t *testing.T, rec arrow.Record) (rows []map[string]any) {
+	t.Helper()
+	for i := range int(rec.NumRows()) {
+		row := map[string]any{}
+		for j, f := range rec.Schema().Fields() {
+			switch v := plainValue(rec.Column(j), i); f.Name {
+			case "v":
+			case "$meta":
+				document(t, v, &row)
+			case "doc":
+				row["doc"] = nil
+				if v != nil {
+					var doc any
+					document(t, v, &doc)
+					row["doc"] = doc
+				}
+			default:
+				row[f.Name] = v
+			}
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func document(t *testing.T, text any, into any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(text.(string)), into); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func plainValue(col arrow.Array, i int) any {
+	if col.IsNull(i) {
+		return nil
+	}
+	switch c := col.(type) {
+	case *array.Int64:
+		return float64(c.Value(i))
+	case *array.Int32:
+		return float64(c.Value(i))
+	case *array.Float64:
+		return c.Value(i)
+	case *array.String:
+		return c.Value(i)
+	case *array.List:
+		from, to := c.ValueOffsets(i)
+		list := []any{}
+		for j := from; j < to; j++ {
+			list = append(list, plainValue(c.ListValues(), int(j)))
+		}
+		return list
+	}
+	return math.NaN() // equal to nothing
+}
+
+func wantRows(t *testing.T, what string, got, want []map[string]any) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%s %d rows, pymilvus reads %d", what, len(got), len(want))
+	}
+	for i := range want {
+		if !reflect.DeepEqual(got[i], want[i]) {
+			t.Errorf("%s %v, pymilvus reads %v", what, got[i], want[i])
+		}
+	}
+}
