@@ -17,6 +17,7 @@ import (
 	"migrate/deploy/lab"
 	"migrate/exporter"
 	"migrate/internal/labtest"
+	"migrate/internal/labtest/pairs"
 	"migrate/internal/milvus"
 )
 
@@ -46,6 +47,34 @@ func TestNulls(t *testing.T) {
 		}
 	}
 	wantRows(t, "the parts hold", got, want)
+}
+
+// TestDefaults moves and syncs a collection with defaults between servers that have no NULL, and ignore what is said of one.
+func TestDefaults(t *testing.T) {
+	t.Parallel()
+	number, text := labtest.Field("number", schemapb.DataType_Int64), labtest.Field("text", schemapb.DataType_VarChar)
+	number.DefaultValue = &schemapb.ValueField{Data: &schemapb.ValueField_LongData{LongData: 7}}
+	text.DefaultValue = &schemapb.ValueField{Data: &schemapb.ValueField_StringData{StringData: "none"}}
+	rows := func(from, to int, add int64) labtest.Rows {
+		n := to - from
+		return labtest.Rows{N: n, Columns: []*schemapb.FieldData{
+			labtest.Column(labtest.IntKey("id"), labtest.Each(n, func(i int) int64 { return int64(from + i) })), labtest.Vectors("v", 2, n, 1),
+			labtest.Column(number, labtest.Each(n, func(i int) int64 { return int64(i%10) + add })),
+			labtest.Column(text, labtest.Each(n, func(i int) string { return []string{"", "none", "some"}[i%3] })),
+		}}
+	}
+	c := labtest.Collection(labtest.Schema(labtest.IntKey("id"), labtest.Vector("v", schemapb.DataType_FloatVector, 2), number, text))
+	from, to := labtest.Source(t), labtest.Target(t)
+	labtest.Create(t, from, c)
+	labtest.Insert(t, from, c.Name, "", rows(0, 300, 0))
+	trip{coll: c, rows: 300}.run(t, labtest.Local(t))
+	if d := labtest.Describe(t, to, c.Name).Schema.Fields[2].GetDefaultValue(); d.GetLongData() != 7 {
+		t.Errorf("the target has the default %v", d)
+	}
+	labtest.Upsert(t, from, c.Name, rows(100, 130, 1))
+	p := pairs.Pair{Source: from, Target: to, Name: c.Name, Sink: labtest.Local(t)}
+	p.WantSync(t)
+	p.WantEqual(t)
 }
 
 // readByPymilvus are the rows of a collection as pymilvus reads them, without the vectors.
