@@ -2,6 +2,7 @@ package columns
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -80,11 +81,11 @@ func (f field) encode(col arrow.Array, typ arrow.DataType, rows []int) (*schemap
 		return nil, fmt.Errorf("its type is %s, not %s", col.DataType(), typ)
 	}
 	d := &schemapb.FieldData{Type: f.kind, FieldName: f.name, IsDynamic: f.name == Meta}
-	there, valid := validRows(col, rows)
+	there := rows
 	switch {
 	case f.nullable || f.defaulted: // servers want to be told of each row then
-		d.ValidData = valid
-	case len(there) < len(rows):
+		there, d.ValidData = validRows(col, rows)
+	case slices.ContainsFunc(rows, col.IsNull):
 		return nil, errNull
 	}
 	return d, f.family.encode(f, col, there, d)
