@@ -25,7 +25,7 @@ func Changed(can model.Capabilities, schema *schemapb.CollectionSchema, m *expor
 	for _, f := range schema.GetFields() {
 		s := m.Columns[f.GetName()]
 		if s.Nulls != nil && f.GetDefaultValue() != nil {
-			told = append(told, fmt.Sprintf("field %q is NULL in %s, which become its default", f.GetName(), inRows(s.Nulls)))
+			told = append(told, fmt.Sprintf("field %q is NULL in %s: that becomes its default", f.GetName(), inRows(s.Nulls)))
 		}
 		switch {
 		case !can.EmptyIsNull || f.GetDataType() != schemapb.DataType_Array || !f.GetNullable():
@@ -39,6 +39,9 @@ func Changed(can model.Capabilities, schema *schemapb.CollectionSchema, m *expor
 }
 
 func inRows(c *columns.Count) string {
+	if c.Rows == 1 {
+		return fmt.Sprintf("the row of key %s", c.Key)
+	}
 	return fmt.Sprintf("%s rows, key %s the first", humanize.Comma(c.Rows), c.Key)
 }
 

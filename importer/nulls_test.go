@@ -210,9 +210,9 @@ func TestChanged(t *testing.T) {
 	}{
 		{"v2.5.10", []string{
 			`field "tags" is an empty list in 40 rows, key 1 the first, of which bulk insert makes NULL: an upsert brings them after it`,
-			`field "size" is NULL in 1,234 rows, key 17 the first, which become its default`,
+			`field "size" is NULL in 1,234 rows, key 17 the first: that becomes its default`,
 		}},
-		{"", []string{`field "size" is NULL in 1,234 rows, key 17 the first, which become its default`}},
+		{"", []string{`field "size" is NULL in 1,234 rows, key 17 the first: that becomes its default`}},
 	} {
 		can := memory.Start(t, test.can).Client(t).Capabilities()
 		if told := importer.Changed(can, m.Collection.Schema.CollectionSchema, m); !slices.Equal(told, test.want) {

@@ -8,6 +8,8 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
 	"migrate/exporter"
+	"migrate/internal/columns"
+	"migrate/internal/export"
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/memory"
 	"migrate/internal/model"
@@ -77,6 +79,29 @@ func TestPlanNamesWhatImportRefuses(t *testing.T) {
 		}
 		if got := strings.Contains(strings.Join(lacks.Told, "\n"), "loses the statistics"); got != want {
 			t.Errorf("%s: %q", version, lacks.Told)
+		}
+	}
+}
+
+// TestPlanTellsOfNulls says which fields a target has no NULL in, and of an export which NULLs and empty lists will not be the same.
+func TestPlanTellsOfNulls(t *testing.T) {
+	t.Parallel()
+	coll := labtest.Collection(labtest.NullableSchema(labtest.Vector("v", schemapb.DataType_FloatVector, 2)))
+	m := &export.Manifest{Collection: export.Describe(coll), Columns: map[string]columns.Stats{
+		"size": {Nulls: &columns.Count{Rows: 3, Key: model.IntKey(5)}}, "tags": {Empty: &columns.Count{Rows: 2, Key: model.IntKey(4)}, Nulls: &columns.Count{Rows: 1, Key: model.IntKey(9)}},
+	}}
+	const defaults, lists = `field "size" is NULL in 3 rows, key 5 the first: that becomes its default`, `field "tags" is an empty list in 2 rows, key 4 the first`
+	for version, test := range map[string]struct{ want, never string }{
+		"v2.4.15": {"number (nullable), title (nullable), doc (nullable), tags (nullable), size (nullable)", lists},
+		"v2.5.10": {defaults + "\n", "(nullable)"},
+		"v3.0.0":  {lists, "(nullable)"},
+	} {
+		lacks, err := Target{Server: memory.Start(t, version).Client(t), Exported: m}.Lacks(t.Context(), &exporter.Plan{Collection: coll})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if told := strings.Join(lacks.Told, "\n"); !strings.Contains(told, test.want) || strings.Contains(told, test.never) {
+			t.Errorf("%s: %q, want %q", version, told, test.want)
 		}
 	}
 }
