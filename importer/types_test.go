@@ -25,7 +25,8 @@ import (
 func laterTypes() *schemapb.CollectionSchema {
 	return labtest.Schema(labtest.IntKey("id"),
 		labtest.Vector("halves", schemapb.DataType_Float16Vector, 9), labtest.Vector("brains", schemapb.DataType_BFloat16Vector, 9),
-		labtest.Field("sparse", schemapb.DataType_SparseFloatVector), labtest.Vector("ints", schemapb.DataType_Int8Vector, 9))
+		labtest.Field("sparse", schemapb.DataType_SparseFloatVector), labtest.Vector("ints", schemapb.DataType_Int8Vector, 9),
+		labtest.Field("place", schemapb.DataType_Geometry), labtest.Field("time", schemapb.DataType_Timestamptz))
 }
 
 // exportedLater is the export of such a collection from a server that has them.
@@ -57,7 +58,8 @@ func TestLaterTypes(t *testing.T) {
 	m, sink := exportedLater(t)
 	for version, lacks := range map[string][]string{
 		"v2.3.5":  {"does not take the types of", "halves (Float16Vector)", "brains (BFloat16Vector)", "sparse (SparseFloatVector)", "ints (Int8Vector)"},
-		"v2.5.27": {"does not take the types of ints (Int8Vector)"},
+		"v2.5.27": {"does not take the types of ints (Int8Vector), time (Timestamptz)"},
+		"v2.6.2":  {"does not take the types of place (Geometry)"},
 		"v2.6.19": nil,
 		"v3.0.2":  nil,
 	} {

@@ -44,6 +44,8 @@ var families = map[schemapb.DataType]family{
 	schemapb.DataType_Float16Vector:     float16Vectors,
 	schemapb.DataType_BFloat16Vector:    bfloat16Vectors,
 	schemapb.DataType_SparseFloatVector: sparseVectors{},
+	schemapb.DataType_Geometry:          geometries,
+	schemapb.DataType_Timestamptz:       timestamps,
 	schemapb.DataType_Int8Vector:        int8Vectors,
 }
 

@@ -5,7 +5,7 @@
 // The layout follows Milvus' "Prepare data import" (Parquet): BOOL, INT8..INT64, FLOAT and DOUBLE as themselves;
 // VARCHAR, JSON and `$meta` as strings; ARRAY as a list of its element; FLOAT_VECTOR as list<float32> of dim values;
 // BINARY_VECTOR as list<uint8> of dim/8 values, FLOAT16_VECTOR and BFLOAT16_VECTOR of 2*dim; INT8_VECTOR as list<int8> of dim;
-// SPARSE_FLOAT_VECTOR as JSON in a string. The column of a nullable field is nullable, and no other.
+// SPARSE_FLOAT_VECTOR as JSON, GEOMETRY as well-known text and TIMESTAMPTZ as ISO 8601 in UTC, in strings. The column of a nullable field is nullable, and no other.
 package columns
 
 import (
@@ -94,6 +94,11 @@ func (l *Layout) Pick(rec arrow.Record) arrow.Record {
 		cols[i] = rec.Column(rec.Schema().FieldIndices(f.name)[0])
 	}
 	return array.NewRecord(l.Arrow, cols, rec.NumRows())
+}
+
+// Has reports whether a column is of a type.
+func (l *Layout) Has(t schemapb.DataType) bool {
+	return slices.ContainsFunc(l.fields, func(f field) bool { return f.kind == t })
 }
 
 // Names are the columns' names, in order.

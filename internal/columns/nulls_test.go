@@ -139,6 +139,9 @@ func TestAnswer(t *testing.T) {
 		}
 		_, plain := nullableToo(everything())
 		for i, f := range plain.Fields {
+			if f.DataType == schemapb.DataType_Geometry || f.DataType == schemapb.DataType_Timestamptz {
+				continue // what lies under a NULL is none
+			}
 			f.Nullable = false
 			answer[i].ValidData = nil
 			alone := layoutOf(t, plain).Only(func(name string) bool { return name == f.Name })

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -30,6 +31,7 @@ func everything() *schemapb.CollectionSchema {
 		labtest.Vector("floats", schemapb.DataType_FloatVector, dim), labtest.Vector("bits", schemapb.DataType_BinaryVector, bits),
 		labtest.Vector("halves", schemapb.DataType_Float16Vector, dim), labtest.Vector("brains", schemapb.DataType_BFloat16Vector, dim),
 		labtest.Vector("ints", schemapb.DataType_Int8Vector, dim), labtest.Field("sparse", schemapb.DataType_SparseFloatVector),
+		labtest.Field("place", schemapb.DataType_Geometry), labtest.Field("time", schemapb.DataType_Timestamptz),
 		labtest.Field("JSON", schemapb.DataType_JSON))
 	for _, t := range []schemapb.DataType{
 		schemapb.DataType_Bool, schemapb.DataType_Int8, schemapb.DataType_Int16, schemapb.DataType_Int32, schemapb.DataType_Int64,
@@ -216,9 +218,18 @@ func drawScalars(t *rapid.T, kind schemapb.DataType, n int) (sent any, want []an
 		return draw(t, rapid.Map(rapid.Uint64(), math.Float64frombits), n, func(v float64) any { return math.Float64bits(v) })
 	case schemapb.DataType_JSON:
 		return draw(t, rapid.SliceOf(rapid.Byte()), n, func(b []byte) any { return string(b) })
+	case schemapb.DataType_Geometry:
+		return draw(t, rapid.SampledFrom([]string{
+			"POINT (1 -2.5)", "POINT EMPTY", "POLYGON ((0 0, 0 1, 1 1, 0 0))", "GEOMETRYCOLLECTION Z (POINT Z (1 2 3), POINT Z (4 5 6))",
+		}), n, itself)
+	case schemapb.DataType_Timestamptz:
+		return draw(t, rapid.Map(rapid.Int64Range(-6e16, 2e17), instant), n, itself)
 	}
 	return draw(t, rapid.String(), n, itself)
 }
+
+// instant is a number of microseconds as a TIMESTAMPTZ.
+func instant(micros int64) string { return time.UnixMicro(micros).UTC().Format(time.RFC3339Nano) }
 
 // float32s are all of them: NaNs, infinities and both zeros too.
 func float32s() *rapid.Generator[float32] { return rapid.Map(rapid.Uint32(), math.Float32frombits) }
@@ -242,11 +253,12 @@ func validity(d *schemapb.FieldData, valid ...bool) *schemapb.FieldData {
 func TestDecodeRefuses(t *testing.T) {
 	id, small, medium := labtest.IntKey("id"), labtest.Field("small", schemapb.DataType_Int8), labtest.Field("medium", schemapb.DataType_Int16)
 	list := labtest.Array("list", schemapb.DataType_Int8)
+	place, clock := labtest.Field("place", schemapb.DataType_Geometry), labtest.Field("clock", schemapb.DataType_Timestamptz)
 	half := labtest.Vector("h", schemapb.DataType_Float16Vector, dim)
 	brain := labtest.Vector("h", schemapb.DataType_BFloat16Vector, dim) // by the name of the other
 	layout := layoutOf(t, labtest.Schema(id, small, medium, list,
 		labtest.Vector("v", schemapb.DataType_FloatVector, dim), labtest.Vector("b", schemapb.DataType_BinaryVector, bits), half,
-		labtest.Field("s", schemapb.DataType_SparseFloatVector)))
+		labtest.Field("s", schemapb.DataType_SparseFloatVector), place, clock))
 	unsorted := slices.Concat(labtest.Pairs(map[uint32]float32{2: 1}), labtest.Pairs(map[uint32]float32{1: 1}))
 	for name, test := range map[string]struct {
 		column *schemapb.FieldData // in place of a right one
@@ -277,6 +289,8 @@ func TestDecodeRefuses(t *testing.T) {
 		"sparse weight infinite":       {labtest.SparseVectors("s", nil, labtest.Pairs(map[uint32]float32{7: float32(math.Inf(-1))})), `the weight -Inf of index 7`},
 		"sparse vectors too few":       {labtest.SparseVectors("s", nil), `column "s" has 1 rows`},
 		"floats where sparse ones are": {rename(labtest.Vectors("v", dim, 2, 1), "s"), `column "s" has 0 rows`},
+		"what is no geometry":          {labtest.Column(place, []string{"POINT (1 2)", "POINT (1 2"}), `column "place": row 1: a geometry "POINT (1 2"`},
+		"what is no instant":           {labtest.Column(clock, []string{"2025-01-01T00:00:00", ""}), `column "clock": row 0: a timestamp "2025-01-01T00:00:00", which is no instant`},
 		"a NULL, of a later server":    {validity(labtest.Column(small, []int32{1, 0}), true, false), `column "small": it holds NULLs`},
 		"bits where floats should be":  {rename(labtest.BinaryVectors("b", bits, 2, 1), "v"), `column "v" has 0 rows`},
 	} {
@@ -284,6 +298,7 @@ func TestDecodeRefuses(t *testing.T) {
 			labtest.Column(id, []int64{1, 2}), validity(labtest.Column(small, []int32{1, 2}), true, true), labtest.Column(medium, []int32{1, 2}),
 			labtest.Arrays(list, [][]int32{{1}, {2}}), labtest.Vectors("v", dim, 2, 1), labtest.BinaryVectors("b", bits, 2, 1),
 			labtest.ByteVectors(half, make([]byte, 4*dim)), labtest.SparseVectors("s", nil, make([]byte, 8)),
+			labtest.Column(place, []string{"POINT (1 2)", "POINT EMPTY"}), labtest.Column(clock, []string{"2025-01-01T00:00:00Z", "2025-01-01T00:00:00+01:00"}),
 		}
 		if _, err := layout.Decode(sent); err != nil {
 			t.Fatal(err)

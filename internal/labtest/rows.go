@@ -118,6 +118,8 @@ func sliceScalars(s *schemapb.ScalarField, from, to int) *schemapb.ScalarField {
 		return scalar(d.StringData.Data[from:to])
 	case *schemapb.ScalarField_JsonData:
 		return scalar(d.JsonData.Data[from:to])
+	case *schemapb.ScalarField_GeometryWktData:
+		return geometries(d.GeometryWktData.Data[from:to])
 	case *schemapb.ScalarField_ArrayData:
 		return &schemapb.ScalarField{Data: &schemapb.ScalarField_ArrayData{ArrayData: &schemapb.ArrayArray{
 			Data: d.ArrayData.Data[from:to], ElementType: d.ArrayData.ElementType,
@@ -147,9 +149,16 @@ func scalar(values any) *schemapb.ScalarField {
 	panic(fmt.Sprintf("no column of %T", values))
 }
 
+func geometries(texts []string) *schemapb.ScalarField {
+	return &schemapb.ScalarField{Data: &schemapb.ScalarField_GeometryWktData{GeometryWktData: &schemapb.GeometryWktArray{Data: texts}}}
+}
+
 // Column makes a column of a scalar field; its values are a slice of the protocol's type (int32 for the small integers,
 // []byte for JSON).
 func Column(f *schemapb.FieldSchema, values any) *schemapb.FieldData {
+	if f.DataType == schemapb.DataType_Geometry {
+		return &schemapb.FieldData{Type: f.DataType, FieldName: f.Name, Field: &schemapb.FieldData_Scalars{Scalars: geometries(values.([]string))}}
+	}
 	return &schemapb.FieldData{Type: f.DataType, FieldName: f.Name, Field: &schemapb.FieldData_Scalars{Scalars: scalar(values)}}
 }
 

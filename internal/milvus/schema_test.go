@@ -60,6 +60,8 @@ func TestTypes(t *testing.T) {
 		brain  = schemapb.DataType_BFloat16Vector
 		sparse = schemapb.DataType_SparseFloatVector
 		int8s  = schemapb.DataType_Int8Vector
+		place  = schemapb.DataType_Geometry
+		time   = schemapb.DataType_Timestamptz
 	)
 	type types = []schemapb.DataType
 	before := capabilitiesOf("v2.3.5").Types
@@ -68,9 +70,12 @@ func TestTypes(t *testing.T) {
 		"v2.4.0":  {types{half, brain, sparse}, types{half, brain, sparse}},
 		"v2.4.3":  {types{half, brain, sparse}, types{sparse}},
 		"v2.4.4":  {types{half, brain, sparse}, nil},
-		"v2.5.27": {types{half, brain, sparse}, nil},
+		"v2.5.17": {types{half, brain, sparse}, nil},
+		"v2.5.18": {types{place, half, brain, sparse}, nil},
 		"v2.6.0":  {types{half, brain, sparse, int8s}, nil},
-		"v3.0.0":  {types{half, brain, sparse, int8s}, nil},
+		"v2.6.1":  {types{time, half, brain, sparse, int8s}, nil},
+		"v2.6.3":  {types{place, time, half, brain, sparse, int8s}, nil},
+		"v3.0.0":  {types{place, time, half, brain, sparse, int8s}, nil},
 	} {
 		can := capabilitiesOf(version)
 		has := slices.DeleteFunc(slices.Clone(can.Types), func(kind schemapb.DataType) bool { return slices.Contains(before, kind) })

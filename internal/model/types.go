@@ -18,6 +18,8 @@ var carried = map[schemapb.DataType]support{
 	schemapb.DataType_Float16Vector:     {since: []Version{{2, 4, 0}}, imported: Version{2, 4, 1}},
 	schemapb.DataType_BFloat16Vector:    {since: []Version{{2, 4, 0}}, imported: Version{2, 4, 1}},
 	schemapb.DataType_SparseFloatVector: {since: []Version{{2, 4, 0}}, imported: Version{2, 4, 4}},
+	schemapb.DataType_Geometry:          {since: []Version{{2, 5, 18}, {2, 6, 3}}},
+	schemapb.DataType_Timestamptz:       {since: []Version{{2, 6, 1}}},
 	schemapb.DataType_Int8Vector:        {since: []Version{{2, 6, 0}}},
 }
 

@@ -44,6 +44,8 @@ var typesColumns = []struct {
 	{labtest.Vector("brains", schemapb.DataType_BFloat16Vector, 33), "list<element: uint8>"},
 	{labtest.Vector("ints", schemapb.DataType_Int8Vector, 33), "list<element: int8>"},
 	{labtest.Field("sparse", schemapb.DataType_SparseFloatVector), "string"},
+	{labtest.Field("place", schemapb.DataType_Geometry), "string"},
+	{labtest.Field("time", schemapb.DataType_Timestamptz), "string"},
 }
 
 // TestTypesAreRead has pyarrow, pandas and DuckDB read a part with every type, and find in it what was put there.

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
@@ -55,8 +56,22 @@ func (s *Server) Query(_ context.Context, q *milvuspb.QueryRequest) (*milvuspb.Q
 	if found, err = s.page(q, s.answered(found)); err != nil {
 		return nil, err
 	}
-	resp.FieldsData, err = c.columns(found, q.OutputFields)
+	if resp.FieldsData, err = c.columns(found, q.OutputFields); param(q, "timezone") == "" {
+		withoutOffsets(resp.FieldsData)
+	}
 	return resp, err
+}
+
+// withoutOffsets has timestamps say nothing of their time zone, as if it were that of the collection.
+func withoutOffsets(data []*schemapb.FieldData) {
+	for _, d := range data {
+		if d.Type != schemapb.DataType_Timestamptz {
+			continue
+		}
+		for i, text := range d.GetScalars().GetStringData().GetData() {
+			d.GetScalars().GetStringData().Data[i] = strings.TrimSuffix(text, "Z")
+		}
+	}
 }
 
 // page is what one answer holds of the rows that are found: in the order and up to the number that the query wants.

@@ -303,6 +303,9 @@ func (s *Source) query(ctx context.Context, partition, expr string, fields []str
 }
 
 func (s *Source) ask(ctx context.Context, partition, expr string, fields []string, params []*commonpb.KeyValuePair) (milvus.Answer, error) {
+	if s.layout.Has(schemapb.DataType_Timestamptz) {
+		params = append(slices.Clip(params), &commonpb.KeyValuePair{Key: "timezone", Value: "UTC"})
+	}
 	return s.server.Query(ctx, milvus.Query{
 		Collection: s.coll.Name, Partition: partition, Filter: expr, Fields: fields, AsOf: s.asOf, Params: params,
 	})
