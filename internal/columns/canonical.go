@@ -29,3 +29,11 @@ func (c canonicalTexts) decode(_ field, d *schemapb.FieldData) (arrow.Array, err
 	}
 	return c.array(values)
 }
+
+func (c canonicalTexts) filled(col arrow.Array, with *schemapb.ValueField) (arrow.Array, error) {
+	text, err := c.canonical(with.GetStringData())
+	if err != nil {
+		return nil, err
+	}
+	return fill(col, c.values, c.array, text)
+}

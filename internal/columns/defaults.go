@@ -71,6 +71,7 @@ func (d Defaults) Hash(rec arrow.Record, without ...string) (hashes []uint64, nu
 
 // filler is a family whose fields may have a default.
 type filler interface {
+	family
 	// filled has a value in the place of NULLs.
 	filled(arrow.Array, *schemapb.ValueField) (arrow.Array, error)
 }

@@ -20,10 +20,13 @@ func TestDefaults(t *testing.T) {
 		schemapb.DataType_Bool: {Data: &schemapb.ValueField_BoolData{BoolData: true}}, schemapb.DataType_VarChar: {Data: &schemapb.ValueField_StringData{StringData: "none"}},
 		schemapb.DataType_Int8: {Data: &schemapb.ValueField_IntData{IntData: -3}}, schemapb.DataType_Int16: {Data: &schemapb.ValueField_IntData{IntData: 300}},
 		schemapb.DataType_Int32: {Data: &schemapb.ValueField_IntData{IntData: 1 << 20}}, schemapb.DataType_Int64: {Data: &schemapb.ValueField_LongData{LongData: 1 << 40}},
-		schemapb.DataType_Float: {Data: &schemapb.ValueField_FloatData{FloatData: 0.5}}, schemapb.DataType_Double: {Data: &schemapb.ValueField_DoubleData{DoubleData: 1.5}},
+		schemapb.DataType_Timestamptz: {Data: &schemapb.ValueField_StringData{StringData: "2025-01-01T01:00:00.50+01:00"}},
+		schemapb.DataType_Geometry:    {Data: &schemapb.ValueField_StringData{StringData: "POINT(1 2)"}},
+		schemapb.DataType_Float:       {Data: &schemapb.ValueField_FloatData{FloatData: 0.5}}, schemapb.DataType_Double: {Data: &schemapb.ValueField_DoubleData{DoubleData: 1.5}},
 	}
 	want := map[string]any{
 		"Bool": true, "VarChar": "none", "Int8": int32(-3), "Int16": int32(300), "Int32": int32(1 << 20), "Int64": int64(1 << 40),
+		"time": "2025-01-01T00:00:00.5Z", "place": "POINT (1 2)",
 		"Float": float32Bits(0.5), "Double": math.Float64bits(1.5),
 	}
 	schema := nullables()

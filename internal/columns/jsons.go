@@ -32,7 +32,7 @@ var jsons family = columnOnly{scalars[[]byte]{
 }}
 
 // columnOnly hides what of a family is for elements.
-type columnOnly struct{ family }
+type columnOnly struct{ filler }
 
 func unpackDocuments(col arrow.Array) [][]byte {
 	c := col.(*array.String)
