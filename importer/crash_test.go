@@ -15,6 +15,7 @@ import (
 	"migrate/internal/document"
 	"migrate/internal/ingest"
 	"migrate/internal/ingest/ingesttest"
+	"migrate/internal/labtest"
 	"migrate/internal/labtest/faulttable"
 	"migrate/sinks"
 	"migrate/sinks/memory"
@@ -224,7 +225,7 @@ func TestFaults(t *testing.T) {
 			}
 			to.Free()
 			if err != nil {
-				opts.StallAfter = 10 * time.Second
+				opts.StallAfter = labtest.Patience
 				if !c.resumes {
 					opts.StallAfter = 50 * time.Millisecond
 				}

@@ -110,7 +110,7 @@ func (to target) count(ctx context.Context, o ingest.Order) (rows int64, err err
 func (to target) patient() importer.Options {
 	return importer.Options{
 		As: "t", Jobs: 1, Dialect: to.Fake, Poll: time.Millisecond, Pauses: []time.Duration{time.Millisecond, time.Millisecond},
-		Appear: 100 * time.Millisecond, StallAfter: 10 * time.Second,
+		Appear: 100 * time.Millisecond, StallAfter: labtest.Patience,
 	}
 }
 

@@ -106,7 +106,7 @@ func TestRESTRefused(t *testing.T) {
 			standIn := to.later(t, c.double)
 			standIn.Queue(double.List, c.faults...)
 			server := connectLater(t, milvus.Config{Address: standIn.Address})
-			_, err := importer.Import(t.Context(), server, sink, m, bucket{to.staging}, to.waiting(time.Minute))
+			_, err := importer.Import(t.Context(), server, sink, m, bucket{to.staging}, to.waiting(labtest.Patience))
 			if !errors.Is(err, c.want) {
 				t.Errorf("import: %v, want %v", err, c.want)
 			}
@@ -168,7 +168,7 @@ func TestRESTGoesOn(t *testing.T) {
 				_, err := importer.Import(t.Context(), server, sink, m, staging, to.waiting(stallAfter))
 				return err
 			}
-			patience := time.Minute
+			patience := labtest.Patience
 			if c.free {
 				patience = 3 * time.Second
 			}
@@ -180,7 +180,7 @@ func TestRESTGoesOn(t *testing.T) {
 				standIn.Free()
 			}
 			if err != nil {
-				if err := do(time.Minute); err != nil {
+				if err := do(labtest.Patience); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -204,7 +204,7 @@ func TestRESTForgotten(t *testing.T) {
 			standIn := to.later(t, double.Config{Version: "v2.4.15"})
 			server := connectLater(t, milvus.Config{Address: standIn.Address})
 			staging := crashing(t, to.staging, crash{before: killed})
-			opts := to.waiting(time.Minute)
+			opts := to.waiting(labtest.Patience)
 			if _, err := importer.Import(t.Context(), server, sink, m, staging, opts); !errors.Is(err, errBroken) {
 				t.Fatalf("import over a fault: %v", err)
 			}
@@ -245,8 +245,8 @@ func TestRESTVanished(t *testing.T) {
 		jobs     int
 	}{
 		{func() {}, 3 * time.Second, importer.ErrStalled, 1},
-		{standIn.Vanish, time.Minute, importer.ErrUncertain, 1},
-		{func() { hoursAgo(t, to.staging, m) }, time.Minute, nil, 3},
+		{standIn.Vanish, labtest.Patience, importer.ErrUncertain, 1},
+		{func() { hoursAgo(t, to.staging, m) }, labtest.Patience, nil, 3},
 	} {
 		step.before()
 		_, err := importer.Import(t.Context(), server, sink, m, staging, to.waiting(step.patience))

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
@@ -134,7 +133,7 @@ func TestWiden(t *testing.T) {
 	m.Collection.Schema.Fields[2].TypeParams[1].Value = "40" // as of a source that was bulk-inserted into, where 2.3 checks no lengths
 	to := newTarget(t)
 	server := connectLater(t, milvus.Config{Address: to.later(t, double.Config{Version: "v2.5.10"}).Address})
-	opts := to.waiting(time.Minute)
+	opts := to.waiting(labtest.Patience)
 	_, err = importer.Import(t.Context(), server, sink, m, bucket{to.staging}, opts)
 	if !errors.Is(err, importer.ErrLimits) || !strings.Contains(err.Error(), `field "tags" has 80 bytes at key 2, and its max_length is 40`) {
 		t.Errorf("import: %v", err)

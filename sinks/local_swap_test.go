@@ -171,7 +171,7 @@ func TestWaitingForALockEndsWithTheContext(t *testing.T) {
 			if err := call(ctx); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("error %v", err)
 			}
-			if took := time.Since(begun); took < patience || took > patience+time.Second {
+			if took := time.Since(begun); took < patience || took > patience+time.Minute {
 				t.Errorf("waited %v, not %v", took, patience)
 			}
 		})

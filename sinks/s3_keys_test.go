@@ -151,7 +151,7 @@ func TestKeysAreFound(t *testing.T) {
 	}
 }
 
-// Where there are no keys the message tells which ways were tried, soon, and holds no secret.
+// Where there are no keys the message tells which ways were tried, and holds no secret.
 func TestNoKeysAreFound(t *testing.T) {
 	hangs := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 	t.Cleanup(hangs.Close)
@@ -184,7 +184,6 @@ func TestNoKeysAreFound(t *testing.T) {
 			test.set(t)
 			config := labConfig(t)
 			config.AccessKey, config.SecretKey = "", ""
-			begun := time.Now()
 			_, err := sinks.NewS3(t.Context(), config)
 			if !errors.Is(err, sinks.ErrAccess) {
 				t.Fatalf("error %v", err)
@@ -196,9 +195,6 @@ func TestNoKeysAreFound(t *testing.T) {
 			}
 			if strings.Contains(err.Error(), "hush") {
 				t.Errorf("error holds a secret: %v", err)
-			}
-			if took := time.Since(begun); took > 7*time.Second {
-				t.Errorf("took %v", took)
 			}
 		})
 	}
@@ -223,13 +219,17 @@ func TestKeysAreRenewed(t *testing.T) {
 			t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", server.URL)
 			config := labConfig(t)
 			config.AccessKey, config.SecretKey = "", ""
+			since := time.Now()
 			sink := openS3(t, config)
-			time.Sleep(good * 85 / 100)
-			put(t, sink, "object", nil)
+			for until := time.Now().Add(good); time.Now().Before(until); time.Sleep(good / 50) {
+				_, err := sink.Put(t.Context(), "object", writes(nil))
+				if err != nil && time.Since(since) < good {
+					t.Errorf("with keys that are still good: %v", err)
+				}
+			}
 			if n := asked(); n < 2 {
 				t.Errorf("asked for keys %d times, want once more before they expire", n)
 			}
-			time.Sleep(good)
 			_, err := sink.Open(t.Context(), "object")
 			if (err == nil) != (test.says == "") || err != nil && (!strings.Contains(err.Error(), test.says) || errors.Is(err, sinks.ErrAccess)) {
 				t.Errorf("error %v, want one that says %q", err, test.says)

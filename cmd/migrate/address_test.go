@@ -1,7 +1,6 @@
 package main
 
 import (
-	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -84,15 +83,4 @@ func TestHomeInAFile(t *testing.T) {
 	write("lab: ~root/lab\n")
 	migrate(t, in, "cluster", "stop", "--config", file).want(t, exitUsage, "lab: of paths that begin with ~")
 	migrate(t, nil, "status", "--sink-url=~/exports").want(t, exitOK)
-}
-
-// freeAddress is an address of this machine that nobody listens on.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
 }

@@ -2,21 +2,19 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os/exec"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
-	"migrate/internal/clock"
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/faulttable"
+	"migrate/internal/labtest/memory"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
 	"migrate/internal/move"
@@ -120,7 +118,8 @@ func TestCutoverKilledAtEachStep(t *testing.T) {
 	const first = 2000
 	p := newSides(t, first)
 	name, sync := p.name, p.sync
-	servers := map[syncer.Side]*milvus.Server{syncer.Source: p.from, syncer.Target: p.to}
+	clients := map[syncer.Side]*milvus.Server{syncer.Source: p.from, syncer.Target: p.to}
+	servers := map[syncer.Side]*memory.Server{syncer.Source: p.source, syncer.Target: p.target}
 	journal := first
 	for _, move := range []struct {
 		from syncer.Side
@@ -132,12 +131,15 @@ func TestCutoverKilledAtEachStep(t *testing.T) {
 			if !slices.Contains(sides, side) {
 				t.Errorf("killed at %q, the %s serves, want %v", when, side, sides)
 			}
-			if n := countRows(t, servers[side], name); n != int64(journal) {
+			if n := countRows(t, clients[side], name); n != int64(journal) {
 				t.Errorf("killed at %q, the %s serves with %d rows; %d were acknowledged", when, side, n, journal)
 			}
 		}
 		for _, step := range []string{"last pass", "verify", "see that nothing is written", "switch"} {
-			stop := writesOn(t, servers[move.from], name, &journal)
+			stop := servers[move.from].Steadily(50*time.Millisecond, func() {
+				servers[move.from].Growing(t, name, documentRows(journal, journal+5))
+				journal += 5
+			})
 			killed, r := killAt(t, step+"\n", move.args)
 			stop()
 			if !killed {
@@ -165,21 +167,6 @@ func TestCutoverKilledAtEachStep(t *testing.T) {
 		wantServing("the end", move.from.Other())
 		p.wantEqual(t)
 	}
-}
-
-// writesOn inserts rows all the time, and returns what ends that.
-func writesOn(t *testing.T, server *milvus.Server, name string, journal *int) (stop func()) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	var running sync.WaitGroup
-	running.Go(func() {
-		for ctx.Err() == nil {
-			labtest.Insert(t, server, name, "", documentRows(*journal, *journal+5))
-			*journal += 5
-			_ = clock.Sleep(ctx, 50*time.Millisecond)
-		}
-	})
-	return func() { cancel(); running.Wait() }
 }
 
 // servingNow is the side that serves, as `migrate status` says.

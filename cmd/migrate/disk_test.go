@@ -20,14 +20,13 @@ mount -o remount,size=64m "$folder" && exec "$@"`
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	faulttable.Tried(t, "export: a full disk under the sink", 1, "a clear error; the same command ends it when there is room")
-	_, from := inMemory(t, 100_000)
 	folder := t.TempDir()
-	export := args(binary, from, sink, folder, "--part-size", "1MiB", "--workers", "1")
+	export := args(binary, newInMemory(t, 5).export, sink, folder, "--workers", "1")
 	cmd := exec.CommandContext(t.Context(), "sh", args("-c", onSmallDisk, "sh", folder, export)...)
 	cmd.Dir = t.TempDir()
 	cmd.SysProcAttr = ownMounts()
 	r := begin(t, cmd)()
-	r.want(t, exitOK, "no space left", "make room", "next: give the same command again", "exit code 1, 2 parts", "exported 100,000 rows")
+	r.want(t, exitOK, "no space left", "make room", "next: give the same command again", "exit code 1, 2 parts", "exported 5,000 rows")
 }
 
 // ownMounts is a mount namespace, in a user namespace where this user is not root.

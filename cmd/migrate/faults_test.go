@@ -9,11 +9,9 @@ import (
 	"net/url"
 	"os/exec"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
 	"migrate/deploy/lab"
 	"migrate/internal/labtest"
@@ -63,7 +61,7 @@ func cutOff(w http.ResponseWriter, r *http.Request) {
 // once with a clear error, and the same command goes on.
 func TestMinIORefuses(t *testing.T) {
 	t.Parallel()
-	_, from := inMemory(t, 40_000)
+	from := newInMemory(t, 3).export
 	for title, c := range map[string]struct {
 		times  int32
 		refuse http.HandlerFunc
@@ -85,13 +83,13 @@ func TestMinIORefuses(t *testing.T) {
 			endpoint, refused := refusing(t, c.times, c.refuse)
 			labtest.EmptyLater(t, lab.ExportBucket, folder)
 			export := args(from, toMinIO, "--sink-endpoint", endpoint,
-				sink, "s3://"+lab.ExportBucket+"/"+folder, "--job", strings.ReplaceAll(title, " ", "-"), "--part-size", "1MiB", "--workers", "1")
+				sink, "s3://"+lab.ExportBucket+"/"+folder, "--job", strings.ReplaceAll(title, " ", "-"), "--workers", "1")
 			r := migrate(t, nil, export...)
 			if c.want != "" {
 				r.want(t, exitFailed, c.want, "give the same command again")
 				r = migrate(t, nil, export...)
 			}
-			r.want(t, exitOK, "exported 40,000 rows")
+			r.want(t, exitOK, "exported 3,000 rows")
 			if refused.Load() < c.times {
 				t.Errorf("%d requests were refused, %d were to be", refused.Load(), c.times)
 			}
@@ -104,34 +102,31 @@ func TestMinIORefuses(t *testing.T) {
 func TestSecondSignal(t *testing.T) {
 	t.Parallel()
 	faulttable.Tried(t, "a second signal, where the first one is held up by a store that does not answer", 1, "the process ends at once")
-	name, from := inMemory(t, 60_000)
-	labtest.EmptyLater(t, lab.ExportBucket, name)
-	minio, hung, free := minioProxy(), make(chan struct{}), make(chan struct{})
-	hang := sync.OnceFunc(func() { close(hung) })
+	s, minio, part, leaving := newInMemory(t, 3), minioProxy(), labtest.NewGate(), labtest.NewGate()
+	labtest.EmptyLater(t, lab.ExportBucket, s.name)
+	var signalled atomic.Bool
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasSuffix(r.URL.Path, "part-00001.parquet") {
-			hang()
-		}
-		select {
-		case <-hung:
-			<-free
+		switch {
+		case signalled.Load(): // what it does in order to leave its job
+			leaving.Pass(r.Context())
+		case strings.HasSuffix(r.URL.Path, "part-00001.parquet"):
+			part.Pass(r.Context())
 		default:
 			minio.ServeHTTP(w, r)
 		}
 	}))
 	t.Cleanup(server.Close)
-	defer close(free)
-	cmd := exec.CommandContext(t.Context(), binary, args(from, toMinIO, "--sink-endpoint", strings.TrimPrefix(server.URL, "http://"),
-		sink, "s3://"+lab.ExportBucket+"/"+name, "--part-size", "1MiB", "--workers", "1")...)
+	defer part.Open()
+	defer leaving.Open()
+	cmd := exec.CommandContext(t.Context(), binary, args(s.export, toMinIO, "--sink-endpoint", strings.TrimPrefix(server.URL, "http://"),
+		sink, "s3://"+lab.ExportBucket+"/"+s.name, "--workers", "1")...)
 	cmd.Dir = t.TempDir()
 	end := begin(t, cmd)
-	<-hung
-	for range 2 {
-		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Second) // in which the first one can't be done with
-	}
+	part.Await(t)
+	signalled.Store(true)
+	send(t, cmd.Process, syscall.SIGTERM)
+	leaving.Await(t)
+	send(t, cmd.Process, syscall.SIGTERM)
 	end()
 	if status := cmd.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() || status.Signal() != syscall.SIGTERM {
 		t.Errorf("ended with %v, want it to be ended by the second signal", cmd.ProcessState)

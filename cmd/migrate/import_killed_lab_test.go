@@ -37,10 +37,9 @@ func TestImportKilledREST(t *testing.T) {
 
 func importKilled(t *testing.T, times int, fault string, through ...string) {
 	t.Helper()
-	name := documents(t, labtest.Source(t), 20_000)
-	folder, to := t.TempDir(), labtest.Target(t)
-	migrate(t, nil, args("export", toSource, "--collection", name, sink, folder, "--part-size", "1MiB")...).want(t, exitOK)
-	target := labtest.Name()
+	s, folder, to, target := newInMemory(t, 3), t.TempDir(), labtest.Target(t), labtest.Name()
+	name := s.name
+	migrate(t, nil, args(s.export, sink, folder)...).want(t, exitOK)
 	labtest.DropLater(t, to, target)
 	imp := args("import", through, toStaging, sink, folder, "--collection", name, "--as", target, "--jobs", "2")
 	k := newKiller(t, 4*time.Second)
@@ -69,7 +68,7 @@ func wantImported(t *testing.T, r result) {
 		r.want(t, exitFailed)
 		return
 	}
-	r.want(t, exitOK, "imported 20,000 rows")
+	r.want(t, exitOK, "imported 3,000 rows")
 }
 
 // closingLate is the cluster's address, but for connections that stay open for a moment after a client was killed. The
@@ -88,5 +87,5 @@ func closingLate(t *testing.T) string {
 func verifyTarget(t *testing.T, folder, name, target string) {
 	t.Helper()
 	migrate(t, nil, args("verify", "--from", "export", toTarget, sink, folder, "--collection", name, "--as", target)...).
-		want(t, exitOK, "equal: 20,000 rows")
+		want(t, exitOK, "equal: 3,000 rows")
 }

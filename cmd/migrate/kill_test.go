@@ -67,11 +67,8 @@ func (k killer) strike(t *testing.T, args []string) (r result, killed bool) {
 // TestExportKilled kills an export again and again; what comes of it is what an undisturbed run makes.
 func TestExportKilled(t *testing.T) {
 	t.Parallel()
-	_, from := inMemory(t, 40_000)
-	folder := t.TempDir()
-	export := func(job string, more ...string) []string {
-		return args(from, sink, folder, "--job", job, "--part-size", "1MiB", "--workers", "2", more)
-	}
+	s, folder := newInMemory(t, 4), t.TempDir()
+	export := func(job string) []string { return args(s.export, sink, folder, "--job", job, "--workers", "2") }
 	started := time.Now()
 	migrate(t, nil, export("undisturbed")...).want(t, exitOK)
 	k := newKiller(t, time.Since(started))
@@ -137,26 +134,47 @@ func removeJob(t *testing.T, folder, job string) {
 func TestTwoProcesses(t *testing.T) {
 	t.Parallel()
 	faulttable.Tried(t, "two processes on one job", 1, "the second is refused, and told who has the job")
-	name, from := inMemory(t, 20_000)
-	folder := t.TempDir()
-	export := args(from, sink, folder, "--part-size", "1MiB", "--workers", "1")
-	first := exec.CommandContext(t.Context(), binary, export...)
-	first.Dir = t.TempDir()
-	if err := first.Start(); err != nil {
-		t.Fatal(err)
-	}
-	await(t, file(folder+"/"+name+"/_default/*")) // not while it writes its checkpoint, whose lock it would keep
-	if err := first.Process.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
-	migrate(t, nil, export...).want(t, exitFailed, "held by another process", strconv.Itoa(first.Process.Pid))
-	if err := first.Process.Signal(syscall.SIGCONT); err != nil {
-		t.Fatal(err)
-	}
-	if err := first.Wait(); err != nil {
-		t.Errorf("the first process: %v", err)
-	}
+	s, folder := newInMemory(t, 2), t.TempDir()
+	export := args(s.export, sink, folder, "--workers", "1")
+	first, end := stopped(t, s, folder, export)
+	migrate(t, nil, export...).want(t, exitFailed, "held by another process", strconv.Itoa(first.Pid))
+	send(t, first, syscall.SIGCONT)
+	end().want(t, exitOK)
 	migrate(t, nil, export...).want(t, exitFailed, "complete already")
+}
+
+// stopped starts an export, and stops it in the midst of a part: it waits for an answer, which it gets as soon as it goes on.
+func stopped(t *testing.T, s inMemory, folder string, export []string) (*os.Process, func() result) {
+	t.Helper()
+	gate := s.holdOnce(folder, s.name, "_default", "*")
+	cmd := exec.CommandContext(t.Context(), binary, export...)
+	cmd.Dir = t.TempDir()
+	end := begin(t, cmd)
+	gate.Await(t)
+	stopUnlocked(t, cmd.Process, folder)
+	gate.Open()
+	return cmd.Process, end
+}
+
+// stopUnlocked stops a process, and not while it renews its lease, with a lock on the document that nobody else would get then.
+func stopUnlocked(t *testing.T, p *os.Process, folder string) {
+	t.Helper()
+	for {
+		send(t, p, syscall.SIGSTOP)
+		var status syscall.WaitStatus
+		if _, err := syscall.Wait4(p.Pid, &status, syscall.WUNTRACED, nil); err != nil || !status.Stopped() {
+			t.Fatalf("it did not stop: %v, %v", status, err)
+		}
+		locks, err := filepath.Glob(filepath.Join(folder, "_migrate", "jobs", "*", ".*.lock.partial"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(locks) == 0 {
+			return
+		}
+		send(t, p, syscall.SIGCONT)
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // TestLateProcess pauses a process past its lease: another goes on with the job, and the late one, woken, stops with a
@@ -164,28 +182,19 @@ func TestTwoProcesses(t *testing.T) {
 func TestLateProcess(t *testing.T) {
 	t.Parallel()
 	faulttable.Tried(t, "a process stopped past its lease, and woken", 1, "it ends, told that another took over; the other's export stands")
-	name, from := inMemory(t, 40_000)
-	folder := t.TempDir()
-	export := args(from, "--json", sink, folder, "--part-size", "1MiB", "--workers", "1")
-	late := exec.CommandContext(t.Context(), binary, export...)
-	late.Dir = t.TempDir()
-	end := begin(t, late)
-	await(t, file(folder+"/"+name+"/_default/*")) // not while it writes its checkpoint, whose lock it would keep
-	if err := late.Process.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
-	expire(t, folder, name)
+	s, folder := newInMemory(t, 4), t.TempDir()
+	export := args(s.export, "--json", sink, folder, "--workers", "1")
+	late, end := stopped(t, s, folder, export)
+	expire(t, folder, s.name)
 	r := migrate(t, nil, export...)
 	r.want(t, exitOK)
-	if err := late.Process.Signal(syscall.SIGCONT); err != nil {
-		t.Fatal(err)
-	}
+	send(t, late, syscall.SIGCONT)
 	end().want(t, exitFailed, "taken over by another process")
 	var exported exportResult
-	if err := json.Unmarshal([]byte(r.stdout), &exported); err != nil || exported.Content.Rows != 40_000 {
+	if err := json.Unmarshal([]byte(r.stdout), &exported); err != nil || exported.Content.Rows != s.rows {
 		t.Errorf("%v, %+v", err, exported)
 	}
-	if m, err := readManifest(t, folder, name); err != nil || m.Total != exported.Content {
+	if m, err := readManifest(t, folder, s.name); err != nil || m.Total != exported.Content {
 		t.Errorf("the manifest after the late process woke: %v, %v", m, err)
 	}
 }
@@ -215,25 +224,13 @@ func expire(t *testing.T, folder, job string) {
 	}
 }
 
-// TestInterrupted stops soon after a signal, says so, and leaves no part behind.
+// TestInterrupted stops after a signal, though its server gives no answer, says so, and leaves no part behind.
 func TestInterrupted(t *testing.T) {
-	name, from := inMemory(t, 60_000)
-	folder := t.TempDir()
-	cmd := exec.CommandContext(t.Context(), binary, args(from, sink, folder, "--workers", "1")...)
-	cmd.Dir = t.TempDir()
-	parts := filepath.Join(folder, name, "*", "*")
-	end := begin(t, cmd)
-	await(t, file(parts))
-	signalled := time.Now()
-	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	r := end()
-	if took := time.Since(signalled); took > 5*time.Second {
-		t.Errorf("took %v to stop", took)
-	}
-	r.want(t, exitInterrupted, "interrupted")
-	if left, _ := filepath.Glob(parts); len(left) > 0 {
+	t.Parallel()
+	s, folder := newInMemory(t, 2), t.TempDir()
+	gate := s.holdOnce(folder, s.name, "*", "*")
+	interrupt(t, gate, args(s.export, sink, folder, "--workers", "1"))
+	if left, _ := filepath.Glob(filepath.Join(folder, s.name, "*", "*")); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
@@ -129,9 +128,7 @@ func refusesPartly(t *testing.T, server *milvus.Server, name string) {
 		state, err := protocol.GetLoadState(t.Context(), asked)
 		return err == nil && state.GetState() == commonpb.LoadState_LoadStateLoaded
 	}
-	for deadline := time.Now().Add(time.Minute); !loaded() && time.Now().Before(deadline); {
-		time.Sleep(100 * time.Millisecond)
-	}
+	await(t, loaded)
 	migrate(t, nil, args("export", toSource, "--collection", name, "--load")...).want(t, exitFailed, "only some of its partitions are loaded", "load the others")
 	if !loaded() {
 		t.Error("the partition that was loaded is not any more")

@@ -8,7 +8,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -57,21 +60,88 @@ func migrate(t *testing.T, env []string, args ...string) result {
 // begin starts a command, and returns what waits for its end.
 func begin(t *testing.T, cmd *exec.Cmd) (end func() result) {
 	t.Helper()
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	return start(t, cmd).end
+}
+
+// running is a command that was started.
+type running struct {
+	t      *testing.T
+	cmd    *exec.Cmd
+	stdout bytes.Buffer
+	stderr heard
+}
+
+func start(t *testing.T, cmd *exec.Cmd) *running {
+	t.Helper()
+	r := &running{t: t, cmd: cmd}
+	cmd.Stdout, cmd.Stderr = &r.stdout, &r.stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	return func() result {
-		t.Helper()
-		err := cmd.Wait()
-		var exit *exec.ExitError
-		if err != nil && !errors.As(err, &exit) {
-			t.Fatal(err)
-		}
-		return result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+	return r
+}
+
+// end waits for the command's end.
+func (r *running) end() result {
+	r.t.Helper()
+	err := r.cmd.Wait()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		r.t.Fatal(err)
+	}
+	return result{r.cmd.ProcessState.ExitCode(), r.stdout.String(), r.stderr.String()}
+}
+
+// url is where the command serves, by its log; "" as long as it does not.
+func (r *running) url() string {
+	if at := served.FindStringSubmatch(r.stderr.String()); at != nil {
+		return at[1]
+	}
+	return ""
+}
+
+var served = regexp.MustCompile(`msg="the status page is served" at=(\S+)`)
+
+// send sends a signal to a process that runs.
+func send(t *testing.T, p *os.Process, signal syscall.Signal) {
+	t.Helper()
+	if err := p.Signal(signal); err != nil {
+		t.Fatal(err)
 	}
 }
+
+// heard is what a command has said by now.
+type heard struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (h *heard) Write(p []byte) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.text.Write(p)
+}
+
+func (h *heard) String() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.text.String()
+}
+
+// serving starts a command that serves on a port of its own choice, and returns where, and what ends it by a signal.
+func serving(t *testing.T, cmd *exec.Cmd) (url string, end func() result) {
+	t.Helper()
+	r := start(t, cmd)
+	await(t, func() bool { return r.url() != "" })
+	return r.url(), func() result {
+		t.Helper()
+		send(t, cmd.Process, syscall.SIGTERM)
+		return r.end()
+	}
+}
+
+// anyPort has a command that serves tell where.
+var anyPort = []string{"--listen", "127.0.0.1:0", "--log-level", "info"}
 
 func (r result) want(t *testing.T, code int, texts ...string) {
 	t.Helper()
@@ -186,17 +256,17 @@ func TestLogFormat(t *testing.T) {
 	migrate(t, nil, "sync", "--log-format", "xml").want(t, exitUsage, "text or json")
 }
 
-// await waits until something has happened.
+// await waits until something has happened that stays so.
 func await(t *testing.T, happened func() bool) {
 	t.Helper()
-	tick := time.NewTicker(time.Millisecond)
+	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); <-tick.C {
+	for deadline := time.Now().Add(labtest.Patience); time.Now().Before(deadline); <-tick.C {
 		if happened() {
 			return
 		}
 	}
-	t.Error("it did not happen in time")
+	t.Fatal("it did not happen in time")
 }
 
 func TestVersion(t *testing.T) {
@@ -216,12 +286,4 @@ func documents(t *testing.T, server *milvus.Server, rows int) string {
 		labtest.Insert(t, server, c.Name, "", documentRows(0, rows))
 	}
 	return c.Name
-}
-
-// file reports whether a file matches.
-func file(pattern string) func() bool {
-	return func() bool {
-		found, _ := filepath.Glob(pattern)
-		return len(found) > 0
-	}
 }

@@ -1,36 +1,64 @@
 package main
 
 import (
+	"path/filepath"
 	"testing"
+
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/memory"
 	"migrate/internal/milvus"
 )
 
-// inMemory starts a server in memory with a collection of documents, and returns the flags of an export of it.
-func inMemory(t *testing.T, rows int) (name string, export []string) {
-	t.Helper()
-	s := memory.Start(t, "v2.3.5")
-	name = documents(t, s.Client(t), rows)
-	return name, args("export", "--source-address", s.Address, "--collection", name)
+// inMemory is a server in memory with a collection, of which an export in parts of 1 MiB has so many, and the flags of that export.
+type inMemory struct {
+	*memory.Server
+	name   string
+	rows   int64
+	export []string
 }
 
-// sides are a source and a target in memory that have a collection of documents, and the flags that sync it.
+// partRows are the rows of such a part.
+const partRows, wide = 1000, 260
+
+func newInMemory(t *testing.T, parts int) inMemory {
+	t.Helper()
+	rows := parts * partRows
+	c := labtest.Collection(labtest.Schema(labtest.IntKey("id"), labtest.Vector("v", schemapb.DataType_FloatVector, wide)))
+	s := memory.Start(t, "v2.3.5")
+	s.Add(t, c)
+	s.Sealed(t, c.Name, labtest.Rows{N: rows, Columns: []*schemapb.FieldData{
+		labtest.Column(labtest.IntKey("id"), labtest.Each(rows, func(i int) int64 { return int64(i) })), labtest.Vectors("v", wide, rows, 1),
+	}})
+	return inMemory{s, c.Name, int64(rows), args("export", "--source-address", s.Address, "--collection", c.Name, "--part-size", "1MiB")}
+}
+
+// holdOnce holds each call once a file matches: whoever waits for the answer is in the midst of its work.
+func (s inMemory) holdOnce(pattern ...string) *labtest.Gate {
+	return s.Hold(func(string) bool {
+		found, _ := filepath.Glob(filepath.Join(pattern...))
+		return len(found) > 0
+	})
+}
+
+// sides are a source and a target in memory that have a collection of documents, clients of them, and the flags that sync it.
 type sides struct {
-	name     string
-	from, to *milvus.Server
-	sync     []string
+	source, target *memory.Server
+	from, to       *milvus.Server
+	name           string
+	sync           []string
 }
 
 func newSides(t *testing.T, rows int) sides {
 	t.Helper()
-	from, to := memory.Start(t, "v2.3.5"), memory.Start(t, "v2.3.5")
-	p := sides{from: from.Client(t), to: to.Client(t)}
-	p.name = documents(t, p.from, rows)
-	c := labtest.Describe(t, p.from, p.name)
-	to.Add(t, c)
-	labtest.Insert(t, p.to, p.name, "", documentRows(0, rows))
+	c := labtest.Collection(labtest.Schema(labtest.IntKey("id"), labtest.Vector("v", schemapb.DataType_FloatVector, dim)))
+	p := sides{source: memory.Start(t, "v2.3.5"), target: memory.Start(t, "v2.3.5"), name: c.Name}
+	for _, s := range []*memory.Server{p.source, p.target} {
+		s.Add(t, c)
+		s.Sealed(t, c.Name, documentRows(0, rows))
+	}
+	p.from, p.to = p.source.Client(t), p.target.Client(t)
 	p.sync = args("sync", "--log-level", "error", "--base-done", p.both(), "--collection", p.name, sink, t.TempDir())
 	return p
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"migrate/checkpoint"
+	"migrate/internal/labtest"
 	"migrate/internal/labtest/faulttable"
 )
 
@@ -16,14 +17,11 @@ import (
 func TestResumeExport(t *testing.T) {
 	t.Parallel()
 	faulttable.Tried(t, "export: interrupted, then its checkpoint and a part altered", 1, "made anew and resumed: same parts, byte for byte")
-	_, from := inMemory(t, 60_000)
-	folder := t.TempDir()
-	export := func(job string) []string {
-		return args(from, sink, folder, "--job", job, "--part-size", "1MiB", "--workers", "1")
-	}
+	s, folder := newInMemory(t, 4), t.TempDir()
+	export := func(job string) []string { return args(s.export, sink, folder, "--job", job, "--workers", "1") }
 	of := args(sink, folder, "--job", "killed")
 	migrate(t, nil, export("undisturbed")...).want(t, exitOK)
-	interrupt(t, file(filepath.Join(folder, "_migrate/chunks/killed/export/1.1/1.json")), export("killed"))
+	interrupt(t, s.holdOnce(folder, "_migrate/chunks/killed/export/1.1/1.json"), export("killed")) // with two parts of four
 
 	migrate(t, nil, args("jobs", "rebuild", of)...).want(t, exitFailed, "no checkpoint that is damaged")
 	migrate(t, nil, args("status", of)...).want(t, exitOK, "interrupted", "migrate resume --job killed")
@@ -32,7 +30,7 @@ func TestResumeExport(t *testing.T) {
 	migrate(t, nil, args("status", of)...).want(t, exitOK, "failed", "migrate jobs rebuild --job killed")
 	alter(t, filepath.Join(folder, "killed", "_default", "part-00000.parquet"), 1000)
 	migrate(t, nil, args("jobs", "rebuild", of)...).want(t, exitOK, `export "killed"`)
-	migrate(t, nil, args("resume", of)...).want(t, exitOK, "exported 60,000 rows")
+	migrate(t, nil, args("resume", of)...).want(t, exitOK, "exported 4,000 rows")
 	wantSameExport(t, folder)
 	migrate(t, nil, args("resume", of)...).want(t, exitFailed, "nothing of job")
 }
@@ -50,15 +48,14 @@ func alter(t *testing.T, file string, at int) {
 	}
 }
 
-// interrupt starts a command, and ends it with a signal as soon as something has happened.
-func interrupt(t *testing.T, happened func() bool, args []string) {
+// interrupt starts a command, and ends it with a signal once a call of it is held.
+func interrupt(t *testing.T, gate *labtest.Gate, args []string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), binary, args...)
 	cmd.Dir = t.TempDir()
 	end := begin(t, cmd)
-	await(t, happened)
-	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	end().want(t, exitInterrupted)
+	gate.Await(t)
+	send(t, cmd.Process, syscall.SIGTERM)
+	end().want(t, exitInterrupted, "interrupted")
+	gate.Open()
 }

@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
@@ -153,16 +152,11 @@ func (s secretive) run(t *testing.T, code int, arguments ...string) {
 // serve has a sync serve, and looks for secrets in all that it answers.
 func (s secretive) serve(t *testing.T) {
 	t.Helper()
-	at := freeAddress(t)
-	cmd := s.command(t, "sync", "--base-done", "--interval", "100ms", "--listen", at, "--pprof")
-	end := begin(t, cmd)
-	await(t, func() bool { return strings.Contains(fetchWith(t, "http://"+at+"/readyz", listenWord), "ok") })
+	url, end := serving(t, s.command(t, "sync", "--base-done", "--interval", "100ms", "--listen", "127.0.0.1:0", "--pprof"))
+	await(t, func() bool { return strings.Contains(fetchWith(t, url+"/readyz", listenWord), "ok") })
 	for _, path := range []string{"/", "/metrics", "/healthz", "/readyz", "/debug/pprof/", "/debug/pprof/cmdline", "/debug/pprof/goroutine?debug=2"} {
-		wantNone(t, path, fetchWith(t, "http://"+at+path, listenWord))
-		wantNone(t, path, fetchWith(t, "http://"+at+path, wrong))
-	}
-	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
+		wantNone(t, path, fetchWith(t, url+path, listenWord))
+		wantNone(t, path, fetchWith(t, url+path, wrong))
 	}
 	r := end()
 	r.want(t, exitInterrupted)

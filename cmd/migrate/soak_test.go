@@ -165,22 +165,23 @@ func restartInTurn(t *testing.T, l *lab.Lab, parts []string, until time.Time, ev
 	}
 }
 
+var lagPattern = regexp.MustCompile(`(?m)^migrate_lag_seconds (\S+)`)
+
 // syncUntilKilled runs a sync, prints its lag now and then, and kills it at a random instant; it returns 1, or 0 where the time
 // was over before, or where it began while the source was away: then it ends, and is to be started again, as systemd and Docker
 // do it.
 func syncUntilKilled(t *testing.T, sync []string, ended time.Time) int {
 	t.Helper()
-	address := freeAddress(t)
-	cmd := exec.CommandContext(t.Context(), binary, args(sync, "--interval", "2s", "--listen", address)...)
+	cmd := exec.CommandContext(t.Context(), binary, args(sync, "--interval", "2s", anyPort)...)
 	cmd.Dir = t.TempDir()
-	end, itself := begin(t, cmd), make(chan result, 1)
-	go func() { itself <- end() }()
+	run, itself := start(t, cmd), make(chan result, 1)
+	go func() { itself <- run.end() }()
 	kill := time.Now().Add(15*time.Second + rand.N(45*time.Second))
 	for time.Now().Before(kill) && time.Now().Before(ended) && len(itself) == 0 {
 		if clock.Sleep(t.Context(), 5*time.Second) != nil {
 			break
 		}
-		if lag := regexp.MustCompile(`(?m)^migrate_lag_seconds (\S+)`).FindStringSubmatch(fetch(t, "http://"+address+"/metrics")); lag != nil {
+		if lag := lagPattern.FindStringSubmatch(fetch(t, run.url()+"/metrics")); lag != nil {
 			t.Logf("%s: lag %s s, peak memory %s", time.Now().Format(time.TimeOnly), lag[1], peakMemory(t, cmd.Process.Pid))
 		}
 	}

@@ -102,6 +102,7 @@ func (c config) whileServing(ctx context.Context, seen *monitor.Monitor, run fun
 	if err != nil {
 		return err
 	}
+	slog.InfoContext(ctx, "the status page is served", "at", "http://"+listener.Addr().String())
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return seen.Serve(ctx, listener, monitor.Options{Token: c.ListenToken, Pprof: c.Pprof}) })
 	g.Go(func() error { return cmp.Or(run(ctx), errEnded) })

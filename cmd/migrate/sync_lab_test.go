@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"os/exec"
 	"strings"
-	"syscall"
 	"testing"
 
 	"migrate/checkpoint"
@@ -88,23 +87,26 @@ func TestRun(t *testing.T) {
 // TestRunServes asks a whole move how it is, from its export to its sync.
 func TestRunServes(t *testing.T) {
 	t.Parallel()
-	from := labtest.Source(t)
-	name := documents(t, from, 20_000)
-	labtest.DropLater(t, labtest.Target(t), name)
-	address := freeAddress(t)
-	cmd := exec.CommandContext(t.Context(), binary, args("run", toSource, toTarget, toStaging, "--collection", name, sink, t.TempDir(),
-		"--interval", "200ms", "--listen", address, "--pprof")...)
+	s := newInMemory(t, 3)
+	labtest.DropLater(t, labtest.Target(t), s.name)
+	cluster, gate := held(t, "Import")
+	cmd := exec.CommandContext(t.Context(), binary, args("run", "--source-address", s.Address, "--target-address", cluster, toStaging, "--collection", s.name,
+		sink, t.TempDir(), "--interval", "200ms", anyPort, "--pprof")...)
 	cmd.Dir = t.TempDir()
-	end := begin(t, cmd)
-	at := func(path string) string { return fetch(t, "http://"+address+path) }
-	await(t, func() bool { return strings.Contains(at("/"), name) })
+	url, end := serving(t, cmd)
+	at := func(path string) string { return fetch(t, url+path) }
+	gate.Await(t)
+	if page := at("/"); !strings.Contains(page, s.name) {
+		t.Errorf("the page: %s", page)
+	}
 	if text := at("/readyz"); !strings.Contains(text, "no cycle has ended yet") {
 		t.Errorf("ready before the first cycle: %s", text)
 	}
+	gate.Open()
 	await(t, func() bool { return at("/readyz") == "ok\n" })
 	metrics := at("/metrics")
 	for _, want := range []string{
-		"migrate_rows_exported_total 20000", "migrate_rows_imported_total 20000", `migrate_bulk_insert_jobs{state="completed"}`,
+		"migrate_rows_exported_total 3000", "migrate_rows_imported_total 3000", `migrate_bulk_insert_jobs{state="completed"}`,
 		`migrate_cycles_total{result="ok"}`, "migrate_ranges_differing 0",
 	} {
 		if !strings.Contains(metrics, want) {
@@ -112,14 +114,11 @@ func TestRunServes(t *testing.T) {
 		}
 	}
 	await(t, func() bool { return strings.Contains(at("/"), "in step</p>") })
-	if page := at("/"); !strings.Contains(page, "20,000 rows in") {
+	if page := at("/"); !strings.Contains(page, "3,000 rows in") {
 		t.Errorf("the page: %s", page)
 	}
 	if at("/debug/pprof/goroutine?debug=1") == "" {
 		t.Error("no profile")
-	}
-	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
 	}
 	end().want(t, exitInterrupted)
 }

@@ -14,7 +14,6 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
 	"migrate/checkpoint"
-	"migrate/internal/clock"
 	"migrate/internal/cutover"
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/faulttable"
@@ -26,8 +25,8 @@ import (
 	"migrate/sinks/faults"
 )
 
-// pair is a collection on a source, and one of the same name on a target.
-type pair struct{ pairs.Pair }
+// pair is a collection on a source, and one of the same name on a target, which are servers in memory.
+type pair struct{ pairs.Servers }
 
 // options are those of a sync that knows of cutovers.
 func (p pair) options() syncer.Options {
@@ -59,10 +58,10 @@ func soon(to syncer.Side) cutover.Options {
 	return cutover.Options{To: to, Still: 100 * time.Millisecond}
 }
 
-// newPair makes an empty collection on both sides, which are servers in memory.
+// newPair makes an empty collection on both sides.
 func newPair(t *testing.T) pair {
 	t.Helper()
-	return pair{pairs.Start(t, "v2.3.5", "v2.3.5", labtest.Collection(plain(id))).Pair}
+	return pair{pairs.Start(t, "v2.3.5", "v2.3.5", labtest.Collection(plain(id)))}
 }
 
 // filled is a pair with so many rows on both sides.
@@ -155,7 +154,7 @@ func TestUncheckable(t *testing.T) {
 	t.Parallel()
 	m := pairs.Start(t, "v2.3.5", "v2.3.5", labtest.Collection(plain(id)))
 	m.From.Hide = []model.Key{model.IntKey(math.MaxInt64)}
-	p := pair{m.Pair}
+	p := pair{m}
 	labtest.Insert(t, p.Source, p.Name, "", at(1, 0, math.MaxInt64))
 	p.WantSync(t)
 	if _, err := p.tryToSwitch(t, soon(syncer.Target)); !errors.Is(err, model.ErrDiffers) || !strings.Contains(err.Error(), "1 rows are counted and never returned") {
@@ -220,7 +219,10 @@ func TestSwitchRefused(t *testing.T) {
 		alter func(*testing.T, pair, *syncer.Options, *cutover.Options)
 		want  error
 	}{
-		"written to": {func(t *testing.T, p pair, _ *syncer.Options, _ *cutover.Options) { p.writeOn(t) }, cutover.ErrWritten},
+		"written to": {func(t *testing.T, p pair, _ *syncer.Options, _ *cutover.Options) {
+			k := int64(10_000)
+			p.From.Steadily(10*time.Millisecond, func() { p.From.Growing(t, p.Name, at(1, k)); k++ })
+		}, cutover.ErrWritten},
 		"written to while it is verified": {func(t *testing.T, p pair, _ *syncer.Options, how *cutover.Options) {
 			how.Began = func(step string, _ int64) {
 				if step == "verify" {
@@ -281,26 +283,6 @@ func TestSwitchRefused(t *testing.T) {
 			}
 		}
 		if err := syncer.Run(ctx, p.Source, p.Target, p.Sink, opts); !errors.Is(err, context.Canceled) {
-			t.Error(err)
-		}
-	})
-}
-
-// writeOn has somebody write to the source a hundred times a second until the test ends.
-func (p pair) writeOn(t *testing.T) {
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error)
-	go func() {
-		var err error
-		for k := int64(10_000); err == nil && ctx.Err() == nil; k++ {
-			err = labtest.TryInsert(context.WithoutCancel(ctx), p.Source, p.Name, at(1, k))
-			_ = clock.Sleep(ctx, 10*time.Millisecond) // the loop looks at its end
-		}
-		ended <- err
-	}()
-	t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
 			t.Error(err)
 		}
 	})

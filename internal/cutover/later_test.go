@@ -15,7 +15,7 @@ func TestLater(t *testing.T) {
 	for _, version := range []string{"v2.4.15", "v2.5.4"} {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
-			p := pair{pairs.Start(t, version, "v2.3.5", labtest.Collection(plain(id))).Pair}
+			p := pair{pairs.Start(t, version, "v2.3.5", labtest.Collection(plain(id)))}
 			labtest.Insert(t, p.Source, p.Name, "", at(1, upTo(0, 2000)...))
 			p.WantSync(t)
 			labtest.Upsert(t, p.Source, p.Name, at(2, 7, 700, 1400))

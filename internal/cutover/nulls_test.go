@@ -33,7 +33,7 @@ func TestNulls(t *testing.T) {
 	schema := labtest.NullableSchema(labtest.MayBeNull(labtest.Vector("v", schemapb.DataType_FloatVector, 2)))
 	servers := pairs.Start(t, "v3.0.0", "v2.6.18", labtest.Collection(schema))
 	servers.From.KeepsNulls = true
-	p := pair{servers.Pair}
+	p := pair{servers}
 	labtest.Insert(t, p.Source, p.Name, "", nullableRows(0, 900))
 	p.WantSync(t)
 	const but = "but for 300 NULLs that became the default of their field"

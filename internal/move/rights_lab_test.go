@@ -59,7 +59,7 @@ func granted(t *testing.T, root *milvus.Server, caFile string, rights ...string)
 
 // settled tries again while other rights are missing than should be: the server takes notice of one grant after the other.
 func settled(missing []string, try func() []Finding) (found []Finding) {
-	for range 6 {
+	for range 30 {
 		if found = try(); slices.Equal(missingRights(found), missing) {
 			break
 		}
@@ -82,7 +82,7 @@ func missingRights(found []Finding) (missing []string) {
 // session of the proxy before is there.
 func waitForGrants(t *testing.T, root *milvus.Server, caFile, collection string) {
 	t.Helper()
-	for range 30 {
+	for range 75 {
 		var err error
 		t.Run("grants", func(t *testing.T) {
 			conn, failed := milvus.Connect(t.Context(), granted(t, root, caFile, "Query"))

@@ -174,7 +174,7 @@ func rows(t *testing.T, r source.Ranged) int64 {
 // waitSealed waits until the source has loaded all rows as sealed segments, which takes it some seconds after a flush.
 func (p pair) waitSealed(t *testing.T) {
 	t.Helper()
-	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(time.Second) {
+	for deadline := time.Now().Add(labtest.Patience); time.Now().Before(deadline); time.Sleep(time.Second) {
 		r := open(t, p.Source, p.Name)
 		if rows(t, r.Sealed()) == rows(t, r) {
 			return

@@ -2,7 +2,7 @@
 // passes gRPC through, but for the version that it gives, and serves the import jobs of REST v2 as those versions do.
 // Their files are really imported, by tasks of the 2.3 behind it, so that rows arrive and can be verified. From 2.5 on it
 // answers queries as recordings of a real 2.5.10 show: with the iterator flag in the order of the keys, and not to the end;
-// without it in no order.
+// without it in no order. As a 2.3 it passes all through, and can but be watched.
 //
 //	server := double.Start(t, double.Config{Version: "v2.4.15", Upstream: lab.Proxy1})
 //	server.Queue(double.Create, double.LoseAnswer())
@@ -43,6 +43,8 @@ type Config struct {
 	Login      string        // user:password or token that REST wants, where not empty
 	Elsewhere  bool          // REST is at RESTURL, and not at Address
 	Frozen     string        // collection that a query of a snapshot reads instead of the one that it names
+	// Watch is called as each call of gRPC arrives, by its method, before it is passed on. Its context ends with its caller.
+	Watch func(ctx context.Context, method string)
 	// Rows counts those of a file, of a path in the cluster's bucket. A job with one that is not there fails.
 	Rows func(ctx context.Context, file string) (rows int64, there bool, err error)
 }

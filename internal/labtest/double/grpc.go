@@ -3,6 +3,7 @@ package double
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
@@ -27,7 +28,9 @@ func (untouched) Unmarshal(data []byte, v any) error {
 	return nil
 }
 
-// pass passes a call to the real server and its answer back. The bulk insert of 2.3 is refused: later versions keep it for
+var bulkInsert23 = []string{"Import", "GetImportState", "ListImportTasks"}
+
+// pass passes a call to the real server and its answer back. The bulk insert of 2.3 is refused as a later version: those keep it for
 // one file at a time and name no files in their lists, so that nothing may lean on it.
 func (s *Server) pass(_ any, stream grpc.ServerStream) error {
 	method, _ := grpc.MethodFromServerStream(stream)
@@ -35,8 +38,10 @@ func (s *Server) pass(_ any, stream grpc.ServerStream) error {
 	if err := stream.RecvMsg(&request); err != nil {
 		return err
 	}
-	switch path.Base(method) {
-	case "Import", "GetImportState", "ListImportTasks":
+	if s.cfg.Watch != nil {
+		s.cfg.Watch(stream.Context(), path.Base(method))
+	}
+	if slices.Contains(bulkInsert23, path.Base(method)) && s.later() {
 		return status.Errorf(codes.Unimplemented, "%s is of 2.3, and this is %s", path.Base(method), s.cfg.Version)
 	}
 	ctx := stream.Context()
@@ -67,6 +72,9 @@ func (s *Server) pass(_ any, stream grpc.ServerStream) error {
 	return stream.SendMsg(&answer)
 }
 
+// later reports whether the version is a later one than that of the real server.
+func (s *Server) later() bool { return strings.TrimPrefix(s.cfg.Version, "v") >= "2.4" }
+
 // renamed is the answer to Connect with the double's version.
 func (s *Server) renamed(answer []byte, err error) ([]byte, error) {
 	if err != nil {
@@ -83,8 +91,8 @@ func (s *Server) renamed(answer []byte, err error) ([]byte, error) {
 
 // leveled are segments as later versions tell of them: of level 1 and, from 2.5 on, sorted. What was deleted is in segments of level 0.
 func (s *Server) leveled(answer []byte, err error) ([]byte, error) {
-	if err != nil {
-		return nil, err
+	if err != nil || !s.later() {
+		return answer, err
 	}
 	var list milvuspb.GetPersistentSegmentInfoResponse
 	if err := proto.Unmarshal(answer, &list); err != nil {

@@ -98,11 +98,7 @@ func importThrough(t *testing.T, l *lab.Lab, part string, m *export.Manifest, si
 		}
 		defer server.Close()
 		_, err = importer.Import(t.Context(), server, sink, m, staging, importer.Options{
-			As: name, Jobs: 2, Step: func(step string, _ int64) {
-				if step == "bulk insert" {
-					time.AfterFunc(time.Second, strike)
-				}
-			},
+			As: name, Jobs: 2, Job: func(int64, ingest.State, string) { strike() },
 		})
 		if errors.Is(err, ingest.ErrFailed) { // what the message says to do
 			dropped = ", the collection dropped"

@@ -90,7 +90,7 @@ func awaitStep(t *testing.T, cycles <-chan syncer.Report, ended <-chan error) {
 // awaitCycle waits for a cycle that begins after the call, or ends badly with it.
 func awaitCycle(t *testing.T, cycles <-chan syncer.Report, ended <-chan error, wanted func(syncer.Report) bool) {
 	t.Helper()
-	since, deadline := time.Now(), time.After(2*time.Minute)
+	since, deadline := time.Now(), time.After(labtest.Patience)
 	for {
 		select {
 		case r := <-cycles:

@@ -67,7 +67,9 @@ type Server struct {
 
 	milvuspb.UnimplementedMilvusServiceServer
 	stop        func()
+	listener    *net.TCPListener
 	mu          sync.Mutex
+	watched     func(ctx context.Context, method string)
 	version     string
 	time        uint64
 	collections map[string]*collection
@@ -122,17 +124,23 @@ func (r row) value(field string) model.Key {
 func Start(t testing.TB, version string) *Server {
 	t.Helper()
 	s := &Server{version: version, time: uint64(time.Now().UnixMilli()) << 18, collections: map[string]*collection{}}
-	s.Address, s.stop = serve(t, "127.0.0.1:0", s, grpc.UnaryInterceptor(s.permit))
+	s.listener = listen(t)
+	s.Address, s.stop = s.listener.Addr().String(), serve(t, s.listener, s, grpc.UnaryInterceptor(s.permit))
 	return s
 }
 
-// serve serves the protocol until the test ends, or it is stopped.
-func serve(t testing.TB, at string, with milvuspb.MilvusServiceServer, opts ...grpc.ServerOption) (address string, stop func()) {
+func listen(t testing.TB) *net.TCPListener {
 	t.Helper()
-	listener, err := net.Listen("tcp", at)
+	listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return listener
+}
+
+// serve serves the protocol until the test ends, or it is stopped.
+func serve(t testing.TB, listener net.Listener, with milvuspb.MilvusServiceServer, opts ...grpc.ServerOption) (stop func()) {
+	t.Helper()
 	server := grpc.NewServer(append(opts, grpc.ChainUnaryInterceptor(admit))...)
 	milvuspb.RegisterMilvusServiceServer(server, with)
 	done := make(chan error, 1)
@@ -144,37 +152,90 @@ func serve(t testing.TB, at string, with milvuspb.MilvusServiceServer, opts ...g
 		}
 	})
 	t.Cleanup(stop)
-	return listener.Addr().String(), stop
+	return stop
 }
 
 // permit refuses what the user has no right to, before anything else is looked at.
 func (s *Server) permit(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
-	s.arrive()
+	method := path.Base(info.FullMethod)
+	s.arrive()(ctx, method)
 	if p := milvus.Privilege(req); slices.Contains(s.Denied, p) {
 		return nil, status.Errorf(codes.PermissionDenied, "Privilege%s: permission deny to tester", p)
 	}
 	answer, err := handle(ctx, req)
 	if err == nil && s.Answered != nil {
-		err = s.Answered(path.Base(info.FullMethod))
+		err = s.Answered(method)
 	}
 	return answer, err
 }
 
 // arrive orders a call after what was done to the server before it was asked by another process, which no connection shows to the race
-// detector.
-func (s *Server) arrive() {
+// detector, and returns what watches it.
+func (s *Server) arrive() func(ctx context.Context, method string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.watched == nil {
+		return func(context.Context, string) {}
+	}
+	return s.watched
 }
 
-// Upgrade stops the server, and starts it again at its address as one of another version.
+// Watch has f be called as each call arrives, by its method, before anything is done of it. Its context ends with its caller.
+func (s *Server) Watch(f func(ctx context.Context, method string)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.watched = f
+}
+
+// Hold holds the calls that are to be held, until the gate is opened.
+func (s *Server) Hold(held func(method string) bool) *labtest.Gate {
+	gate := labtest.NewGate()
+	s.Watch(func(ctx context.Context, method string) {
+		if held(method) {
+			gate.Pass(ctx)
+		}
+	})
+	return gate
+}
+
+// Steadily has something done at a steady rate, each time before the next call that arrives: who asks never finds the server still for
+// longer, however slow this machine is. It returns what ends that.
+func (s *Server) Steadily(every time.Duration, do func()) (stop func()) {
+	var mu sync.Mutex
+	last := time.Now()
+	s.Watch(func(context.Context, string) {
+		mu.Lock()
+		defer mu.Unlock()
+		if do != nil && time.Since(last) >= every {
+			do()
+			last = time.Now()
+		}
+	})
+	return func() {
+		mu.Lock()
+		defer mu.Unlock()
+		do = nil
+	}
+}
+
+// Upgrade stops the server, and starts it again at its address, which nobody else can take meanwhile, as one of another version.
 func (s *Server) Upgrade(t testing.TB, version string) {
 	t.Helper()
+	socket, err := s.listener.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	kept, err := net.FileListener(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
 	s.stop()
 	s.mu.Lock()
 	s.version = version
 	s.mu.Unlock()
-	_, s.stop = serve(t, s.Address, s, grpc.UnaryInterceptor(s.permit))
+	s.listener = kept.(*net.TCPListener)
+	s.stop = serve(t, s.listener, s, grpc.UnaryInterceptor(s.permit))
 }
 
 // Client is a connection to the server.

@@ -51,8 +51,9 @@ func Replay(t testing.TB, folder string) *milvus.Server {
 	for _, file := range files {
 		p.load(file)
 	}
-	address, _ := serve(t, "127.0.0.1:0", p)
-	server, err := milvus.Connect(context.WithoutCancel(t.Context()), milvus.Config{Address: address})
+	listener := listen(t)
+	serve(t, listener, p)
+	server, err := milvus.Connect(context.WithoutCancel(t.Context()), milvus.Config{Address: listener.Addr().String()})
 	if err != nil {
 		t.Fatal(err)
 	}

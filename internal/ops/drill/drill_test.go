@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -15,7 +16,6 @@ import (
 	"time"
 
 	"migrate/deploy/lab"
-	"migrate/internal/clock"
 	"migrate/internal/labtest"
 	"migrate/internal/milvus"
 	"migrate/internal/ops/bench"
@@ -25,12 +25,7 @@ import (
 // forwarder makes the commands that start and kill one, starts it, and returns its address.
 func forwarder(t *testing.T) (string, drill.Commands) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close()
+	address := freeAddress(t)
 	pid := filepath.Join(t.TempDir(), "pid")
 	c := drill.Commands{
 		StopCommand:  fmt.Sprintf("kill -9 $(cat %s)", pid),
@@ -44,17 +39,26 @@ func forwarder(t *testing.T) (string, drill.Commands) {
 			t.Error(err)
 		}
 	})
-	for range 100 {
+	for deadline := time.Now().Add(labtest.Patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		if conn, err := net.Dial("tcp", address); err == nil {
 			conn.Close()
 			return address, c
 		}
-		if err := clock.Sleep(t.Context(), 50*time.Millisecond); err != nil {
-			t.Fatal(err)
-		}
 	}
 	t.Fatalf("nothing listens at %s", address)
 	return "", c
+}
+
+// freeAddress is one that nobody listens on, nor is given by the system to those who ask for any, while the forwarder is away.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	for {
+		address := fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(10_000))
+		if l, err := net.Listen("tcp", address); err == nil {
+			l.Close()
+			return address
+		}
+	}
 }
 
 func plan(parts ...drill.Part) drill.Plan {
