@@ -3,6 +3,7 @@ package export
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -16,6 +17,7 @@ import (
 
 	"migrate/internal/columns"
 	"migrate/internal/labtest"
+	"migrate/internal/model"
 )
 
 // families are a field of each type that migrate carries, and an ARRAY of each element.
@@ -48,6 +50,37 @@ func TestFamilies(t *testing.T) {
 				wantFamilyBack(t, layout, drawRows(t, layout))
 			})
 		})
+	}
+}
+
+// TestManyNulls reads NULLs of every family from a part of several row groups, whose rows come in several batches.
+func TestManyNulls(t *testing.T) {
+	fields := []*schemapb.FieldSchema{labtest.IntKey("id")}
+	for _, f := range families() {
+		fields = append(fields, labtest.MayBeNull(proto.CloneOf(f)))
+	}
+	layout, err := columns.NewLayout(labtest.Schema(fields...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const rows = readBatch + 500
+	random := rand.New(rand.NewPCG(1, 2))
+	w, out, want := (*Writer)(nil), &bytes.Buffer{}, model.Sum{}
+	if w, err = NewWriter(out, layout.Arrow); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		rec := layout.Sample(random, rows)
+		if err := errors.Join(add(&want, rec), w.Write(rec), w.endGroup()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	got, err := read(t.Context(), out.Bytes(), w.SHA256(), layout.Arrow)
+	if err != nil || got != want || got.Rows != 2*rows {
+		t.Errorf("read %v, %v; wrote %v", got, err, want)
 	}
 }
 
