@@ -148,6 +148,7 @@ func TestBeyondLimits(t *testing.T) {
 		"one dimension":       {"v2.5.10", []*schemapb.FieldSchema{vector("v", "1")}, []string{`field "v" has 1 dimension, and it takes vectors of 2 at least`}},
 		"one dimension, 2.3":  {"v2.3.5", []*schemapb.FieldSchema{vector("v", "1")}, nil},
 		"two vectors, 2.3":    {"v2.3.5", []*schemapb.FieldSchema{vector("v", "8"), vector("w", "8")}, []string{"2 vector fields, and it takes 1"}},
+		"a sparse one too":    {"v2.3.5", []*schemapb.FieldSchema{vector("v", "8"), {Name: "s", DataType: schemapb.DataType_SparseFloatVector}}, []string{"2 vector fields, and it takes 1"}},
 		"two vectors":         {"v2.4.15", []*schemapb.FieldSchema{vector("v", "8"), vector("w", "8")}, nil},
 		"many fields":         {"v2.6.1", many, []string{"65 fields, and it takes 64"}},
 		"many fields, 3.0":    {"v3.0.2", many, nil},

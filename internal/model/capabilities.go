@@ -92,12 +92,10 @@ func (c Capabilities) BeyondLimits(schema *schemapb.CollectionSchema) []string {
 		if slices.Contains(systemFields, f.GetName()) && !f.GetIsDynamic() {
 			found = append(found, fmt.Sprintf("field %q has a name that it keeps for itself", f.GetName()))
 		}
-		dim := TypeParam(f, "dim")
-		if dim == "" {
-			continue
+		if isVector(f.GetDataType()) {
+			vectors++
 		}
-		vectors++
-		if n, err := strconv.Atoi(dim); err == nil && n < c.LeastDim {
+		if n, err := strconv.Atoi(TypeParam(f, "dim")); err == nil && n < c.LeastDim {
 			found = append(found, fmt.Sprintf("field %q has %d dimension, and it takes vectors of %d at least", f.GetName(), n, c.LeastDim))
 		}
 	}

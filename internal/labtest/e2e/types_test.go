@@ -9,16 +9,22 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"reflect"
 	"testing"
+	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
+	"migrate/deploy/lab"
+	"migrate/exporter"
 	"migrate/internal/columns"
 	"migrate/internal/export"
 	"migrate/internal/labtest"
+	"migrate/internal/milvus"
 )
 
 // typesColumns are a field of each type, and how pyarrow calls its column.
@@ -82,6 +88,115 @@ func TestTypesAreRead(t *testing.T) {
 	if want := map[string]int{"by_pyarrow": all, "by_pandas": all, "by_duckdb": all}; !maps.Equal(compared, want) {
 		t.Errorf("compared %v values, want %v", compared, want)
 	}
+}
+
+// TestTypesOfLite writes the later types that each Milvus Lite has as a sync does, exports them, and finds in the parts what pymilvus reads
+// there.
+func TestTypesOfLite(t *testing.T) {
+	for name, test := range map[string]struct {
+		server *milvus.Server
+		fields []*schemapb.FieldSchema
+	}{
+		"2.5": {labtest.Lite25(t), []*schemapb.FieldSchema{
+			labtest.Vector("bits", schemapb.DataType_BinaryVector, 264), labtest.Vector("halves", schemapb.DataType_Float16Vector, 33),
+			labtest.Vector("brains", schemapb.DataType_BFloat16Vector, 33), labtest.Field("sparse", schemapb.DataType_SparseFloatVector),
+		}},
+		"3": {labtest.Lite3(t), []*schemapb.FieldSchema{
+			labtest.Field("sparse", schemapb.DataType_SparseFloatVector), labtest.Field("place", schemapb.DataType_Geometry),
+			labtest.Field("time", schemapb.DataType_Timestamptz),
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const rows = 300
+			c := labtest.Collection(labtest.Schema(append([]*schemapb.FieldSchema{labtest.IntKey("id")}, test.fields...)...))
+			layout, err := columns.NewLayout(c.Schema)
+			if err != nil {
+				t.Fatal(err)
+			}
+			data, err := layout.Encode(layout.Sample(rand.New(rand.NewPCG(1, 2)), rows), labtest.Each(rows, func(i int) int { return i }))
+			if err != nil {
+				t.Fatal(err)
+			}
+			labtest.Create(t, test.server, c)
+			labtest.Upsert(t, test.server, c.Name, labtest.Rows{N: rows, Columns: data})
+			want := typesByPymilvus(t, test.server, c.Name)
+			sink := labtest.Local(t)
+			m, err := exporter.Export(t.Context(), test.server, c.Name, sink, exporter.Options{Job: "j", PartBytes: 30_000})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []map[string]any
+			for _, p := range m.Parts {
+				stream, err := m.ReadPart(t.Context(), sink, p)
+				for rec := range labtest.Batches(t, stream, err) {
+					got = append(got, typesPlain(t, rec)...)
+				}
+			}
+			if len(m.Parts) < 2 || len(got) != rows {
+				t.Fatalf("%d parts with %d rows", len(m.Parts), len(got))
+			}
+			for i := range want {
+				if !reflect.DeepEqual(got[i], want[i]) {
+					t.Fatalf("the parts hold %v, pymilvus reads %v", got[i], want[i])
+				}
+			}
+		})
+	}
+}
+
+// typesByPymilvus are the rows of a collection by their keys, as values.py prints them. What is written in several ways is in the one of ours.
+func typesByPymilvus(t *testing.T, server *milvus.Server, collection string) (rows []map[string]any) {
+	t.Helper()
+	l, err := lab.Open(os.Getenv(lab.DirVariable))
+	if err != nil {
+		t.Fatal(err)
+	}
+	python, err := l.NewPython(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), python, "testdata/values.py", server.Address, collection).Output()
+	if err != nil {
+		t.Fatalf("values.py: %v", err)
+	}
+	if err := json.Unmarshal(out, &rows); err != nil {
+		t.Fatalf("values.py printed %.200q: %v", out, err)
+	}
+	for _, row := range rows {
+		if text, ok := row["time"].(string); ok {
+			instant, err := time.Parse(time.RFC3339Nano, text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			row["time"] = instant.UTC().Format(time.RFC3339Nano)
+		}
+	}
+	return rows
+}
+
+// typesPlain are the rows of a batch as values.py prints them.
+func typesPlain(t *testing.T, rec arrow.Record) []map[string]any {
+	t.Helper()
+	text, err := json.Marshal(rec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows []map[string]any
+	if err := json.Unmarshal(text, &rows); err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range rows {
+		sparse, weights := map[string]any{}, map[string]float64{}
+		if err := json.Unmarshal([]byte(row["sparse"].(string)), &weights); err != nil {
+			t.Fatal(err)
+		}
+		for index, weight := range weights {
+			sparse[index] = fmt.Sprintf("%08x", math.Float32bits(float32(weight)))
+		}
+		row["sparse"] = sparse
+	}
+	return rows
 }
 
 // typesWrite writes a part of the rows, cut elsewhere than they came.
