@@ -113,6 +113,38 @@ func TestIndexTypes(t *testing.T) {
 	}
 }
 
+// TestFieldsAddedLater moves a collection whose fields were not all there from the start: rows of before have NULL in one and the default of
+// the other, and ids that leave gaps are given anew.
+func TestFieldsAddedLater(t *testing.T) {
+	t.Parallel()
+	from, sink, c := memory.Start(t, "v2.6.1"), &store.Sink{}, labtest.Collection(schema())
+	from.Add(t, c)
+	from.Sealed(t, c.Name, numbered(0, rows))
+	from.AddField(t, c.Name, labtest.MayBeNull(labtest.Field("note", schemapb.DataType_VarChar)))
+	size := labtest.MayBeNull(labtest.Field("size", schemapb.DataType_Int64))
+	size.DefaultValue = &schemapb.ValueField{Data: &schemapb.ValueField_LongData{LongData: 7}}
+	from.AddField(t, c.Name, size)
+	m, err := exporter.Export(t.Context(), from.Client(t), c.Name, sink, exporter.Options{Job: "j"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if note, size := m.Columns["note"].Nulls, m.Columns["size"].Nulls; note == nil || note.Rows != rows || size != nil {
+		t.Errorf("NULLs of note: %+v, of size: %+v; want all and none", note, size)
+	}
+	to := newTarget(t)
+	to.Upgrade(t, "v2.6.1")
+	to.client = to.Server.Client(t)
+	if _, err := importer.Import(t.Context(), to.client, sink, m, bucket{to.staging}, to.patient()); err != nil {
+		t.Fatal(err)
+	}
+	to.wantOnce(t, m, sink)
+	for _, f := range labtest.Describe(t, to.client, "t").Schema.Fields {
+		if f.FieldID != 0 { // the server in memory gives none
+			t.Errorf("field %s was sent with the id %d", f.Name, f.FieldID)
+		}
+	}
+}
+
 // TestWiden tells of elements that a 2.5 refuses after it has accepted the job, before anything is made; with --widen the target takes
 // them, and nothing calls it another collection for that.
 func TestWiden(t *testing.T) {
