@@ -286,6 +286,7 @@ func (a *applying) differing(partition string, from, to arrow.Record, hidden []m
 		} else {
 			done.Inserted++
 		}
+		done.note(partition, k.Clone())
 	}
 	return numbers, done, nil
 }

@@ -31,9 +31,11 @@ type comparison struct {
 	pos   *Position
 	deal  Deal
 	found Outcome // of this cycle
-	same  bool    // nothing was written since the position's mark
-	told  bool    // the cursor field has told what was inserted or changed since the last cycle
-	fresh bool    // the mark was taken in this cycle
+	// before is what earlier cycles found to be written, looked at again in this one; nil where that explains nothing.
+	before *Written
+	same   bool // nothing was written since the position's mark
+	told   bool // the cursor field has told what was inserted or changed since the last cycle
+	fresh  bool // the mark was taken in this cycle
 }
 
 // Find ends without reading a row where nothing was written since the two sides were last seen to agree. Otherwise it looks
@@ -49,6 +51,9 @@ func (c *comparison) Find(ctx context.Context, pos *Position, deal Deal) error {
 		if err := c.split(ctx); err != nil {
 			return err
 		}
+	}
+	if err := c.lookAgain(ctx); err != nil {
+		return err
 	}
 	if err := c.followCursor(ctx); err != nil {
 		return err
@@ -267,32 +272,11 @@ func (c *comparison) dealWith(ctx context.Context, l look) error {
 	return err
 }
 
-// explained reports whether the rows that were written since the two sides were last proved equal are as many as the
-// differences that this cycle has found. Each key that was written since and is there has a row in a segment that was not
-// there then; so when as many such keys have been found as those segments have rows, none is left. Of the keys that were
-// there, so many are gone as the count lacks. It holds where no segment of then was compacted away, and only if nothing was
-// written while this cycle looked, which the next one tells.
-func (c *comparison) explained() bool {
-	base := c.pos.Base
-	if !c.fresh || base == nil || c.found.Unsure > 0 {
-		return false
-	}
-	written, kept := int64(0), 0
-	for id, rows := range c.pos.Mark.Segments {
-		if before, there := base.Segments[id]; !there {
-			written += rows
-		} else if before == rows {
-			kept++
-		}
-	}
-	return kept == len(base.Segments) && c.found.Inserted+c.found.Changed == written &&
-		base.Rows+c.found.Inserted-c.found.Deleted == c.pos.Mark.Rows
-}
-
 // settle says how far the sync is after a cycle.
 func (c *comparison) settle() {
 	pos, hot := c.pos, false
 	pos.Calm, pos.Duplicates = c.found.Applied() == 0, 0
+	c.remember()
 	for _, r := range pos.Ranges {
 		hot = hot || r.Hot
 		pos.Duplicates += r.Duplicates

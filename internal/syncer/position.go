@@ -26,6 +26,8 @@ type Position struct {
 	// flushed; nil where there was no such time.
 	Base *model.Mark `json:"base,omitempty"`
 	Mark *model.Mark `json:"mark,omitempty"`
+	// Written are the keys that were found to be written since Base, or since an earlier one; nil where not all of them are known.
+	Written *Written `json:"written,omitempty"`
 	// Settled: all that was written between Base and Mark was looked for after Mark, found and applied.
 	Settled bool `json:"settled"`
 	// Cursor is the greatest value of the cursor field that the last cycle saw, and Overlap what the one before it did, from

@@ -124,7 +124,12 @@ type Outcome struct {
 	Deleted  int64 `json:"rows_deleted"`
 	Passed   int64 `json:"differences_passed"` // gone when they were looked at again
 	Unsure   int64 `json:"-"`                  // rows said to be written that prove nothing: duplicate on the source, or not seen on the target
+
+	written *keysFound // that were inserted or changed; nil where they are more than mostWritten
 }
+
+// keysFound are keys by partition.
+type keysFound map[string][]model.Key
 
 // Applied are the rows that were written or deleted.
 func (o Outcome) Applied() int64 { return o.Inserted + o.Changed + o.Deleted }
@@ -135,6 +140,24 @@ func (o *Outcome) add(other Outcome) {
 	o.Deleted += other.Deleted
 	o.Passed += other.Passed
 	o.Unsure += other.Unsure
+	if o.Inserted+o.Changed > mostWritten {
+		o.written = nil
+		return
+	}
+	if other.written == nil {
+		return
+	}
+	for p, keys := range *other.written {
+		o.note(p, keys...)
+	}
+}
+
+// note remembers keys that were inserted or changed.
+func (o *Outcome) note(partition string, keys ...model.Key) {
+	if o.written == nil {
+		o.written = &keysFound{}
+	}
+	(*o.written)[partition] = append((*o.written)[partition], keys...)
 }
 
 // Run keeps the side that does not serve in step with the other until its context ends, or with Once until all is applied

@@ -60,6 +60,8 @@ type Server struct {
 	Lags bool
 	// KeepsNulls: what is written as NULL stays so in a nullable field with a default, as if that had come later.
 	KeepsNulls bool
+	// Unsealed: queries find what was flushed in growing segments, as they do for some seconds, until it is compacted or sorted.
+	Unsealed bool
 	// Answered is called when a call was answered, by its method: its error, of a gRPC status, takes the place of the answer.
 	Answered func(method string) error
 	// Moved is called before each query is answered, when the server is not busy: a place to write from.
@@ -475,7 +477,9 @@ func (s *Server) Flush(_ context.Context, q *milvuspb.FlushRequest) (*milvuspb.F
 			return &milvuspb.FlushResponse{Status: st}, nil
 		}
 		for i := range c.rows {
-			c.rows[i].segment = sealed
+			if !s.Unsealed {
+				c.rows[i].segment = sealed
+			}
 		}
 	}
 	return &milvuspb.FlushResponse{Status: &commonpb.Status{}}, nil
@@ -490,9 +494,10 @@ func (s *Server) GetFlushState(context.Context, *milvuspb.GetFlushStateRequest) 
 func (s *Server) GetPersistentSegmentInfo(_ context.Context, q *milvuspb.GetPersistentSegmentInfoRequest) (*milvuspb.GetPersistentSegmentInfoResponse, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	rows, deletes := map[int64]int64{}, map[int64]bool{}
+	rows, unsorted, deletes := map[int64]int64{}, map[int64]bool{}, map[int64]bool{}
 	for _, r := range s.collections[q.CollectionName].rows {
 		rows[r.stored]++
+		unsorted[r.stored] = r.segment == growing
 		if r.deleted > 0 {
 			deletes[int64(r.deleted)] = true
 		}
@@ -501,7 +506,7 @@ func (s *Server) GetPersistentSegmentInfo(_ context.Context, q *milvuspb.GetPers
 	for id, n := range rows {
 		info := &milvuspb.PersistentSegmentInfo{SegmentID: id, NumRows: n, State: commonpb.SegmentState_Flushed}
 		if s.since("2.4") {
-			info.Level, info.IsSorted = commonpb.SegmentLevel_L1, s.since("2.5")
+			info.Level, info.IsSorted = commonpb.SegmentLevel_L1, s.since("2.5") && !unsorted[id]
 		}
 		resp.Infos = append(resp.Infos, info)
 	}
@@ -520,20 +525,23 @@ func (s *Server) Compact(name string) {
 	c, into := s.collections[name], int64(s.tick())
 	c.rows = slices.DeleteFunc(c.rows, func(r row) bool { return r.deleted > 0 })
 	for i := range c.rows {
-		c.rows[i].stored = into
+		c.rows[i].stored, c.rows[i].segment = into, sealed
 	}
 }
 
-// Sort puts the rows of each segment of a collection into another, as 2.5 does after a flush.
+// Sort puts the rows of each segment of a collection that is not sealed yet into another, as 2.5 does after a flush.
 func (s *Server) Sort(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c, into := s.collections[name], map[int64]int64{}
-	for i := range c.rows {
-		if into[c.rows[i].stored] == 0 {
-			into[c.rows[i].stored] = int64(s.tick())
+	for i, r := range c.rows {
+		if r.segment == sealed {
+			continue
 		}
-		c.rows[i].stored = into[c.rows[i].stored]
+		if into[r.stored] == 0 {
+			into[r.stored] = int64(s.tick())
+		}
+		c.rows[i].stored, c.rows[i].segment = into[r.stored], sealed
 	}
 }
 
