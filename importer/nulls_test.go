@@ -43,8 +43,8 @@ func exportedNulls(t *testing.T, change ...func(*schemapb.CollectionSchema)) (*e
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(m.Parts) < 2 {
-		t.Fatalf("an export of %d parts shows little", len(m.Parts))
+	if n := m.Columns["number"].Nulls; len(m.Parts) < 2 || n == nil || n.Rows != 67 || n.Key != *keyOf(0) {
+		t.Fatalf("an export of %d parts, with NULLs %+v, shows little", len(m.Parts), n)
 	}
 	return m, sink
 }
