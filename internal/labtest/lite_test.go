@@ -4,13 +4,9 @@ package labtest_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
-	"os/exec"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
@@ -20,7 +16,6 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
-	"migrate/deploy/lab"
 	"migrate/internal/labtest"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
@@ -158,23 +153,8 @@ type liteAnswer struct {
 
 func liteSays(t *testing.T, server *milvus.Server, collection string) (said liteAnswer) {
 	t.Helper()
-	l, err := lab.Open(os.Getenv(lab.DirVariable))
-	if err != nil {
+	if err := labtest.NewPython(t.Context(), &said, "testdata/lite.py", server.Address, collection); err != nil {
 		t.Fatal(err)
-	}
-	python, err := l.NewPython(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), python, "testdata/lite.py", server.Address, collection)
-	var complaint strings.Builder
-	cmd.Stderr = &complaint
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("lite.py: %v\n%s", err, complaint.String())
-	}
-	if err := json.Unmarshal(out, &said); err != nil {
-		t.Fatalf("lite.py printed %q: %v", out, err)
 	}
 	return said
 }

@@ -1,6 +1,6 @@
 // Package double is a test's stand-in for a Milvus of 2.4 or later, in front of a real one of 2.3. On one port it
 // passes gRPC through, but for the version that it gives, and serves the import jobs of REST v2 as those versions do.
-// Their files are really imported, by tasks of the 2.3 behind it, so that rows arrive and can be verified. From 2.5 on it
+// Their files are really imported, by tasks of the 2.3 behind it or as it is told, so that rows arrive and can be verified. From 2.5 on it
 // answers queries as recordings of a real 2.5.10 show: with the iterator flag in the order of the keys, and not to the end;
 // without it in no order. As a 2.3 it passes all through, and can but be watched.
 //
@@ -47,6 +47,9 @@ type Config struct {
 	Watch func(ctx context.Context, method string)
 	// Rows counts those of a file, of a path in the cluster's bucket. A job with one that is not there fails.
 	Rows func(ctx context.Context, file string) (rows int64, there bool, err error)
+	// Import has a file imported into a collection of the real server, which then need not be of 2.3: it may be a Milvus Lite, whose clock is
+	// the double's. Nil: by a task of that server.
+	Import func(ctx context.Context, collection, partition, file string) (rows int64, err error)
 }
 
 // Server is a double that runs.

@@ -1,10 +1,12 @@
 package double
 
 import (
+	"context"
 	"fmt"
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
@@ -56,6 +58,10 @@ func (s *Server) pass(_ any, stream grpc.ServerStream) error {
 	switch path.Base(method) {
 	case "Connect":
 		answer, err = s.renamed(invoke(request))
+	case "AllocTimestamp":
+		answer, err = s.timestamped(ctx)
+	case "ShowPartitions":
+		answer, err = partitioned(invoke(request))
 	case "Query":
 		answer, err = s.asLater(ctx, request, invoke)
 	case "Delete":
@@ -85,6 +91,9 @@ func (s *Server) renamed(answer []byte, err error) ([]byte, error) {
 	if err := proto.Unmarshal(answer, message); err != nil {
 		return nil, fmt.Errorf("reading the real server's version: %w", err)
 	}
+	if hello.ServerInfo == nil { // of a Milvus Lite 2.5
+		hello.ServerInfo = &commonpb.ServerInfo{}
+	}
 	hello.ServerInfo.BuildTags = s.cfg.Version
 	return proto.Marshal(message)
 }
@@ -107,4 +116,29 @@ func (s *Server) leveled(answer []byte, err error) ([]byte, error) {
 		})
 	}
 	return proto.Marshal(&list)
+}
+
+// partitioned is the answer to ShowPartitions, which a Milvus Lite 2.5 does not know.
+func partitioned(answer []byte, err error) ([]byte, error) {
+	if status.Code(err) != codes.Unimplemented {
+		return answer, err
+	}
+	return proto.Marshal(&milvuspb.ShowPartitionsResponse{Status: &commonpb.Status{}, PartitionNames: []string{"_default"}})
+}
+
+// timestamp is the present of the real server, or of the double where that has none.
+func (s *Server) timestamp(ctx context.Context) (uint64, error) {
+	if s.cfg.Import != nil {
+		return uint64(time.Now().UnixMilli()) << 18, nil
+	}
+	now, err := s.milvus.AllocTimestamp(ctx, &milvuspb.AllocTimestampRequest{})
+	return now.GetTimestamp(), err
+}
+
+func (s *Server) timestamped(ctx context.Context) ([]byte, error) {
+	now, err := s.timestamp(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return proto.Marshal(&milvuspb.AllocTimestampResponse{Status: &commonpb.Status{}, Timestamp: now})
 }

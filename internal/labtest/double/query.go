@@ -135,7 +135,7 @@ func (s *Server) frozen(q *milvuspb.QueryRequest, invoke func([]byte) ([]byte, e
 
 // withSession adds the instant to an answer.
 func (s *Server) withSession(ctx context.Context, answer []byte) ([]byte, error) {
-	now, err := s.milvus.AllocTimestamp(ctx, &milvuspb.AllocTimestampRequest{})
+	now, err := s.timestamp(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +143,7 @@ func (s *Server) withSession(ctx context.Context, answer []byte) ([]byte, error)
 	if err := proto.Unmarshal(answer, &results); err != nil {
 		return nil, fmt.Errorf("reading the answer to a query: %w", err)
 	}
-	s.first.CompareAndSwap(0, now.GetTimestamp())
-	results.SessionTs = now.GetTimestamp()
+	s.first.CompareAndSwap(0, now)
+	results.SessionTs = now
 	return proto.Marshal(&results)
 }

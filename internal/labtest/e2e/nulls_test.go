@@ -5,8 +5,6 @@ package e2e
 import (
 	"encoding/json"
 	"math"
-	"os"
-	"os/exec"
 	"reflect"
 	"testing"
 
@@ -14,7 +12,6 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
-	"migrate/deploy/lab"
 	"migrate/exporter"
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/pairs"
@@ -80,20 +77,8 @@ func TestDefaults(t *testing.T) {
 // readByPymilvus are the rows of a collection as pymilvus reads them, without the vectors.
 func readByPymilvus(t *testing.T, server *milvus.Server, collection string) (rows []map[string]any) {
 	t.Helper()
-	l, err := lab.Open(os.Getenv(lab.DirVariable))
-	if err != nil {
+	if err := labtest.NewPython(t.Context(), &rows, "../testdata/nulls.py", server.Address, collection); err != nil {
 		t.Fatal(err)
-	}
-	python, err := l.NewPython(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := exec.CommandContext(t.Context(), python, "../testdata/nulls.py", server.Address, collection).Output()
-	if err != nil {
-		t.Fatalf("nulls.py: %v", err)
-	}
-	if err := json.Unmarshal(out, &rows); err != nil {
-		t.Fatalf("nulls.py printed %q: %v", out, err)
 	}
 	return rows
 }

@@ -9,7 +9,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"reflect"
 	"testing"
@@ -19,7 +18,6 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
-	"migrate/deploy/lab"
 	"migrate/exporter"
 	"migrate/internal/columns"
 	"migrate/internal/export"
@@ -148,20 +146,8 @@ func TestTypesOfLite(t *testing.T) {
 // typesByPymilvus are the rows of a collection by their keys, as values.py prints them. What is written in several ways is in the one of ours.
 func typesByPymilvus(t *testing.T, server *milvus.Server, collection string) (rows []map[string]any) {
 	t.Helper()
-	l, err := lab.Open(os.Getenv(lab.DirVariable))
-	if err != nil {
+	if err := labtest.NewPython(t.Context(), &rows, "testdata/values.py", server.Address, collection); err != nil {
 		t.Fatal(err)
-	}
-	python, err := l.NewPython(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := exec.CommandContext(t.Context(), python, "testdata/values.py", server.Address, collection).Output()
-	if err != nil {
-		t.Fatalf("values.py: %v", err)
-	}
-	if err := json.Unmarshal(out, &rows); err != nil {
-		t.Fatalf("values.py printed %.200q: %v", out, err)
 	}
 	for _, row := range rows {
 		if text, ok := row["time"].(string); ok {
