@@ -66,6 +66,9 @@ func (c *comparison) Find(ctx context.Context, pos *Position, deal Deal) error {
 			return err
 		}
 	}
+	if err := c.lookAgain(ctx); err != nil {
+		return err
+	}
 	if err := c.compareRows(ctx); err != nil {
 		return err
 	}

@@ -180,6 +180,9 @@ func TestExplainedProves(t *testing.T) {
 			}
 			done, _ := s.deal(context.Background(), Suspects{Keys: map[string][]model.Key{model.DefaultPartition: keys}})
 			c.found.add(done)
+			if err := c.lookAgain(context.Background()); err != nil {
+				t.Fatal(err)
+			}
 			if c.explained() && len(s.rows) == len(s.live) && !maps.Equal(s.rows, s.live) {
 				t.Fatalf("%v is not %v, and %+v and %+v explain it", s.rows, s.live, c.before, c.found)
 			}

@@ -64,15 +64,19 @@ func (c *comparison) remember() {
 	c.pos.Written = w
 }
 
-// lookAgain looks once more at the keys that earlier cycles found to be written. Where each is there and is the same on both sides, they
-// explain as many rows of segments that are new since then, whichever these are by now.
+// lookAgain looks once more at the keys that earlier cycles found to be written, where they and what this one has found are as many as
+// the rows of segments that are new since then. Where each of them is there and is the same on both sides, they explain these rows, whichever
+// segments they are in by now.
 func (c *comparison) lookAgain(ctx context.Context) error {
 	w := c.pos.Written
-	if w == nil || !c.fresh {
+	if w == nil || !c.fresh || c.before != nil || c.explained() {
 		return nil
 	}
-	c.pos.Written = nil
-	if rows, kept := c.newSince(w.Since); !kept || rows < w.rows() {
+	rows, kept := c.newSince(w.Since)
+	if kept && rows != w.rows()+c.found.Inserted+c.found.Changed {
+		return nil
+	}
+	if c.pos.Written = nil; !kept || w.and(c.found) == nil { // or a key of these was found again
 		return nil
 	}
 	for _, p := range slices.Sorted(maps.Keys(w.Keys)) {
