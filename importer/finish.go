@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	"migrate/internal/clock"
@@ -17,7 +16,7 @@ import (
 // finish builds the indexes, loads where the source was loaded or the rows can be counted, counts, and brings what bulk insert can't.
 func (im *importing) finish(ctx context.Context) (*Result, error) {
 	name := im.target.Name
-	if err := im.createIndexes(ctx); err != nil {
+	if err := im.server.CreateIndexes(ctx, im.target); err != nil {
 		return nil, err
 	}
 	built, err := im.waitIndexes(ctx)
@@ -34,28 +33,6 @@ func (im *importing) finish(ctx context.Context) (*Result, error) {
 	}
 	r.EmptyLists, err = im.bringEmpty(ctx)
 	return r, err
-}
-
-// createIndexes makes the indexes that the target lacks. One that has the same under another name is left as it is, but for what this
-// import had still to set when it was interrupted.
-func (im *importing) createIndexes(ctx context.Context) error {
-	have, err := im.server.Indexes(ctx, im.target.Name)
-	if err != nil {
-		return err
-	}
-	for _, idx := range im.target.Indexes {
-		if err := im.createIndex(ctx, idx, have); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (im *importing) createIndex(ctx context.Context, idx model.Index, have []model.Index) error {
-	if i := slices.IndexFunc(have, idx.SamePlace); i >= 0 {
-		return im.server.SetIndex(ctx, im.target.Name, idx, have[i])
-	}
-	return im.server.CreateIndex(ctx, im.target.Name, idx)
 }
 
 // waitIndexes tells of the rows as they are indexed.
@@ -133,7 +110,7 @@ func (im *importing) openTarget(ctx context.Context) (source.Ranged, error) {
 // loaded is the target's collection, indexed and loaded, so that its rows can be counted. One without a vector index can't be
 // loaded; where the export has no row either there is nothing to count.
 func (im *importing) loaded(ctx context.Context) (*model.Collection, error) {
-	if err := im.createIndexes(ctx); err != nil {
+	if err := im.server.CreateIndexes(ctx, im.target); err != nil {
 		return nil, err
 	}
 	if im.manifest.Total.Rows > 0 || len(im.target.Unindexed()) == 0 {

@@ -37,6 +37,7 @@ type config struct {
 	IntoExisting    bool `mapstructure:"into-existing"`
 	KeepIDs         bool `mapstructure:"keep-ids"`
 	Widen           bool
+	Create          bool
 	Index           string
 	Force           bool
 	Watch           bool

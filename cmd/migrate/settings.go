@@ -62,6 +62,7 @@ var (
 	intoExisting    = setting{"into-existing", false, "add to a collection that has rows; refused where a key is there already"}
 	keepIDs         = setting{"keep-ids", false, "keep the keys of an auto-id collection, by making them explicit ones on the target"}
 	indexTypes      = setting{"index", "", "FIELD=TYPE,…: types that indexes are to have on the target, where it does not build those of the source; NONE for no index"}
+	create          = setting{"create", false, "make the collection on the target where it is not there, and fill it row by row: for targets without bulk insert"}
 	widen           = setting{"widen", false, "raise max_length and max_capacity on the target to what the rows need, where the source took longer ones"}
 	force           = setting{"force", false, "go on against a warning that the message names"}
 	watch           = setting{"watch", false, "show it again every 2 seconds, until interrupted"}
@@ -129,7 +130,7 @@ var globalSettings = []setting{jsonOut, logLevel, logFormat}
 // allSettings are those of all commands: only they are read.
 func allSettings() []setting {
 	return slices.Concat(sourceSettings, targetSettings, sinkSettings, stagingSettings, globalSettings, insertSettings, searchSettings, drillSettings, []setting{
-		collection, jobSetting, asSetting, workers, loadSetting, partSize, overwrite, allowUnreadable, jobs, intoExisting, keepIDs, indexTypes, widen, force, from, watch,
+		collection, jobSetting, asSetting, workers, loadSetting, partSize, overwrite, allowUnreadable, jobs, intoExisting, keepIDs, indexTypes, create, widen, force, from, watch,
 		compare, keep, html, projectDir, labSetting, overlays, wipe,
 	}, syncSettings, cutoverSettings)
 }

@@ -23,14 +23,15 @@ func newSync() *cobra.Command {
 	return command("sync", "Keep a cluster in step with its source, until the switch",
 		`Finds what was inserted, changed and deleted on the source since, and applies it to the target, until it is interrupted; or
 with --once until all is applied that was written before. It takes up where export and import ended: nothing is applied
-before the import of that export is done. After "migrate cutover" it goes the other way, and keeps the source in step with the
-target for the time that was given there. Exits with 3 where --once ends with differences left.
+before the import of that export is done, unless --create has the collection made and filled. After "migrate cutover" it goes the
+other way, and keeps the source in step with the target for the time that was given there. Exits with 3 where --once ends with
+differences left.
 
 Meanwhile a status page, Prometheus metrics, /healthz and /readyz are at --listen.`,
 		`  migrate sync --source-address standalone:19530 --target-address cluster:19530 --collection rag_documents \
       --staging-url s3://a-bucket/staging --staging-endpoint minio:9000
   migrate sync --once --base-done --source-address standalone:19530 --target-address cluster:19530 --collection rag_documents`,
-		slices.Concat(sourceSettings, targetSettings, sinkSettings, stagingSettings, []setting{collection, jobSetting, asSetting, discardLate}, syncSettings),
+		slices.Concat(sourceSettings, targetSettings, sinkSettings, stagingSettings, []setting{collection, jobSetting, asSetting, create, indexTypes, discardLate}, syncSettings),
 		runSync)
 }
 
@@ -124,8 +125,12 @@ func (c config) syncOptions(ctx context.Context) (syncer.Options, error) {
 	if err != nil {
 		return syncer.Options{}, usageError{fmt.Errorf("max-delete %w", err)}
 	}
+	types, err := c.indexTypes()
+	if err != nil {
+		return syncer.Options{}, err
+	}
 	opts := syncer.Options{
-		Job: job, Collection: c.Collection, As: c.As, BaseDone: c.BaseDone, Once: c.Once, CycleRows: int64(c.CycleRows),
+		Job: job, Collection: c.Collection, As: c.As, BaseDone: c.BaseDone, Create: c.Create, IndexTypes: types, Once: c.Once, CycleRows: int64(c.CycleRows),
 		MaxRate: c.MaxRate, MaxDelete: limit, CursorField: c.CursorField, DiscardLate: c.DiscardLate,
 	}
 	for _, d := range []struct {

@@ -149,6 +149,9 @@ func (r verifyResult) text(w io.Writer) {
 	if r.KeptKeys {
 		fmt.Fprintln(w, "the left side gives the keys itself; the target has kept them, and takes new ones from its clients")
 	}
+	if len(r.ByValue) > 0 {
+		fmt.Fprintf(w, "by value, since a server of the two spells JSON anew: %s; all other columns by their bytes\n", strings.Join(r.ByValue, ", "))
+	}
 	for _, d := range r.Described {
 		fmt.Fprintf(w, "the target, %s: %s\n", classWords[d.Class], d.Text)
 	}

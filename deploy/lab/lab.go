@@ -41,6 +41,8 @@ const (
 
 	Lite25 = "127.0.0.1:19535" // Milvus Lite 2.5.1, gRPC
 	Lite3  = "127.0.0.1:19536" // Milvus Lite 3.2.2, gRPC
+
+	SpareLite25 = "127.0.0.1:19537" // another Milvus Lite 2.5.1, which has no databases to tell two of a name apart, gRPC
 )
 
 // Proxies are the cluster's gRPC addresses.

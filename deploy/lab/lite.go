@@ -8,14 +8,21 @@ import (
 )
 
 // lite25 is Milvus Lite as it was up to 2.5: Milvus' own engine in one program, on one file.
-func (l *Lab) lite25() part {
-	return l.lite("lite-2.5", Lite25, lite25Pack, func(data string) command {
+func (l *Lab) lite25(name, address string) part {
+	return l.lite(name, address, lite25Pack, func(data string) command {
 		return command{
 			path: l.installed(lite25Pack, "milvus"),
-			args: []string{filepath.Join(data, "lite.db"), Lite25, "INFO"},
+			args: []string{filepath.Join(data, "lite.db"), address, "INFO"},
 			env:  []string{"LD_LIBRARY_PATH=" + l.installed(lite25Pack)},
 		}
 	})
+}
+
+// spareLite25 is one for tests that move rows from one to another.
+func (l *Lab) spareLite25() part {
+	p := l.lite25("lite-2.5-spare", SpareLite25)
+	p.optional = true
+	return p
 }
 
 // lite3 is Milvus Lite as it is since 3.0: a server in Python, on a folder.

@@ -40,8 +40,8 @@ func (p part) ready(ctx context.Context) error {
 func (l *Lab) table() []part {
 	parts := []part{l.etcd(), l.minio(), l.pulsar(), l.standalone()}
 	parts = append(parts, l.cluster()...)
-	parts = append(parts, l.lite25(), l.lite3())
-	return append(parts, l.secureStandalone(), l.secureMinIO(), l.limitedStandalone(), l.spareStandalone())
+	parts = append(parts, l.lite25("lite-2.5", Lite25), l.lite3())
+	return append(parts, l.secureStandalone(), l.secureMinIO(), l.limitedStandalone(), l.spareStandalone(), l.spareLite25())
 }
 
 // part finds a part by its name.

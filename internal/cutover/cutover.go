@@ -144,7 +144,7 @@ type cutover struct {
 
 func (c *cutover) run(ctx context.Context) error {
 	pos := c.Position()
-	if pos.Source == 0 {
+	if !pos.Begun() {
 		if err := c.mayBegin(ctx); err != nil {
 			return err
 		}

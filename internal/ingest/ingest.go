@@ -15,7 +15,7 @@ import (
 // Errors that a caller decides on.
 var (
 	// ErrNoDialect: nothing is known of bulk insert into that version.
-	ErrNoDialect = errors.New("this migrate bulk-inserts into Milvus 2.3 and later")
+	ErrNoDialect = errors.New("this migrate bulk-inserts into Milvus 2.3 and later, and not into Milvus Lite, which has no bulk insert")
 	// ErrGone: the server does not know a job, or no longer.
 	ErrGone = errors.New("bulk-insert job is not known to the server")
 	// ErrFailed: the server has given a job up, and none of its rows is there.

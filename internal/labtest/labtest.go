@@ -61,6 +61,13 @@ func Spare(t testing.TB) (server *milvus.Server, l *lab.Lab, part string) {
 	return connect(t, lab.SpareStandalone), l, part
 }
 
+// SpareLite25 starts another Milvus Lite 2.5.1, until the test ends, and returns a connection to it.
+func SpareLite25(t testing.TB) *milvus.Server {
+	t.Helper()
+	start(t, "lite-2.5-spare")
+	return connect(t, lab.SpareLite25)
+}
+
 // start starts optional parts of the lab, until the test ends.
 func start(t testing.TB, parts ...string) *lab.Lab {
 	t.Helper()

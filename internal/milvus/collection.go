@@ -34,6 +34,11 @@ func (s *Server) Describe(ctx context.Context, name string) (*model.Collection, 
 	if c.Partitions, err = s.partitions(ctx, name); err != nil {
 		return nil, err
 	}
+	if !s.Capabilities().Clock {
+		if err := s.completeLite(ctx, c); err != nil {
+			return nil, err
+		}
+	}
 	if c.Indexes, err = s.Indexes(ctx, name); err != nil {
 		return nil, err
 	}

@@ -41,6 +41,8 @@ var (
 	ErrTooLarge = errors.New("answer too large")
 	// ErrUnimplemented: the server has no such call, as Milvus Lite lacks some.
 	ErrUnimplemented = errors.New("call not implemented")
+	// ErrLineBreak: a key has a line break, which no filter of the server can hold.
+	ErrLineBreak = errors.New("no filter of this server can name a key with a line break")
 	// ErrNoREST: what answers where the REST API of a Milvus should be is something else.
 	ErrNoREST = errors.New("no REST API of Milvus there")
 )
@@ -48,6 +50,12 @@ var (
 // Refused reports whether an error is the answer of a server, and not that there was none.
 func Refused(err error) bool {
 	return errors.As(err, new(*StatusError)) || errors.Is(err, ErrNotFound)
+}
+
+// invalid reports whether the server refused what it was asked as wrong in itself.
+func invalid(err error) bool {
+	var st *StatusError
+	return errors.As(err, &st) && st.Code == codeInvalid
 }
 
 // StatusError is a refusal that a server put into its answer.
@@ -74,6 +82,7 @@ const (
 	codeSegmentNotFound    = 600
 	codeIndexNotFound      = 700
 	codeDatabaseNotFound   = 800
+	codeInvalid            = 1100
 	codeNotAuthenticated   = 1400
 	codeNotPermitted       = 1401
 	codeNeedsLogin         = 1800

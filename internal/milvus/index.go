@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
@@ -23,11 +24,31 @@ func (s *Server) CreateIndex(ctx context.Context, collection string, idx model.I
 	if _, err := s.svc.CreateIndex(ctx, req); err != nil {
 		return fmt.Errorf("creating index %q on field %q of %q on %s: %w", idx.Name, idx.Field, collection, s.Address, err)
 	}
-	return s.SetIndex(ctx, collection, idx, made)
+	return s.setIndex(ctx, collection, idx, made)
 }
 
-// SetIndex sets what an index that is there has not, and can be set. A server without that call leaves it as it is.
-func (s *Server) SetIndex(ctx context.Context, collection string, idx, there model.Index) error {
+// CreateIndexes makes the indexes of a collection that the server lacks. One that has the same under another name is left as it is, but
+// for what had still to be set on it when this was interrupted.
+func (s *Server) CreateIndexes(ctx context.Context, c *model.Collection) error {
+	have, err := s.Indexes(ctx, c.Name)
+	if err != nil {
+		return err
+	}
+	for _, idx := range c.Indexes {
+		if i := slices.IndexFunc(have, idx.SamePlace); i >= 0 {
+			err = s.setIndex(ctx, c.Name, idx, have[i])
+		} else {
+			err = s.CreateIndex(ctx, c.Name, idx)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// setIndex sets what an index that is there has not, and can be set. A server without that call leaves it as it is.
+func (s *Server) setIndex(ctx context.Context, collection string, idx, there model.Index) error {
 	settings := idx.Settings(there)
 	if len(settings) == 0 {
 		return nil

@@ -3,8 +3,10 @@ package milvus
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
+	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 	"google.golang.org/grpc"
@@ -22,34 +24,64 @@ func isLite(ctx context.Context, svc milvuspb.MilvusServiceClient) bool {
 	return errors.Is(err, ErrUnimplemented) || err == nil && resp.GetTimestamp() == 0
 }
 
-// askLite asks a Milvus Lite what it is.
+// askLite asks a Milvus Lite what it is: only that of 3 tells a version.
 func askLite(ctx context.Context, svc milvuspb.MilvusServiceClient) *said {
-	can := model.Capabilities{
-		Partitions: knows(ctx, svc.ShowPartitions, &milvuspb.ShowPartitionsRequest{CollectionName: anyCollection}),
-		Databases:  knows(ctx, svc.ListDatabases, &milvuspb.ListDatabasesRequest{}),
+	lite := lite25()
+	if told, err := svc.GetVersion(ctx, &milvuspb.GetVersionRequest{}, once{}); err == nil {
+		lite = lite3(told.GetVersion())
 	}
-	told, err := svc.GetVersion(ctx, &milvuspb.GetVersionRequest{}, once{})
-	if err != nil {
-		can.Analyzers, can.NullInputs = true, true
-		can.Types, can.Reserved, can.MostRows = model.TypesOf(model.Version{2, 4, 4}), reservedIn(version{2, 5}), mostOfLite25
-		return &said{version: "milvus_lite", can: can, filters: Filters{rawBreaks: true, rawHan: true}}
-	}
-	can.Types = slices.DeleteFunc(model.TypesOf(model.Version{2, 6, 19}), func(t schemapb.DataType) bool { return slices.Contains(notInLite3, t) })
-	can.Functions, can.Analyzers, can.NullInputs = []schemapb.FunctionType{schemapb.FunctionType_BM25}, true, true
-	can.Reserved, can.RewritesJSON = append(slices.Clip(reservedIn(version{2, 6})), "is", "IS"), true
-	can.Nullable = true // and in vectors zeros come back of NULLs
-	return &said{version: told.GetVersion(), can: can, filters: Filters{rawHan: true, plainLeast: true}}
+	lite.can.Partitions = knows(ctx, svc.ShowPartitions, &milvuspb.ShowPartitionsRequest{CollectionName: anyCollection})
+	lite.can.Databases = knows(ctx, svc.ListDatabases, &milvuspb.ListDatabasesRequest{})
+	return lite
 }
 
-// anyCollection need not be there: whether a server knows a call shows all the same.
-const anyCollection = "_migrate_asks"
+// lite25 is what 2.5.1 was seen to do beside.
+func lite25() *said {
+	return &said{version: "milvus_lite", filters: Filters{rawBreaks: true, rawHan: true}, can: model.Capabilities{
+		Types:    model.TypesOf(model.Version{2, 4, 4}),
+		Reserved: reservedIn(version{2, 5}),
+		MostRows: 16_383, // of 20,000 that were asked for so many came, without a word on the others
+		IndexTypes: []string{
+			"FLAT", "IVF_FLAT", "AUTOINDEX", "BIN_FLAT", "SPARSE_INVERTED_INDEX", "SPARSE_WAND", "INVERTED",
+		},
+		Analyzers: true, NullInputs: true,
+	}}
+}
 
-// mostOfLite25 was seen on 2.5.1: of 20,000 rows 16,383 came, without a word on the others.
-const mostOfLite25 = 16_383
+// lite3 is what 3.2.2 was seen to do beside. It makes indexes of other types too, and fails to load with them.
+func lite3(told string) *said {
+	return &said{version: told, filters: Filters{rawHan: true, plainLeast: true}, can: model.Capabilities{
+		Nullable:     true, // and in vectors zeros come back of NULLs
+		Types:        slices.DeleteFunc(model.TypesOf(model.Version{2, 6, 19}), func(t schemapb.DataType) bool { return slices.Contains(notInLite3, t) }),
+		Reserved:     append(slices.Clip(reservedIn(version{2, 6})), "is", "IS"),
+		KeyedFilters: true, RewritesJSON: true, MergesUpserts: true,
+		DropsNames: []string{"_seq", "_partition"},
+		IndexTypes: []string{"FLAT", "IVF_FLAT", "IVF_SQ8", "HNSW", "HNSW_SQ", "AUTOINDEX", "SPARSE_INVERTED_INDEX", "INVERTED"},
+		Functions:  []schemapb.FunctionType{schemapb.FunctionType_BM25}, Analyzers: true, NullInputs: true,
+	}}
+}
 
 var notInLite3 = []schemapb.DataType{
 	schemapb.DataType_BinaryVector, schemapb.DataType_Float16Vector, schemapb.DataType_BFloat16Vector, schemapb.DataType_Int8Vector,
 }
+
+// completeLite adds to a description what Milvus Lite leaves out: aliases, where it has any, and the consistency level, of which clients
+// make the bounded one where nobody says another. The default partition is none of those that a partition key spreads rows over.
+func (s *Server) completeLite(ctx context.Context, c *model.Collection) error {
+	c.ConsistencyLevel = commonpb.ConsistencyLevel_Bounded
+	if model.PartitionKey(c.Schema) {
+		c.Partitions = slices.DeleteFunc(c.Partitions, func(p string) bool { return p == model.DefaultPartition })
+	}
+	resp, err := s.svc.ListAliases(ctx, &milvuspb.ListAliasesRequest{DbName: s.database, CollectionName: c.Name})
+	if err != nil && !errors.Is(err, ErrUnimplemented) {
+		return fmt.Errorf("listing the aliases of %q on %s: %w", c.Name, s.Address, err)
+	}
+	c.Aliases = resp.GetAliases()
+	return nil
+}
+
+// anyCollection need not be there: whether a server knows a call shows all the same.
+const anyCollection = "_migrate_asks"
 
 // knows reports whether a server has a call.
 func knows[Q, A any](ctx context.Context, call func(context.Context, Q, ...grpc.CallOption) (A, error), req Q) bool {

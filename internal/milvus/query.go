@@ -2,6 +2,7 @@ package milvus
 
 import (
 	"context"
+	"strings"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
@@ -35,5 +36,8 @@ func (s *Server) Query(ctx context.Context, q Query) (Answer, error) {
 		req.PartitionNames = []string{q.Partition}
 	}
 	resp, err := s.svc.Query(ctx, req, wasLoaded{})
+	if invalid(err) && strings.ContainsAny(q.Filter, "\n\r") { // which are written raw where they can't be written at all
+		err = ErrLineBreak
+	}
 	return Answer{resp.GetFieldsData(), resp.GetSessionTs()}, err
 }

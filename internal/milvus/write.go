@@ -22,6 +22,9 @@ func (s *Server) Insert(ctx context.Context, collection, partition string, rows 
 // Upsert writes rows in place of those that have the same keys in the same partition; copies of a key in other partitions
 // stay. No partition is named where it is "". It is made once: whoever repeats it decides that.
 func (s *Server) Upsert(ctx context.Context, collection, partition string, rows []*schemapb.FieldData, n int) error {
+	if s.Capabilities().MergesUpserts {
+		return s.Insert(ctx, collection, partition, rows, n)
+	}
 	resp, err := s.svc.Upsert(ctx, &milvuspb.UpsertRequest{
 		DbName: s.database, CollectionName: collection, PartitionName: partition, FieldsData: rows, NumRows: uint32(n),
 	})

@@ -53,8 +53,15 @@ type Capabilities struct {
 	Partitions bool
 	// Databases: it tells them apart.
 	Databases bool
+	// KeyedFilters: a collection with a partition key takes filters.
+	KeyedFilters bool
 	// MostRows is how many rows an answer without a limit has at most, where it says of no other that it left them out; 0 for any number.
 	MostRows int64
+	// MergesUpserts: an upsert keeps what the row has and the new one has not, such as names of the dynamic field; an insert replaces
+	// the row of its key.
+	MergesUpserts bool
+	// DropsNames are names of the dynamic field that it takes and does not keep.
+	DropsNames []string
 	// RewritesJSON: a JSON document comes back spelled otherwise than it was written, with the same value.
 	RewritesJSON bool
 	// SegmentRows: the rows of the flushed segments tell whether anything was inserted or upserted (seen on 2.3.5; by recordings
@@ -151,6 +158,20 @@ func (c Capabilities) notNullable(schema *schemapb.CollectionSchema) (fields []s
 	}
 	return fields
 }
+
+// ErrNoFilters: the server takes no filter on the collection.
+var ErrNoFilters = errors.New("takes no filter on a collection with a partition key")
+
+// CheckFilters refuses a collection that the server takes no filter on: ErrNoFilters.
+func (c Capabilities) CheckFilters(schema *schemapb.CollectionSchema) error {
+	if PartitionKey(schema) && !c.KeyedFilters {
+		return ErrNoFilters
+	}
+	return nil
+}
+
+// BulkInserts reports whether there is a way to have it import files.
+func (c Capabilities) BulkInserts() bool { return c.GRPCImport || c.RESTImport }
 
 // CanFilter reports whether a filter of this server can name a field. Some that can't are refused, and a constant such as "true"
 // ends a server of 2.3.5: none of them is to be tried.

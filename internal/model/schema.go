@@ -30,3 +30,17 @@ func WithGivenKeys(s *schemapb.CollectionSchema) *schemapb.CollectionSchema {
 	}
 	return given
 }
+
+// Documents names the columns of JSON, the one of the dynamic field included.
+func Documents(s *schemapb.CollectionSchema) []string {
+	var names []string
+	for _, f := range s.GetFields() {
+		if f.GetDataType() == schemapb.DataType_JSON && !f.GetIsDynamic() {
+			names = append(names, f.GetName())
+		}
+	}
+	if s.GetEnableDynamicField() {
+		names = append(names, "$meta")
+	}
+	return names
+}

@@ -40,7 +40,7 @@ func (t Target) Lacks(ctx context.Context, plan *exporter.Plan) (Lacks, error) {
 	if err != nil {
 		return Lacks{}, err
 	}
-	told := slices.Concat(serverLacks(t.Server, coll), roomLacks(ctx, t.Server, plan), t.valuesRefused(coll))
+	told := slices.Concat(serverLacks(t.Server, coll), liteLacks(t.Server.Capabilities(), coll), roomLacks(ctx, t.Server, plan), t.valuesRefused(coll))
 	name := cmp.Or(t.As, coll.Name)
 	if name == coll.Name && t.isSource() {
 		return Lacks{Told: append(told, "it is the source itself: give the cluster's address, or another name with --as")}, nil
@@ -48,7 +48,7 @@ func (t Target) Lacks(ctx context.Context, plan *exporter.Plan) (Lacks, error) {
 	have, err := t.Server.Describe(ctx, name)
 	switch {
 	case errors.Is(err, milvus.ErrNotFound):
-		return Lacks{Told: append(told, absent(name, coll))}, nil
+		return Lacks{Told: append(told, absent(name, coll, t.Server.Capabilities()))}, nil
 	case errors.Is(err, milvus.ErrAlias):
 		return Lacks{Told: append(told, fmt.Sprintf("%v, and import will refuse it: give another name with --as", err))}, nil
 	case err != nil:
@@ -94,13 +94,37 @@ func serverLacks(server *milvus.Server, coll *model.Collection) (lacks []string)
 	return lacks
 }
 
-// absent is a collection that an import makes. The partitions of a partition key come with it.
-func absent(name string, coll *model.Collection) string {
+// liteLacks says how rows come to a target without bulk insert, as Milvus Lite is, and what becomes of them there.
+func liteLacks(can model.Capabilities, coll *model.Collection) (lacks []string) {
+	if !can.BulkInserts() {
+		lacks = append(lacks, "it has no bulk insert, so that import refuses it: `migrate sync --create` makes the collection there, and brings the rows by upserts")
+	}
+	if err := can.CheckFilters(coll.Schema); err != nil {
+		lacks = append(lacks, "it "+err.Error()+", so that sync refuses it")
+	}
+	if more := len(coll.Partitions) - 1; more > 0 && !can.Partitions && !model.PartitionKey(coll.Schema) {
+		lacks = append(lacks, fmt.Sprintf("it has no partitions but the default one, and there are %d others", more))
+	}
+	if documents := model.Documents(coll.Schema); can.RewritesJSON && len(documents) > 0 {
+		lacks = append(lacks, "it spells JSON anew, so that verify and sync compare "+strings.Join(documents, ", ")+" by value there, and not by bytes")
+	}
+	if len(can.DropsNames) > 0 && coll.Schema.GetEnableDynamicField() {
+		lacks = append(lacks, fmt.Sprintf("it drops %s of the dynamic field: rows that have them differ for ever", strings.Join(can.DropsNames, " and ")))
+	}
+	return lacks
+}
+
+// absent is a collection that an import makes, or a sync where there is no import. The partitions of a partition key come with it.
+func absent(name string, coll *model.Collection, can model.Capabilities) string {
 	partitions := fmt.Sprintf("its %d partitions", len(coll.Partitions))
 	if model.PartitionKey(coll.Schema) {
 		partitions = "its partition key"
 	}
-	return fmt.Sprintf("collection %q, %s and %d indexes: import creates them", name, partitions, len(coll.Indexes))
+	makes := "import creates them"
+	if !can.BulkInserts() {
+		makes = "`migrate sync --create` creates them"
+	}
+	return fmt.Sprintf("collection %q, %s and %d indexes: %s", name, partitions, len(coll.Indexes), makes)
 }
 
 // collectionLacks says how a collection that is there differs from what it should be, partitions excepted.

@@ -69,6 +69,32 @@ func TestPlanOffersIndexTypes(t *testing.T) {
 	}
 }
 
+// TestPlanForLite says how rows come to a Milvus Lite, and what becomes of them there.
+func TestPlanForLite(t *testing.T) {
+	t.Parallel()
+	coll := labtest.Collection(labtest.Schema(labtest.IntKey("id"), labtest.Field("doc", schemapb.DataType_JSON)), "_default", "a", "b")
+	coll.Schema.EnableDynamicField = true
+	for version, want := range map[string][]string{
+		memory.Lite3:  {"`migrate sync --create` makes the collection there", "verify and sync compare doc, $meta by value", "it drops _seq and _partition of the dynamic field"},
+		memory.Lite25: {"`migrate sync --create` makes the collection there", "it has no partitions but the default one, and there are 2 others"},
+		"v2.3.5":      nil,
+	} {
+		lacks, err := Target{Server: memory.Start(t, version).Client(t)}.Lacks(t.Context(), &exporter.Plan{Collection: coll})
+		if err != nil {
+			t.Fatal(err)
+		}
+		told := strings.Join(lacks.Told, "\n")
+		for _, text := range want {
+			if !strings.Contains(told, text) {
+				t.Errorf("%s: %q, want %q", version, told, text)
+			}
+		}
+		if strings.Contains(told, "sync") != (want != nil) {
+			t.Errorf("%s: %q", version, told)
+		}
+	}
+}
+
 // TestPlanNamesWhatImportRefuses tells of a target that loses statistics before anything is exported for it.
 func TestPlanNamesWhatImportRefuses(t *testing.T) {
 	t.Parallel()

@@ -107,6 +107,20 @@ type Hints interface {
 	Ties(ctx context.Context, cursor model.Cursor) (int64, error)
 }
 
+// Spelling is a source whose server may spell JSON documents otherwise than they were written.
+type Spelling interface{ RewritesJSON() bool }
+
+// SpelledAnew names the columns of which some sources have the values alone, and not the bytes that were written: those of JSON, where
+// a server of them spells it anew.
+func SpelledAnew(some ...Source) []string {
+	for _, s := range some {
+		if spelling, ok := s.(Spelling); ok && spelling.RewritesJSON() {
+			return model.Documents(s.Collection().Schema)
+		}
+	}
+	return nil
+}
+
 // Rows are the batches of a stream, each valid until the next, and an error at last where one ended it. It closes the stream.
 func Rows(s Stream) iter.Seq2[arrow.Record, error] {
 	return func(yield func(arrow.Record, error) bool) {

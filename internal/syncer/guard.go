@@ -23,14 +23,14 @@ func (c *cycle) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.pos.Source == 0 {
+	if err := c.source.Capabilities().CheckFilters(from.Schema); err != nil {
+		return fmt.Errorf("%w: %s %w; export and import it instead", ErrSource, c.source.Address, err)
+	}
+	if !c.pos.Begun() {
 		if err := c.opts.MayBegin(ctx); err != nil {
 			return err
 		}
-		if c.pos.Target, err = c.checkBase(ctx); err != nil {
-			return err
-		}
-		if err := c.checkExported(ctx, from); err != nil {
+		if err := c.checkFilled(ctx, from); err != nil {
 			return err
 		}
 	}
@@ -38,11 +38,14 @@ func (c *cycle) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if from.ID == to.ID { // no two servers give the same one: it is made from the time
+	if c.sameCollection(from, to) {
 		return fmt.Errorf("%w: source and target are the same collection: %q on %s and %q on %s", ErrTarget, from.Name, c.source.Address, to.Name, c.target.Address)
 	}
 	if err := c.checkSchemas(from, to); err != nil {
 		return err
+	}
+	if err := c.target.Capabilities().CheckFilters(to.Schema); err != nil {
+		return fmt.Errorf("%w: %s %w", ErrTarget, c.target.Address, err)
 	}
 	if err := CheckCursor(c.source, from, c.opts.CursorField); err != nil {
 		return err
@@ -56,6 +59,14 @@ func (c *cycle) open(ctx context.Context) error {
 	}
 	c.sides.limit, c.sides.read = c.limit, &c.report.Read
 	return nil
+}
+
+// sameCollection goes by the ids, which are made from the time: no two servers give the same. Milvus Lite gives none.
+func (c *cycle) sameCollection(from, to *model.Collection) bool {
+	if from.ID != 0 || to.ID != 0 {
+		return from.ID == to.ID
+	}
+	return c.source.Address == c.target.Address && c.source.Database() == c.target.Database() && from.Name == to.Name
 }
 
 // CheckCursor refuses a field, where one is named, by which what was written to a collection can't be found: ErrCursor.

@@ -118,7 +118,7 @@ func (s *Sync) own(ctx context.Context, work func(context.Context) error) error 
 	if lost := errors.Join(context.Cause(owned), err); isLost(lost) {
 		return errors.Join(lost, job.Release(ctx, checkpoint.Interrupted, lost))
 	}
-	if s.Position().Source == 0 && err != nil {
+	if !s.Position().Begun() && err != nil {
 		return errors.Join(err, job.Remove(ctx)) // it was refused before it began
 	}
 	state, cause := checkpoint.Paused, err

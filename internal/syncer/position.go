@@ -17,7 +17,7 @@ type Position struct {
 	Serving Side    `json:"serving,omitempty"` // the side that is written to, from which the other one is kept in step
 	Switch  *Switch `json:"switch,omitempty"`  // the last one; nil where there was none
 
-	Source int64 `json:"source_collection"` // the ids of the collections, of the side that serves and of the other
+	Source int64 `json:"source_collection"` // the ids of the collections, of the side that serves and of the other; 0 where a server gives none
 	Target int64 `json:"target_collection"`
 
 	Cycle int64 `json:"cycle"` // the number of the last one that was begun
@@ -54,6 +54,9 @@ func PositionOf(job checkpoint.Job) (*Position, error) {
 	p := &Position{}
 	return p, job.Read(p)
 }
+
+// Begun reports whether a cycle was ever begun, or the sync was switched. Not all servers give ids by which that could be told.
+func (p *Position) Begun() bool { return p.Cycle > 0 || p.Source != 0 || p.Switch != nil }
 
 // But is what "in step" has to be said with: " but for 2 duplicate keys", which have several rows on the side that serves and one on
 // the other. It is "" where there are none.

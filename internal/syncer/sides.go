@@ -24,6 +24,7 @@ type sides struct {
 	layout         *columns.Layout  // of the target
 	defaults       columns.Defaults // of the target
 	only           []string         // the columns that are read; all where nil
+	documents      []string         // columns of JSON that count by value, since a server spells them anew
 	limit          *rate.Limiter    // of rows read from the source
 	cost           float64          // of a row, in rows of all columns; 1 where zero
 	read           *int64           // rows that were
@@ -41,6 +42,9 @@ func openSides(ctx context.Context, from, to *milvus.Server, a, b *model.Collect
 		s.target, err = query.Open(ctx, to, b)
 		return err
 	})
+	if err == nil {
+		s.documents = source.SpelledAnew(s.source, s.target)
+	}
 	return s, err
 }
 
@@ -259,7 +263,7 @@ func (s sides) rows(ctx context.Context, from source.Ranged, partition string, r
 
 // hash hashes rows of either side as the target has them: a NULL in a field with a default is the default there.
 func (s sides) hash(rec arrow.Record) ([]uint64, error) {
-	hashes, _, err := s.defaults.Hash(rec)
+	hashes, _, err := s.defaults.Hash(columns.ByValue(rec, s.documents))
 	return hashes, err
 }
 

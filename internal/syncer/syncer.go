@@ -55,6 +55,9 @@ type Options struct {
 	As         string     // the collection's name on the target; Collection where empty
 	Base       sinks.Sink // where the checkpoint of the import lies
 	BaseDone   bool       // the target was filled otherwise
+	Create     bool       // make the collection on the target where it is not there, and fill it
+	// IndexTypes are those that the indexes are to have on a target that is made, by field, in place of the source's.
+	IndexTypes map[string]string
 
 	Once          bool          // end when all that was written before is applied
 	Interval      time.Duration // between two cycles; 30 s where zero

@@ -42,6 +42,8 @@ type Report struct {
 	Defaulted  int64          `json:"defaulted,omitempty"`
 	LeftFound  model.Findings `json:"left_findings"`
 	RightFound model.Findings `json:"right_findings"`
+	// ByValue are the columns of JSON that were compared by value, and not by their bytes, since a server of the two spells them anew.
+	ByValue []string `json:"compared_by_value,omitempty"`
 
 	sameRows bool
 }
@@ -83,6 +85,8 @@ func Compare(ctx context.Context, left source.Source, right source.Ranged, opts 
 	c := &comparison{left: sideOf(left), right: sideOf(right), opts: opts}
 	c.defaults = columns.DefaultsOf(c.right.coll.Schema)
 	c.report = newReport(c.left.coll, c.right.coll)
+	c.documents = source.SpelledAnew(left, right)
+	c.report.ByValue = c.documents
 	if opts.WithoutKeys {
 		c.without = []string{c.left.key}
 	}
@@ -128,6 +132,7 @@ type comparison struct {
 	opts        Options
 	without     []string
 	defaults    columns.Defaults // of the right side
+	documents   []string         // columns that count by value
 
 	mu     sync.Mutex
 	report *Report
@@ -274,7 +279,7 @@ func (c *comparison) sum(ctx context.Context, s side, chunk model.Chunk, progres
 
 // hash hashes the rows of a batch of either side as the right one has them, where a NULL in a field with a default is the default.
 func (c *comparison) hash(rec arrow.Record, o *outcome, without ...string) ([]uint64, error) {
-	hashes, nulls, err := c.defaults.Hash(rec, without...)
+	hashes, nulls, err := c.defaults.Hash(columns.ByValue(rec, c.documents), without...)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ package memory
 //lint:file-ignore SA1019 servers of 2.3 tell some errors by these codes alone
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,6 +49,8 @@ type Server struct {
 	LeavesOut bool
 	// MostRows is how many rows an answer may have: one of more is too large to send. No bound where zero.
 	MostRows int
+	// Disorder puts n rows of an answer in another order before it is limited, whatever order was asked for; nil: in that order.
+	Disorder func(n int, swap func(i, j int))
 	// Login is user:password or a token that calls have to bear, where not empty.
 	Login string
 	// Denied are privileges that the user lacks, as they are granted.
@@ -545,7 +548,7 @@ func (s *Server) Sort(name string) {
 	}
 }
 
-// Insert writes rows beside those with the same keys.
+// Insert writes rows beside those with the same keys; a Milvus Lite of 3 in their place, within a partition.
 func (s *Server) Insert(_ context.Context, q *milvuspb.InsertRequest) (*milvuspb.MutationResult, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -553,9 +556,13 @@ func (s *Server) Insert(_ context.Context, q *milvuspb.InsertRequest) (*milvuspb
 	if c == nil {
 		return &milvuspb.MutationResult{Status: st}, nil
 	}
-	keys, err := s.write(c, int(q.NumRows), q.FieldsData, q.PartitionName, growing, s.tick())
+	at := s.tick()
+	keys, err := s.write(c, int(q.NumRows), q.FieldsData, q.PartitionName, growing, at)
 	if err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
+	}
+	if s.version == Lite3 {
+		c.replaced(keys, at, func(r row) bool { return r.partition == cmp.Or(q.PartitionName, model.DefaultPartition) })
 	}
 	return &milvuspb.MutationResult{Status: &commonpb.Status{}, InsertCnt: int64(len(keys))}, nil
 }
@@ -573,10 +580,15 @@ func (s *Server) Upsert(_ context.Context, q *milvuspb.UpsertRequest) (*milvuspb
 	if err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
-	for _, k := range keys {
-		c.remove(at, func(r row) bool { return r.key == k && r.written < at })
-	}
+	c.replaced(keys, at, func(row) bool { return true })
 	return &milvuspb.MutationResult{Status: &commonpb.Status{}, UpsertCnt: int64(len(keys))}, nil
+}
+
+// replaced removes those rows that were written of some keys before.
+func (c *collection) replaced(keys []model.Key, at uint64, those func(row) bool) {
+	for _, k := range keys {
+		c.remove(at, func(r row) bool { return r.key == k && r.written < at && those(r) })
+	}
 }
 
 // Delete removes the rows of a filter.

@@ -26,6 +26,9 @@ func (s *Server) Query(_ context.Context, q *milvuspb.QueryRequest) (*milvuspb.Q
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if st := s.invalid(q.CollectionName, q.Expr); st != nil {
+		return &milvuspb.QueryResults{Status: st}, nil
+	}
 	matches, err := parse(q.Expr)
 	if err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
@@ -59,6 +62,9 @@ func (s *Server) Query(_ context.Context, q *milvuspb.QueryRequest) (*milvuspb.Q
 	if resp.FieldsData, err = c.columns(found, q.OutputFields); param(q, "timezone") == "" {
 		withoutOffsets(resp.FieldsData)
 	}
+	if s.version == Lite3 {
+		spellAnew(resp.FieldsData)
+	}
 	return resp, err
 }
 
@@ -81,6 +87,9 @@ func (s *Server) page(q *milvuspb.QueryRequest, found []row) ([]row, error) {
 		found = firstThrough(found)
 	case !ordered && (s.since("2.5") || s.version == Lite3):
 		rand.Shuffle(len(found), func(i, j int) { found[i], found[j] = found[j], found[i] })
+	}
+	if s.Disorder != nil {
+		s.Disorder(len(found), func(i, j int) { found[i], found[j] = found[j], found[i] })
 	}
 	if limit := param(q, "limit"); limit != "" {
 		n, err := strconv.Atoi(limit)

@@ -13,7 +13,7 @@ import (
 
 // TestContract holds the query way against what every source keeps, with reads of the present and of one instant.
 func TestContract(t *testing.T) {
-	for _, version := range []string{"v2.3.5", "v2.5.10"} {
+	for _, version := range []string{"v2.3.5", "v2.5.10", memory.Lite3} {
 		t.Run(version, func(t *testing.T) {
 			s, c := memory.Start(t, version), sourcetest.Collection()
 			s.Add(t, c)

@@ -57,6 +57,7 @@ func OpenAt(ctx context.Context, server *milvus.Server, coll *model.Collection, 
 		return nil, fmt.Errorf("reading %q on %s: %w", coll.Name, server.Address, err)
 	}
 	s := &Source{coll: coll, layout: layout, key: server.Filters().KeyOf(coll.Schema), server: server, extents: &extents{}, cutPages: &pagesAhead{}}
+	s.unfiltered = server.Capabilities().CheckFilters(coll.Schema) != nil
 	if opts.MaxRate > 0 {
 		s.limit = rate.NewLimiter(rate.Limit(opts.MaxRate), opts.MaxRate)
 	}
@@ -92,6 +93,9 @@ func (s *Source) open(ctx context.Context, pin json.RawMessage) error {
 	if err := s.begin(ctx); err != nil {
 		return err
 	}
+	if err := s.checkWhole(ctx); err != nil {
+		return err
+	}
 	return s.sample(ctx)
 }
 
@@ -106,6 +110,9 @@ func (s *Source) Close(context.Context) error {
 
 // Collection is all of the collection but its rows, as it was when it was opened.
 func (s *Source) Collection() *model.Collection { return s.coll }
+
+// RewritesJSON reports whether the server spells documents anew.
+func (s *Source) RewritesJSON() bool { return s.server.Capabilities().RewritesJSON }
 
 // openUnloaded refuses a collection that is not loaded, unless it can't be and is empty.
 func (s *Source) openUnloaded(ctx context.Context) error {

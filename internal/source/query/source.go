@@ -28,21 +28,22 @@ import (
 // Source is one collection. It is safe for use by several goroutines: each read holds two pages of about pageBytes in
 // memory (as the protocol has them, and as Arrow, which shares their numbers and vectors).
 type Source struct {
-	coll     *model.Collection
-	layout   *columns.Layout
-	rowBytes float64 // of a row on the wire, from a sample of the first rows
-	key      milvus.KeyField
-	server   *milvus.Server
-	extents  *extents
-	cutPages *pagesAhead
-	narrow   sync.Map      // by the names of columns: the same source with these only, which learns of the size of its own pages
-	unload   func()        // releases the collection; nil where it was loaded before
-	asOf     uint64        // every read sees at least what was written before this
-	snapshot bool          // every read sees exactly what was written before asOf
-	sealed   bool          // rows in growing segments are left out
-	empty    bool          // there is no row, and the server could not be asked
-	pageRows atomic.Int64  // rows aimed at for a page; halved when an answer was too large
-	limit    *rate.Limiter // of rows read; nil where there is none
+	coll       *model.Collection
+	layout     *columns.Layout
+	rowBytes   float64 // of a row on the wire, from a sample of the first rows
+	key        milvus.KeyField
+	server     *milvus.Server
+	extents    *extents
+	cutPages   *pagesAhead
+	narrow     sync.Map      // by the names of columns: the same source with these only, which learns of the size of its own pages
+	unload     func()        // releases the collection; nil where it was loaded before
+	asOf       uint64        // every read sees at least what was written before this
+	snapshot   bool          // every read sees exactly what was written before asOf
+	sealed     bool          // rows in growing segments are left out
+	empty      bool          // there is no row, and the server could not be asked
+	unfiltered bool          // the server takes no filter on it: it is read whole, by one answer
+	pageRows   atomic.Int64  // rows aimed at for a page; halved when an answer was too large
+	limit      *rate.Limiter // of rows read; nil where there is none
 }
 
 const (
@@ -69,7 +70,7 @@ func (s *Source) eventualCounts() *Source {
 func (s *Source) copied() *Source {
 	c := &Source{
 		coll: s.coll, layout: s.layout, key: s.key, rowBytes: s.rowBytes, server: s.server, extents: s.extents, cutPages: s.cutPages,
-		asOf: s.asOf, snapshot: s.snapshot, sealed: s.sealed, limit: s.limit, empty: s.empty,
+		asOf: s.asOf, snapshot: s.snapshot, sealed: s.sealed, limit: s.limit, empty: s.empty, unfiltered: s.unfiltered,
 	}
 	c.pageRows.Store(s.pageRows.Load())
 	return c
@@ -178,7 +179,7 @@ func (s *Source) firstRows(ctx context.Context) (rows, bytes int, err error) {
 // first are fields of about n rows with the smallest keys of a range: of fewer where so many are too large to send.
 func (s *Source) first(ctx context.Context, partition string, rng model.Range, fields []string, n int64) ([]*schemapb.FieldData, error) {
 	for n = min(n, mostLimit); ; n /= 2 {
-		data, err := s.query(ctx, partition, s.key.Within(rng), fields, limited(n))
+		data, err := s.query(ctx, partition, s.within(rng), fields, limited(n))
 		if !errors.Is(err, milvus.ErrTooLarge) || n <= 1 {
 			return data, err
 		}
@@ -187,7 +188,7 @@ func (s *Source) first(ctx context.Context, partition string, rng model.Range, f
 
 // Count counts the live rows of a range, each row of a duplicate key included.
 func (s *Source) Count(ctx context.Context, partition string, rng model.Range) (int64, error) {
-	return s.countWhere(ctx, partition, s.key.Within(rng))
+	return s.countWhere(ctx, partition, s.within(rng))
 }
 
 // countWhere counts the live rows that a filter lets through.

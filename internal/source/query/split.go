@@ -36,13 +36,32 @@ func chunksOf(partition string, pieces []counted) []model.Chunk {
 }
 
 func (s *Source) split(ctx context.Context, partition string, whole counted, most int64) ([]counted, error) {
-	if whole.Rows <= most {
+	if whole.Rows <= most || s.unfiltered {
 		return []counted{whole}, nil
 	}
 	if s.layout.IntKey() {
 		return s.splitInts(ctx, partition, whole, most)
 	}
-	return s.splitTexts(ctx, partition, whole.Range, most)
+	pieces, err := s.splitTexts(ctx, partition, whole.Range, most)
+	if err != nil || !inNoOrder(whole.Rows, rowsIn(pieces)) {
+		return pieces, err
+	}
+	return s.splitByKeys(ctx, partition, whole, most)
+}
+
+// cutAgain cuts a range that turned out to be too large.
+func (s *Source) cutAgain(ctx context.Context, partition string, whole counted, most int64) ([]counted, error) {
+	if s.layout.IntKey() {
+		return s.splitInts(ctx, partition, whole, most)
+	}
+	return s.splitByKeys(ctx, partition, whole, most)
+}
+
+func rowsIn(pieces []counted) (n int64) {
+	for _, p := range pieces {
+		n += p.Rows
+	}
+	return n
 }
 
 // splitInts cuts a range into equal widths, counts each, cuts those again that hold too much, and joins neighbours that
@@ -58,19 +77,65 @@ func (s *Source) splitInts(ctx context.Context, partition string, whole counted,
 	if lo >= hi {
 		return []counted{whole}, nil
 	}
+	return s.cutFiner(ctx, partition, cut(whole.Range, lo, hi, whole.Rows, most), most, s.splitInts)
+}
+
+// cutFiner counts ranges, cuts those that hold too much, and joins neighbours that hold little.
+func (s *Source) cutFiner(ctx context.Context, partition string, ranges []model.Range, most int64,
+	finer func(context.Context, string, counted, int64) ([]counted, error)) ([]counted, error) {
 	var pieces []counted
-	for _, rng := range cut(whole.Range, lo, hi, whole.Rows, most) {
+	for _, rng := range ranges {
 		n, err := s.Count(ctx, partition, rng)
 		if err != nil {
 			return nil, err
 		}
-		finer, err := s.splitInts(ctx, partition, counted{rng, n}, most)
+		some, err := finer(ctx, partition, counted{rng, n}, most)
 		if err != nil {
 			return nil, err
 		}
-		pieces = append(pieces, finer...)
+		pieces = append(pieces, some...)
 	}
 	return join(pieces, most), nil
+}
+
+// splitByKeys cuts a range at some of the keys that an answer has of it, whichever these are: they are spread over it, or lie close
+// together at one end, and then that end is cut off.
+func (s *Source) splitByKeys(ctx context.Context, partition string, whole counted, most int64) ([]counted, error) {
+	if whole.Rows <= most+most/4 {
+		return []counted{whole}, nil
+	}
+	keys, err := s.nextKeys(ctx, partition, whole.Range, mostLimit)
+	if err != nil {
+		return nil, err
+	}
+	ranges := s.cutAtKeys(whole.Range, slices.Compact(keys), piecesOf(whole.Rows, most))
+	if len(ranges) == 1 {
+		return []counted{whole}, nil
+	}
+	first, err := s.Count(ctx, partition, ranges[0])
+	if err != nil {
+		return nil, err
+	}
+	if first > whole.Rows/2 { // they lie at the upper end
+		ranges = []model.Range{ranges[0], {After: ranges[0].UpTo, UpTo: whole.UpTo}}
+	}
+	return s.cutFiner(ctx, partition, ranges, most, s.splitByKeys)
+}
+
+// piecesOf is how many pieces of most rows there should be: two at least, since there are more rows than that.
+func piecesOf(rows, most int64) int64 { return min(max((rows+most-1)/most, 2), mostCuts) }
+
+// cutAtKeys cuts a range after so many less one of the keys, in ascending order, that a filter can name. The last key is none of them,
+// so that each piece is less than the whole.
+func (s *Source) cutAtKeys(whole model.Range, keys []model.Key, pieces int64) []model.Range {
+	keys = slices.DeleteFunc(keys[:max(len(keys)-1, 0)], func(k model.Key) bool { return !s.key.CanWrite(k) })
+	var ranges []model.Range
+	for i, n := 1, min(int(pieces), len(keys)+1); i < n; i++ {
+		key := keys[i*len(keys)/n].Clone()
+		ranges = append(ranges, model.Range{After: whole.After, UpTo: &key})
+		whole.After = &key
+	}
+	return append(ranges, whole)
 }
 
 const mostCuts = 64
@@ -79,7 +144,7 @@ const mostCuts = 64
 // spread evenly.
 func cut(whole model.Range, lo, hi, rows, most int64) []model.Range {
 	width := uint64(hi) - uint64(lo) // right even where hi-lo overflows
-	step := width/min(max(uint64((rows+most-1)/most), 2), mostCuts) + 1
+	step := width/uint64(piecesOf(rows, most)) + 1
 	var pieces []model.Range
 	after := whole.After
 	for d := step - 1; d < width; d += step {
@@ -235,19 +300,30 @@ func (s *Source) splitTexts(ctx context.Context, partition string, rng model.Ran
 		if err != nil {
 			return nil, err
 		}
-		if len(keys) == 0 {
-			return append(ranges, open), nil
+		last, found := s.bound(keys)
+		if !found { // there are none, or such alone that no filter can name
+			n, err := s.Count(ctx, partition, left)
+			open.Rows += n
+			return append(ranges, open), err
 		}
-		last := keys[len(keys)-1].Clone() // the others need not stay in memory for it
 		if err := s.checkForward(left, last); err != nil {
 			return nil, err
 		}
 		left.After = &last
-		if open.Rows += int64(len(keys)); open.Rows >= most {
+		if open.Rows += upTo(keys, last); open.Rows >= most {
 			open.UpTo = left.After
 			ranges, open = append(ranges, open), counted{Range: left}
 		}
 	}
+}
+
+// upTo is how many of some keys, in ascending order, are up to one of them.
+func upTo(keys []model.Key, last model.Key) int64 {
+	n := len(keys)
+	for n > 0 && keys[n-1].Compare(last) > 0 {
+		n--
+	}
+	return int64(n)
 }
 
 // nextKeys reads about n keys from the beginning of a range, in ascending order.

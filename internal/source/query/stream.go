@@ -30,9 +30,13 @@ func (s *Source) Read(ctx context.Context, chunk model.Chunk, names ...string) (
 func (s *Source) read(ctx context.Context, partition string, rng model.Range) *stream {
 	p := &stream{Source: s, partition: partition, rest: rng}
 	p.ctx, p.cancel = context.WithCancel(ctx)
-	p.nextPage = p.nextTexts
-	if s.layout.IntKey() {
+	switch {
+	case s.unfiltered && rng.Equal(model.Range{}):
+		p.nextPage = p.nextWhole
+	case s.layout.IntKey():
 		p.nextPage = p.nextInts
+	default:
+		p.nextPage = p.nextTexts
 	}
 	return p
 }
@@ -198,7 +202,7 @@ func (p *stream) cutSmaller(page counted, tooLarge error) error {
 	}
 	half := page.Rows / 2
 	p.lowerPages(half)
-	pieces, err := p.splitInts(p.ctx, p.partition, page, half)
+	pieces, err := p.cutAgain(p.ctx, p.partition, page, half)
 	if err != nil {
 		return err
 	}
@@ -224,9 +228,12 @@ func (p *stream) readSmaller() ([]arrow.Record, error) {
 }
 
 // nextTexts goes forward by the last key seen, and counts afterwards. A short page is not the end: only an empty one is,
-// where the count agrees.
+// where the count agrees. Where pages turn out to come in no order, all that is left is cut by its keys.
 func (p *stream) nextTexts() ([]arrow.Record, error) {
-	if p.through {
+	switch {
+	case len(p.smaller) > 0:
+		return p.readSmaller()
+	case p.through:
 		return nil, io.EOF
 	}
 	most := min(p.pageRows.Load(), mostLimit)
@@ -243,12 +250,75 @@ func (p *stream) nextTexts() ([]arrow.Record, error) {
 		p.through = true
 		return p.checked(page, nil)
 	}
-	last := slices.MaxFunc(p.layout.Keys(rec), model.Key.Compare).Clone()
+	last, found := p.bound(p.layout.Keys(rec))
+	if !found {
+		return p.readRest()
+	}
 	if err := p.checkForward(page, last); err != nil {
 		return nil, err
 	}
-	page.UpTo, p.rest.After = &last, &last
-	return p.checked(page, []arrow.Record{rec})
+	page.UpTo = &last
+	if rec, err = p.upTo(rec, last); err != nil {
+		return nil, err
+	}
+	n, err := p.Count(p.ctx, p.partition, page)
+	if err != nil {
+		return nil, err
+	}
+	if inNoOrder(n, rec.NumRows()) {
+		p.through = true
+		return nil, p.cutRest()
+	}
+	p.rest.After = &last
+	return p.proved(counted{page, n}, []arrow.Record{rec})
+}
+
+// readRest reads all that is left by one answer, where no filter can name a key to go on from.
+func (p *stream) readRest() ([]arrow.Record, error) {
+	p.through = true
+	rec, err := p.fetch(p.ctx, p.partition, p.key.Within(p.rest), nil)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", milvus.ErrLineBreak, err)
+	}
+	return p.checked(p.rest, []arrow.Record{rec})
+}
+
+// bound is the greatest of some keys that a filter can name; false where it can name none.
+func (s *Source) bound(keys []model.Key) (greatest model.Key, found bool) {
+	for _, k := range keys {
+		if (!found || k.Compare(greatest) > 0) && s.key.CanWrite(k) {
+			greatest, found = k, true
+		}
+	}
+	return greatest.Clone(), found
+}
+
+// upTo leaves out the rows beyond a key.
+func (s *Source) upTo(rec arrow.Record, last model.Key) (arrow.Record, error) {
+	var within []int
+	for i, k := range s.layout.Keys(rec) {
+		if k.Compare(last) <= 0 {
+			within = append(within, i)
+		}
+	}
+	if len(within) == int(rec.NumRows()) {
+		return rec, nil
+	}
+	return s.layout.Rows(rec, within)
+}
+
+// inNoOrder reports whether a page, asked for by the smallest keys, has others: more are counted up to its greatest key than can be
+// duplicates or were left out.
+func inNoOrder(counted, came int64) bool { return counted > 2*came }
+
+// cutRest leaves what was not read to be read in pieces.
+func (p *stream) cutRest() (err error) {
+	n, err := p.Count(p.ctx, p.partition, p.rest)
+	if err != nil {
+		return err
+	}
+	p.smaller, err = p.splitByKeys(p.ctx, p.partition, counted{p.rest, n}, p.pageRows.Load())
+	return err
 }
 
 // checked is a page, together with what is left out of it if the count of its range does not agree.
@@ -257,10 +327,15 @@ func (p *stream) checked(page model.Range, read []arrow.Record) ([]arrow.Record,
 	if err != nil {
 		return nil, err
 	}
-	if n == rowsOf(read) {
+	return p.proved(counted{page, n}, read)
+}
+
+// proved is a page of which so many rows are counted, together with what is left out of it if others came.
+func (p *stream) proved(page counted, read []arrow.Record) ([]arrow.Record, error) {
+	if page.Rows == rowsOf(read) {
 		return read, nil
 	}
-	return p.complete(p.ctx, counted{page, n}, read)
+	return p.complete(p.ctx, page, read)
 }
 
 func rowsOf(read []arrow.Record) (n int64) {
