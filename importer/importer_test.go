@@ -152,7 +152,7 @@ func TestImport(t *testing.T) {
 		"2.3":                 func(_ *testing.T, to *target) *milvus.Server { to.Fake = nil; return to.client },
 		"2.4": func(t *testing.T, to *target) *milvus.Server {
 			to.Fake = nil
-			standIn := double.Start(t, double.Config{Version: "v2.4.15", Upstream: to.Address, Rows: func(context.Context, string) (int64, bool, error) { return 0, true, nil }})
+			standIn := double.Start(t, double.Config{Version: "v2.4.15", Upstream: to.Address, Poll: time.Millisecond, Rows: func(context.Context, string) (int64, bool, error) { return 0, true, nil }})
 			later, err := milvus.Connect(t.Context(), milvus.Config{Address: standIn.Address})
 			if err != nil {
 				t.Fatal(err)

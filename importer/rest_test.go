@@ -28,7 +28,7 @@ import (
 // later is a double of a later version in front of a target.
 func (to target) later(t *testing.T, cfg double.Config) *double.Server {
 	t.Helper()
-	cfg.Upstream = to.Address
+	cfg.Upstream, cfg.Poll = to.Address, time.Millisecond
 	cfg.Rows = func(ctx context.Context, name string) (int64, bool, error) {
 		obj, err := to.staging.Open(ctx, name)
 		if errors.Is(err, sinks.ErrNotExist) {
@@ -50,7 +50,7 @@ func (to target) later(t *testing.T, cfg double.Config) *double.Server {
 // waiting are options of the server's own dialect that give a job so long without progress.
 func (to target) waiting(stallAfter time.Duration) importer.Options {
 	opts := to.patient()
-	opts.Dialect, opts.StallAfter = nil, stallAfter
+	opts.Dialect, opts.StallAfter, opts.Poll = nil, stallAfter, 10*time.Millisecond
 	return opts
 }
 
@@ -123,7 +123,7 @@ func TestRESTGoesOn(t *testing.T) {
 	t.Parallel()
 	m, sink := partitioned(t, "_default", "other")
 	older, newer := double.Config{Version: "v2.4.15"}, double.Config{Version: "v2.6.24", Idempotent: true}
-	slow := double.Config{Version: "v2.5.4", Pending: 2 * time.Second}
+	slow := double.Config{Version: "v2.5.4", Pending: 500 * time.Millisecond}
 	newest := double.Config{Version: "v3.1.0", Idempotent: true, Commit: true}
 	html := "<html>bad gateway</html>"
 	for title, c := range map[string]struct {

@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 		}
 		defer os.RemoveAll(dir)
 		binary = filepath.Join(dir, "migrate")
-		build := exec.Command("go", "build", "-trimpath", "-o", binary, ".") // as the image is built
+		build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, ".") // as the image is built
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "building migrate: %v\n%s", err, out)

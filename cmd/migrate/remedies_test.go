@@ -45,9 +45,8 @@ func everyFlag(cmd *cobra.Command) []string {
 	return names
 }
 
-// unknownFlags are those that a text names and no command has; where it gives a command with them, that command.
-func unknownFlags(root *cobra.Command, text string) (unknown []string) {
-	known := append(everyFlag(root), othersFlags...)
+// unknownFlags are those that a text names and that are not known; where it gives a command with flags, those that it has not.
+func unknownFlags(root *cobra.Command, known []string, text string) (unknown []string) {
 	for _, f := range flagPattern.FindAllString(text, -1) {
 		if !slices.Contains(known, f) {
 			unknown = append(unknown, f)
@@ -72,15 +71,16 @@ func unknownFlags(root *cobra.Command, text string) (unknown []string) {
 func TestRemedies(t *testing.T) {
 	root := newRoot()
 	root.InitDefaultHelpCmd()
+	known := append(everyFlag(root), othersFlags...)
 	for _, h := range hints {
-		if unknown := unknownFlags(root, h.hint); len(unknown) > 0 {
+		if unknown := unknownFlags(root, known, h.hint); len(unknown) > 0 {
 			t.Errorf("the hint on %v names %q", h.err, unknown)
 		}
 	}
 	literals := 0
 	eachLiteral(t, func(at gotoken.Position, text string) {
 		literals++
-		if unknown := unknownFlags(root, text); len(unknown) > 0 {
+		if unknown := unknownFlags(root, known, text); len(unknown) > 0 {
 			t.Errorf("%s names %q", at, unknown)
 		}
 	})
@@ -96,7 +96,7 @@ func TestRemedies(t *testing.T) {
 		"`migrate cluster start --lab X` does":  0,
 		"`migrate jobs rebuild`, then --nobody": 1,
 	} {
-		if unknown := unknownFlags(root, text); len(unknown) != want {
+		if unknown := unknownFlags(root, known, text); len(unknown) != want {
 			t.Errorf("%s: unknown are %q", text, unknown)
 		}
 	}

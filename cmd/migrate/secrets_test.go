@@ -186,18 +186,23 @@ func fetchWith(t *testing.T, url, bearer string) string {
 // TestSecretsAreNotTold gives secrets in every way, to commands that end well and to such that do not, and looks for them in all
 // that is printed, logged, served and written.
 func TestSecretsAreNotTold(t *testing.T) {
-	for how, give := range map[string]giving{"flag": byFlag, "environment": byEnvironment, "file": byFile} {
-		for what, c := range map[string]struct {
+	formats := [][]string{nil, {"--json"}, {"--log-format", "json"}}
+	for i, give := range []struct {
+		how  string
+		give giving
+	}{{"flag", byFlag}, {"environment", byEnvironment}, {"file", byFile}} {
+		for j, c := range []struct {
+			what          string
 			put           login
 			wanted, right string
 		}{
-			"password": {asPassword, loginOfRoot, password}, "token": {asToken, token, token}, "address": {inAddress, loginOfRoot, password},
+			{"password", asPassword, loginOfRoot, password}, {"token", asToken, token, token}, {"address", inAddress, loginOfRoot, password},
 		} {
-			t.Run(what+" by "+how, func(t *testing.T) {
+			t.Run(c.what+" by "+give.how, func(t *testing.T) {
 				t.Parallel()
 				source, target, name := pair(t, c.wanted)
 				with := func(secret string) secretive {
-					s := secretive{t.TempDir(), give, map[string]string{
+					s := secretive{t.TempDir(), give.give, map[string]string{
 						"collection": name, "listen-token": listenWord, "sink.secret-key": secretKey, "staging.secret-key": secretKey,
 						"source.address": source.Address, "target.address": target.Address,
 					}}
@@ -206,7 +211,7 @@ func TestSecretsAreNotTold(t *testing.T) {
 					return s
 				}
 				movesInSilence(t, with(c.right))
-				failsInSilence(t, with(wrong))
+				failsInSilence(t, with(wrong), formats[(i+j)%len(formats)]) // each with each way, and with each secret
 			})
 		}
 	}
@@ -225,23 +230,32 @@ func movesInSilence(t *testing.T, s secretive) {
 	wantFiles(t, s.dir, 5) // two checkpoints, a manifest, a certificate and its page at least
 }
 
-func failsInSilence(t *testing.T, s secretive) {
+func failsInSilence(t *testing.T, s secretive, format []string) {
 	refuses := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }))
 	t.Cleanup(refuses.Close)
 	store := args("--sink-url", "s3://bucket/x", "--sink-endpoint", strings.TrimPrefix(refuses.URL, "http://"), "--sink-access-key", "somebody")
-	for _, format := range [][]string{nil, {"--json"}, {"--log-format", "json"}} {
-		for _, command := range []string{"plan", "export", "verify"} {
-			s.run(t, exitFailed, args(command, format)...)
-		}
-		s.run(t, exitFailed, args("sync", "--once", "--base-done", format)...)
-		s.run(t, exitFailed, args("doctor", store, format)...)
-		s.run(t, exitFailed, args("status", store, format)...)
-		s.run(t, exitUsage, args("plan", "--source-address", "http://x:"+wrong+"@h:1", format)...)
-		s.run(t, exitUsage, args("plan", "--source-address", "ftp://"+wrong, format)...)
-		s.run(t, exitUsage, args("plan", "--source-tls", "--source-address", "http://"+url.UserPassword("root", wrong).String()+"@h:1", format)...)
-		s.run(t, exitUsage, args("plan", "--source-token", token, "--source-address", url.UserPassword("root", wrong).String()+"@h:1", format)...)
+	for _, command := range []string{"plan", "export", "verify"} {
+		s.run(t, exitFailed, args(command, format)...)
 	}
+	s.run(t, exitFailed, args("sync", "--once", "--base-done", format)...)
+	s.run(t, exitFailed, args("doctor", store, format)...)
+	s.run(t, exitFailed, args("status", store, format)...)
 	wantFiles(t, s.dir, 0)
+}
+
+// TestSecretsInAnAddress that is refused are not repeated by what is said of it.
+func TestSecretsInAnAddress(t *testing.T) {
+	t.Parallel()
+	user := url.UserPassword("root", wrong).String()
+	for _, address := range [][]string{
+		{"http://x:" + wrong + "@h:1"}, {"ftp://" + wrong}, {"http://" + user + "@h:1", "--source-tls"}, {user + "@h:1", "--source-token", token},
+	} {
+		for _, format := range [][]string{nil, {"--json"}, {"--log-format", "json"}} {
+			r := migrate(t, nil, args("plan", "--collection", "c", "--source-address", address, format)...)
+			r.want(t, exitUsage)
+			wantNone(t, strings.Join(address, " "), r.stdout+r.stderr)
+		}
+	}
 }
 
 // TestSecretsInABrokenFile are not repeated by what is said of it.

@@ -55,7 +55,7 @@ func (lying) Delete(context.Context, string, string, string) error              
 
 // soon makes switches that wait for no more than they have to.
 func soon(to syncer.Side) cutover.Options {
-	return cutover.Options{To: to, Still: 100 * time.Millisecond}
+	return cutover.Options{To: to, Still: time.Millisecond}
 }
 
 // newPair makes an empty collection on both sides.
@@ -219,7 +219,8 @@ func TestSwitchRefused(t *testing.T) {
 		alter func(*testing.T, pair, *syncer.Options, *cutover.Options)
 		want  error
 	}{
-		"written to": {func(t *testing.T, p pair, _ *syncer.Options, _ *cutover.Options) {
+		"written to": {func(t *testing.T, p pair, _ *syncer.Options, how *cutover.Options) {
+			how.Still = 50 * time.Millisecond
 			k := int64(10_000)
 			p.From.Steadily(10*time.Millisecond, func() { p.From.Growing(t, p.Name, at(1, k)); k++ })
 		}, cutover.ErrWritten},
@@ -349,13 +350,13 @@ func (p pair) breakSwitch(t *testing.T, method faults.Method, n int, fault fault
 // endOwner has an owner be gone that could not give its job back: this process, which would have ended.
 func (p pair) endOwner(t *testing.T) {
 	t.Helper()
-	local, name := p.Sink.(*sinks.Local), checkpoint.Name(checkpoint.Sync, "j", p.Name)
-	job, err := checkpoint.Read(t.Context(), local, name)
+	name := checkpoint.Name(checkpoint.Sync, "j", p.Name)
+	job, err := checkpoint.Read(t.Context(), p.Sink, name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	job.Lease.Owner.Start += "0"
-	pairs.Put(t, local, name, *job)
+	pairs.Put(t, p.Sink, name, *job)
 }
 
 // TestLate notices what a client that was forgotten writes to the side that was left, and undoes it only if that is said.
@@ -442,7 +443,7 @@ func TestRebuild(t *testing.T) {
 	next := int64(1000)
 	damaged := func(serves *milvus.Server, side syncer.Side) {
 		t.Helper()
-		damage(t, p.Sink.(*sinks.Local), checkpoint.Object(name))
+		damage(t, p.Sink.(sinks.Swapper), checkpoint.Object(name))
 		if _, err := p.Sync(t, p.options()); !errors.Is(err, checkpoint.ErrDamaged) {
 			t.Errorf("a damaged one: %v, want %v", err, checkpoint.ErrDamaged)
 		}
@@ -471,7 +472,7 @@ func (p pair) rebuild(t *testing.T, want syncer.Side) {
 }
 
 // damage flips a bit in the middle of a document.
-func damage(t *testing.T, sink *sinks.Local, name string) {
+func damage(t *testing.T, sink sinks.Swapper, name string) {
 	t.Helper()
 	text, version, err := sink.Load(t.Context(), name)
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
@@ -16,20 +15,17 @@ import (
 	"migrate/internal/source"
 )
 
-// secondLook is the wait before a difference is looked at again: what a write or a compaction under way made of it has
-// passed by then.
-const secondLook = 300 * time.Millisecond
-
 const (
 	batchBytes = 4 << 20 // of rows written at once
 	mostKeys   = 2000    // looked up or deleted at once
 )
 
-// deal looks at keys again, and applies to the target what still differs. What left a partition is deleted there before
+// deal looks at keys again, once what a write or a compaction under way made of them has passed, and applies to the target what still
+// differs. What left a partition is deleted there before
 // anything is upserted: a key that moved to another partition would be there twice otherwise.
 func (c *cycle) deal(ctx context.Context, suspects Suspects) (Outcome, error) {
 	if !suspects.Written {
-		if err := clock.Sleep(ctx, secondLook); err != nil {
+		if err := clock.Sleep(ctx, c.opts.SecondLook); err != nil {
 			return Outcome{}, err
 		}
 	}

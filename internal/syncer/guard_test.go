@@ -319,7 +319,7 @@ func TestBrokenWrites(t *testing.T) {
 			opts.Writer = &b.target
 			broken := p
 			if len(b.sink) > 0 {
-				watched := faults.Watch(t, p.Sink.(*sinks.Local))
+				watched := faults.Watch(t, p.Sink)
 				watched.Queue(faults.Swap, b.sink...)
 				broken.Sink = watched
 			}
@@ -364,13 +364,13 @@ func TestTwoOwners(t *testing.T) {
 // takeOver has the job be another's.
 func takeOver(t *testing.T, p pair) {
 	t.Helper()
-	local, name := p.Sink.(*sinks.Local), checkpoint.Name(checkpoint.Sync, "j", p.Name)
-	job, err := checkpoint.Read(t.Context(), local, name)
+	name := checkpoint.Name(checkpoint.Sync, "j", p.Name)
+	job, err := checkpoint.Read(t.Context(), p.Sink, name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	job.Lease.ID, job.Lease.Expires = "another", time.Now().Add(time.Hour)
-	pairs.Put(t, local, name, *job)
+	pairs.Put(t, p.Sink, name, *job)
 }
 
 // TestGoesOn waits for a source that is not loaded, and goes on when it is.

@@ -23,7 +23,7 @@ func connect(t *testing.T, address string) *milvus.Server {
 func TestMaxRate(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, plain(id))
-	const rows, rate = 6000, 3000
+	const rows, rate = 2000, 3000
 	labtest.Insert(t, p.Source, p.Name, "", at(1, upTo(0, rows)...))
 	labtest.Insert(t, p.Target, p.Name, "", at(2, upTo(0, rows)...)) // in every row another version
 	opts := p.Options()

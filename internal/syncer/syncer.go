@@ -67,6 +67,7 @@ type Options struct {
 	CycleRows     int64         // rows compared in one cycle, about; 1,000,000 where zero
 	MaxRate       int           // rows a second read from the source; no limit where zero
 	CursorField   string        // an INT64 or VARCHAR that grows with every insert and upsert, by which what was written is found
+	SecondLook    time.Duration // after which a difference is looked at again; 300 ms where zero
 	MaxDelete     Limit         // rows deleted on the target in one cycle; 10 % where zero
 	DiscardLate   bool          // after a switch: undo what was written to the side that was left
 
@@ -83,6 +84,7 @@ func (o Options) withDefaults() Options {
 	o.FullScanEvery = cmp.Or(o.FullScanEvery, 24*time.Hour)
 	o.FlushEvery = cmp.Or(o.FlushEvery, 5*time.Minute)
 	o.CycleRows = cmp.Or(o.CycleRows, 1_000_000)
+	o.SecondLook = cmp.Or(o.SecondLook, 300*time.Millisecond)
 	o.MaxDelete = cmp.Or(o.MaxDelete, Limit{Share: 0.1})
 	if o.MaxRate > 0 { // so that a cycle takes about an interval
 		o.CycleRows = min(o.CycleRows, int64(float64(o.MaxRate)*o.Interval.Seconds())+1)

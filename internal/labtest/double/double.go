@@ -11,6 +11,7 @@
 package double
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math"
@@ -40,6 +41,7 @@ type Config struct {
 	Commit     bool          // it knows auto_commit=false, commit and abort
 	Pending    time.Duration // so long a job names no files
 	Keep       time.Duration // so long an ended job is known; 3 hours where zero
+	Poll       time.Duration // so often the real server is asked for its tasks; 100 ms where zero
 	Login      string        // user:password or token that REST wants, where not empty
 	Elsewhere  bool          // REST is at RESTURL, and not at Address
 	Frozen     string        // collection that a query of a snapshot reads instead of the one that it names
@@ -78,9 +80,7 @@ type Server struct {
 // Start starts a double that stops when the test ends.
 func Start(t *testing.T, cfg Config) *Server {
 	t.Helper()
-	if cfg.Keep == 0 {
-		cfg.Keep = 3 * time.Hour
-	}
+	cfg.Keep, cfg.Poll = cmp.Or(cfg.Keep, 3*time.Hour), cmp.Or(cfg.Poll, 100*time.Millisecond)
 	upstream, err := grpc.NewClient(cfg.Upstream, grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(math.MaxInt32)))
 	if err != nil {

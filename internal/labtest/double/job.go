@@ -183,7 +183,7 @@ func (s *Server) follow(ctx context.Context, task int64) (rows int64, err error)
 		case commonpb.ImportState_ImportFailed, commonpb.ImportState_ImportFailedAndCleaned:
 			return 0, fmt.Errorf("task %d of the real server: %v", task, resp.GetInfos())
 		}
-		if err := clock.Sleep(ctx, 100*time.Millisecond); err != nil {
+		if err := clock.Sleep(ctx, s.cfg.Poll); err != nil {
 			return 0, err
 		}
 	}

@@ -9,18 +9,15 @@ import (
 	"migrate/internal/model"
 )
 
-// value is what a row has in a field.
-type value func(field string) model.Key
-
 // parse reads a filter as migrate writes it: comparisons of a field with a literal, and lists of literals, joined by "and".
-func parse(filter string) (matches func(value) bool, err error) {
+func parse(filter string) (matches func(*row) bool, err error) {
 	if filter == "" {
-		return func(value) bool { return true }, nil
+		return func(*row) bool { return true }, nil
 	}
 	p := &parser{}
 	p.Init(strings.NewReader(filter))
 	p.Error = func(_ *scanner.Scanner, msg string) { err = fmt.Errorf("filter %s: %s", filter, msg) }
-	var terms []func(value) bool
+	var terms []func(*row) bool
 	for {
 		term, bad := p.term()
 		if bad != nil {
@@ -31,9 +28,9 @@ func parse(filter string) (matches func(value) bool, err error) {
 			break
 		}
 	}
-	return func(of value) bool {
+	return func(r *row) bool {
 		for _, term := range terms {
-			if !term(of) {
+			if !term(r) {
 				return false
 			}
 		}
@@ -48,16 +45,16 @@ func (p *parser) word() string {
 	return p.TokenText()
 }
 
-func (p *parser) term() (func(value) bool, error) {
+func (p *parser) term() (func(*row) bool, error) {
 	field, op := p.word(), p.word()
 	switch op {
 	case "not":
 		p.word()
 		listed, err := p.list()
-		return func(of value) bool { return !listed[of(field)] }, err
+		return func(r *row) bool { return !listed[r.value(field)] }, err
 	case "in":
 		listed, err := p.list()
-		return func(of value) bool { return listed[of(field)] }, err
+		return func(r *row) bool { return listed[r.value(field)] }, err
 	}
 	if p.Peek() == '=' {
 		op += p.word()
@@ -73,7 +70,7 @@ func (p *parser) term() (func(value) bool, error) {
 	if holds == nil {
 		return nil, fmt.Errorf("no operator: %q", op)
 	}
-	return func(of value) bool { return holds(of(field).Compare(literal)) }, nil
+	return func(r *row) bool { return holds(r.value(field).Compare(literal)) }, nil
 }
 
 func (p *parser) list() (map[model.Key]bool, error) {

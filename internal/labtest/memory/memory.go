@@ -114,11 +114,15 @@ const (
 // batch are the rows of one call.
 type batch struct {
 	rows  arrow.Record
+	key   string                 // the name of its field
 	named map[string][]model.Key // the fields that a filter may name
 }
 
 // value is that of a field that a filter may name.
-func (r row) value(field string) model.Key {
+func (r *row) value(field string) model.Key {
+	if field == r.in.key {
+		return r.key
+	}
 	if all := r.in.named[field]; all != nil {
 		return all[r.at]
 	}
@@ -337,7 +341,7 @@ func (s *Server) write(c *collection, n int, data []*schemapb.FieldData, partiti
 }
 
 func (c *collection) insert(rec arrow.Record, partition string, into segment, at uint64) []model.Key {
-	keys, in := c.layout.Keys(rec), &batch{rec, map[string][]model.Key{}}
+	keys, in := c.layout.Keys(rec), &batch{rec, c.layout.Arrow.Field(c.layout.Key).Name, map[string][]model.Key{}}
 	for _, f := range c.Schema.Fields {
 		if f.DataType == schemapb.DataType_Int64 || f.DataType == schemapb.DataType_VarChar {
 			in.named[f.Name] = columns.KeysOf(rec, f.Name)
@@ -562,7 +566,7 @@ func (s *Server) Insert(_ context.Context, q *milvuspb.InsertRequest) (*milvuspb
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
 	if s.version == Lite3 {
-		c.replaced(keys, at, func(r row) bool { return r.partition == cmp.Or(q.PartitionName, model.DefaultPartition) })
+		c.replaced(keys, at, func(r *row) bool { return r.partition == cmp.Or(q.PartitionName, model.DefaultPartition) })
 	}
 	return &milvuspb.MutationResult{Status: &commonpb.Status{}, InsertCnt: int64(len(keys))}, nil
 }
@@ -580,15 +584,17 @@ func (s *Server) Upsert(_ context.Context, q *milvuspb.UpsertRequest) (*milvuspb
 	if err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
-	c.replaced(keys, at, func(row) bool { return true })
+	c.replaced(keys, at, func(*row) bool { return true })
 	return &milvuspb.MutationResult{Status: &commonpb.Status{}, UpsertCnt: int64(len(keys))}, nil
 }
 
 // replaced removes those rows that were written of some keys before.
-func (c *collection) replaced(keys []model.Key, at uint64, those func(row) bool) {
+func (c *collection) replaced(keys []model.Key, at uint64, those func(*row) bool) {
+	written := map[model.Key]bool{}
 	for _, k := range keys {
-		c.remove(at, func(r row) bool { return r.key == k && r.written < at && those(r) })
+		written[k] = true
 	}
+	c.remove(at, func(r *row) bool { return r.written < at && written[r.key] && those(r) })
 }
 
 // Delete removes the rows of a filter.
@@ -603,13 +609,13 @@ func (s *Server) Delete(_ context.Context, q *milvuspb.DeleteRequest) (*milvuspb
 	if c == nil {
 		return &milvuspb.MutationResult{Status: st}, nil
 	}
-	c.remove(s.tick(), func(r row) bool { return matches(r.value) })
+	c.remove(s.tick(), matches)
 	return &milvuspb.MutationResult{Status: &commonpb.Status{}}, nil
 }
 
-func (c *collection) remove(at uint64, gone func(row) bool) {
+func (c *collection) remove(at uint64, gone func(*row) bool) {
 	for i := range c.rows {
-		if c.rows[i].deleted == 0 && gone(c.rows[i]) {
+		if c.rows[i].deleted == 0 && gone(&c.rows[i]) {
 			c.rows[i].deleted = at
 		}
 	}

@@ -4,6 +4,7 @@ package memory
 
 import (
 	"context"
+	"iter"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -49,14 +50,19 @@ func (s *Server) Query(_ context.Context, q *milvuspb.QueryRequest) (*milvuspb.Q
 	} else if iterates {
 		at = q.GuaranteeTimestamp
 	}
-	found := c.visible(q, at, matches)
+	visible := c.visible(q, at, matches)
 	if slices.Equal(q.OutputFields, []string{"count(*)"}) {
 		s.counts++
-		resp.FieldsData = []*schemapb.FieldData{count(len(found))}
+		rows := 0
+		for range visible {
+			rows++
+		}
+		resp.FieldsData = []*schemapb.FieldData{count(rows)}
 		return resp, nil
 	}
 	s.queries++
-	if found, err = s.page(q, s.answered(found)); err != nil {
+	found, err := s.page(q, s.answered(slices.Collect(visible)))
+	if err != nil {
 		return nil, err
 	}
 	if resp.FieldsData, err = c.columns(found, q.OutputFields); param(q, "timezone") == "" {
@@ -81,7 +87,7 @@ func withoutOffsets(data []*schemapb.FieldData) {
 }
 
 // page is what one answer holds of the rows that are found: in the order and up to the number that the query wants.
-func (s *Server) page(q *milvuspb.QueryRequest, found []row) ([]row, error) {
+func (s *Server) page(q *milvuspb.QueryRequest, found []*row) ([]*row, error) {
 	switch ordered := param(q, "iterator") == "True"; {
 	case ordered && s.since("2.5"):
 		found = firstThrough(found)
@@ -107,15 +113,17 @@ func (s *Server) page(q *milvuspb.QueryRequest, found []row) ([]row, error) {
 }
 
 // visible are the rows that a query finds as of a timestamp.
-func (c *collection) visible(q *milvuspb.QueryRequest, at uint64, matches func(value) bool) (found []row) {
+func (c *collection) visible(q *milvuspb.QueryRequest, at uint64, matches func(*row) bool) iter.Seq[*row] {
 	sealedOnly := param(q, "ignore_growing") == "True"
-	for _, r := range c.rows {
-		named := (len(q.PartitionNames) == 0 || slices.Contains(q.PartitionNames, r.partition)) && !c.released[r.partition]
-		if r.written <= at && (r.deleted == 0 || r.deleted > at) && named && !r.unseen && !(sealedOnly && r.segment == growing) && matches(r.value) {
-			found = append(found, r)
+	return func(yield func(*row) bool) {
+		for i := range c.rows {
+			r := &c.rows[i]
+			named := (len(q.PartitionNames) == 0 || slices.Contains(q.PartitionNames, r.partition)) && !c.released[r.partition]
+			if r.written <= at && (r.deleted == 0 || r.deleted > at) && named && !r.unseen && !(sealedOnly && r.segment == growing) && matches(r) && !yield(r) {
+				return
+			}
 		}
 	}
-	return found
 }
 
 func param(q *milvuspb.QueryRequest, key string) string {
@@ -133,9 +141,9 @@ func count(n int) *schemapb.FieldData {
 }
 
 // answered are the rows in the order of their keys, any one of each, without those that are hidden or left out.
-func (s *Server) answered(found []row) []row {
-	slices.SortStableFunc(found, func(a, b row) int { return a.key.Compare(b.key) })
-	var rows []row
+func (s *Server) answered(found []*row) []*row {
+	slices.SortStableFunc(found, func(a, b *row) int { return a.key.Compare(b.key) })
+	var rows []*row
 	duplicate := -1
 	for from := 0; from < len(found); {
 		to := from + 1
@@ -158,7 +166,7 @@ func (s *Server) answered(found []row) []row {
 }
 
 // firstThrough ends rows in the order of their keys where those of a growing segment are through.
-func firstThrough(rows []row) []row {
+func firstThrough(rows []*row) []*row {
 	for i := len(rows) - 1; i >= 0; i-- {
 		if rows[i].segment == growing {
 			return rows[:i+1]
@@ -168,7 +176,7 @@ func firstThrough(rows []row) []row {
 }
 
 // columns are fields of some rows; without a row they have their types at least.
-func (c *collection) columns(rows []row, fields []string) ([]*schemapb.FieldData, error) {
+func (c *collection) columns(rows []*row, fields []string) ([]*schemapb.FieldData, error) {
 	var runs []arrow.Record // of rows that lie side by side
 	for from := 0; from < len(rows); {
 		to := from + 1

@@ -4,6 +4,7 @@ package pairs
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
@@ -17,6 +18,7 @@ import (
 	"migrate/internal/syncer"
 	"migrate/internal/verify"
 	"migrate/sinks"
+	store "migrate/sinks/memory"
 )
 
 // Pair is a collection on a source, and one of the same name on a target.
@@ -24,11 +26,12 @@ type Pair struct {
 	Source, Target *milvus.Server
 	Name           string
 	Sink           sinks.Sink
+	SecondLook     time.Duration // of a sync; the usual one where zero
 }
 
 // Options are those of a pass over small ranges, onto a target that was filled otherwise.
 func (p Pair) Options() syncer.Options {
-	return syncer.Options{Job: "j", Collection: p.Name, BaseDone: true, Once: true, RangeRows: 500}
+	return syncer.Options{Job: "j", Collection: p.Name, BaseDone: true, Once: true, RangeRows: 500, SecondLook: p.SecondLook}
 }
 
 // Sync runs one pass, and returns the reports of its cycles.
@@ -106,10 +109,14 @@ func (p Pair) WantServing(t testing.TB, want syncer.Side) {
 }
 
 // Put writes a checkpoint over the one that is there.
-func Put(t testing.TB, sink sinks.Swapper, job string, is checkpoint.Job) {
+func Put(t testing.TB, sink sinks.Sink, job string, is checkpoint.Job) {
 	t.Helper()
+	swapper, ok := sinks.As[sinks.Swapper](sink)
+	if !ok {
+		t.Fatal("the sink can't swap")
+	}
 	name := checkpoint.Object(job)
-	_, version, err := sink.Load(t.Context(), name)
+	_, version, err := swapper.Load(t.Context(), name)
 	if err != nil && !errors.Is(err, sinks.ErrNotExist) {
 		t.Fatal(err)
 	}
@@ -117,7 +124,7 @@ func Put(t testing.TB, sink sinks.Swapper, job string, is checkpoint.Job) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := sink.Swap(t.Context(), name, version, text); err != nil {
+	if _, err := swapper.Swap(t.Context(), name, version, text); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -138,7 +145,7 @@ func Start(t testing.TB, source, target string, c *model.Collection, change ...f
 		f(c)
 	}
 	s.To.Add(t, c)
-	s.Pair = Pair{s.From.Client(t), s.To.Client(t), c.Name, labtest.Local(t)}
+	s.Pair = Pair{s.From.Client(t), s.To.Client(t), c.Name, &store.Sink{}, time.Millisecond}
 	return s
 }
 
