@@ -13,12 +13,15 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
 	"migrate/exporter"
+	"migrate/internal/export"
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/pairs"
 	"migrate/internal/milvus"
+	"migrate/internal/verify"
 )
 
-// TestNulls exports NULLs and defaults of a Milvus Lite 3, and finds in the parts what pymilvus reads there.
+// TestNulls exports NULLs and defaults of a Milvus Lite 3, and finds in the parts what pymilvus reads there; and syncs them onto
+// another collection, where pymilvus reads the same.
 func TestNulls(t *testing.T) {
 	t.Parallel()
 	const rows = 300
@@ -44,6 +47,31 @@ func TestNulls(t *testing.T) {
 		}
 	}
 	wantRows(t, "the parts hold", got, want)
+
+	there := labtest.Collection(c.Schema)
+	labtest.Create(t, server, there)
+	p := pairs.Pair{Source: server, Target: server, Name: c.Name, Sink: sink}
+	opts := p.Options()
+	opts.As = there.Name
+	if _, err := p.Sync(t, opts); err != nil {
+		t.Fatal(err)
+	}
+	wantRows(t, "after a sync there are", readByPymilvus(t, server, there.Name), want)
+	wantEqual(t, compare(t, export.Source{Sink: sink, Manifest: m}, side(t, server, there.Name), verify.Options{}), rows)
+
+	// Values become NULL, and NULLs values.
+	labtest.Upsert(t, server, c.Name, rekeyed(labtest.NullableRows(1, 31, labtest.Vectors("v", 2, 30, 2)), 100))
+	if _, err := p.Sync(t, opts); err != nil {
+		t.Fatal(err)
+	}
+	wantRows(t, "after another sync there are", readByPymilvus(t, server, there.Name), readByPymilvus(t, server, c.Name))
+	wantEqual(t, compare(t, side(t, server, c.Name), side(t, server, there.Name), verify.Options{}), rows)
+}
+
+// rekeyed gives rows the keys from one on.
+func rekeyed(rows labtest.Rows, first int64) labtest.Rows {
+	rows.Columns[0] = labtest.Column(labtest.IntKey("id"), labtest.Each(rows.N, func(i int) int64 { return first + int64(i) }))
+	return rows
 }
 
 // TestDefaults moves and syncs a collection with defaults between servers that have no NULL, and ignore what is said of one.
