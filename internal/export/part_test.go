@@ -288,6 +288,16 @@ func TestRowGroups(t *testing.T) {
 	}
 }
 
+// Those of vectors of bytes end sooner, since a reader makes four bytes of each.
+func TestRowGroupsOfBytes(t *testing.T) {
+	const rows = rowGroupBytes/4/(1<<16) + 1
+	schema := arrow.NewSchema([]arrow.Field{{Name: "v", Type: arrow.ListOf(arrow.PrimitiveTypes.Uint8)}}, nil)
+	rec := vectorBatch(schema, rows, 1<<16, 0)
+	var out bytes.Buffer
+	write(t, &out, schema, rec, vectorBatch(schema, 10, 1<<16, 0))
+	wantRowGroups(t, out.Bytes(), rows, 10)
+}
+
 func wantRowGroups(t *testing.T, data []byte, want ...int64) {
 	t.Helper()
 	pf, err := file.NewParquetReader(bytes.NewReader(data))

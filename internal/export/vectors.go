@@ -26,7 +26,19 @@ func (g *rowGroup) add(rec arrow.Record) {
 	rec.Retain()
 	g.batches = append(g.batches, rec)
 	g.rows += int(rec.NumRows())
-	g.bytes += columns.Bytes(rec)
+	g.bytes += weight(rec)
+}
+
+// weight is the size of a batch in memory, as Parquet has its values: whoever reads the bytes of vectors makes numbers of four bytes
+// of them first, of a whole row group.
+func weight(rec arrow.Record) int64 {
+	bytes := columns.Bytes(rec)
+	for _, column := range rec.Columns() {
+		if kindOf(column.DataType()).values != nil {
+			bytes += 3 * int64(column.(*array.List).ListValues().Len())
+		}
+	}
+	return bytes
 }
 
 func (g *rowGroup) clear() {
