@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +47,7 @@ func TestBulkInsertByTheRules(t *testing.T) {
 		"2.6": {"v2.6.19", lab.Lite3, labtest.Lite3(t), append(rulesScalars(true),
 			labtest.Vector("floats", schemapb.DataType_FloatVector, 33), labtest.Field("sparse", schemapb.DataType_SparseFloatVector),
 			labtest.MayBeNull(labtest.Field("place", schemapb.DataType_Geometry)), labtest.MayBeNull(labtest.Field("time", schemapb.DataType_Timestamptz)),
+			labtest.MayBeNull(labtest.Field("doc", schemapb.DataType_JSON)),
 		)},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -161,6 +163,7 @@ func rulesScalars(null bool) []*schemapb.FieldSchema {
 func rulesExported(t *testing.T, version string, rows int, fields []*schemapb.FieldSchema) (*export.Manifest, sinks.Sink) {
 	t.Helper()
 	c := labtest.Collection(labtest.Schema(fields...))
+	c.Schema.EnableDynamicField = slices.ContainsFunc(fields, func(f *schemapb.FieldSchema) bool { return f.DataType == schemapb.DataType_JSON })
 	layout, err := columns.NewLayout(c.Schema)
 	if err != nil {
 		t.Fatal(err)
