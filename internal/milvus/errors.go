@@ -41,6 +41,8 @@ var (
 	ErrTooLarge = errors.New("answer too large")
 	// ErrUnimplemented: the server has no such call, as Milvus Lite lacks some.
 	ErrUnimplemented = errors.New("call not implemented")
+	// ErrNoRawData: a segment has the index of a vector and not the vector. Milvus Lite 2.5 says so of an empty one with sparse vectors.
+	ErrNoRawData = errors.New("no vectors beside their index")
 	// ErrLineBreak: a key has a line break, which no filter of the server can hold.
 	ErrLineBreak = errors.New("no filter of this server can name a key with a line break")
 	// ErrNoREST: what answers where the REST API of a Milvus should be is something else.
@@ -106,6 +108,8 @@ func (e *StatusError) Is(target error) bool {
 		return e.Method == "LoadCollection" && e.Code == codeIndexNotFound
 	case ErrTooLarge:
 		return tooLarge(e.Reason)
+	case ErrNoRawData:
+		return strings.Contains(e.Reason, "segment loss raw data")
 	}
 	return false
 }

@@ -19,7 +19,7 @@ import (
 const queryMethod = "/milvus.proto.milvus.MilvusService/Query"
 
 // sentinels are what an error of this package may be.
-var sentinels = []error{ErrUnreachable, ErrLogin, ErrPrivilege, ErrNotFound, ErrNotLoaded, ErrNoIndex, ErrTooLarge, ErrUnimplemented, context.Canceled, context.DeadlineExceeded}
+var sentinels = []error{ErrUnreachable, ErrLogin, ErrPrivilege, ErrNotFound, ErrNotLoaded, ErrNoIndex, ErrTooLarge, ErrUnimplemented, ErrNoRawData, context.Canceled, context.DeadlineExceeded}
 
 // wantKind checks which sentinels an error is, and whether it can pass; wrapped, too.
 func wantKind(t *testing.T, name string, err error, canPass bool, kinds ...error) {
@@ -60,6 +60,7 @@ func TestStatusError(t *testing.T) {
 		"too many requests":           {StatusError{Code: 4, Reason: "request limit exceeded"}, true, nil},
 		"not ready":                   {StatusError{Code: 1, legacy: commonpb.ErrorCode_NotReadyServe}, true, nil},
 		"anything, in Lite":           {StatusError{Code: 1, legacy: commonpb.ErrorCode_UnexpectedError, Reason: "unsupported index"}, false, nil},
+		"no raw data":                 {StatusError{Code: 2000, Reason: "Assert \"HasRawData(field_id.get())\"  => Growing segment loss raw data"}, false, []error{ErrNoRawData}},
 		"a fault of Lite":             {StatusError{Code: 1, Reason: "list index out of range"}, false, nil},
 		"no such database, in Lite":   {StatusError{Code: 1, Reason: "database 'nope' does not exist"}, false, []error{ErrNotFound}},
 		"unavailable":                 {StatusError{Code: 2}, true, nil},

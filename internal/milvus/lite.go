@@ -66,9 +66,15 @@ var notInLite3 = []schemapb.DataType{
 }
 
 // completeLite adds to a description what Milvus Lite leaves out: aliases, where it has any, and the consistency level, of which clients
-// make the bounded one where nobody says another. The default partition is none of those that a partition key spreads rows over.
+// make the bounded one where nobody says another, and how long the texts of an ARRAY may be. The default partition is none of those that a partition key spreads
+// rows over.
 func (s *Server) completeLite(ctx context.Context, c *model.Collection) error {
 	c.ConsistencyLevel = commonpb.ConsistencyLevel_Bounded
+	for _, f := range c.Schema.GetFields() {
+		if f.GetDataType() == schemapb.DataType_Array && f.GetElementType() == schemapb.DataType_VarChar && model.TypeParam(f, maxLength) == "" {
+			f.TypeParams = append(f.TypeParams, &commonpb.KeyValuePair{Key: maxLength, Value: "65535"})
+		}
+	}
 	if model.PartitionKey(c.Schema) {
 		c.Partitions = slices.DeleteFunc(c.Partitions, func(p string) bool { return p == model.DefaultPartition })
 	}
@@ -79,6 +85,8 @@ func (s *Server) completeLite(ctx context.Context, c *model.Collection) error {
 	c.Aliases = resp.GetAliases()
 	return nil
 }
+
+const maxLength = "max_length"
 
 // anyCollection need not be there: whether a server knows a call shows all the same.
 const anyCollection = "_migrate_asks"

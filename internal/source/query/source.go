@@ -300,7 +300,16 @@ func (s *Source) query(ctx context.Context, partition, expr string, fields []str
 		params = append(params, &commonpb.KeyValuePair{Key: "ignore_growing", Value: "True"})
 	}
 	answer, err := s.ask(ctx, partition, expr, fields, params)
+	if errors.Is(err, milvus.ErrNoRawData) && s.holdsNothing(ctx) {
+		return s.layout.Empty(), nil
+	}
 	return answer.Columns, err
+}
+
+// holdsNothing reports whether the collection surely has no row.
+func (s *Source) holdsNothing(ctx context.Context) bool {
+	n, err := s.Count(ctx, model.AllPartitions, model.Range{})
+	return err == nil && n == 0
 }
 
 func (s *Source) ask(ctx context.Context, partition, expr string, fields []string, params []*commonpb.KeyValuePair) (milvus.Answer, error) {

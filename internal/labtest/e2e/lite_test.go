@@ -1,0 +1,368 @@
+//go:build lab
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"net"
+	"path"
+	"sync"
+	"testing"
+
+	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
+	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/protobuf/proto"
+
+	"migrate/deploy/lab"
+	"migrate/exporter"
+	"migrate/importer"
+	"migrate/internal/columns"
+	"migrate/internal/export"
+	"migrate/internal/labtest"
+	"migrate/internal/labtest/pairs"
+	"migrate/internal/milvus"
+	"migrate/internal/model"
+	"migrate/internal/syncer"
+	"migrate/internal/verify"
+)
+
+// TestLiteToLite brings rows from a Milvus Lite to another one by the row writes of a sync, which makes the collection there: with every
+// type that both have. What changes comes after them, and a pass that finds nothing new writes nothing.
+func TestLiteToLite(t *testing.T) {
+	for name, servers := range map[string]struct {
+		from, to func(*testing.T) *milvus.Server
+		schema   *schemapb.CollectionSchema
+	}{
+		"2.5": {func(t *testing.T) *milvus.Server { return labtest.Lite25(t) }, func(t *testing.T) *milvus.Server { return labtest.SpareLite25(t) }, litePlain(
+			labtest.Vector("bits", schemapb.DataType_BinaryVector, 264), labtest.Vector("halves", schemapb.DataType_Float16Vector, 33),
+			labtest.Vector("brains", schemapb.DataType_BFloat16Vector, 33),
+		)},
+		"3": {func(t *testing.T) *milvus.Server { return labtest.Lite3(t) }, liteDatabase, litePlain(
+			labtest.MayBeNull(labtest.Field("number", schemapb.DataType_Int64)), labtest.MayBeNull(labtest.Field("title", schemapb.DataType_VarChar)),
+			labtest.MayBeNull(labtest.Array("more", schemapb.DataType_Int32)), labtest.MayBeNull(labtest.Field("place", schemapb.DataType_Geometry)),
+			labtest.MayBeNull(labtest.Field("time", schemapb.DataType_Timestamptz)),
+		)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const rows = 600
+			from, to, c := servers.from(t), servers.to(t), labtest.Collection(servers.schema)
+			labtest.Create(t, from, c)
+			all := liteRows(t, c, 1, rows)
+			labtest.Insert(t, from, c.Name, "", all)
+			p := pairs.Pair{Source: from, Target: to, Name: c.Name, Sink: labtest.Local(t)}
+			labtest.DropLater(t, to, c.Name)
+			opts := syncer.Options{Job: "j", Collection: c.Name, Create: true, Once: true}
+			wantApplied(t, p, opts, rows, 0)
+			wantLitesEqual(t, p, rows)
+			wantApplied(t, p, opts, 0, 0)
+
+			labtest.Delete(t, from, c.Name, `id in ["key-000000", "key-000599"]`)
+			labtest.Upsert(t, from, c.Name, liteRows(t, c, 2, 50))
+			wantApplied(t, p, opts, 50, 1)
+			wantLitesEqual(t, p, rows-1)
+			wantApplied(t, p, opts, 0, 0)
+		})
+	}
+}
+
+// litePlain is a schema of what every Milvus Lite has, and of some fields more.
+func litePlain(more ...*schemapb.FieldSchema) *schemapb.CollectionSchema {
+	s := labtest.Schema(append([]*schemapb.FieldSchema{
+		labtest.TextKey("id"), labtest.Field("doc", schemapb.DataType_JSON), labtest.Array("tags", schemapb.DataType_VarChar),
+		labtest.Field("double", schemapb.DataType_Double), labtest.Vector("v", schemapb.DataType_FloatVector, 8),
+		labtest.Field("sparse", schemapb.DataType_SparseFloatVector),
+	}, more...)...)
+	s.EnableDynamicField = true
+	return s
+}
+
+// liteRows are the first n rows of a sample.
+func liteRows(t *testing.T, c *model.Collection, seed uint64, n int) labtest.Rows {
+	t.Helper()
+	layout, err := columns.NewLayout(c.Schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := layout.Encode(layout.Sample(rand.New(rand.NewPCG(seed, 2)), n), labtest.Each(n, func(i int) int { return i }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return labtest.Rows{N: n, Columns: data}
+}
+
+// liteDatabase is a database of its own on the Milvus Lite 3.
+func liteDatabase(t *testing.T) *milvus.Server {
+	t.Helper()
+	plain, name := labtest.Lite3(t), labtest.Name()
+	svc := labtest.Protocol(t, plain)
+	if _, err := svc.CreateDatabase(t.Context(), &milvuspb.CreateDatabaseRequest{DbName: name}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := svc.DropDatabase(context.WithoutCancel(t.Context()), &milvuspb.DropDatabaseRequest{DbName: name}); err != nil {
+			t.Error(err)
+		}
+	})
+	return connectLater(t, milvus.Config{Address: lab.Lite3, Database: name})
+}
+
+// wantApplied runs a pass, and wants so many rows to be written by it, and deleted.
+func wantApplied(t *testing.T, p pairs.Pair, opts syncer.Options, written, deleted int64) {
+	t.Helper()
+	reports, err := p.Sync(t, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var done syncer.Outcome
+	for _, r := range reports {
+		done.Inserted, done.Deleted = done.Inserted+r.Inserted+r.Changed, done.Deleted+r.Deleted
+	}
+	if done.Inserted != written || done.Deleted != deleted {
+		t.Errorf("%d rows were written and %d deleted, want %d and %d", done.Inserted, done.Deleted, written, deleted)
+	}
+}
+
+// wantLitesEqual wants both sides to hold the same rows, by their own checksums and as pymilvus reads them.
+func wantLitesEqual(t *testing.T, p pairs.Pair, rows int64) {
+	t.Helper()
+	if report := p.Compare(t); !report.SameRows() || report.Right.Rows != rows {
+		t.Fatalf("%d rows should be equal: %+v", rows, report)
+	}
+	wantPymilvusEqual(t, p.Source, p.Target, p.Name, rows)
+}
+
+func wantPymilvusEqual(t *testing.T, from, to *milvus.Server, name string, rows int64) {
+	t.Helper()
+	var compared struct {
+		Rows      int64
+		Differing []any
+	}
+	err := labtest.NewPython(t.Context(), &compared, "testdata/compare.py", from.Address, from.Database(), name, to.Address, to.Database(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if compared.Rows != rows || len(compared.Differing) > 0 {
+		t.Errorf("pymilvus reads %d rows, want %d; %v differ", compared.Rows, rows, compared.Differing)
+	}
+}
+
+// TestLiteToCluster moves a collection of each Milvus Lite to the cluster by bulk insert, and then brings what has changed by a sync.
+func TestLiteToCluster(t *testing.T) {
+	for name, from := range map[string]*milvus.Server{"2.5": labtest.Lite25(t), "3": labtest.Lite3(t)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			schema := labtest.Schema(labtest.TextKey("id"), labtest.Field("doc", schemapb.DataType_JSON), labtest.Array("tags", schemapb.DataType_VarChar),
+				labtest.Field("n", schemapb.DataType_Int16), labtest.Vector("v", schemapb.DataType_FloatVector, 8))
+			schema.EnableDynamicField = true
+			c, to := labtest.Collection(schema), labtest.Target(t)
+			labtest.Create(t, from, c)
+			labtest.Insert(t, from, c.Name, "", liteRows(t, c, 1, 700))
+			sink := labtest.Local(t)
+			m, err := exporter.Export(t.Context(), from, c.Name, sink, exporter.Options{Job: "j", PartBytes: 20_000})
+			if err != nil {
+				t.Fatal(err)
+			}
+			labtest.DropLater(t, to, c.Name)
+			if _, err := importer.Import(t.Context(), to, sink, m, labtest.Staging(t), importer.Options{}); err != nil {
+				t.Fatal(err)
+			}
+			p := pairs.Pair{Source: from, Target: to, Name: c.Name, Sink: sink}
+			wantEqual(t, compare(t, side(t, from, c.Name), side(t, to, c.Name), verify.Options{}), 700)
+			wantPymilvusEqual(t, from, to, c.Name, 700)
+			labtest.Upsert(t, from, c.Name, liteRows(t, c, 2, 30))
+			wantApplied(t, p, syncer.Options{Job: "j", Collection: c.Name, BaseDone: true, Once: true}, 30, 0)
+			wantLitesEqual(t, p, 700)
+		})
+	}
+}
+
+// TestLiteKeys exports keys that are hard to name in a filter, or are there twice.
+func TestLiteKeys(t *testing.T) {
+	ints := []int64{math.MinInt64, math.MinInt64 + 1, -1, 0, 1, math.MaxInt64 - 1, math.MaxInt64}
+	texts := labtest.Each(400, func(i int) string {
+		return fmt.Sprintf("%c\t\"%03d\\%s", 'a'+rune(i%7), i, []string{"", "\n", "\r\n", "漢\U0002000b", "'"}[i%5])
+	})
+	for name, server := range map[string]*milvus.Server{"2.5": labtest.Lite25(t), "3": labtest.Lite3(t)} {
+		for kind, key := range map[string]*schemapb.FieldSchema{"integers": labtest.IntKey("id"), "texts": labtest.TextKey("id")} {
+			t.Run(name+"/"+kind, func(t *testing.T) {
+				t.Parallel()
+				c := labtest.Collection(labtest.Schema(key, labtest.Vector("v", schemapb.DataType_FloatVector, 2)))
+				ids, n := labtest.Column(key, ints), len(ints)
+				if kind == "texts" {
+					ids, n = labtest.Column(key, texts), len(texts)
+				}
+				rows := labtest.Rows{N: n, Columns: []*schemapb.FieldData{ids, labtest.Vectors("v", 2, n, 1)}}
+				labtest.Create(t, server, c)
+				labtest.Insert(t, server, c.Name, "", rows)
+				if kind == "integers" { // of which 2.5 counts both rows
+					labtest.Insert(t, server, c.Name, "", rows)
+				}
+				sink := labtest.Local(t)
+				m, err := exporter.Export(t.Context(), server, c.Name, sink, exporter.Options{Job: "j"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if twice := name == "2.5" && kind == "integers"; m.Total.Rows != int64(n) || (m.Findings.Duplicates.Keys == int64(n)) != twice || len(m.Findings.Unreadable) > 0 {
+					t.Errorf("exported %d rows of %d, %+v", m.Total.Rows, n, m.Findings)
+				}
+				if r := compare(t, export.Source{Sink: sink, Manifest: m}, side(t, server, c.Name), verify.Options{}); r.Left != r.Right || r.Left.Rows != int64(n) {
+					t.Errorf("exported %v, read %v", r.Left, r.Right)
+				}
+			})
+		}
+	}
+}
+
+// TestLitePartitionKey moves collections with a partition key to the cluster. Lite 2.5 takes no filter on them, so that each is read as a
+// whole; Lite 3 spreads their rows over 16 partitions, and tells of 17.
+func TestLitePartitionKey(t *testing.T) {
+	const rows = 2000
+	for name, from := range map[string]*milvus.Server{"2.5": labtest.Lite25(t), "3": labtest.Lite3(t)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tenant := labtest.Field("tenant", schemapb.DataType_Int64)
+			tenant.IsPartitionKey = true
+			c, to := labtest.Collection(labtest.Schema(labtest.IntKey("id"), tenant, labtest.Vector("v", schemapb.DataType_FloatVector, 2))), labtest.Target(t)
+			labtest.Create(t, from, c)
+			labtest.Insert(t, from, c.Name, "", labtest.Rows{N: rows, Columns: []*schemapb.FieldData{
+				labtest.Column(labtest.IntKey("id"), labtest.Each(rows, func(i int) int64 { return int64(rows - i) })),
+				labtest.Column(tenant, labtest.Each(rows, func(i int) int64 { return int64(i % 50) })), labtest.Vectors("v", 2, rows, 1),
+			}})
+			sink := labtest.Local(t)
+			m, err := exporter.Export(t.Context(), from, c.Name, sink, exporter.Options{Job: "j"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			labtest.DropLater(t, to, c.Name)
+			if _, err := importer.Import(t.Context(), to, sink, m, labtest.Staging(t), importer.Options{}); err != nil {
+				t.Fatal(err)
+			}
+			wantEqual(t, compare(t, side(t, from, c.Name), side(t, to, c.Name), verify.Options{}), rows)
+			if made := len(labtest.Describe(t, to, c.Name).Partitions); name == "3" && made != 16 || made < 16 {
+				t.Errorf("the cluster has it in %d partitions", made)
+			}
+		})
+	}
+}
+
+// TestLiteInNoOrder exports 20,000 rows of a Milvus Lite 3, which answers pages of INT64 and VARCHAR keys in no order once nobody asks it
+// for one: all of them, by a number of queries that is bounded by that of the pages.
+func TestLiteInNoOrder(t *testing.T) {
+	const rows, page = 20_000, 10_000
+	for name, key := range map[string]*schemapb.FieldSchema{"integers": labtest.IntKey("id"), "texts": labtest.TextKey("id")} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			from, c := labtest.Lite3(t), labtest.Collection(labtest.Schema(key, labtest.Vector("v", schemapb.DataType_FloatVector, 2)))
+			labtest.Create(t, from, c)
+			order := rand.Perm(rows)
+			ids := labtest.Column(key, labtest.Each(rows, func(i int) string { return fmt.Sprintf("k%05d", order[i]) }))
+			if name == "integers" {
+				ids = labtest.Column(key, labtest.Each(rows, func(i int) int64 { return int64(order[i]) }))
+			}
+			labtest.Insert(t, from, c.Name, "", labtest.Rows{N: rows, Columns: []*schemapb.FieldData{ids, labtest.Vectors("v", 2, rows, 1)}})
+			relay := newRelay(t, lab.Lite3)
+			sink := labtest.Local(t)
+			m, err := exporter.Export(t.Context(), connectLater(t, milvus.Config{Address: relay.address}), c.Name, sink, exporter.Options{Job: "j", PartBytes: 1 << 20})
+			if err != nil {
+				t.Fatal(err)
+			}
+			asked := relay.asked()
+			t.Logf("%d queries", asked)
+			if m.Total.Rows != rows || len(m.Findings.Unreadable) > 0 || asked > 30*rows/page+100 {
+				t.Errorf("exported %d rows of %d by %d queries, %+v", m.Total.Rows, rows, asked, m.Findings)
+			}
+			wantEqual(t, compare(t, export.Source{Sink: sink, Manifest: m}, side(t, from, c.Name), verify.Options{}), rows)
+		})
+	}
+}
+
+// relay passes calls on to a server, and leaves out of queries that their pages are to be in order.
+type relay struct {
+	address  string
+	upstream *grpc.ClientConn
+
+	mu      sync.Mutex
+	queries int
+}
+
+func newRelay(t *testing.T, to string) *relay {
+	t.Helper()
+	upstream, err := grpc.NewClient(to, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithDefaultCallOptions(grpc.ForceCodec(asSent{}), grpc.MaxCallRecvMsgSize(64<<20)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &relay{address: listener.Addr().String(), upstream: upstream}
+	server := grpc.NewServer(grpc.ForceServerCodec(asSent{}), grpc.UnknownServiceHandler(r.pass))
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(listener) }()
+	t.Cleanup(func() {
+		server.Stop()
+		<-ended
+		upstream.Close()
+	})
+	return r
+}
+
+func (r *relay) pass(_ any, stream grpc.ServerStream) error {
+	method, _ := grpc.MethodFromServerStream(stream)
+	var request, answer []byte
+	if err := stream.RecvMsg(&request); err != nil {
+		return err
+	}
+	if path.Base(method) == "Query" {
+		var err error
+		if request, err = r.inNoOrder(request); err != nil {
+			return err
+		}
+	}
+	if err := r.upstream.Invoke(stream.Context(), method, &request, &answer); err != nil {
+		return err
+	}
+	return stream.SendMsg(&answer)
+}
+
+func (r *relay) inNoOrder(request []byte) ([]byte, error) {
+	r.mu.Lock()
+	r.queries++
+	r.mu.Unlock()
+	var q milvuspb.QueryRequest
+	if err := proto.Unmarshal(request, &q); err != nil {
+		return nil, err
+	}
+	var left []*commonpb.KeyValuePair
+	for _, p := range q.QueryParams {
+		if p.Key != "iterator" {
+			left = append(left, p)
+		}
+	}
+	q.QueryParams = left
+	return proto.Marshal(&q)
+}
+
+// asked is how many queries were passed on.
+func (r *relay) asked() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.queries
+}
+
+// asSent is a codec that leaves messages as they are.
+type asSent struct{}
+
+func (asSent) Name() string                  { return "" }
+func (asSent) Marshal(v any) ([]byte, error) { return *v.(*[]byte), nil }
+func (asSent) Unmarshal(data []byte, v any) error {
+	*v.(*[]byte) = append([]byte{}, data...)
+	return nil
+}
