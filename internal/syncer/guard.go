@@ -137,7 +137,8 @@ func (c *cycle) checkBase(ctx context.Context) (int64, error) {
 		return 0, nil
 	}
 	const next = "run `migrate export` and `migrate import` to their end first, or `migrate run`, which does both; " +
-		"if the target was filled otherwise, see with `migrate verify` that it is equal, and say --base-done"
+		"if the target was filled otherwise, see with `migrate verify` that it is equal, and say --base-done; " +
+		"to have the collection made there and filled row by row, as where there is no bulk insert, say --create"
 	if c.opts.Base == nil {
 		return 0, fmt.Errorf("%w: no staging store is given that would hold the import's checkpoint; %s", ErrBase, next)
 	}

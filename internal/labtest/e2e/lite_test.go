@@ -4,11 +4,13 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"net"
 	"path"
+	"slices"
 	"sync"
 	"testing"
 
@@ -69,6 +71,26 @@ func TestLiteToLite(t *testing.T) {
 			wantLitesEqual(t, p, rows-1)
 			wantApplied(t, p, opts, 0, 0)
 		})
+	}
+}
+
+// TestLiteDrops: what a Milvus Lite 3 does not keep stays a difference, which verify names and a sync ends with.
+func TestLiteDrops(t *testing.T) {
+	t.Parallel()
+	from, to, c := labtest.Lite25(t), labtest.Lite3(t), labtest.Collection(narrow())
+	c.Schema.EnableDynamicField = true
+	labtest.Create(t, from, c)
+	rows := narrowRows([]int64{1, 2, 3})
+	rows.Columns = append(rows.Columns, labtest.Dynamic([][]byte{[]byte(`{"b": 1.50, "ä": 1}`), []byte(`{"_seq": 1}`), []byte(`{}`)}))
+	labtest.Insert(t, from, c.Name, "", rows)
+	labtest.DropLater(t, to, c.Name)
+	p := pairs.Pair{Source: from, Target: to, Name: c.Name, Sink: labtest.Local(t)}
+	if _, err := p.Sync(t, syncer.Options{Job: "j", Collection: c.Name, Create: true, Once: true}); !errors.Is(err, model.ErrDiffers) {
+		t.Errorf("synced with %v", err)
+	}
+	r := p.Compare(t)
+	if !slices.Equal(r.Rows.DifferingKeys, []model.Key{model.IntKey(2)}) || r.Rows.Differing != 1 || r.Right.Rows != 3 || !slices.Equal(r.ByValue, []string{"$meta"}) {
+		t.Errorf("%+v", r)
 	}
 }
 
