@@ -28,7 +28,7 @@ func capabilitiesOf(text string) model.Capabilities {
 		ImportCommit:     !v.before(3, 0, 0),
 		SnapshotReads:    !v.before(2, 5, 0),
 		SegmentRows:      !v.before(2, 3, 0),
-		Clock:            true, Partitions: true, Databases: true, KeyedFilters: true,
+		Clock:            true, Partitions: true, Databases: true, KeyedFilters: true, Users: true,
 		ImportLosesStats: v.in(2, 4) && v.before(2, 4, 4),
 		ChecksLengths:    !v.before(2, 5, 0),
 		EmptySparse:      !v.before(2, 5, 7),

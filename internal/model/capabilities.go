@@ -53,6 +53,8 @@ type Capabilities struct {
 	Partitions bool
 	// Databases: it tells them apart.
 	Databases bool
+	// Users: it may tell them apart, and grant them rights.
+	Users bool
 	// KeyedFilters: a collection with a partition key takes filters.
 	KeyedFilters bool
 	// MostRows is how many rows an answer without a limit has at most, where it says of no other that it left them out; 0 for any number.

@@ -65,7 +65,7 @@ func tryImport(ctx context.Context, conn *milvus.Server) []Finding {
 	case can.GRPCImport:
 		return []Finding{fine(what, "by the calls of Milvus 2.3")}
 	case !can.RESTImport:
-		return []Finding{unfit(what, fmt.Sprintf("it has none that is known of version %q; a sync brings rows one by one", conn.Version()))}
+		return []Finding{unfit(what, fmt.Sprintf("it has none that is known of version %q; `migrate sync --create` brings rows without", conn.Version()))}
 	}
 	if err := conn.ImportJobs().Check(ctx); err != nil {
 		return []Finding{broken(what, err)}

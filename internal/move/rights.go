@@ -52,6 +52,9 @@ func (d Doctor) trySource(ctx context.Context, conn *milvus.Server) []Finding {
 	if err := exporter.Check(ctx, conn, d.Collection); err != nil {
 		r.found = append(r.found, broken("source collection", err))
 	}
+	if !conn.Capabilities().Users {
+		return append(r.found, fine("source rights", noUsers))
+	}
 	at := place{conn, d.Collection}
 	r.tryDescribe(ctx, at)
 	r.try(ctx, "Query", at.count)
@@ -60,6 +63,8 @@ func (d Doctor) trySource(ctx context.Context, conn *milvus.Server) []Finding {
 	r.try(ctx, "GetStatistics", at.probe().Statistics)
 	return r.findings()
 }
+
+const noUsers = "not tried: it knows no users"
 
 // rightsTimeout bounds what is tried on a target: a collection of one row is loaded within seconds.
 const rightsTimeout = 2 * time.Minute
@@ -71,6 +76,9 @@ func (d Doctor) tryTarget(ctx context.Context, conn *milvus.Server) []Finding {
 	at := place{conn, cmp.Or(d.As, d.Collection)}
 	if at.name == "" {
 		return []Finding{fine(what, "not tried: --collection names none")}
+	}
+	if !conn.Capabilities().Users {
+		return []Finding{fine(what, noUsers)}
 	}
 	there, err := conn.Exists(ctx, at.name)
 	if err != nil {

@@ -33,6 +33,25 @@ func wantRights(t *testing.T, title string, found []Finding, missing []string) {
 	}
 }
 
+// TestDoctorOnLite tries no rights where there are no users, and makes nothing there.
+func TestDoctorOnLite(t *testing.T) {
+	t.Parallel()
+	for _, version := range []string{memory.Lite25, memory.Lite3} {
+		s, c := memory.Start(t, version), labtest.Collection(labtest.Schema(labtest.IntKey("id"), labtest.Vector("v", schemapb.DataType_FloatVector, 2)))
+		s.Add(t, c)
+		doctor := Doctor{Source: milvus.Config{Address: s.Address}, Collection: c.Name, As: "documents"}
+		found := slices.Concat(tryServer(t.Context(), "source", doctor.Source, doctor.trySource), doctor.tryTarget(t.Context(), s.Client(t)))
+		for _, f := range found {
+			if f.Bad {
+				t.Errorf("%s: %+v", version, f)
+			}
+		}
+		if len(found) != 4 || !slices.Equal(s.Collections(), []string{c.Name}) {
+			t.Errorf("%s: %+v, and there are %q", version, found, s.Collections())
+		}
+	}
+}
+
 // TestDoctorTriesRights names each that is missing on the target, and leaves nothing there.
 func TestDoctorTriesRights(t *testing.T) {
 	t.Parallel()

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
@@ -25,6 +26,7 @@ import (
 	"migrate/exporter"
 	"migrate/importer"
 	"migrate/internal/columns"
+	"migrate/internal/cutover"
 	"migrate/internal/export"
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/pairs"
@@ -176,7 +178,8 @@ func wantPymilvusEqual(t *testing.T, from, to *milvus.Server, name string, rows 
 	}
 }
 
-// TestLiteToCluster moves a collection of each Milvus Lite to the cluster by bulk insert, and then brings what has changed by a sync.
+// TestLiteToCluster moves a collection of each Milvus Lite to the cluster by bulk insert, brings what has changed by a sync, switches over,
+// brings what is written to the cluster then, and goes back.
 func TestLiteToCluster(t *testing.T) {
 	t.Parallel()
 	for name, from := range map[string]*milvus.Server{"2.5": labtest.Lite25(t), "3": labtest.Lite3(t)} {
@@ -201,10 +204,26 @@ func TestLiteToCluster(t *testing.T) {
 			wantEqual(t, compare(t, side(t, from, c.Name), side(t, to, c.Name), verify.Options{}), 700)
 			wantPymilvusEqual(t, from, to, c.Name, 700)
 			labtest.Upsert(t, from, c.Name, liteRows(t, c, 2, 30))
-			wantApplied(t, p, syncer.Options{Job: "j", Collection: c.Name, BaseDone: true, Once: true}, 30, 0)
+			opts := syncer.Options{Job: "j", Collection: c.Name, BaseDone: true, Once: true}
+			wantApplied(t, p, opts, 30, 0)
 			wantLitesEqual(t, p, 700)
+			switchTo(t, p, opts, syncer.Target)
+			labtest.Upsert(t, to, c.Name, liteRows(t, c, 3, 20))
+			labtest.Delete(t, to, c.Name, `id in ["key-000300"]`)
+			wantApplied(t, p, opts, 20, 1)
+			wantLitesEqual(t, p, 699)
+			switchTo(t, p, opts, syncer.Source)
 		})
 	}
+}
+
+func switchTo(t *testing.T, p pairs.Pair, opts syncer.Options, to syncer.Side) {
+	t.Helper()
+	how := cutover.Options{To: to, Still: time.Second, AllowDifferences: true}
+	if _, err := cutover.Run(t.Context(), p.Source, p.Target, p.Sink, opts, how); err != nil {
+		t.Fatal(err)
+	}
+	p.WantServing(t, to)
 }
 
 // TestLiteKeys exports keys that are hard to name in a filter, or are there twice.
