@@ -111,7 +111,7 @@ func (g *trigger) Write(p []byte) (int, error) {
 }
 
 // TestCutoverKilledAtEachStep kills a cutover and a rollback as each of their steps begins: first under a writer, for which
-// they refuse, and then without. Each time the side that serves has every row that was acknowledged, and status names it.
+// they come no further than to the first, and then without. Each time the side that serves has every row that was acknowledged, and status names it.
 func TestCutoverKilledAtEachStep(t *testing.T) {
 	t.Parallel()
 	faulttable.Tried(t, "cutover and rollback: kill -9 as each step begins, under a writer and without", 1, "status says which side serves; it has every row that was acknowledged")
@@ -135,7 +135,7 @@ func TestCutoverKilledAtEachStep(t *testing.T) {
 				t.Errorf("killed at %q, the %s serves with %d rows; %d were acknowledged", when, side, n, journal)
 			}
 		}
-		for _, step := range []string{"last pass", "verify", "see that nothing is written", "switch"} {
+		for _, step := range []string{"last pass", "switch"} { // to which it does not come
 			stop := servers[move.from].Steadily(50*time.Millisecond, func() {
 				servers[move.from].Growing(t, name, documentRows(journal, journal+5))
 				journal += 5
