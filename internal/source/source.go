@@ -98,7 +98,8 @@ type Found struct {
 type Hints interface {
 	// Mark tells the rows of the segments, after a flush; nil where the server does not tell by them what was written.
 	Mark(ctx context.Context) (*model.Mark, error)
-	// Sealed is the same source without the rows of growing segments, which are those that were written lately.
+	// Sealed is the same source without the rows of growing segments, which are those that were written lately; nil where the server
+	// tells of no segments.
 	Sealed() Ranged
 	// Since reads the key and the cursor's field of the rows that a cursor lets through. Its findings' unreadable ranges are those
 	// in which another number of rows is counted than came; what is written meanwhile makes the two differ.

@@ -31,6 +31,9 @@ func (c *comparison) followGrowing(ctx context.Context) error {
 	}
 	all := c.sides.source
 	g := growing{comparison: c, all: all, sealed: hints.Sealed()}
+	if g.sealed == nil {
+		return nil
+	}
 	g.ranges = int(float64(c.budget()) * all.RowBytes() / (2 * all.RowBytes(c.sides.key()))) // each is read twice
 	n, err := g.count(ctx, model.AllPartitions, model.Range{})
 	if err != nil || n == 0 || n > min(c.rows.source/growingShare, c.opts.CycleRows/growingCycleShare) {

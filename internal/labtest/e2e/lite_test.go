@@ -41,14 +41,15 @@ import (
 func TestLiteToLite(t *testing.T) {
 	t.Parallel()
 	for name, servers := range map[string]struct {
-		from, to func(*testing.T) *milvus.Server
-		schema   *schemapb.CollectionSchema
+		from, to  func(*testing.T) *milvus.Server
+		partition string // beside the default one
+		schema    *schemapb.CollectionSchema
 	}{
-		"2.5": {func(t *testing.T) *milvus.Server { return labtest.Lite25(t) }, func(t *testing.T) *milvus.Server { return labtest.SpareLite25(t) }, litePlain(
+		"2.5": {func(t *testing.T) *milvus.Server { return labtest.Lite25(t) }, func(t *testing.T) *milvus.Server { return labtest.SpareLite25(t) }, model.DefaultPartition, litePlain(
 			labtest.Vector("bits", schemapb.DataType_BinaryVector, 264), labtest.Vector("halves", schemapb.DataType_Float16Vector, 33),
 			labtest.Vector("brains", schemapb.DataType_BFloat16Vector, 33),
 		)},
-		"3": {func(t *testing.T) *milvus.Server { return labtest.Lite3(t) }, liteDatabase, litePlain(
+		"3": {func(t *testing.T) *milvus.Server { return labtest.Lite3(t) }, liteDatabase, "a", litePlain(
 			labtest.MayBeNull(labtest.Field("number", schemapb.DataType_Int64)), labtest.MayBeNull(labtest.Field("title", schemapb.DataType_VarChar)),
 			labtest.MayBeNull(labtest.Array("more", schemapb.DataType_Int32)), labtest.MayBeNull(labtest.Field("place", schemapb.DataType_Geometry)),
 			labtest.MayBeNull(labtest.Field("time", schemapb.DataType_Timestamptz)),
@@ -57,10 +58,10 @@ func TestLiteToLite(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			const rows = 600
-			from, to, c := servers.from(t), servers.to(t), labtest.Collection(servers.schema)
+			from, to, c := servers.from(t), servers.to(t), labtest.Collection(servers.schema, servers.partition)
 			labtest.Create(t, from, c)
-			all := liteRows(t, c, 1, rows)
-			labtest.Insert(t, from, c.Name, "", all)
+			labtest.Insert(t, from, c.Name, "", liteRows(t, c, 1, 0, 500))
+			labtest.Insert(t, from, c.Name, servers.partition, liteRows(t, c, 1, 500, rows))
 			p := pairs.Pair{Source: from, Target: to, Name: c.Name, Sink: labtest.Local(t)}
 			labtest.DropLater(t, to, c.Name)
 			opts := syncer.Options{Job: "j", Collection: c.Name, Create: true, Once: true}
@@ -69,7 +70,7 @@ func TestLiteToLite(t *testing.T) {
 			wantApplied(t, p, opts, 0, 0)
 
 			labtest.Delete(t, from, c.Name, `id in ["key-000000", "key-000599"]`)
-			labtest.Upsert(t, from, c.Name, liteRows(t, c, 2, 50))
+			labtest.Upsert(t, from, c.Name, liteRows(t, c, 2, 0, 50))
 			wantApplied(t, p, opts, 50, 1)
 			wantLitesEqual(t, p, rows-1)
 			wantApplied(t, p, opts, 0, 0)
@@ -108,18 +109,18 @@ func litePlain(more ...*schemapb.FieldSchema) *schemapb.CollectionSchema {
 	return s
 }
 
-// liteRows are the first n rows of a sample.
-func liteRows(t *testing.T, c *model.Collection, seed uint64, n int) labtest.Rows {
+// liteRows are the rows of a sample from one to another.
+func liteRows(t *testing.T, c *model.Collection, seed uint64, from, to int) labtest.Rows {
 	t.Helper()
 	layout, err := columns.NewLayout(c.Schema)
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := layout.Encode(layout.Sample(rand.New(rand.NewPCG(seed, 2)), n), labtest.Each(n, func(i int) int { return i }))
+	data, err := layout.Encode(layout.Sample(rand.New(rand.NewPCG(seed, 2)), to), labtest.Each(to-from, func(i int) int { return from + i }))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return labtest.Rows{N: n, Columns: data}
+	return labtest.Rows{N: to - from, Columns: data}
 }
 
 // liteDatabase is a database of its own on the Milvus Lite 3.
@@ -190,7 +191,7 @@ func TestLiteToCluster(t *testing.T) {
 			schema.EnableDynamicField = true
 			c, to := labtest.Collection(schema), labtest.Target(t)
 			labtest.Create(t, from, c)
-			labtest.Insert(t, from, c.Name, "", liteRows(t, c, 1, 700))
+			labtest.Insert(t, from, c.Name, "", liteRows(t, c, 1, 0, 700))
 			sink := labtest.Local(t)
 			m, err := exporter.Export(t.Context(), from, c.Name, sink, exporter.Options{Job: "j", PartBytes: 20_000})
 			if err != nil {
@@ -203,12 +204,12 @@ func TestLiteToCluster(t *testing.T) {
 			p := pairs.Pair{Source: from, Target: to, Name: c.Name, Sink: sink}
 			wantEqual(t, compare(t, side(t, from, c.Name), side(t, to, c.Name), verify.Options{}), 700)
 			wantPymilvusEqual(t, from, to, c.Name, 700)
-			labtest.Upsert(t, from, c.Name, liteRows(t, c, 2, 30))
+			labtest.Upsert(t, from, c.Name, liteRows(t, c, 2, 0, 30))
 			opts := syncer.Options{Job: "j", Collection: c.Name, BaseDone: true, Once: true}
 			wantApplied(t, p, opts, 30, 0)
 			wantLitesEqual(t, p, 700)
 			switchTo(t, p, opts, syncer.Target)
-			labtest.Upsert(t, to, c.Name, liteRows(t, c, 3, 20))
+			labtest.Upsert(t, to, c.Name, liteRows(t, c, 3, 0, 20))
 			labtest.Delete(t, to, c.Name, `id in ["key-000300"]`)
 			wantApplied(t, p, opts, 20, 1)
 			wantLitesEqual(t, p, 699)

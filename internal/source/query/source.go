@@ -110,6 +110,9 @@ func (s *Source) RowBytes(names ...string) float64 {
 // Sealed reads the rows of sealed segments only. What was written lately is in growing ones, until the server has flushed
 // and loaded it anew.
 func (s *Source) Sealed() source.Ranged {
+	if !s.server.Capabilities().SegmentRows {
+		return nil
+	}
 	sealed := s.copied()
 	sealed.sealed, sealed.cutPages = true, &pagesAhead{}
 	return sealed
