@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"migrate/checkpoint"
@@ -114,6 +115,9 @@ func (s *Sync) own(ctx context.Context, work func(context.Context) error) error 
 		return errors.Join(err, job.Release(ctx, checkpoint.Failed, err))
 	}
 	s.face(s.pos.Serving)
+	if !s.source.Capabilities().SegmentRows {
+		slog.InfoContext(ctx, "this server does not tell what was written to it, so that each cycle compares", "server", s.source.Address)
+	}
 	err = work(owned)
 	if lost := errors.Join(context.Cause(owned), err); isLost(lost) {
 		return errors.Join(lost, job.Release(ctx, checkpoint.Interrupted, lost))
