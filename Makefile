@@ -31,11 +31,11 @@ demo: build lab-up ## move 100,000 documents from a real standalone to a real cl
 TAGS := lab,faults,compose
 TIMES := .lab/times
 
-# The race detector needs C. All else is built as the image is, and so but once.
+# The race detector needs C, and no second at the end of each program. All else is built as the image is, and so but once.
 check test-unit test-lab compose-cluster: export CGO_ENABLED := 0
 check test-unit test-lab compose-cluster: export GOFLAGS := -trimpath
 RUN_TESTS = go tool gotestsum --format pkgname-and-test-fails --jsonfile $(TIMES)/$@.json --raw-command -- \
-	env $(if $(RACE),CGO_ENABLED=1 GOFLAGS=) go test -json $(RACE)
+	env $(if $(RACE),CGO_ENABLED=1 GOFLAGS= GORACE=atexit_sleep_ms=10) go test -json $(RACE)
 
 check: ## gofmt, vet and staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -l . ; echo 'run gofmt -w on these' ; exit 1 ; }

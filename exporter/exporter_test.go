@@ -118,8 +118,8 @@ func TestDuplicatesAreTold(t *testing.T) {
 	t.Parallel()
 	for _, version := range []string{"v2.3.5", "v2.5.10"} {
 		s, server, name := collection(t, version)
-		s.Sealed(t, name, numbered(0, 2000, 1))
-		s.Growing(t, name, numbered(0, 1100, 1))
+		s.Sealed(t, name, numbered(0, 400, 1))
+		s.Growing(t, name, numbered(0, 220, 1))
 		sink := labtest.Local(t)
 		m, err := exporter.Export(t.Context(), server, name, sink, exporter.Options{Job: "j", PartBytes: 1 << 10})
 		if err != nil {
@@ -129,10 +129,10 @@ func TestDuplicatesAreTold(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if d := read.Findings.Duplicates; d.Rows != 1100 || d.Keys < 1100 || len(d.Sample) == 0 || len(d.Sample) > 10 || m.Total.Rows != 2000 {
+		if d := read.Findings.Duplicates; d.Rows != 220 || d.Keys < 220 || len(d.Sample) == 0 || len(d.Sample) > 10 || m.Total.Rows != 400 {
 			t.Errorf("%s: %d rows, duplicates %+v", version, m.Total.Rows, d)
 		}
-		wantWhole(t, sink, m, 2000)
+		wantWhole(t, sink, m, 400)
 	}
 }
 

@@ -52,7 +52,7 @@ func exported(t *testing.T, s *schemapb.CollectionSchema) (*export.Manifest, sin
 	source, sink := memory.Start(t, "v2.3.5"), &store.Sink{}
 	source.Add(t, c)
 	source.Sealed(t, c.Name, numbered(0, rows))
-	m, err := exporter.Export(t.Context(), source.Client(t), c.Name, sink, exporter.Options{Job: "j", PartBytes: 600})
+	m, err := exporter.Export(t.Context(), source.Client(t), c.Name, sink, exporter.Options{Job: "j", PartBytes: 800})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,6 +25,7 @@ func TestCursor(t *testing.T) {
 				rows.Columns = append(rows.Columns, labtest.Column(texts, labtest.Each(len(keys), func(int) string { return fmt.Sprintf("2026-11-%02d", v) })))
 				return rows
 			}
+			p.RangeRows = 150
 			opts := p.Options()
 			opts.CursorField = field.Name
 			pass := func() syncer.Report {
@@ -39,16 +40,16 @@ func TestCursor(t *testing.T) {
 				}
 				return sum
 			}
-			labtest.Insert(t, p.Source, p.Name, "", written(1, upTo(0, 3000)...))
+			labtest.Insert(t, p.Source, p.Name, "", written(1, upTo(0, 900)...))
 			pass()
 			p.WantEqual(t)
 
-			labtest.Upsert(t, p.Source, p.Name, written(2, 3, 1003, 2003))
+			labtest.Upsert(t, p.Source, p.Name, written(2, 3, 303, 603))
 			labtest.Insert(t, p.Source, p.Name, "", written(3, 5000, 5001))
 			late := written(1, 42) // at the time of the last one that was seen
 			late.Columns[2] = labtest.Vectors("v", 4, 1, 77)
 			labtest.Upsert(t, p.Source, p.Name, late)
-			labtest.Upsert(t, p.Source, p.Name, written(4, 1, 2999))
+			labtest.Upsert(t, p.Source, p.Name, written(4, 1, 899))
 			if r := pass(); r.Changed != 6 || r.Inserted != 2 || r.Ranges != 0 || r.Passed != 0 {
 				t.Errorf("by the cursor: %+v", r)
 			}
@@ -87,7 +88,8 @@ func TestCursor(t *testing.T) {
 // written as the field tells.
 func TestDoubledHidesADelete(t *testing.T) {
 	t.Parallel()
-	p := filled(t, 3000)
+	p := filled(t, 900)
+	p.RangeRows = 150
 	opts := p.Options()
 	opts.CursorField = "version"
 	pass := func() syncer.Report {
@@ -102,12 +104,12 @@ func TestDoubledHidesADelete(t *testing.T) {
 	const doubled = 5 // of which some are returned as they are now, and some as they were
 	for k := range int64(doubled) {
 		labtest.Insert(t, p.Source, p.Name, "", at(2, k))
-		labtest.Delete(t, p.Source, p.Name, in([]int64{2500 + k}))
+		labtest.Delete(t, p.Source, p.Name, in([]int64{700 + k}))
 		if last := pass(); last.Duplicates != k+1 {
 			t.Errorf("%d keys are doubled, want %d", last.Duplicates, k+1)
 		}
-		if n := count(t, p.Target, p.Name); n != 2999-k {
-			t.Errorf("the target has %d rows, want %d", n, 2999-k)
+		if n := count(t, p.Target, p.Name); n != 899-k {
+			t.Errorf("the target has %d rows, want %d", n, 899-k)
 		}
 	}
 }

@@ -33,7 +33,7 @@ func TestSyncWithShortPages(t *testing.T) {
 	}
 }
 
-// TestSyncBesideDuplicates brings 20 new rows though 600 keys were inserted again, and says for which it is in step.
+// TestSyncBesideDuplicates brings 20 new rows though 200 keys were inserted again, and says for which it is in step.
 func TestSyncBesideDuplicates(t *testing.T) {
 	t.Parallel()
 	for _, version := range []string{"v2.3.5", "v2.5.10"} {
@@ -42,17 +42,18 @@ func TestSyncBesideDuplicates(t *testing.T) {
 				t.Parallel()
 				m := newInMemory(t, version)
 				m.From.LeavesOut = version == "v2.3.5"
-				m.From.Sealed(t, m.Name, numbered(0, 1200, 1))
-				m.To.Sealed(t, m.Name, numbered(0, 1200, 1))
-				m.From.Growing(t, m.Name, numbered(0, 600, seed))
+				m.RangeRows = 150
+				m.From.Sealed(t, m.Name, numbered(0, 400, 1))
+				m.To.Sealed(t, m.Name, numbered(0, 400, 1))
+				m.From.Growing(t, m.Name, numbered(0, 200, seed))
 				m.From.Growing(t, m.Name, numbered(5000, 5020, 4))
 				reports := m.WantSync(t)
 				last := reports[len(reports)-1]
-				if last.Position.But() != " but for 600 duplicate keys" {
+				if last.Position.But() != " but for 200 duplicate keys" {
 					t.Errorf("in step%s", last.Position.But())
 				}
 				r := m.Compare(t)
-				if !r.Equal || r.Right.Rows != 1220 || !strings.HasPrefix(r.But(), "but for ") || r.Rows.Differing > 0 {
+				if !r.Equal || r.Right.Rows != 420 || !strings.HasPrefix(r.But(), "but for ") || r.Rows.Differing > 0 {
 					t.Errorf("%d rows, %q, %+v", r.Right.Rows, r.But(), r.Rows)
 				}
 			})

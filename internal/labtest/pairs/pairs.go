@@ -2,6 +2,7 @@
 package pairs
 
 import (
+	"cmp"
 	"errors"
 	"testing"
 	"time"
@@ -27,11 +28,12 @@ type Pair struct {
 	Name           string
 	Sink           sinks.Sink
 	SecondLook     time.Duration // of a sync; the usual one where zero
+	RangeRows      int64         // of a pass; 500 where zero
 }
 
 // Options are those of a pass over small ranges, onto a target that was filled otherwise.
 func (p Pair) Options() syncer.Options {
-	return syncer.Options{Job: "j", Collection: p.Name, BaseDone: true, Once: true, RangeRows: 500, SecondLook: p.SecondLook}
+	return syncer.Options{Job: "j", Collection: p.Name, BaseDone: true, Once: true, RangeRows: cmp.Or(p.RangeRows, 500), SecondLook: p.SecondLook}
 }
 
 // Sync runs one pass, and returns the reports of its cycles.
@@ -145,7 +147,7 @@ func Start(t testing.TB, source, target string, c *model.Collection, change ...f
 		f(c)
 	}
 	s.To.Add(t, c)
-	s.Pair = Pair{s.From.Client(t), s.To.Client(t), c.Name, &store.Sink{}, time.Millisecond}
+	s.Pair = Pair{s.From.Client(t), s.To.Client(t), c.Name, &store.Sink{}, time.Millisecond, 0}
 	return s
 }
 
