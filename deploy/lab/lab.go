@@ -1,6 +1,6 @@
 // Package lab runs the real servers that migrate is tested against: a Milvus standalone, a distributed Milvus cluster
 // with its etcd, MinIO and Pulsar, two versions of Milvus Lite, and, when asked for, a standalone and a MinIO behind TLS
-// and passwords, and a standalone that limits the rate of queries. They come from package registries, need neither Docker nor root, and
+// and passwords, a standalone behind passwords with its storage on MinIO, and one that limits the rate of queries. They come from package registries, need neither Docker nor root, and
 // outlive the process that starts them. Whatever a lab writes lies in one folder; what it downloads lies in a cache
 // outside the tree.
 package lab
@@ -41,6 +41,9 @@ const (
 
 	Lite25 = "127.0.0.1:19535" // Milvus Lite 2.5.1, gRPC
 	Lite3  = "127.0.0.1:19536" // Milvus Lite 3.2.2, gRPC
+
+	RemoteStandalone = "127.0.0.1:19538" // Milvus standalone with authorization and its storage on MinIO, gRPC; users as on SecureStandalone
+	RemoteBucket     = "remote-bucket"   // its bucket on MinIO: bulk insert reads only from it
 
 	SpareLite25 = "127.0.0.1:19537" // another Milvus Lite 2.5.1, which has no databases to tell two of a name apart, gRPC
 )

@@ -46,20 +46,26 @@ func milvusSettings() settings {
 
 // clusterSettings are what the roles of the cluster share.
 func clusterSettings() settings {
+	return merged(remoteStorage(ClusterBucket, ClusterRoot), settings{
+		"ETCD_USE_EMBED": "false",
+		"ETCD_ENDPOINTS": Etcd,
+		"MQ_TYPE":        "pulsar",
+		"PULSAR_ADDRESS": "127.0.0.1",
+		"PULSAR_PORT":    strconv.Itoa(portOf(Pulsar)),
+		"PULSAR_WEBPORT": strconv.Itoa(pulsarWebPort),
+		// A bulk-insert job whose data node is gone is given up after this many seconds, and not after a quarter of an hour.
+		"ROOTCOORD_IMPORTTASKEXPIRATION": "300",
+	})
+}
+
+// remoteStorage is a bucket on MinIO as what a Milvus stores its rows in.
+func remoteStorage(bucket, root string) settings {
 	return settings{
-		"ETCD_USE_EMBED":     "false",
-		"ETCD_ENDPOINTS":     Etcd,
-		"MQ_TYPE":            "pulsar",
-		"PULSAR_ADDRESS":     "127.0.0.1",
-		"PULSAR_PORT":        strconv.Itoa(portOf(Pulsar)),
-		"PULSAR_WEBPORT":     strconv.Itoa(pulsarWebPort),
 		"COMMON_STORAGETYPE": "remote",
 		"MINIO_ADDRESS":      "127.0.0.1",
 		"MINIO_PORT":         strconv.Itoa(portOf(MinIO)),
-		"MINIO_BUCKETNAME":   ClusterBucket,
-		"MINIO_ROOTPATH":     ClusterRoot,
-		// A bulk-insert job whose data node is gone is given up after this many seconds, and not after a quarter of an hour.
-		"ROOTCOORD_IMPORTTASKEXPIRATION": "300",
+		"MINIO_BUCKETNAME":   bucket,
+		"MINIO_ROOTPATH":     root,
 	}
 }
 
@@ -124,6 +130,17 @@ func (l *Lab) limitedStandalone() part {
 func (l *Lab) spareStandalone() part {
 	p := l.aStandalone("standalone-spare", SpareStandalone, 20800, settings{})
 	p.optional = true
+	return p
+}
+
+// remoteStandalone is one that whole servers are moved to: with users of its own, and a bucket that bulk insert reads from.
+func (l *Lab) remoteStandalone() part {
+	p := l.aStandalone("standalone-remote", RemoteStandalone, 20900, merged(remoteStorage(RemoteBucket, "files"), settings{
+		"COMMON_SECURITY_AUTHORIZATIONENABLED": "true",
+	}))
+	p.optional = true
+	p.needs = []string{"minio"}
+	p.settle = serves(RemoteStandalone, SecureUser, SecurePassword, nil)
 	return p
 }
 

@@ -39,6 +39,13 @@ func TestMilvusCommands(t *testing.T) {
 			want:  []string{"PROXY_PORT=19533", "QUOTAANDLIMITS_DQL_ENABLED=true", "QUOTAANDLIMITS_DQL_QUERYRATE_MAX=5"},
 		},
 		{
+			part: "standalone-remote", args: "run standalone -alias standalone-remote",
+			ports: append(slices.Clone(roles), "METRICS"),
+			want: []string{
+				"PROXY_PORT=19538", "COMMON_SECURITY_AUTHORIZATIONENABLED=true", "COMMON_STORAGETYPE=remote", "MINIO_BUCKETNAME=remote-bucket",
+			},
+		},
+		{
 			part: "querynode-2", args: "run querynode -alias querynode-2", ports: []string{"QUERYNODE", "METRICS"},
 			want: []string{"MQ_TYPE=pulsar", "ETCD_USE_EMBED=false", "COMMON_STORAGETYPE=remote", "MINIO_BUCKETNAME=a-bucket"},
 		},

@@ -41,7 +41,8 @@ func (l *Lab) table() []part {
 	parts := []part{l.etcd(), l.minio(), l.pulsar(), l.standalone()}
 	parts = append(parts, l.cluster()...)
 	parts = append(parts, l.lite25("lite-2.5", Lite25), l.lite3())
-	return append(parts, l.secureStandalone(), l.secureMinIO(), l.limitedStandalone(), l.spareStandalone(), l.spareLite25())
+	return append(parts, l.secureStandalone(), l.secureMinIO(), l.limitedStandalone(), l.spareStandalone(), l.spareLite25(),
+		l.remoteStandalone())
 }
 
 // part finds a part by its name.

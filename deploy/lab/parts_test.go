@@ -66,7 +66,7 @@ func TestUpStartsTheClusterOfTheIssue(t *testing.T) {
 	if got := strings.Join(required, " "); got != want {
 		t.Errorf("Up starts %s; want %s", got, want)
 	}
-	if got := strings.Join(optional, " "); got != "standalone-secure minio-secure standalone-limited standalone-spare lite-2.5-spare" {
+	if got := strings.Join(optional, " "); got != "standalone-secure minio-secure standalone-limited standalone-spare lite-2.5-spare standalone-remote" {
 		t.Errorf("optional are %s", got)
 	}
 }

@@ -44,6 +44,14 @@ func Secure(t testing.TB) (server *milvus.Server, caFile string) {
 	}), l.CAFile()
 }
 
+// Remote starts the lab's standalone that wants a login and stores its rows in a bucket, until the test ends, and returns a connection to
+// it.
+func Remote(t testing.TB) *milvus.Server {
+	t.Helper()
+	start(t, "standalone-remote")
+	return connectTo(t, milvus.Config{Address: lab.RemoteStandalone, Username: lab.SecureUser, Password: lab.SecurePassword})
+}
+
 // Limited starts the lab's standalone that limits the rate of queries, until the test ends, and returns a connection to
 // it.
 func Limited(t testing.TB) *milvus.Server {
@@ -66,27 +74,6 @@ func SpareLite25(t testing.TB) *milvus.Server {
 	t.Helper()
 	start(t, "lite-2.5-spare")
 	return connect(t, lab.SpareLite25)
-}
-
-// start starts optional parts of the lab, until the test ends.
-func start(t testing.TB, parts ...string) *lab.Lab {
-	t.Helper()
-	ctx := context.WithoutCancel(t.Context())
-	l, err := lab.Running(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, part := range parts {
-		if err := l.Start(ctx, part); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := l.Stop(ctx, part); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	return l
 }
 
 func connect(t testing.TB, address string) *milvus.Server {
