@@ -51,17 +51,22 @@ func (c Config) String() string { return c.LogValue().String() }
 // GoString is what %#v shows.
 func (c Config) GoString() string { return c.String() }
 
-// Server is a connection to one Milvus server, safe for use by several goroutines.
+// Server is a connection to one Milvus server, to one database of it, safe for use by several goroutines.
 type Server struct {
 	Address string
 
-	identity
-	svc      milvuspb.MilvusServiceClient
+	*connection
 	jobs     *ImportJobs
-	sdk      *client.GrpcClient
-	pace     *pace
-	retry    *retrier
 	database string
+}
+
+// connection is what all databases of a server share.
+type connection struct {
+	identity
+	svc   milvuspb.MilvusServiceClient
+	sdk   *client.GrpcClient
+	pace  *pace
+	retry *retrier
 }
 
 // Answers of megabytes come without waiting for leave to send more, and in few reads.
@@ -85,7 +90,7 @@ func Connect(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, err
 	}
 	p, r := &pace{changes: logLimiter{burst: 5}}, &retrier{total: cfg.RetryFor}
-	s := &Server{Address: cfg.Address, pace: p, retry: r, database: cfg.Database, jobs: newImportJobs(cfg, security)}
+	s := &Server{Address: cfg.Address, connection: &connection{pace: p, retry: r}, database: cfg.Database, jobs: newImportJobs(cfg, security)}
 	creds := insecure.NewCredentials()
 	if cfg.TLS {
 		creds = credentials.NewTLS(security)
@@ -121,6 +126,15 @@ func Connect(ctx context.Context, cfg Config) (*Server, error) {
 	return s, nil
 }
 
+// In is another database of the same server, over the same connection, so that Close of one closes both, and one pace holds for both.
+// "" is the default one. Nobody looks whether it is there.
+func (s *Server) In(database string) *Server {
+	there, jobs := *s, *s.jobs
+	there.database, jobs.database = database, database
+	there.jobs = &jobs
+	return &there
+}
+
 // Close ends the connection.
 func (s *Server) Close() error {
 	s.jobs.client.CloseIdleConnections()
@@ -154,7 +168,7 @@ func (s *Server) hello(ctx context.Context) error {
 	}
 	can := s.Capabilities()
 	s.jobs.idempotent, s.jobs.twoPhases = can.IdempotentImport, can.ImportCommit
-	if s.database != "" && s.database != defaultDatabase && !can.Databases {
+	if s.database != "" && s.database != DefaultDatabase && !can.Databases {
 		return fmt.Errorf("database %q: %w; this server takes all names for the one that it has", s.database, ErrNotFound)
 	}
 	// Connect answers before the login is checked; this does not.
@@ -162,7 +176,8 @@ func (s *Server) hello(ctx context.Context) error {
 	return err
 }
 
-const defaultDatabase = "default"
+// DefaultDatabase is what servers call the database of those who name none.
+const DefaultDatabase = "default"
 
 // Now returns the server's present timestamp: as a read's guarantee timestamp it makes the read see every write that
 // was acknowledged before this call. It is 0 where the server has no clock, whose reads see them in any case.

@@ -94,7 +94,7 @@ func TestLoad(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			l := &loader{percent: test.percent, others: test.others, began: time.Now()}
-			server := &Server{svc: l}
+			server := &Server{connection: &connection{svc: l}}
 			server.said.Store(&said{can: capabilitiesOf("v2.3.5")})
 			err := server.Load(t.Context(), "docs")
 			took := time.Since(l.began)

@@ -64,7 +64,7 @@ func TestSegments2510(t *testing.T) {
 		"n_geo":     {},
 	} {
 		told := recorded(t, "milvus-2.5.10/"+name+".segments.json", &milvuspb.GetPersistentSegmentInfoResponse{}).GetInfos()
-		got, err := (&Server{svc: &segmented{lists: [][]*milvuspb.PersistentSegmentInfo{told}}}).Segments(t.Context(), name)
+		got, err := (&Server{connection: &connection{svc: &segmented{lists: [][]*milvuspb.PersistentSegmentInfo{told}}}}).Segments(t.Context(), name)
 		if err != nil || !maps.Equal(got, want) {
 			t.Errorf("%s: %v, %v; want %v", name, got, err, want)
 		}
@@ -99,7 +99,7 @@ func TestSegments(t *testing.T) {
 		"no two agree":          {[]list{{told(1, 1)}, {told(2, 1)}, {told(3, 1)}, {told(4, 1)}, {told(5, 1)}, {told(5, 1)}}, nil},
 	} {
 		server := &segmented{lists: test.lists}
-		got, err := (&Server{svc: server}).Segments(t.Context(), "docs")
+		got, err := (&Server{connection: &connection{svc: server}}).Segments(t.Context(), "docs")
 		if err != nil || !maps.Equal(got, test.want) || (got == nil) != (test.want == nil) {
 			t.Errorf("%s: %v, %v; want %v", name, got, err, test.want)
 		}

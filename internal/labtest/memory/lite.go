@@ -83,8 +83,3 @@ func (s *Server) GetVersion(context.Context, *milvuspb.GetVersionRequest) (*milv
 	defer s.mu.Unlock()
 	return &milvuspb.GetVersionResponse{Status: &commonpb.Status{}, Version: s.version}, nil
 }
-
-// ListDatabases lists the one that there is.
-func (s *Server) ListDatabases(context.Context, *milvuspb.ListDatabasesRequest) (*milvuspb.ListDatabasesResponse, error) {
-	return &milvuspb.ListDatabasesResponse{Status: &commonpb.Status{}, DbNames: []string{"default"}}, s.lacks(Lite25, "ListDatabases")
-}

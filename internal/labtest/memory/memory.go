@@ -77,7 +77,8 @@ type Server struct {
 	watched     func(ctx context.Context, method string)
 	version     string
 	time        uint64
-	collections map[string]*collection
+	databases   []string
+	collections map[string]*collection // by what they are called here
 	tasks       []*task
 	queries     int
 	counts      int
@@ -132,9 +133,9 @@ func (r *row) value(field string) model.Key {
 // Start starts a server of a version, until the test ends.
 func Start(t testing.TB, version string) *Server {
 	t.Helper()
-	s := &Server{version: version, time: uint64(time.Now().UnixMilli()) << 18, collections: map[string]*collection{}}
+	s := &Server{version: version, time: uint64(time.Now().UnixMilli()) << 18, collections: map[string]*collection{}, databases: []string{milvus.DefaultDatabase}}
 	s.listener = listen(t)
-	s.Address, s.stop = s.listener.Addr().String(), serve(t, s.listener, s, grpc.UnaryInterceptor(s.permit))
+	s.Address, s.stop = s.listener.Addr().String(), serve(t, s.listener, s, grpc.ChainUnaryInterceptor(s.permit, s.locate))
 	return s
 }
 
@@ -244,7 +245,7 @@ func (s *Server) Upgrade(t testing.TB, version string) {
 	s.version = version
 	s.mu.Unlock()
 	s.listener = kept.(*net.TCPListener)
-	s.stop = serve(t, s.listener, s, grpc.UnaryInterceptor(s.permit))
+	s.stop = serve(t, s.listener, s, grpc.ChainUnaryInterceptor(s.permit, s.locate))
 }
 
 // Client is a connection to the server.
@@ -258,7 +259,7 @@ func (s *Server) Client(t testing.TB) *milvus.Server {
 	return c
 }
 
-// Add adds a collection, which is loaded.
+// Add adds a collection, which is loaded, and its database where that is not there.
 func (s *Server) Add(t testing.TB, c *model.Collection) {
 	t.Helper()
 	l, err := layoutsOf(c.Schema)
@@ -267,7 +268,12 @@ func (s *Server) Add(t testing.TB, c *model.Collection) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.add(c, l)
+	if s.lacksDatabase(c.Database) != nil {
+		s.databases = append(s.databases, c.Database)
+	}
+	within := *c
+	within.Name = Within(c.Database, c.Name)
+	s.add(&within, l)
 }
 
 // add adds a collection; s.mu is held.
@@ -397,13 +403,6 @@ func (s *Server) Connect(context.Context, *milvuspb.ConnectRequest) (*milvuspb.C
 	return &milvuspb.ConnectResponse{Status: &commonpb.Status{}, ServerInfo: &commonpb.ServerInfo{BuildTags: s.greeting()}}, nil
 }
 
-// ShowCollections lets everybody in.
-func (s *Server) ShowCollections(context.Context, *milvuspb.ShowCollectionsRequest) (*milvuspb.ShowCollectionsResponse, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return &milvuspb.ShowCollectionsResponse{Status: &commonpb.Status{}, CollectionNames: slices.Sorted(maps.Keys(s.collections))}, nil
-}
-
 // DescribeCollection describes one.
 func (s *Server) DescribeCollection(_ context.Context, q *milvuspb.DescribeCollectionRequest) (*milvuspb.DescribeCollectionResponse, error) {
 	s.mu.Lock()
@@ -413,10 +412,10 @@ func (s *Server) DescribeCollection(_ context.Context, q *milvuspb.DescribeColle
 		return &milvuspb.DescribeCollectionResponse{Status: st}, nil
 	}
 	schema := model.CloneSchema(c.Schema)
-	schema.Name = c.Name
+	schema.Name = own(c.Name)
 	return &milvuspb.DescribeCollectionResponse{
-		Status: st, Schema: schema, CollectionID: c.ID, ShardsNum: 1, CollectionName: c.Name, Properties: c.Properties,
-		ConsistencyLevel: c.ConsistencyLevel, Aliases: c.Aliases,
+		Status: st, Schema: schema, CollectionID: c.ID, ShardsNum: 1, CollectionName: own(c.Name), Properties: c.Properties,
+		ConsistencyLevel: c.ConsistencyLevel, Aliases: owns(c.Aliases),
 	}, nil
 }
 

@@ -1,0 +1,152 @@
+package move
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"migrate/internal/milvus"
+)
+
+// ErrNothing: a pattern matches nothing that is there.
+var ErrNothing = errors.New("matches nothing")
+
+// Selection says which collections of a server are meant. Patterns are those of path.Match.
+type Selection struct {
+	All         bool     // all databases, unless some are named
+	Databases   []string // patterns; the one that was connected to where none is given
+	Collections []string // patterns of names, or of database.collection; all where none is given
+	Exclude     []string // patterns of the same kinds, of what is left out
+}
+
+// Named is a collection by its names. Database is empty for the default one.
+type Named struct {
+	Database   string `json:"database,omitempty"`
+	Collection string `json:"collection"`
+}
+
+// String is the collection's name, after that of its database unless it is the default one. No name has a dot.
+func (n Named) String() string {
+	if n.Database == "" {
+		return n.Collection
+	}
+	return n.Database + "." + n.Collection
+}
+
+// matches reports whether a pattern of database.collection or of a collection's name is met.
+func (n Named) matches(pattern string) bool {
+	name := n.Collection
+	if strings.Contains(pattern, ".") {
+		name = cmp.Or(n.Database, milvus.DefaultDatabase) + "." + n.Collection
+	}
+	return matches(pattern, name)
+}
+
+// matches is path.Match of a pattern that was checked.
+func matches(pattern, name string) bool {
+	met, _ := path.Match(pattern, name)
+	return met
+}
+
+// Select asks a server for what it has, a call a database, and returns the collections that are meant, sorted. ErrNothing names a
+// pattern that matches none.
+func (s Selection) Select(ctx context.Context, server *milvus.Server) ([]Named, error) {
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	databases, err := s.databases(ctx, server)
+	if err != nil {
+		return nil, err
+	}
+	var all []Named
+	for _, database := range databases {
+		names, err := server.In(database).Collections(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			all = append(all, Named{database, name})
+		}
+	}
+	return s.of(all, server.Address)
+}
+
+// check refuses what is no pattern.
+func (s Selection) check() error {
+	for _, pattern := range slices.Concat(s.Databases, s.Collections, s.Exclude) {
+		if _, err := path.Match(pattern, ""); err != nil {
+			return fmt.Errorf("pattern %q: %w", pattern, err)
+		}
+	}
+	return nil
+}
+
+// databases are those that are meant, "" for the default one.
+func (s Selection) databases(ctx context.Context, server *milvus.Server) ([]string, error) {
+	if !s.All && len(s.Databases) == 0 {
+		return []string{withoutDefault(server.Database())}, nil
+	}
+	names, err := server.Databases(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(s.Databases) > 0 {
+		if names, err = chosen(names, s.Databases, matches, "database", server.Address); err != nil {
+			return nil, err
+		}
+	}
+	for i, name := range names {
+		names[i] = withoutDefault(name)
+	}
+	return names, nil
+}
+
+func withoutDefault(database string) string {
+	if database == milvus.DefaultDatabase {
+		return ""
+	}
+	return database
+}
+
+// of are those of all that are meant.
+func (s Selection) of(all []Named, address string) (meant []Named, err error) {
+	meets := func(pattern string, n Named) bool { return n.matches(pattern) }
+	if meant = all; len(s.Collections) > 0 {
+		if meant, err = chosen(all, s.Collections, meets, "collection", address); err != nil {
+			return nil, err
+		}
+	}
+	left, err := chosen(meant, s.Exclude, meets, "collection to be left out", address)
+	if err != nil {
+		return nil, err
+	}
+	meant = slices.DeleteFunc(slices.Clone(meant), func(n Named) bool { return slices.Contains(left, n) })
+	slices.SortFunc(meant, func(a, b Named) int {
+		return cmp.Or(cmp.Compare(a.Database, b.Database), cmp.Compare(a.Collection, b.Collection))
+	})
+	return meant, nil
+}
+
+// chosen are those of all that meet a pattern, each of which has to be met.
+func chosen[T any](all []T, patterns []string, meets func(string, T) bool, what, address string) (some []T, err error) {
+	met := make([]bool, len(patterns))
+	for _, one := range all {
+		taken := false
+		for i, pattern := range patterns {
+			if meets(pattern, one) {
+				met[i], taken = true, true
+			}
+		}
+		if taken {
+			some = append(some, one)
+		}
+	}
+	if i := slices.Index(met, false); i >= 0 {
+		return nil, fmt.Errorf("%s %q on %s: %w", what, patterns[i], address, ErrNothing)
+	}
+	return some, nil
+}
