@@ -94,8 +94,9 @@ func nothing(f model.Findings) bool { return f.Duplicates.Rows == 0 && len(f.Unr
 type Spec struct {
 	Partition string `json:"partition"`
 	model.Range
-	Number  int   `json:"number"`            // within its partition
-	Planned int64 `json:"planned,omitempty"` // rows expected
+	Number    int   `json:"number"`              // within its partition
+	Planned   int64 `json:"planned,omitempty"`   // rows expected
+	Scattered bool  `json:"scattered,omitempty"` // its keys lie among those of others
 }
 
 // Result is a part that is finished.
@@ -121,7 +122,7 @@ func partOf(c checkpoint.Chunk) (p part, err error) {
 		p.Result, err = resultOf(c)
 		return p, err
 	}
-	p.Partition, p.Range = spec.Partition, spec.Range
+	p.Partition, p.Range, p.Scattered = spec.Partition, spec.Range, spec.Scattered
 	return p, nil
 }
 
@@ -149,7 +150,8 @@ func plannedOf(chunks []model.Chunk) []checkpoint.Planned {
 	planned := make([]checkpoint.Planned, len(chunks))
 	for i, c := range chunks {
 		planned[i] = checkpoint.Planned{
-			Spec: Spec{Partition: c.Partition, Range: c.Range, Number: c.Number, Planned: c.Rows}, Size: checkpoint.Tally{Parts: 1, Rows: c.Rows},
+			Spec: Spec{Partition: c.Partition, Range: c.Range, Number: c.Number, Planned: c.Rows, Scattered: c.Scattered},
+			Size: checkpoint.Tally{Parts: 1, Rows: c.Rows},
 		}
 	}
 	return planned

@@ -44,7 +44,9 @@ func (w *partWriter) write(ctx context.Context) func(io.Writer) error {
 
 // addAll writes every row of the part's chunk.
 func (w *partWriter) addAll(ctx context.Context, file *export.Writer) error {
-	stream, err := w.export.source.Read(ctx, model.Chunk{Partition: w.part.Partition, Range: w.part.Range, Number: w.part.number})
+	stream, err := w.export.source.Read(ctx, model.Chunk{
+		Partition: w.part.Partition, Range: w.part.Range, Number: w.part.number, Scattered: w.part.Scattered,
+	})
 	if err != nil {
 		return err
 	}

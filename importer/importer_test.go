@@ -215,6 +215,7 @@ func TestRefusals(t *testing.T) {
 		"another schema":              {add(other, otherRows), nil, m, importer.ErrSchema},
 		"rows there":                  {add(schema(), numbered(5000, 5010)), nil, m, importer.ErrNotEmpty},
 		"keys there":                  {add(schema(), numbered(rows-1, rows+10)), func(o *importer.Options) { o.IntoExisting = true }, m, importer.ErrDuplicates},
+		"keys there, scattered":       {add(schema(), numbered(rows-1, rows+10)), func(o *importer.Options) { o.IntoExisting = true }, scattered(t, m, sink), importer.ErrDuplicates},
 		"a name too long":             {func(*testing.T, target) {}, func(o *importer.Options) { o.As = strings.Repeat("n", 250) }, m, checkpoint.ErrLong},
 		"a version without a dialect": {func(t *testing.T, to target) { to.Upgrade(t, "custom") }, func(o *importer.Options) { o.Dialect = nil }, m, importer.ErrTarget},
 		"NaN":                         {func(*testing.T, target) {}, nil, &nan, ingest.ErrValue},
@@ -246,20 +247,24 @@ func TestRefusals(t *testing.T) {
 func TestIntoExisting(t *testing.T) {
 	t.Parallel()
 	m, sink := exported(t, schema())
-	to := newTarget(t)
-	c := labtest.Collection(schema())
-	c.Name = "t"
-	to.Add(t, c)
-	to.Sealed(t, "t", numbered(rows, rows+50))
-	opts := to.patient()
-	opts.IntoExisting = true
-	if _, err := importer.Import(t.Context(), to.client, sink, m, bucket{to.staging}, opts); err != nil {
-		t.Fatal(err)
+	for _, m := range []*export.Manifest{m, scattered(t, m, sink)} {
+		to := newTarget(t)
+		c := labtest.Collection(schema())
+		c.Name = "t"
+		to.Add(t, c)
+		between := numbered(rows, rows+50)
+		between.Columns[0].GetScalars().GetLongData().Data[0] = -1 // so that every key of the export lies between
+		to.Sealed(t, "t", between)
+		opts := to.patient()
+		opts.IntoExisting = true
+		if _, err := importer.Import(t.Context(), to.client, sink, m, bucket{to.staging}, opts); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := to.client.RowCount(t.Context(), "t"); err != nil || n != rows+50 {
+			t.Errorf("%d rows, %v, want %d", n, err, rows+50)
+		}
+		to.wantUnstaged(t)
 	}
-	if n, err := to.client.RowCount(t.Context(), "t"); err != nil || n != rows+50 {
-		t.Errorf("%d rows, %v, want %d", n, err, rows+50)
-	}
-	to.wantUnstaged(t)
 }
 
 // TestNothingBegun leaves nothing behind of an import that submitted no job: not even the collection that it made.
@@ -391,20 +396,26 @@ func TestMiscounted(t *testing.T) {
 		t.Errorf("a row is gone: %v", err)
 	}
 
-	to = newTarget(t)
-	c := labtest.Collection(schema())
-	c.Name = "t"
-	to.Add(t, c)
-	to.Sealed(t, "t", numbered(rows, rows+50))
-	opts = to.patient()
-	opts.IntoExisting = true
-	opts.Step = func(name string, _ int64) {
-		if name == "load" {
-			to.Sealed(t, "t", numbered(rows+50, rows+60))
+	for _, m := range []*export.Manifest{m, scattered(t, m, sink)} {
+		for gone, want := range map[string]string{"id in [9999]": "", "id in [7]": "1 are not there, 7 among them"} {
+			to := newTarget(t)
+			c := labtest.Collection(schema())
+			c.Name = "t"
+			to.Add(t, c)
+			to.Sealed(t, "t", numbered(rows, rows+50))
+			opts := to.patient()
+			opts.IntoExisting = true
+			opts.Step = func(name string, _ int64) {
+				if name == "load" {
+					labtest.Delete(t, to.client, "t", gone)
+					to.Sealed(t, "t", numbered(rows+50, rows+60))
+				}
+			}
+			_, err := importer.Import(t.Context(), to.client, sink, m, bucket{to.staging}, opts)
+			if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+				t.Errorf("others have added rows, and taken those of %s away: %v", gone, err)
+			}
 		}
-	}
-	if _, err := importer.Import(t.Context(), to.client, sink, m, bucket{to.staging}, opts); err != nil {
-		t.Errorf("others have added rows: %v", err)
 	}
 }
 

@@ -132,9 +132,13 @@ func (im *importing) rowsThereOf(ctx context.Context, p export.Part, staged stri
 	if err != nil {
 		return false, err
 	}
-	n, err := target.Count(ctx, p.Partition, p.Range)
+	n, err := im.countOf(ctx, target, p)
 	if err != nil || n == 0 || n == p.Rows.Rows {
 		return n > 0, err
 	}
-	return false, fmt.Errorf("the target has %d rows in keys %s, where the part has %d: %w", n, p.Range, p.Rows.Rows, ErrNotEmpty)
+	keys := "keys " + p.Range.String()
+	if p.Scattered {
+		keys = "the keys of " + p.Object
+	}
+	return false, fmt.Errorf("the target has %d rows in %s, where the part has %d: %w", n, keys, p.Rows.Rows, ErrNotEmpty)
 }

@@ -9,9 +9,11 @@ import (
 
 	"migrate/checkpoint"
 	"migrate/importer"
+	"migrate/internal/export"
 	"migrate/internal/ingest/ingesttest"
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/faulttable"
+	"migrate/sinks"
 )
 
 // TestResume interrupts an import after its first call, and has something happen before it is called again.
@@ -21,6 +23,7 @@ func TestResume(t *testing.T) {
 	keyless := schema()
 	keyless.Fields[0].AutoID = true
 	auto, autoSink := exported(t, keyless)
+	dealt := scattered(t, m, sink)
 	parts := len(m.Parts)
 	unheard := func(to target) { // of the first job nobody knows the number
 		to.Queue(ingesttest.Submit, ingesttest.LoseAnswer())
@@ -57,17 +60,8 @@ func TestResume(t *testing.T) {
 			to.Add(t, c)
 		}, soon, false, checkpoint.ErrOther, 1},
 	} {
-		t.Run(title, func(t *testing.T) {
-			t.Parallel()
-			outcome := "the same command ends it: every row once"
-			if c.want != nil {
-				outcome = "refused, with the reason"
-			}
-			faulttable.Tried(t, "import, interrupted; its job "+title, 1, outcome)
-			to, m, sink := newTarget(t), m, sink
-			if c.newKeys {
-				m, sink = auto, autoSink
-			}
+		resumed := func(t *testing.T, m *export.Manifest, sink sinks.Sink) {
+			to := newTarget(t)
 			c.interrupt(to)
 			to.Most.KnownFor, to.Lags = c.known, true
 			do := func() error {
@@ -91,6 +85,20 @@ func TestResume(t *testing.T) {
 			if c.want == nil && !c.newKeys {
 				to.wantOnce(t, m, sink)
 			}
+		}
+		t.Run(title, func(t *testing.T) {
+			t.Parallel()
+			outcome := "the same command ends it: every row once"
+			if c.want != nil {
+				outcome = "refused, with the reason"
+			}
+			faulttable.Tried(t, "import, interrupted; its job "+title, 1, outcome)
+			if c.newKeys {
+				resumed(t, auto, autoSink)
+				return
+			}
+			resumed(t, m, sink)
+			resumed(t, dealt, sink)
 		})
 	}
 }

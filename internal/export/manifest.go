@@ -58,7 +58,7 @@ type Manifest struct {
 	Collection Collection     `json:"collection"`
 	Total      model.Sum      `json:"total"` // over all columns of all rows
 	Bytes      int64          `json:"bytes"` // of all parts
-	Parts      []Part         `json:"parts"` // by partition, then by range; together they cover every key
+	Parts      []Part         `json:"parts"` // by partition, then by range; together they cover every key, or have every row where they are scattered
 	Findings   model.Findings `json:"findings"`
 	// Columns is what of the values decides whether a target takes them; nil where an earlier migrate exported.
 	Columns map[string]columns.Stats `json:"columns,omitempty"`
@@ -78,10 +78,12 @@ func (s *Server) UnmarshalJSON(b []byte) error {
 	return err
 }
 
-// Part is one range of one partition. A range without rows has no object.
+// Part is one range of one partition, or scattered rows of it. A range without rows has no object.
 type Part struct {
 	Partition string `json:"partition"`
 	model.Range
+	Scattered bool `json:"scattered,omitempty"` // the keys of several parts lie among each other, and none has a range of its own
+
 	Object  string     `json:"object,omitempty"` // relative to the job's folder
 	Rows    model.Sum  `json:"content"`
 	Bytes   int64      `json:"bytes,omitempty"`

@@ -29,7 +29,9 @@ func (s Source) Plan(context.Context, source.Size) (*source.Plan, error) {
 	plan := &source.Plan{Rows: m.Total.Rows, Bytes: m.Bytes, Snapshot: m.Snapshot}
 	number := map[string]int{}
 	for _, p := range m.Parts {
-		plan.Chunks = append(plan.Chunks, model.Chunk{Partition: p.Partition, Range: p.Range, Number: number[p.Partition], Rows: p.Rows.Rows})
+		plan.Chunks = append(plan.Chunks, model.Chunk{
+			Partition: p.Partition, Range: p.Range, Number: number[p.Partition], Rows: p.Rows.Rows, Scattered: p.Scattered,
+		})
 		number[p.Partition]++
 	}
 	return plan, nil
@@ -37,13 +39,17 @@ func (s Source) Plan(context.Context, source.Size) (*source.Plan, error) {
 
 // Read reads the part of a chunk, as ReadPart does.
 func (s Source) Read(ctx context.Context, chunk model.Chunk, names ...string) (source.Stream, error) {
-	i := slices.IndexFunc(s.Manifest.Parts, func(p Part) bool {
-		return p.Partition == chunk.Partition && p.Range.Equal(chunk.Range)
-	})
-	if i < 0 {
-		return nil, fmt.Errorf("the export has no part for keys %s", chunk.Range)
+	number := 0
+	for _, p := range s.Manifest.Parts {
+		if p.Partition != chunk.Partition {
+			continue
+		}
+		if number == chunk.Number && p.Range.Equal(chunk.Range) {
+			return s.Manifest.ReadPart(ctx, s.Sink, p, names...)
+		}
+		number++
 	}
-	return s.Manifest.ReadPart(ctx, s.Sink, s.Manifest.Parts[i], names...)
+	return nil, fmt.Errorf("the export has no part %d of partition %q for keys %s", chunk.Number, chunk.Partition, chunk.Range)
 }
 
 // Close does nothing: the sink is its caller's.

@@ -28,7 +28,8 @@ type Opener func(ctx context.Context, coll *model.Collection, pin json.RawMessag
 type Source interface {
 	// Collection is all of the collection but its rows.
 	Collection() *model.Collection
-	// Plan cuts all rows into chunks: by partition, in the order of keys, and so that they cover every key once.
+	// Plan cuts all rows into chunks: by partition, in the order of keys, and so that they cover every key once; or into scattered
+	// chunks, which together have every row once.
 	Plan(ctx context.Context, size Size) (*Plan, error)
 	// Read reads the rows of a chunk, and of them the columns that are named, in the collection's order; all where none is. A
 	// partition that the collection has not is not to be named.

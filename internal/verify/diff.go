@@ -13,43 +13,70 @@ import (
 	"migrate/internal/source"
 )
 
-// rowHashes are the rows of one chunk of one side: a hash for each key.
-type rowHashes map[model.Key]uint64
+// held are rows of the left side that are held against those of the right one.
+type held struct {
+	rest      map[model.Key]uint64   // hashes of those that were not found on the right
+	more      map[model.Key][]uint64 // of further rows of the same key
+	differing []model.Key
+	d         Differences
+}
+
+// left takes a row of the left side.
+func (h *held) left(key model.Key, hash uint64) {
+	if _, there := h.rest[key]; !there {
+		h.rest[key.Clone()] = hash
+		return
+	}
+	if h.more == nil {
+		h.more = map[model.Key][]uint64{}
+	}
+	h.more[key.Clone()] = append(h.more[key], hash)
+}
+
+// right holds a row of the right side against them. Of a duplicate key's rows the right side may have any.
+func (h *held) right(key model.Key, hash uint64) {
+	switch want, there := h.rest[key]; {
+	case !there:
+		h.d.Extra++
+		named(&h.d.ExtraKeys, key)
+	case want != hash && !slices.Contains(h.more[key], hash):
+		h.differing = append(h.differing, key.Clone())
+	}
+	delete(h.rest, key)
+}
+
+// end tells what was found, once the rows of both sides have come.
+func (h *held) end() Differences {
+	h.d.Differing = int64(len(h.differing))
+	for _, key := range h.differing {
+		named(&h.d.DifferingKeys, key)
+	}
+	h.d.Missing = int64(len(h.rest))
+	for key := range h.rest {
+		named(&h.d.MissingKeys, key)
+	}
+	h.d.trim()
+	return h.d
+}
 
 // diffChunk holds the rows of a chunk against each other. Only those of the left side are kept in memory: its chunks are cut to
 // that end, and the right side may have any number of rows in one of them.
 func (c *comparison) diffChunk(ctx context.Context, chunk model.Chunk) (d Differences, left, right outcome, err error) {
-	rest := rowHashes{} // of the left side, without those that were found on the right
-	left, err = c.eachRow(ctx, c.left, chunk, func(key model.Key, hash uint64) { rest[key.Clone()] = hash })
+	h := &held{rest: map[model.Key]uint64{}}
+	left, err = c.eachRow(ctx, c.left, chunk, nil, h.left)
 	if err != nil {
 		return d, left, right, err
 	}
-	var differing []model.Key
-	right, err = c.eachRow(ctx, c.right, chunk, func(key model.Key, hash uint64) {
-		switch want, there := rest[key]; {
-		case !there:
-			d.Extra++
-			named(&d.ExtraKeys, key)
-		case want != hash:
-			differing = append(differing, key.Clone())
-		}
-		delete(rest, key)
-	})
+	right, err = c.eachRow(ctx, c.right, chunk, nil, h.right)
 	if err != nil {
 		return d, left, right, err
 	}
-	if differing, d.Arbitrary, err = c.leaveArbitrary(ctx, chunk.Partition, differing, left.found); err != nil {
+	var arbitrary int64
+	if h.differing, arbitrary, err = c.leaveArbitrary(ctx, chunk.Partition, h.differing, left.found); err != nil {
 		return d, left, right, err
 	}
-	d.Differing = int64(len(differing))
-	for _, key := range differing {
-		named(&d.DifferingKeys, key)
-	}
-	d.Missing = int64(len(rest))
-	for key := range rest {
-		named(&d.MissingKeys, key)
-	}
-	d.trim()
+	d = h.end()
+	d.Arbitrary = arbitrary
 	return d, left, right, err
 }
 
@@ -71,8 +98,10 @@ func (c *comparison) leaveArbitrary(ctx context.Context, partition string, diffe
 	}), int64(len(several.Sample)), nil
 }
 
-// eachRow tells the key and the hash of every row of a chunk of one side.
-func (c *comparison) eachRow(ctx context.Context, s side, chunk model.Chunk, row func(model.Key, uint64)) (o outcome, err error) {
+// eachRow tells the key and the hash of every row of a chunk of one side, and progress of each batch, where it is not nil.
+func (c *comparison) eachRow(
+	ctx context.Context, s side, chunk model.Chunk, progress func(rows, bytes int64), row func(model.Key, uint64),
+) (o outcome, err error) {
 	stream, err := s.read(ctx, chunk)
 	if err != nil {
 		return o, err
@@ -87,6 +116,9 @@ func (c *comparison) eachRow(ctx context.Context, s side, chunk model.Chunk, row
 		}
 		for i, k := range columns.KeysOf(rec, s.key) {
 			row(k, hashes[i])
+		}
+		if progress != nil {
+			progress(rec.NumRows(), columns.Bytes(rec))
 		}
 	}
 	o.found = stream.Findings()

@@ -1,6 +1,7 @@
 // Package verify proves that two sides hold the same rows, or names the first that differ. Both sides are read by the
 // same chunks; of each the order-free checksum over all columns is compared, and only where
-// two differ are the rows held against each other one by one. So memory does not grow with the collection.
+// two differ are the rows held against each other one by one. Scattered chunks, whose keys lie among each other, are compared by a hash
+// of their keys instead. So memory does not grow with the collection.
 package verify
 
 import (
@@ -23,7 +24,10 @@ type Options struct {
 	// WithoutKeys compares the rows without their primary keys, which the target has given anew. Then a difference can
 	// be seen, but not named.
 	WithoutKeys bool
-	Progress    func(rows, bytes int64) // told of the rows read from the left side
+	// Held is how many rows of scattered chunks are kept in memory at once where some differ, about, at 100 bytes each and the text of their
+	// keys; 1,048,576 where zero. Beyond four thousand million rows in a partition it can be more.
+	Held     int64
+	Progress func(rows, bytes int64) // told of the rows read from the left side
 }
 
 // Report is the outcome of a comparison.
@@ -79,6 +83,9 @@ func Compare(ctx context.Context, left source.Source, right source.Ranged, opts 
 	if opts.Workers == 0 {
 		opts.Workers = 4
 	}
+	if opts.Held == 0 {
+		opts.Held = 1 << 20
+	}
 	if opts.Progress == nil {
 		opts.Progress = func(int64, int64) {}
 	}
@@ -133,32 +140,41 @@ type comparison struct {
 	without     []string
 	defaults    columns.Defaults // of the right side
 	documents   []string         // columns that count by value
+	scattered   bool             // the left side's chunks are
 
 	mu     sync.Mutex
 	report *Report
 }
 
-// plan cuts the left side, and the right one too where each is compared as a whole.
+// plan cuts the left side, and the right one too where it is not compared by the left one's ranges.
 func (c *comparison) plan(ctx context.Context) error {
-	sides := []*side{&c.left}
-	if c.opts.WithoutKeys {
-		sides = append(sides, &c.right)
+	if err := c.left.cut(ctx); err != nil {
+		return err
 	}
-	for _, s := range sides {
-		plan, err := s.Plan(ctx, source.Size{Rows: chunkRows})
-		if err != nil {
-			return fmt.Errorf("cutting %q into chunks: %w", s.coll.Name, err)
-		}
-		s.chunks = plan.Chunks
+	c.scattered = slices.ContainsFunc(c.left.chunks, func(chunk model.Chunk) bool { return chunk.Scattered })
+	if !c.scattered && !c.opts.WithoutKeys {
+		return nil
 	}
+	return c.right.cut(ctx)
+}
+
+func (s *side) cut(ctx context.Context) error {
+	plan, err := s.Plan(ctx, source.Size{Rows: chunkRows})
+	if err != nil {
+		return fmt.Errorf("cutting %q into chunks: %w", s.coll.Name, err)
+	}
+	s.chunks = plan.Chunks
 	return nil
 }
 
 func (c *comparison) partition(ctx context.Context, name string) error {
 	p := &Partition{Name: name}
 	compare := c.byRange
-	if c.opts.WithoutKeys {
+	switch {
+	case c.opts.WithoutKeys:
 		compare = c.bySum
+	case c.scattered:
+		compare = c.byKeys
 	}
 	if err := compare(ctx, p); err != nil {
 		return err
@@ -233,20 +249,29 @@ func (c *comparison) bySum(ctx context.Context, p *Partition) error {
 
 func (c *comparison) sumAll(ctx context.Context, s side, partition string, progress func(int64, int64)) (total outcome, err error) {
 	var mu sync.Mutex
+	err = c.eachChunk(ctx, s, partition, func(ctx context.Context, chunk model.Chunk) error {
+		o, err := c.sum(ctx, s, chunk, progress)
+		mu.Lock()
+		defer mu.Unlock()
+		total.add(o)
+		return err
+	})
+	return total, err
+}
+
+// eachChunk calls back for every chunk of a partition of one side, for several at once.
+func (c *comparison) eachChunk(ctx context.Context, s side, partition string, call func(context.Context, model.Chunk) error) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(c.opts.Workers)
 	for _, chunk := range s.in(partition) {
 		g.Go(func() error {
-			o, err := c.sum(ctx, s, chunk, progress)
-			mu.Lock()
-			defer mu.Unlock()
-			total.sum.Add(o.sum)
-			total.defaulted += o.defaulted
-			total.found.Add(o.found)
-			return err
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			return call(ctx, chunk)
 		})
 	}
-	return total, g.Wait()
+	return g.Wait()
 }
 
 // outcome is what a read of one chunk of one side came to.
@@ -254,6 +279,13 @@ type outcome struct {
 	sum       model.Sum
 	found     model.Findings
 	defaulted int64 // NULLs that count as the default of their field
+}
+
+// add adds what a read of another chunk of that side came to.
+func (o *outcome) add(other outcome) {
+	o.sum.Add(other.sum)
+	o.defaulted += other.defaulted
+	o.found.Add(other.found)
 }
 
 // sum reads one chunk of one side.

@@ -147,6 +147,14 @@ func TestCompare(t *testing.T) {
 			t.Errorf("%s: equal %t, %+v; want %+v", name, r.Equal, r.Rows, test.want)
 		}
 		wantTotals(t, name, r, left, right)
+		for chunks := range 4 {
+			scattered := memory.Scattered{Of: left.Source, Chunks: 1 + chunks}
+			r := compare(t, scattered, right, verify.Options{Workers: 3, Held: 2})
+			if !reflect.DeepEqual(r.Rows, test.want) || r.Equal != reflect.DeepEqual(test.want, verify.Differences{}) {
+				t.Errorf("%s, scattered over %d chunks: equal %t, %+v; want %+v", name, 1+chunks, r.Equal, r.Rows, test.want)
+			}
+			wantTotals(t, name, r, left, right)
+		}
 	}
 }
 

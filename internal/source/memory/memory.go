@@ -112,6 +112,57 @@ func (s *Source) found(partition string, in func(model.Key) bool) []row {
 	return found
 }
 
+// Scattered is a source of the same rows, every copy of a duplicate key among them, in so many scattered chunks a partition: in the order
+// in which they were written, one row to each chunk in turn.
+type Scattered struct {
+	Of     *Source
+	Chunks int
+}
+
+// Collection is that of the source.
+func (s Scattered) Collection() *model.Collection { return s.Of.coll }
+
+// Close does what the source's does.
+func (s Scattered) Close(ctx context.Context) error { return s.Of.Close(ctx) }
+
+// Plan has the chunks of each partition.
+func (s Scattered) Plan(context.Context, source.Size) (*source.Plan, error) {
+	plan := &source.Plan{}
+	for _, p := range s.Of.coll.PartitionsToRead() {
+		for n := range s.Chunks {
+			rows := int64(len(s.chunk(p, n)))
+			plan.Chunks = append(plan.Chunks, model.Chunk{Partition: p, Number: n, Rows: rows, Scattered: true})
+			plan.Rows += rows
+		}
+	}
+	plan.Bytes = plan.Rows * int64(s.Of.layout.RowBytes())
+	return plan, nil
+}
+
+// Read reads the rows that a chunk has when the first is asked for.
+func (s Scattered) Read(ctx context.Context, chunk model.Chunk, names ...string) (source.Stream, error) {
+	return s.Of.stream(ctx, chunk, func() ([]row, model.Findings, error) {
+		return s.chunk(chunk.Partition, chunk.Number), model.Findings{}, nil
+	}, names...)
+}
+
+// chunk are the rows of the n-th chunk of a partition; s.Of.store.mu is held by nobody.
+func (s Scattered) chunk(partition string, n int) (some []row) {
+	s.Of.store.mu.Lock()
+	defer s.Of.store.mu.Unlock()
+	at := 0
+	for _, r := range s.Of.store.rows {
+		if partition != model.AllPartitions && r.partition != partition {
+			continue
+		}
+		if at%s.Chunks == n {
+			some = append(some, r)
+		}
+		at++
+	}
+	return some
+}
+
 func within(rng model.Range) func(model.Key) bool {
 	return func(k model.Key) bool {
 		return (rng.After == nil || k.Compare(*rng.After) > 0) && (rng.UpTo == nil || k.Compare(*rng.UpTo) <= 0)

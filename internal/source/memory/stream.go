@@ -16,6 +16,19 @@ import (
 
 // Read reads the rows that a chunk has when the first is asked for.
 func (s *Source) Read(ctx context.Context, chunk model.Chunk, names ...string) (source.Stream, error) {
+	return s.stream(ctx, chunk, func() ([]row, model.Findings, error) {
+		rows, duplicates, hidden := s.apart(s.found(chunk.Partition, within(chunk.Range)))
+		found := model.Findings{Duplicates: duplicates}
+		found.Duplicates.Sample = duplicates.Sample[:min(model.Sampled, len(duplicates.Sample))]
+		for _, k := range hidden {
+			found.Unreadable = append(found.Unreadable, model.Unreadable{Range: model.Range{UpTo: &k}, Rows: 1})
+		}
+		return rows, found, nil
+	}, names...)
+}
+
+// stream reads what begin gives of a chunk, once whoever wants to know has been told.
+func (s *Source) stream(ctx context.Context, chunk model.Chunk, begin func() ([]row, model.Findings, error), names ...string) (source.Stream, error) {
 	layout, err := s.only(names)
 	if err != nil {
 		return nil, err
@@ -26,13 +39,7 @@ func (s *Source) Read(ctx context.Context, chunk model.Chunk, names ...string) (
 				return nil, model.Findings{}, err
 			}
 		}
-		rows, duplicates, hidden := s.apart(s.found(chunk.Partition, within(chunk.Range)))
-		found := model.Findings{Duplicates: duplicates}
-		found.Duplicates.Sample = duplicates.Sample[:min(model.Sampled, len(duplicates.Sample))]
-		for _, k := range hidden {
-			found.Unreadable = append(found.Unreadable, model.Unreadable{Range: model.Range{UpTo: &k}, Rows: 1})
-		}
-		return rows, found, nil
+		return begin()
 	}}, nil
 }
 
