@@ -17,6 +17,16 @@ import (
 // Describe asks for everything about a collection but its rows. ErrNotFound where there is none of that name, ErrAlias where it is
 // an alias: what is done to a collection has to name it.
 func (s *Server) Describe(ctx context.Context, name string) (*model.Collection, error) {
+	c, err := s.describe(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	c.Loaded, err = s.loaded(ctx, name)
+	return c, err
+}
+
+// describe leaves out whether it is loaded.
+func (s *Server) describe(ctx context.Context, name string) (*model.Collection, error) {
 	resp, err := s.svc.DescribeCollection(ctx, &milvuspb.DescribeCollectionRequest{DbName: s.database, CollectionName: name})
 	if errors.Is(err, ErrNotFound) {
 		return nil, fmt.Errorf("collection %q on %s: %w", name, s.Address, ErrNotFound)
@@ -39,10 +49,7 @@ func (s *Server) Describe(ctx context.Context, name string) (*model.Collection, 
 			return nil, err
 		}
 	}
-	if c.Indexes, err = s.Indexes(ctx, name); err != nil {
-		return nil, err
-	}
-	c.Loaded, err = s.loaded(ctx, name)
+	c.Indexes, err = s.Indexes(ctx, name)
 	return c, err
 }
 
@@ -104,6 +111,10 @@ func (s *Server) RowCount(ctx context.Context, name string) (int64, error) {
 	if err := s.Flush(ctx, name); err != nil {
 		return 0, fmt.Errorf("flushing %q on %s: %w", name, s.Address, err)
 	}
+	return s.statistics(ctx, name)
+}
+
+func (s *Server) statistics(ctx context.Context, name string) (int64, error) {
 	resp, err := s.svc.GetCollectionStatistics(ctx, &milvuspb.GetCollectionStatisticsRequest{DbName: s.database, CollectionName: name})
 	if err != nil {
 		return 0, fmt.Errorf("counting the rows of %q on %s: %w", name, s.Address, err)

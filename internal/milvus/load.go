@@ -112,7 +112,7 @@ const releaseTimeout = 10 * time.Second
 
 // load reports whether the server had to be asked.
 func (s *Server) load(ctx context.Context, name string) (asked bool, err error) {
-	left := hope{unknownPercent, time.Now()}
+	left := newHope()
 	for {
 		state, err := s.loadState(ctx, name)
 		if err != nil || state == commonpb.LoadState_LoadStateLoaded {
@@ -153,6 +153,8 @@ type hope struct {
 	percent int64
 	moved   time.Time
 }
+
+func newHope() hope { return hope{unknownPercent, time.Now()} }
 
 // lost is ErrLoad where a load has stood for too long at what loadProgress says.
 func (h *hope) lost(percent int64, why error) error {

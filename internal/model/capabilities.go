@@ -53,8 +53,16 @@ type Capabilities struct {
 	Partitions bool
 	// Databases: it tells them apart.
 	Databases bool
+	// DatabaseProperties: they have properties.
+	DatabaseProperties bool
+	// Replicas: what is loaded is so in a number of them, which may be in resource groups.
+	Replicas bool
 	// Users: it may tell them apart, and grant them rights.
 	Users bool
+	// PrivilegeGroups: several privileges may have a name, by which they are granted.
+	PrivilegeGroups bool
+	// PasswordHashes: it gives those of its users' passwords, and takes them (2.5, and what of 2.4 came after it).
+	PasswordHashes bool
 	// KeyedFilters: a collection with a partition key takes filters.
 	KeyedFilters bool
 	// MostRows is how many rows an answer without a limit has at most, where it says of no other that it left them out; 0 for any number.

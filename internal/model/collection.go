@@ -21,7 +21,8 @@ type Collection struct {
 	Partitions       []string // names, sorted; those a partition key made included
 	Indexes          []Index
 	Aliases          []string
-	Loaded           bool
+	Loaded           bool  // as a whole
+	Load             *Load // nil where only that was asked for
 }
 
 // DefaultPartition is the partition that every collection has.

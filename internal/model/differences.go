@@ -327,7 +327,9 @@ func readsDiffer(want, have *Collection) Differences {
 	if want.ConsistencyLevel != have.ConsistencyLevel {
 		d.add(Differs, Reads, "its consistency level is %s instead of %s", have.ConsistencyLevel, want.ConsistencyLevel)
 	}
-	if want.Loaded != have.Loaded {
+	if want.Load != nil && have.Load != nil {
+		d = append(d, loadsDiffer(want, have)...)
+	} else if want.Loaded != have.Loaded {
 		d.add(either(want.Loaded, Differs, Expected), Reads, "it is loaded: %t instead of %t", have.Loaded, want.Loaded)
 	}
 	for _, a := range want.Aliases {

@@ -76,6 +76,7 @@ func (s *Server) CreateDatabase(_ context.Context, q *milvuspb.CreateDatabaseReq
 		return &commonpb.Status{Code: 65535, Reason: "database already exist: " + q.DbName}, nil
 	}
 	s.databases = append(s.databases, q.DbName)
+	s.properties[q.DbName] = q.Properties
 	return &commonpb.Status{}, nil
 }
 

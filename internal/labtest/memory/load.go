@@ -6,6 +6,8 @@ import (
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
+
+	"migrate/internal/model"
 )
 
 // loaded reports whether one of some partitions is loaded, as servers do for a collection: one without a vector index has none.
@@ -14,6 +16,51 @@ func (c *collection) loaded(partitions ...string) bool {
 		partitions = c.Partitions
 	}
 	return len(c.Unindexed()) == 0 && slices.ContainsFunc(partitions, func(p string) bool { return !c.released[p] })
+}
+
+// inMemory are the partitions that are loaded.
+func (c *collection) inMemory() []string {
+	if len(c.Unindexed()) > 0 {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(c.Partitions), func(p string) bool { return c.released[p] })
+}
+
+// GetLoadingProgress says that what was asked for is loaded.
+func (s *Server) GetLoadingProgress(_ context.Context, q *milvuspb.GetLoadingProgressRequest) (*milvuspb.GetLoadingProgressResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, st := s.find(q.CollectionName)
+	resp := &milvuspb.GetLoadingProgressResponse{Status: st}
+	if c != nil && c.loaded(q.PartitionNames...) {
+		resp.Progress = 100
+	}
+	return resp, nil
+}
+
+// GetReplicas lists those of a loaded collection.
+func (s *Server) GetReplicas(_ context.Context, q *milvuspb.GetReplicasRequest) (*milvuspb.GetReplicasResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, st := s.find(q.CollectionName)
+	resp := &milvuspb.GetReplicasResponse{Status: st}
+	if c == nil || !c.loaded() {
+		resp.Status = &commonpb.Status{Code: 400, Reason: "replica not found"}
+		return resp, nil
+	}
+	for i := range max(c.replicas, 1) {
+		group := model.DefaultGroup
+		if len(c.groups) > 0 {
+			group = c.groups[i%len(c.groups)]
+		}
+		resp.Replicas = append(resp.Replicas, &milvuspb.ReplicaInfo{ReplicaID: int64(i + 1), ResourceGroupName: group})
+	}
+	return resp, nil
+}
+
+// ListResourceGroups lists them.
+func (s *Server) ListResourceGroups(context.Context, *milvuspb.ListResourceGroupsRequest) (*milvuspb.ListResourceGroupsResponse, error) {
+	return &milvuspb.ListResourceGroupsResponse{Status: &commonpb.Status{}, ResourceGroups: append(slices.Clone(s.ResourceGroups), model.DefaultGroup)}, nil
 }
 
 // GetLoadState says that everything is loaded that has an index on its vectors and was not released.
@@ -33,7 +80,7 @@ func (s *Server) LoadCollection(_ context.Context, q *milvuspb.LoadCollectionReq
 	if q.Refresh {
 		s.takeIn(q.CollectionName)
 	}
-	return s.load(q.CollectionName, nil)
+	return s.load(q.CollectionName, nil, q)
 }
 
 // takeIn has the rows of a collection seen that were bulk-inserted.
@@ -49,10 +96,16 @@ func (s *Server) takeIn(name string) {
 
 // LoadPartitions does so for some.
 func (s *Server) LoadPartitions(_ context.Context, q *milvuspb.LoadPartitionsRequest) (*commonpb.Status, error) {
-	return s.load(q.CollectionName, q.PartitionNames)
+	return s.load(q.CollectionName, q.PartitionNames, q)
 }
 
-func (s *Server) load(name string, partitions []string) (*commonpb.Status, error) {
+// replicated is how a load is asked for.
+type replicated interface {
+	GetReplicaNumber() int32
+	GetResourceGroups() []string
+}
+
+func (s *Server) load(name string, partitions []string, how replicated) (*commonpb.Status, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c, st := s.find(name)
@@ -61,6 +114,14 @@ func (s *Server) load(name string, partitions []string) (*commonpb.Status, error
 	}
 	if len(c.Unindexed()) > 0 {
 		return &commonpb.Status{Code: 700, Reason: "index not found"}, nil
+	}
+	for _, group := range how.GetResourceGroups() {
+		if !slices.Contains(append(s.ResourceGroups, model.DefaultGroup), group) {
+			return &commonpb.Status{Code: 300, Reason: "resource group not found: " + group}, nil
+		}
+	}
+	if len(c.inMemory()) == 0 {
+		c.replicas, c.groups = int(how.GetReplicaNumber()), how.GetResourceGroups()
 	}
 	if len(partitions) == 0 {
 		partitions = c.Partitions

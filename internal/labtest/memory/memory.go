@@ -55,6 +55,8 @@ type Server struct {
 	Login string
 	// Denied are privileges that the user lacks, as they are granted.
 	Denied []string
+	// ResourceGroups are those beside the default one.
+	ResourceGroups []string
 	// Room is what it tells of its memory and quotas.
 	Room Room
 	// Bucket is the store that bulk insert reads from; it finds no file where nil.
@@ -78,7 +80,9 @@ type Server struct {
 	version     string
 	time        uint64
 	databases   []string
-	collections map[string]*collection // by what they are called here
+	collections map[string]*collection              // by what they are called here
+	properties  map[string][]*commonpb.KeyValuePair // of databases
+	access      access
 	tasks       []*task
 	queries     int
 	counts      int
@@ -89,7 +93,9 @@ type collection struct {
 	layouts
 	rows     []row
 	released map[string]bool // partitions that are not loaded
-	lastID   int64           // that it gave
+	replicas int
+	groups   []string // in which they are
+	lastID   int64    // that it gave
 }
 
 type row struct {
@@ -134,6 +140,7 @@ func (r *row) value(field string) model.Key {
 func Start(t testing.TB, version string) *Server {
 	t.Helper()
 	s := &Server{version: version, time: uint64(time.Now().UnixMilli()) << 18, collections: map[string]*collection{}, databases: []string{milvus.DefaultDatabase}}
+	s.properties, s.access = map[string][]*commonpb.KeyValuePair{}, newAccess()
 	s.listener = listen(t)
 	s.Address, s.stop = s.listener.Addr().String(), serve(t, s.listener, s, grpc.ChainUnaryInterceptor(s.permit, s.locate))
 	return s
@@ -414,7 +421,7 @@ func (s *Server) DescribeCollection(_ context.Context, q *milvuspb.DescribeColle
 	schema := model.CloneSchema(c.Schema)
 	schema.Name = own(c.Name)
 	return &milvuspb.DescribeCollectionResponse{
-		Status: st, Schema: schema, CollectionID: c.ID, ShardsNum: 1, CollectionName: own(c.Name), Properties: c.Properties,
+		Status: st, Schema: schema, CollectionID: c.ID, ShardsNum: max(c.Shards, 1), CollectionName: own(c.Name), Properties: c.Properties,
 		ConsistencyLevel: c.ConsistencyLevel, Aliases: owns(c.Aliases),
 	}, nil
 }
@@ -430,7 +437,11 @@ func (s *Server) ShowPartitions(_ context.Context, q *milvuspb.ShowPartitionsReq
 	if c == nil {
 		return &milvuspb.ShowPartitionsResponse{Status: st}, nil
 	}
-	return &milvuspb.ShowPartitionsResponse{Status: st, PartitionNames: slices.Clone(c.Partitions)}, nil
+	names := slices.Clone(c.Partitions)
+	if q.Type == milvuspb.ShowType_InMemory {
+		names = c.inMemory()
+	}
+	return &milvuspb.ShowPartitionsResponse{Status: st, PartitionNames: names}, nil
 }
 
 // DescribeIndex describes those of a collection.

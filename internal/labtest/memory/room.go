@@ -20,7 +20,13 @@ func (s *Server) GetMetrics(context.Context, *milvuspb.GetMetricsRequest) (*milv
 		`{"nodes_info": [{"infos": {"name": "querynode1", "hardware_infos": {"memory": %d, "memory_usage": %d}}}]}`, s.Room.Memory, s.Room.Used)}, nil
 }
 
-// DescribeDatabase tells its properties, as from 2.4 on.
-func (s *Server) DescribeDatabase(context.Context, *milvuspb.DescribeDatabaseRequest) (*milvuspb.DescribeDatabaseResponse, error) {
-	return &milvuspb.DescribeDatabaseResponse{Status: &commonpb.Status{}, Properties: s.Room.Properties}, nil
+// DescribeDatabase tells its properties, as from 2.4 on: those that it was made with, or of which the room is.
+func (s *Server) DescribeDatabase(_ context.Context, q *milvuspb.DescribeDatabaseRequest) (*milvuspb.DescribeDatabaseResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	properties, made := s.properties[q.DbName]
+	if !made {
+		properties = s.Room.Properties
+	}
+	return &milvuspb.DescribeDatabaseResponse{Status: &commonpb.Status{}, DbName: q.DbName, Properties: properties}, nil
 }
