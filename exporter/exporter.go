@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"migrate/checkpoint"
+	"migrate/internal/budget"
 	"migrate/internal/columns"
 	"migrate/internal/export"
 	"migrate/internal/milvus"
@@ -45,6 +46,8 @@ type Options struct {
 	Overwrite       bool   // replace a complete export of the same job
 	MaxRate         int    // rows a second read from the source; no limit where zero
 	AllowUnreadable bool   // leave out rows that the server counts and never returns, and say so
+	// Budget is what this export shares with others: each part that is under way takes one of it. None where nil.
+	Budget *budget.Budget
 	// Open opens what is read; by queries where nil, to which alone Load and MaxRate apply.
 	Open source.Opener
 	// Progress is told of every batch written; calls come from several goroutines.
@@ -116,16 +119,21 @@ func describe(ctx context.Context, server *milvus.Server, collection string) (*m
 	if err != nil {
 		return nil, err
 	}
-	if fields := server.Capabilities().Unsupported(coll); len(fields) > 0 {
-		return nil, fmt.Errorf("exporting %q: %w: %s", collection, ErrUnsupported, strings.Join(fields, ", "))
+	return coll, Carries(server.Capabilities(), coll)
+}
+
+// Carries refuses a collection of a server that can't be carried as it is described: ErrUnsupported.
+func Carries(can model.Capabilities, coll *model.Collection) error {
+	if fields := can.Unsupported(coll); len(fields) > 0 {
+		return fmt.Errorf("exporting %q: %w: %s", coll.Name, ErrUnsupported, strings.Join(fields, ", "))
 	}
 	if _, err := columns.NewLayout(coll.Schema); err != nil {
-		return nil, fmt.Errorf("exporting %q: %w: %w", collection, ErrUnsupported, err)
+		return fmt.Errorf("exporting %q: %w: %w", coll.Name, ErrUnsupported, err)
 	}
-	if err := server.Capabilities().CheckKey(coll.Schema); err != nil {
-		return nil, fmt.Errorf("exporting %q: %w: %w", collection, ErrUnsupported, err)
+	if err := can.CheckKey(coll.Schema); err != nil {
+		return fmt.Errorf("exporting %q: %w: %w", coll.Name, ErrUnsupported, err)
 	}
-	return coll, nil
+	return nil
 }
 
 // checkExisting refuses to replace a complete export unasked, and tells whether there is one.
@@ -268,7 +276,7 @@ func (e *exporting) exportParts(ctx context.Context, claims checkpoint.Claims) e
 		if err != nil {
 			return err
 		}
-		if err := e.exportPart(ctx, claim); err != nil {
+		if err := e.opts.Budget.Do(ctx, func() error { return e.exportPart(ctx, claim) }); err != nil {
 			return err
 		}
 	}

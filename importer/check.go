@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,27 +25,69 @@ func (im *importing) checkServer(ctx context.Context) error {
 	if err := checkpoint.CheckCollection(im.opts.As); err != nil {
 		return err
 	}
-	if im.server.Capabilities().ImportLosesStats && !im.opts.Force {
-		return fmt.Errorf("%w: Milvus %s loses the statistics of imported segments (milvus-io/milvus#33476); upgrade it to 2.4.4 or later, or go on with --force",
-			ErrTarget, im.server.Version())
-	}
-	if fields := im.server.Capabilities().Unsupported(im.target); len(fields) > 0 {
-		return fmt.Errorf("%w: Milvus %s does not take the types of %s", ErrTarget, im.server.Version(), strings.Join(fields, ", "))
-	}
-	if fields := im.server.Capabilities().NotImportedOf(im.target.Schema); len(fields) > 0 {
-		return fmt.Errorf("%w: the bulk insert of Milvus %s does not take %s; upgrade it", ErrTarget, im.server.Version(), strings.Join(fields, ", "))
-	}
-	if beyond := im.server.Capabilities().BeyondLimits(im.target.Schema); len(beyond) > 0 {
-		return fmt.Errorf("%w: Milvus %s refuses such a collection: %s", ErrTarget, im.server.Version(), strings.Join(beyond, "; "))
-	}
-	if lacking := im.server.Capabilities().Unbuildable(im.target); len(lacking) > 0 && !im.opts.Force {
-		return fmt.Errorf("%w: Milvus %s does not build %s; import with --index '%s' to have the nearest that it builds (%s: none), or go on with --force",
-			ErrTarget, im.server.Version(), model.Listed(lacking), model.Offer(lacking), model.NoIndex)
-	}
-	if err := im.server.Capabilities().CheckKey(im.target.Schema); err != nil {
-		return fmt.Errorf("%w: to Milvus %s, %w", ErrTarget, im.server.Version(), err)
+	if err := im.takesSuch(); err != nil {
+		return err
 	}
 	return im.open(ctx)
+}
+
+// takesSuch refuses a server that can't take a collection as it is described.
+func (im *importing) takesSuch() error {
+	can, version := im.server.Capabilities(), im.server.Version()
+	if can.ImportLosesStats && !im.opts.Force {
+		return fmt.Errorf("%w: Milvus %s loses the statistics of imported segments (milvus-io/milvus#33476); upgrade it to 2.4.4 or later, or go on with --force",
+			ErrTarget, version)
+	}
+	if fields := can.Unsupported(im.target); len(fields) > 0 {
+		return fmt.Errorf("%w: Milvus %s does not take the types of %s", ErrTarget, version, strings.Join(fields, ", "))
+	}
+	if fields := can.NotImportedOf(im.target.Schema); len(fields) > 0 {
+		return fmt.Errorf("%w: the bulk insert of Milvus %s does not take %s; upgrade it", ErrTarget, version, strings.Join(fields, ", "))
+	}
+	if beyond := can.BeyondLimits(im.target.Schema); len(beyond) > 0 {
+		return fmt.Errorf("%w: Milvus %s refuses such a collection: %s", ErrTarget, version, strings.Join(beyond, "; "))
+	}
+	if lacking := can.Unbuildable(im.target); len(lacking) > 0 && !im.opts.Force {
+		return fmt.Errorf("%w: Milvus %s does not build %s; import with --index '%s' to have the nearest that it builds (%s: none), or go on with --force",
+			ErrTarget, version, model.Listed(lacking), model.Offer(lacking), model.NoIndex)
+	}
+	if err := can.CheckKey(im.target.Schema); err != nil {
+		return fmt.Errorf("%w: to Milvus %s, %w", ErrTarget, version, err)
+	}
+	return nil
+}
+
+// Fits refuses what an import of a collection would be refused for by its description, before any row is read: what the server can't
+// take, and a collection of that name that is another, or has rows in its segments. It asks the server once, twice where one is there.
+func Fits(ctx context.Context, server *milvus.Server, coll *model.Collection, opts Options) error {
+	opts.As = cmp.Or(opts.As, coll.Name)
+	target, err := asWanted(coll, opts)
+	if err != nil {
+		return err
+	}
+	im := &importing{server: server, opts: opts, target: target}
+	if err := checkpoint.CheckCollection(opts.As); err != nil {
+		return err
+	}
+	if err := im.takesSuch(); err != nil {
+		return err
+	}
+	there, err := server.Exists(ctx, opts.As)
+	if err != nil || !there {
+		return err
+	}
+	have, err := server.Describe(ctx, opts.As)
+	if err == nil {
+		err = im.sameAs(have)
+	}
+	if err != nil || opts.IntoExisting {
+		return err
+	}
+	rows, err := server.StoredRows(ctx, opts.As)
+	if err == nil && rows > 0 {
+		err = im.notEmpty(rows)
+	}
+	return err
 }
 
 // open opens the dialect of the target, unless it was given.
@@ -151,7 +194,7 @@ func (im *importing) checkParts(ctx context.Context, parts []export.Part) error 
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			return im.checkPart(ctx, p)
+			return im.opts.Budget.Do(ctx, func() error { return im.checkPart(ctx, p) })
 		})
 	}
 	return g.Wait()
@@ -193,21 +236,33 @@ func (im *importing) checkTarget(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	found := model.Compare(im.target, have)
-	diffs := slices.Concat(found.Texts(model.Refuses), found.Of(model.IndexOf).Texts(model.Differs)) // a field takes no second index
-	if len(diffs) > 0 {
-		return fmt.Errorf("collection %q on %s: %w: %s; drop it, or import under another name with --as",
-			im.target.Name, im.server.Address, ErrSchema, strings.Join(diffs, "; "))
+	if err := im.sameAs(have); err != nil {
+		return err
 	}
 	im.takes = have.Schema
 	if im.before, err = im.rowsThere(ctx, have); err != nil || im.before == 0 {
 		return err
 	}
 	if !im.opts.IntoExisting {
-		return fmt.Errorf("collection %q on %s: %w (%d rows); drop it, import under another name with --as, or add to it with --into-existing",
-			im.target.Name, im.server.Address, ErrNotEmpty, im.before)
+		return im.notEmpty(im.before)
 	}
 	return im.checkDuplicates(ctx, have)
+}
+
+// sameAs refuses a collection that is not as the target is to be.
+func (im *importing) sameAs(have *model.Collection) error {
+	found := model.Compare(im.target, have)
+	diffs := slices.Concat(found.Texts(model.Refuses), found.Of(model.IndexOf).Texts(model.Differs)) // a field takes no second index
+	if len(diffs) == 0 {
+		return nil
+	}
+	return fmt.Errorf("collection %q on %s: %w: %s; drop it, or import under another name with --as",
+		im.target.Name, im.server.Address, ErrSchema, strings.Join(diffs, "; "))
+}
+
+func (im *importing) notEmpty(rows int64) error {
+	return fmt.Errorf("collection %q on %s: %w (%d rows); drop it, import under another name with --as, or add to it with --into-existing",
+		im.target.Name, im.server.Address, ErrNotEmpty, rows)
 }
 
 // rowsThere counts the live rows of a loaded collection, and those of the segments of one that is not.

@@ -10,19 +10,28 @@ import (
 
 // targetOf is the collection as the target is to have it.
 func targetOf(m *export.Manifest, opts Options) (*model.Collection, error) {
-	c := m.Collection.Milvus()
-	indexes, err := c.WithIndexTypes(opts.IndexTypes)
+	c, err := asWanted(m.Collection.Milvus(), opts)
 	if err != nil {
 		return nil, fmt.Errorf("importing %q: %w", m.Job, err)
-	}
-	c.Name, c.Indexes = opts.As, indexes
-	if opts.KeepIDs {
-		c.Schema = model.WithGivenKeys(c.Schema)
 	}
 	if opts.Widen {
 		Widen(c.Schema, m.Columns)
 	}
 	return c, nil
+}
+
+// asWanted is a collection under the name, with the indexes and with the keys that it is to have.
+func asWanted(coll *model.Collection, opts Options) (*model.Collection, error) {
+	wanted := *coll
+	var err error
+	if wanted.Indexes, err = coll.WithIndexTypes(opts.IndexTypes); err != nil {
+		return nil, err
+	}
+	wanted.Name = opts.As
+	if opts.KeepIDs {
+		wanted.Schema = model.WithGivenKeys(coll.Schema)
+	}
+	return &wanted, nil
 }
 
 // create makes the collection unless it is there.

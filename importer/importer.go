@@ -11,6 +11,7 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
 	"migrate/checkpoint"
+	"migrate/internal/budget"
 	"migrate/internal/export"
 	"migrate/internal/ingest"
 	"migrate/internal/milvus"
@@ -63,6 +64,9 @@ type Options struct {
 	// Appear bounds the wait for imported rows to be counted; 2 minutes where zero: on a loaded collection they were seen 14 s after
 	// the job was completed.
 	Appear time.Duration
+	// Budget is what this import shares with others: each bulk-insert job, from the staging of its files to its end, and each part that is
+	// checked takes one of it. None where nil.
+	Budget *budget.Budget
 	// Dialect is how the target is told to import; that of its version where nil.
 	Dialect ingest.Dialect
 	// Step is told what begins, and how many rows it has to do.

@@ -61,7 +61,7 @@ func (im *importing) insertGroups(ctx context.Context, claims checkpoint.Claims)
 		if err != nil {
 			return err
 		}
-		if err := im.insertGroup(ctx, g); err != nil {
+		if err := im.opts.Budget.Do(ctx, func() error { return im.insertGroup(ctx, g) }); err != nil {
 			return fmt.Errorf("importing part %s: %w", g, err)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 var arrows = []struct{ from, to string }{
 	// the words that all share
 	{"internal/model", ""},
+	{"internal/budget", ""},
 	{"internal/clock", ""},
 	{"internal/document", ""},
 	// what is known of columns, of servers and of stores
@@ -36,9 +37,9 @@ var arrows = []struct{ from, to string }{
 	{"internal/ingest", "internal/milvus"},
 	{"internal/ingest/ingesttest", "internal/ingest internal/milvus"},
 	// engines
-	{"internal/verify", "internal/columns internal/model internal/source"},
-	{"exporter", "checkpoint internal/columns internal/export internal/milvus internal/model internal/source internal/source/query sinks"},
-	{"importer", "checkpoint internal/clock internal/columns internal/export internal/ingest internal/milvus internal/model internal/source internal/source/query sinks"},
+	{"internal/verify", "internal/budget internal/columns internal/model internal/source"},
+	{"exporter", "checkpoint internal/budget internal/columns internal/export internal/milvus internal/model internal/source internal/source/query sinks"},
+	{"importer", "checkpoint internal/budget internal/clock internal/columns internal/export internal/ingest internal/milvus internal/model internal/source internal/source/query sinks"},
 	{"internal/syncer", "checkpoint internal/clock internal/columns internal/milvus internal/model internal/source internal/source/query sinks"},
 	{"internal/cutover", "checkpoint internal/clock internal/document internal/export internal/milvus internal/model internal/source internal/source/query internal/syncer internal/verify sinks"},
 	// what is done with many jobs, and what is seen of them

@@ -13,6 +13,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 	"golang.org/x/sync/errgroup"
 
+	"migrate/internal/budget"
 	"migrate/internal/columns"
 	"migrate/internal/model"
 	"migrate/internal/source"
@@ -21,6 +22,8 @@ import (
 // Options of a comparison. The zero value is useful.
 type Options struct {
 	Workers int // chunks compared at once; 4 where zero
+	// Budget is what this comparison shares with others: each chunk that is under way takes one of it. None where nil.
+	Budget *budget.Budget
 	// WithoutKeys compares the rows without their primary keys, which the target has given anew. Then a difference can
 	// be seen, but not named.
 	WithoutKeys bool
@@ -198,7 +201,7 @@ func (c *comparison) byRange(ctx context.Context, p *Partition) error {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			return c.compareChunk(ctx, p, chunk)
+			return c.opts.Budget.Do(ctx, func() error { return c.compareChunk(ctx, p, chunk) })
 		})
 	}
 	return g.Wait()
@@ -268,7 +271,7 @@ func (c *comparison) eachChunk(ctx context.Context, s side, partition string, ca
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			return call(ctx, chunk)
+			return c.opts.Budget.Do(ctx, func() error { return call(ctx, chunk) })
 		})
 	}
 	return g.Wait()

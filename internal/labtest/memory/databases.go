@@ -102,6 +102,7 @@ func (s *Server) ShowCollections(_ context.Context, q *milvuspb.ShowCollectionsR
 	for _, name := range slices.Sorted(maps.Keys(s.collections)) {
 		if name == Within(q.DbName, own(name)) {
 			resp.CollectionNames = append(resp.CollectionNames, own(name))
+			resp.CollectionIds = append(resp.CollectionIds, s.collections[name].ID)
 		}
 	}
 	return resp, nil
