@@ -66,6 +66,7 @@ func arrays[T any](v *values, element schemapb.DataType, value func(i int) T) {
 // named is a collection whose name and indexes are always the same.
 func (v *values) named(name string, partitions ...string) *model.Collection {
 	c := labtest.Collection(labtest.Schema(v.fields...), partitions...)
+	c.Shards = 1
 	c.Name = name
 	return c
 }
