@@ -30,6 +30,8 @@ var arrows = []struct{ from, to string }{
 	// where rows come from
 	{"internal/source", "internal/columns internal/model"},
 	{"internal/source/query", "internal/clock internal/columns internal/milvus internal/model internal/source"},
+	{"internal/source/storage/binlog", "internal/model"},
+	{"internal/source/storage/binlog/binlogtest", "internal/model internal/source/storage/binlog"},
 	{"internal/source/memory", "internal/columns internal/model internal/source"},
 	{"internal/source/sourcetest", "internal/columns internal/labtest internal/model internal/source"},
 	{"internal/export", "internal/columns internal/document internal/milvus internal/model internal/source sinks"},
