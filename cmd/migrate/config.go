@@ -24,6 +24,9 @@ type config struct {
 	Staging store
 
 	Collection string
+	All        bool
+	Databases  []string `mapstructure:"database"`
+	Exclude    []string
 	Job        string
 	As         string
 	From       string

@@ -12,6 +12,7 @@ import (
 	"migrate/internal/milvus"
 	"migrate/internal/model"
 	"migrate/internal/monitor"
+	"migrate/internal/move"
 	"migrate/internal/ops/cluster"
 	"migrate/internal/ops/compose"
 	"migrate/internal/ops/drill"
@@ -84,6 +85,8 @@ var hints = []struct {
 	{milvus.ErrAlias, "name the collection itself with --collection, or on the target another name with --as; `migrate cutover --alias` moves an alias"},
 	{milvus.ErrNoAlias, "give another alias, or leave --alias out: clients that use the collection's own name need none"},
 	{syncer.ErrDeletes, "look at the source first; nothing is deleted while it counts so few rows"},
+	{move.ErrNothing, "see how it is spelled; `*` in a pattern has to be kept from the shell by quotes"},
+	{move.ErrNotCompared, "grant the rights that are named above to a role of the user; docs/privileges.md lists them"},
 	{model.ErrDiffers, "see above"},
 	{errStopped, "the same command goes on"},
 }

@@ -16,6 +16,7 @@ const longHelp = `migrate moves Milvus collections from a standalone to a distri
   migrate export   streams a collection into Parquet, in a folder or in a bucket
   migrate import   bulk-inserts an export into a cluster
   migrate verify   proves that both hold the same rows, or names those that differ
+  migrate diff     says in what two servers differ, but for their rows
   migrate sync     keeps the cluster in step with the source, until the switch
   migrate cutover  switches to the cluster, and back, once both are equal and nobody writes
   migrate run      exports, imports and syncs in one command
@@ -46,7 +47,7 @@ func newRoot() *cobra.Command {
 	})
 	root.PersistentFlags().String("config", "", "configuration file (default ./migrate.yaml, where there is one)")
 	addFlags(root.PersistentFlags(), globalSettings...)
-	root.AddCommand(newPlan(), newExport(), newImport(), newVerify(), newSync(), newRun(), newCutover(), newReady(), newDoctor(), newStatus(),
+	root.AddCommand(newPlan(), newExport(), newImport(), newVerify(), newDiff(), newSync(), newRun(), newCutover(), newReady(), newDoctor(), newStatus(),
 		newResume(), newJobs(), newBench(), newCluster(), newDrill(), newConfigHelp())
 	return root
 }

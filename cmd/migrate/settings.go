@@ -11,7 +11,7 @@ import (
 // setting declares one setting: its default, and what it is.
 type setting struct {
 	key   string
-	value any // the default, which also gives the type: string, int, bool or time.Duration
+	value any // the default, which also gives the type: string, int, bool, time.Duration, or []string for what may be given several times
 	usage string
 }
 
@@ -129,7 +129,7 @@ var globalSettings = []setting{jsonOut, logLevel, logFormat}
 
 // allSettings are those of all commands: only they are read.
 func allSettings() []setting {
-	return slices.Concat(sourceSettings, targetSettings, sinkSettings, stagingSettings, globalSettings, insertSettings, searchSettings, drillSettings, []setting{
+	return slices.Concat(sourceSettings, targetSettings, sinkSettings, stagingSettings, selectionSettings, globalSettings, insertSettings, searchSettings, drillSettings, []setting{
 		collection, jobSetting, asSetting, workers, loadSetting, partSize, overwrite, allowUnreadable, jobs, intoExisting, keepIDs, indexTypes, create, widen, force, from, watch,
 		compare, keep, html, projectDir, labSetting, overlays, wipe,
 	}, syncSettings, cutoverSettings)
@@ -152,6 +152,8 @@ func addFlags(flags *pflag.FlagSet, settings ...setting) {
 			flags.Bool(flagName(s.key), v, s.usage)
 		case time.Duration:
 			flags.Duration(flagName(s.key), v, s.usage)
+		case []string:
+			flags.StringArray(flagName(s.key), v, s.usage)
 		}
 	}
 }

@@ -46,6 +46,7 @@ type Difference struct {
 	Class  Class  `json:"class"`
 	Aspect Aspect `json:"aspect"`
 	Text   string `json:"text"`
+	Server bool   `json:"-"` // a server adds it by itself, or it has no meaning
 }
 
 // Differences are those of two descriptions.
@@ -84,6 +85,21 @@ func Compare(want, have *Collection) Differences {
 	return d
 }
 
+// CompareAll says how a collection differs from another one, also in what a move need not keep: shards, where both servers tell them, and
+// further aliases. It leaves out what servers add by themselves.
+func CompareAll(want, have *Collection) Differences {
+	d := slices.DeleteFunc(Compare(want, have), func(x Difference) bool { return x.Server })
+	if want.Shards != have.Shards && want.Shards > 0 && have.Shards > 0 {
+		d.add(Expected, Reads, "it has %d shards instead of %d", have.Shards, want.Shards)
+	}
+	for _, a := range have.Aliases {
+		if !slices.Contains(want.Aliases, a) {
+			d.add(Expected, Reads, "alias %q names it too", a)
+		}
+	}
+	return d
+}
+
 // fieldsDiffer compares fields by name, type, length, dimension, key and partition key, default, and the dynamic field: rows of
 // the one have to fit the other. Ids do not count.
 func fieldsDiffer(want, have *schemapb.CollectionSchema) Differences {
@@ -119,7 +135,7 @@ func fieldsDiffer(want, have *schemapb.CollectionSchema) Differences {
 }
 
 func (d *Differences) add(class Class, of Aspect, format string, args ...any) {
-	*d = append(*d, Difference{class, of, fmt.Sprintf(format, args...)})
+	*d = append(*d, Difference{Class: class, Aspect: of, Text: fmt.Sprintf(format, args...)})
 }
 
 func fieldsByName(schema *schemapb.CollectionSchema) map[string]*schemapb.FieldSchema {
@@ -216,6 +232,7 @@ func propertiesDiffer(want, have *Collection) Differences {
 			ttlDiffers(&d, w[key], h[key])
 		case want.byServer(key, w[key]) && have.byServer(key, h[key]):
 			d.add(Expected, Properties, "property %s is %s instead of %s", key, orNone(h[key]), orNone(w[key]))
+			d[len(d)-1].Server = true
 		default:
 			d.add(either(key == "ttl_field" && inHave, Refuses, Differs), Properties, "property %s is %s instead of %s", key, orNone(h[key]), orNone(w[key]))
 		}
@@ -287,6 +304,7 @@ func indexDiffers(want, have Index) Differences {
 		}
 		if !strings.EqualFold(w[key], h[key]) {
 			d.add(class, IndexOf, "the index of field %s has %s %s instead of %s", want.place(), key, orNone(h[key]), orNone(w[key]))
+			d[len(d)-1].Server = class == Expected
 		}
 	}
 	if want.Name != have.Name && want.Name != "" {

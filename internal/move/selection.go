@@ -62,7 +62,15 @@ func (s Selection) Select(ctx context.Context, server *milvus.Server) ([]Named, 
 	if err != nil {
 		return nil, err
 	}
-	var all []Named
+	all, err := list(ctx, server, databases)
+	if err != nil {
+		return nil, err
+	}
+	return s.of(all, server.Address)
+}
+
+// list lists the collections of databases.
+func list(ctx context.Context, server *milvus.Server, databases []string) (all []Named, err error) {
 	for _, database := range databases {
 		names, err := server.In(database).Collections(ctx)
 		if err != nil {
@@ -72,8 +80,29 @@ func (s Selection) Select(ctx context.Context, server *milvus.Server) ([]Named, 
 			all = append(all, Named{database, name})
 		}
 	}
-	return s.of(all, server.Address)
+	return all, nil
 }
+
+// meant are those of all that are meant, of which none need be there.
+func (s Selection) meant(all []Named) []Named {
+	met := func(patterns []string, n Named) bool { return slices.ContainsFunc(patterns, n.matches) }
+	return slices.DeleteFunc(slices.Clone(all), func(n Named) bool {
+		return len(s.Collections) > 0 && !met(s.Collections, n) || met(s.Exclude, n)
+	})
+}
+
+// databasesOf is databases where nothing need match a pattern.
+func (s Selection) databasesOf(ctx context.Context, server *milvus.Server) ([]string, error) {
+	if len(s.Databases) == 0 {
+		return s.databases(ctx, server)
+	}
+	names, err := Selection{All: true}.databases(ctx, server)
+	return slices.DeleteFunc(names, func(name string) bool {
+		return !slices.ContainsFunc(s.Databases, func(pattern string) bool { return matches(pattern, withDefault(name)) })
+	}), err
+}
+
+func withDefault(database string) string { return cmp.Or(database, milvus.DefaultDatabase) }
 
 // check refuses what is no pattern.
 func (s Selection) check() error {
