@@ -7,6 +7,7 @@ import (
 
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/memory"
+	"migrate/internal/model"
 )
 
 // TestAddress is understood as a whole, and refused as wrong usage where it contradicts another setting.
@@ -15,6 +16,9 @@ func TestAddress(t *testing.T) {
 	secure := labtest.TLSFront(t, plain.Address, a.Server(t, "h2"))
 	bare := labtest.TLSFront(t, plain.Address, a.Server(t))
 	ca := args("--source-ca-file", a.File)
+	if err := plain.Client(t).CreateDatabase(t.Context(), model.Database{Name: "library"}); err != nil {
+		t.Fatal(err)
+	}
 	for title, c := range map[string]struct {
 		env  []string
 		args []string
