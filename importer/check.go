@@ -13,7 +13,6 @@ import (
 
 	"migrate/checkpoint"
 	"migrate/internal/export"
-	"migrate/internal/ingest"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
 	"migrate/internal/source/query"
@@ -28,21 +27,14 @@ func (im *importing) checkServer(ctx context.Context) error {
 	if err := im.takesSuch(); err != nil {
 		return err
 	}
-	return im.open(ctx)
+	return im.way.open(ctx)
 }
 
 // takesSuch refuses a server that can't take a collection as it is described.
 func (im *importing) takesSuch() error {
 	can, version := im.server.Capabilities(), im.server.Version()
-	if can.ImportLosesStats && !im.opts.Force {
-		return fmt.Errorf("%w: Milvus %s loses the statistics of imported segments (milvus-io/milvus#33476); upgrade it to 2.4.4 or later, or go on with --force",
-			ErrTarget, version)
-	}
 	if fields := can.Unsupported(im.target); len(fields) > 0 {
 		return fmt.Errorf("%w: Milvus %s does not take the types of %s", ErrTarget, version, strings.Join(fields, ", "))
-	}
-	if fields := can.NotImportedOf(im.target.Schema); len(fields) > 0 {
-		return fmt.Errorf("%w: the bulk insert of Milvus %s does not take %s; upgrade it", ErrTarget, version, strings.Join(fields, ", "))
 	}
 	if beyond := can.BeyondLimits(im.target.Schema); len(beyond) > 0 {
 		return fmt.Errorf("%w: Milvus %s refuses such a collection: %s", ErrTarget, version, strings.Join(beyond, "; "))
@@ -54,7 +46,7 @@ func (im *importing) takesSuch() error {
 	if err := can.CheckKey(im.target.Schema); err != nil {
 		return fmt.Errorf("%w: to Milvus %s, %w", ErrTarget, version, err)
 	}
-	return nil
+	return im.way.fits()
 }
 
 // Fits refuses what an import of a collection would be refused for by its description, before any row is read: what the server can't
@@ -66,6 +58,7 @@ func Fits(ctx context.Context, server *milvus.Server, coll *model.Collection, op
 		return err
 	}
 	im := &importing{server: server, opts: opts, target: target}
+	im.choose(true)
 	if err := checkpoint.CheckCollection(opts.As); err != nil {
 		return err
 	}
@@ -90,21 +83,10 @@ func Fits(ctx context.Context, server *milvus.Server, coll *model.Collection, op
 	return err
 }
 
-// open opens the dialect of the target, unless it was given.
-func (im *importing) open(ctx context.Context) (err error) {
-	if im.dialect == nil {
-		im.dialect, err = ingest.Open(ctx, im.server)
-	}
-	if errors.Is(err, ingest.ErrNoDialect) {
-		return fmt.Errorf("%w: %w", ErrTarget, err)
-	}
-	return err
-}
-
 // checkDone refuses to repeat an import that is done, unless its collection is there no more, or rows are to be added to it
 // whose keys tell that they are not there yet.
 func (im *importing) checkDone(ctx context.Context) error {
-	job, err := checkpoint.Read(ctx, im.staging, checkpoint.Name(checkpoint.Import, im.manifest.Job, im.opts.As))
+	job, err := checkpoint.Read(ctx, im.jobs, im.name())
 	if err != nil || job.State != checkpoint.Done {
 		return nil // told by those who take the job
 	}
@@ -146,7 +128,7 @@ func (im *importing) sameExport(was Params) bool {
 
 // checkFresh makes all checks of an import that has nothing to resume before its job is taken: one that is refused changes nothing.
 func (im *importing) checkFresh(ctx context.Context) error {
-	job, err := checkpoint.Read(ctx, im.staging, checkpoint.Name(checkpoint.Import, im.manifest.Job, im.opts.As))
+	job, err := checkpoint.Read(ctx, im.jobs, im.name())
 	switch {
 	case errors.Is(err, sinks.ErrNotExist):
 	case err != nil:
@@ -162,14 +144,13 @@ func (im *importing) check(ctx context.Context) error {
 	if err := im.checkTarget(ctx); err != nil {
 		return err
 	}
-	if err := Refused(im.server.Capabilities(), im.takes, im.manifest); err != nil {
+	if err := Refused(im.server.Capabilities(), im.opts.Via, im.takes, im.manifest); err != nil {
 		return fmt.Errorf("importing %q into %q on %s: %w", im.manifest.Job, im.target.Name, im.server.Address, err)
 	}
 	if im.checked {
 		return nil
 	}
-	warnOfJSON(im.manifest)
-	im.warnOfChanges()
+	im.warn()
 	if err := im.checkParts(ctx, im.manifest.Parts); err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ func (im *importing) finish(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	r := &Result{
-		Collection: name, Rows: im.manifest.Total.Rows, Bytes: im.manifest.Bytes, Parts: im.job.Job().Planned.Parts,
+		Collection: name, Via: im.opts.Via, Rows: im.manifest.Total.Rows, Bytes: im.manifest.Bytes, Parts: im.job.Job().Planned.Parts,
 		Unindexed: built.Unfinished, Aliases: im.target.Aliases, Keys: im.keysInWords(),
 	}
 	im.opts.Step("load", im.manifest.Total.Rows)

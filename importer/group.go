@@ -149,16 +149,9 @@ func (g *group) String() string {
 }
 
 // files are the staged objects of a group, as bulk insert is told of them.
-func (im *importing) files(g *group) (files []string) {
+func (im *bulk) files(g *group) (files []string) {
 	for _, name := range g.staged() {
 		files = append(files, im.staging.Key(name))
 	}
 	return files
-}
-
-// tell reports parts that are on the target.
-func (im *importing) tell(parts []export.Part) {
-	for _, p := range parts {
-		im.opts.Progress(p.Rows.Rows, p.Bytes)
-	}
 }

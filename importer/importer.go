@@ -1,11 +1,10 @@
-// Package importer brings an export into a cluster: it creates the collection, stages the parts in the cluster's own
-// bucket, bulk-inserts them with a bounded number of jobs in flight, builds the indexes, loads, and counts.
+// Package importer brings an export into a server: it creates the collection, brings the rows, builds the indexes, loads, and counts. The
+// rows come by bulk insert, of parts that are staged in the server's own bucket (bulk.go), or are inserted (rows.go).
 package importer
 
 import (
 	"context"
 	"errors"
-	"sync/atomic"
 	"time"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
@@ -35,6 +34,8 @@ var (
 	ErrImported = errors.New("imported already")
 	// ErrUncertain: nothing tells whether a part was imported, and to import it again might double its rows.
 	ErrUncertain = errors.New("can't tell what was imported")
+	// ErrNewKeys: the target gives the rows keys of its own, which nobody has said that it may.
+	ErrNewKeys = errors.New("the target would give the rows new keys")
 	// ErrStalled: a bulk-insert job or an index made no progress for too long.
 	ErrStalled = errors.New("no progress")
 )
@@ -49,7 +50,9 @@ type Staging interface {
 // Options of one import. The zero value is useful.
 type Options struct {
 	As           string // the collection's name on the target; that of the export where empty
-	Jobs         int    // bulk-insert jobs in flight; 4 where zero
+	Via          Way    // how the rows come; what the target has, and staging allows, where empty
+	NewKeys      bool   // have a target with auto ids give the rows new keys, where they come by inserts
+	Jobs         int    // bulk-insert jobs in flight, or calls that insert rows; 4 where zero
 	IntoExisting bool   // add to a collection that has rows, where none of the keys is there
 	KeepIDs      bool   // make an auto-id collection's keys explicit ones, and keep them
 	// IndexTypes are those that the indexes are to have on the target, by field, in place of the ones that they had.
@@ -64,8 +67,8 @@ type Options struct {
 	// Appear bounds the wait for imported rows to be counted; 2 minutes where zero: on a loaded collection they were seen 14 s after
 	// the job was completed.
 	Appear time.Duration
-	// Budget is what this import shares with others: each bulk-insert job, from the staging of its files to its end, and each part that is
-	// checked takes one of it. None where nil.
+	// Budget is what this import shares with others: each bulk-insert job, from the staging of its files to its end, each call that
+	// inserts rows, and each part that is checked takes one of it. None where nil.
 	Budget *budget.Budget
 	// Dialect is how the target is told to import; that of its version where nil.
 	Dialect ingest.Dialect
@@ -73,7 +76,7 @@ type Options struct {
 	Step func(name string, rows int64)
 	// Progress is told what of the present step was done; calls come from several goroutines.
 	Progress func(rows, bytes int64)
-	// Imported is told of the rows that each bulk-insert job of this run brought; calls come from several goroutines.
+	// Imported is told of the rows that each bulk-insert job, or each call, of this run brought; calls come from several goroutines.
 	Imported func(rows int64)
 	// Job is told how far each bulk-insert job is, and why where it failed, whenever it was looked at; calls come from several
 	// goroutines.
@@ -117,6 +120,7 @@ func (o Options) withDefaults(m *export.Manifest) Options {
 // Result is what an import did.
 type Result struct {
 	Collection string   `json:"collection"`
+	Via        Way      `json:"via"`
 	Rows       int64    `json:"rows"`
 	Bytes      int64    `json:"bytes"`
 	Parts      int      `json:"parts"`
@@ -126,7 +130,8 @@ type Result struct {
 	Aliases    []string `json:"aliases_left,omitempty"`       // of the source; not moved by an import
 }
 
-// Import imports one complete export. Everything that can be refused is refused before the target is changed. A job
+// Import imports one complete export. The checkpoint lies on staging, which may be nil where the rows are inserted: then it lies on the
+// store of the export. Everything that can be refused is refused before the target is changed. A job
 // that was interrupted is resumed: what the server has, or is doing, is not submitted again. A
 // *checkpoint.ResumableError says that the same call resumes it.
 func Import(ctx context.Context, server *milvus.Server, export sinks.Sink, m *export.Manifest, staging Staging, opts Options) (*Result, error) {
@@ -135,8 +140,11 @@ func Import(ctx context.Context, server *milvus.Server, export sinks.Sink, m *ex
 	if err != nil {
 		return nil, err
 	}
-	im := &importing{server: server, export: export, manifest: m, staging: staging, opts: opts, target: target}
-	im.dialect, im.takes = opts.Dialect, im.target.Schema
+	im := &importing{server: server, export: export, manifest: m, jobs: export, opts: opts, target: target, takes: target.Schema}
+	im.choose(staging != nil)
+	if err := im.onStaging(staging); err != nil {
+		return nil, err
+	}
 	if err := im.checkServer(ctx); err != nil {
 		return nil, err
 	}
@@ -146,7 +154,7 @@ func Import(ctx context.Context, server *milvus.Server, export sinks.Sink, m *ex
 	if err := im.checkFresh(ctx); err != nil {
 		return nil, err
 	}
-	jobCtx, job, err := checkpoint.Acquire(ctx, staging, checkpoint.Name(checkpoint.Import, m.Job, opts.As), im.fresh())
+	jobCtx, job, err := checkpoint.Acquire(ctx, im.jobs, im.name(), im.fresh())
 	if err != nil {
 		return nil, err
 	}
@@ -160,16 +168,20 @@ type importing struct {
 	server   *milvus.Server
 	export   sinks.Sink
 	manifest *export.Manifest
-	staging  Staging
+	jobs     sinks.Sink // where its checkpoint lies
 	opts     Options
 	target   *model.Collection
 	takes    *schemapb.CollectionSchema // what the rows have to fit: the target's, where it is there
 	before   int64                      // rows that the target had
 	checked  bool                       // target and parts, by this run
 	created  bool                       // the collection, by this run
-	dialect  ingest.Dialect
+	way      way
 	job      *checkpoint.Holder
-	tries    atomic.Int64 // calls that were intended: no two have the same number
+}
+
+// name is what its job is called.
+func (im *importing) name() string {
+	return checkpoint.Name(checkpoint.Import, im.manifest.Job, im.opts.As)
 }
 
 // newKeys reports whether the target gives the rows keys of its own.
@@ -179,7 +191,10 @@ func (im *importing) run(ctx context.Context) (*Result, error) {
 	if err := im.begin(ctx); err != nil {
 		return nil, err
 	}
-	if err := im.work(ctx, im.job.Claims()); err != nil {
+	if err := im.way.begin(ctx); err != nil {
+		return nil, err
+	}
+	if err := im.way.work(ctx, im.job.Claims()); err != nil {
 		return nil, err
 	}
 	return im.finish(ctx)

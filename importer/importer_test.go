@@ -217,7 +217,7 @@ func TestRefusals(t *testing.T) {
 		"keys there":                  {add(schema(), numbered(rows-1, rows+10)), func(o *importer.Options) { o.IntoExisting = true }, m, importer.ErrDuplicates},
 		"keys there, scattered":       {add(schema(), numbered(rows-1, rows+10)), func(o *importer.Options) { o.IntoExisting = true }, scattered(t, m, sink), importer.ErrDuplicates},
 		"a name too long":             {func(*testing.T, target) {}, func(o *importer.Options) { o.As = strings.Repeat("n", 250) }, m, checkpoint.ErrLong},
-		"a version without a dialect": {func(t *testing.T, to target) { to.Upgrade(t, "custom") }, func(o *importer.Options) { o.Dialect = nil }, m, importer.ErrTarget},
+		"a version without a dialect": {func(t *testing.T, to target) { to.Upgrade(t, "custom") }, func(o *importer.Options) { o.Dialect, o.Via = nil, importer.Bulk }, m, importer.ErrTarget},
 		"NaN":                         {func(*testing.T, target) {}, nil, &nan, ingest.ErrValue},
 	} {
 		t.Run(title, func(t *testing.T) {

@@ -28,6 +28,8 @@ type Params struct {
 	Checksum   string `json:"export checksum"`
 	KeepIDs    bool   `json:"keep ids,string"`
 	IndexTypes string `json:"types of indexes,omitempty"` // as model.ParseIndexTypes reads them
+	Via        Way    `json:"way,omitempty"`              // empty for Bulk, as migrate before there was another has it
+	NewKeys    bool   `json:"new keys,string,omitempty"`
 }
 
 // ParamsOf are those of an import.
@@ -53,7 +55,7 @@ func (im *importing) params() Params {
 	return Params{
 		Database: im.server.Database(), Collection: im.opts.As, Export: im.manifest.Started.Format(time.RFC3339Nano),
 		Checksum: fmt.Sprintf("%016x", uint64(im.manifest.Total.Hash)), KeepIDs: im.opts.KeepIDs,
-		IndexTypes: model.IndexTypesText(im.opts.IndexTypes),
+		IndexTypes: model.IndexTypesText(im.opts.IndexTypes), Via: im.opts.Via.named(), NewKeys: im.opts.NewKeys,
 	}
 }
 
@@ -86,20 +88,11 @@ func (im *importing) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return im.job.Plan(ctx, Body{Target: coll.ID, RowsBefore: im.before}, im.planned())
-}
-
-// planned are the groups of parts that one bulk-insert job each is to bring.
-func (im *importing) planned() (planned []checkpoint.Planned) {
 	parts := slices.DeleteFunc(slices.Clone(im.manifest.Parts), func(p export.Part) bool { return p.Object == "" })
-	for _, g := range groups(parts, im.dialect.Limits().Files, im.opts.Jobs) {
-		planned = append(planned, checkpoint.Planned{Spec: spec{g}, Size: tallyOf(g)})
-	}
-	return planned
+	return im.job.Plan(ctx, Body{Target: coll.ID, RowsBefore: im.before}, im.way.planned(parts))
 }
 
-// resume makes sure that the target is still the one that the job began with and that the parts still to come are whole,
-// and removes what a killed process staged and did not come to use.
+// resume makes sure that the target is still the one that the job began with and that the parts still to come are whole.
 func (im *importing) resume(ctx context.Context) error {
 	job, body := im.job.Job(), Body{}
 	if err := job.Read(&body); err != nil {
@@ -113,27 +106,17 @@ func (im *importing) resume(ctx context.Context) error {
 	if coll.ID != body.Target {
 		return fmt.Errorf("collection %q on %s: %w: it is not the one that this import began with", coll.Name, im.server.Address, checkpoint.ErrOther)
 	}
-	inUse, todo := map[string]bool{}, []export.Part(nil)
-	for c := range im.job.Chunks() {
-		g, err := groupOf(&checkpoint.Claim{Chunk: c})
-		if err != nil {
-			return err
-		}
-		for _, i := range g.left() {
-			inUse[g.stagedAs(i)], todo = true, append(todo, g.parts[i])
-		}
-	}
-	if err := im.checkParts(ctx, todo); err != nil {
+	left, err := im.way.left()
+	if err != nil {
 		return err
 	}
-	return im.unstageAll(ctx, inUse)
+	return im.checkParts(ctx, left)
 }
 
-// startOver forgets what was imported into a collection that somebody has dropped since, and what was staged for it: what a
-// late call could still import lies in a file that is gone.
+// startOver forgets what was imported into a collection that somebody has dropped since.
 func (im *importing) startOver(ctx context.Context) error {
 	slog.WarnContext(ctx, "the collection that this import had begun to fill was dropped; all parts are imported anew", "collection", im.target.Name)
-	if err := im.unstageAll(ctx, nil); err != nil {
+	if err := im.way.forget(ctx); err != nil {
 		return err
 	}
 	return im.job.Forget(ctx)
@@ -141,6 +124,9 @@ func (im *importing) startOver(ctx context.Context) error {
 
 // end leaves the job in order. One that submitted nothing leaves nothing behind.
 func (im *importing) end(ctx context.Context, cause error) error {
+	if left := im.way.end(ctx); cause == nil {
+		cause = left
+	}
 	if cause == nil {
 		return im.job.Release(ctx, checkpoint.Done, nil)
 	}
@@ -154,4 +140,11 @@ func (im *importing) end(ctx context.Context, cause error) error {
 		cause = errors.Join(cause, im.server.Drop(clean, im.target.Name))
 	}
 	return errors.Join(cause, im.job.Remove(clean))
+}
+
+// tell reports parts that are on the target.
+func (im *importing) tell(parts []export.Part) {
+	for _, p := range parts {
+		im.opts.Progress(p.Rows.Rows, p.Bytes)
+	}
 }

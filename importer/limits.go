@@ -3,7 +3,6 @@ package importer
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"slices"
 	"strconv"
@@ -18,7 +17,7 @@ import (
 	"migrate/internal/model"
 )
 
-// ErrLimits: the export holds values that the target's bulk insert refuses.
+// ErrLimits: the export holds values that the target refuses.
 var ErrLimits = errors.New("values that the target does not take")
 
 // The most that any Milvus takes for a text's max_length and an array's max_capacity, and for a JSON document of an insert, in bytes.
@@ -48,19 +47,22 @@ func raise(f *schemapb.FieldSchema, key string, need *columns.Most, most int64) 
 	}
 }
 
-// Refused says which values of an export a server's bulk insert refuses, where the collection is as schema says. Of an export of
+// Refused says which values of an export a server refuses that come by a way, where the collection is as schema says. Of an export of
 // an earlier migrate, which noted none, nothing is known.
-func Refused(can model.Capabilities, schema *schemapb.CollectionSchema, m *export.Manifest) error {
+func Refused(can model.Capabilities, via Way, schema *schemapb.CollectionSchema, m *export.Manifest) error {
 	var values, lengths, empty []string
+	if via == Insert {
+		lengths = LongJSON(m)
+	}
 	for _, name := range slices.Sorted(maps.Keys(m.Columns)) {
 		s, f := m.Columns[name], fieldOf(schema, name)
-		if s.NotFinite != nil {
+		if s.NotFinite != nil && via == Bulk {
 			values = append(values, fmt.Sprintf("field %q of key %s is NaN or infinite", name, s.NotFinite))
 		}
-		if s.Empty != nil && f.GetDataType() == schemapb.DataType_SparseFloatVector && !can.EmptySparse {
+		if s.Empty != nil && f.GetDataType() == schemapb.DataType_SparseFloatVector && !can.EmptySparse && via == Bulk {
 			empty = append(empty, fmt.Sprintf("field %q has %d, the first at key %s", name, s.Empty.Rows, s.Empty.Key))
 		}
-		if can.ChecksLengths && f != nil {
+		if (can.ChecksLengths || via == Insert) && f != nil {
 			lengths = append(lengths, over(f, "max_length", "bytes", s.Longest)...)
 			lengths = append(lengths, over(f, "max_capacity", "elements", s.Elements)...)
 		}
@@ -103,10 +105,4 @@ func LongJSON(m *export.Manifest) []string {
 		}
 	}
 	return found
-}
-
-func warnOfJSON(m *export.Manifest) {
-	if long := LongJSON(m); len(long) > 0 {
-		slog.Warn("bulk insert takes this, and an insert does not: `migrate sync` can't bring a change to such a row", "fields", strings.Join(long, "; "))
-	}
 }

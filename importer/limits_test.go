@@ -52,13 +52,33 @@ func TestRefused(t *testing.T) {
 			{Name: "price", DataType: schemapb.DataType_Double}, {Name: "sparse", DataType: schemapb.DataType_SparseFloatVector},
 		}}
 		m := &export.Manifest{Columns: test.stats}
-		err := Refused(test.can, schema, m)
+		err := Refused(test.can, Bulk, schema, m)
 		if !errors.Is(err, test.want) || test.want == nil && err != nil || err != nil && !strings.Contains(err.Error(), test.says) {
 			t.Errorf("%s: %v", name, err)
 		}
 		Widen(schema, m.Columns)
-		if err := Refused(test.can, schema, m); (err == nil) != test.widening {
+		if err := Refused(test.can, Bulk, schema, m); (err == nil) != test.widening {
 			t.Errorf("%s, widened: %v", name, err)
+		}
+	}
+}
+
+// TestRefusedInserts: an insert takes NaN, and no text, array or document that is too long, whatever bulk insert does.
+func TestRefusedInserts(t *testing.T) {
+	nan := model.IntKey(4)
+	schema := &schemapb.CollectionSchema{Fields: []*schemapb.FieldSchema{
+		{Name: "title", DataType: schemapb.DataType_VarChar, TypeParams: params("max_length", "8")},
+		{Name: "doc", DataType: schemapb.DataType_JSON}, {Name: "price", DataType: schemapb.DataType_Double},
+	}}
+	for says, stats := range map[string]map[string]columns.Stats{
+		"": {"price": {NotFinite: &nan}, "title": {Longest: most(8)}, "doc": {Longest: most(65_536)}},
+		`field "title" has 9 bytes at key 17, and its max_length is 8`: {"title": {Longest: most(9)}},
+		`field "doc" has 70000 bytes of JSON at key 17`:                {"doc": {Longest: most(70_000)}},
+	} {
+		m := &export.Manifest{Columns: stats, Collection: export.Collection{Schema: export.Schema{CollectionSchema: schema}}}
+		err := Refused(model.Capabilities{}, Insert, schema, m)
+		if (err == nil) != (says == "") || err != nil && (!errors.Is(err, ErrLimits) || !strings.Contains(err.Error(), says)) {
+			t.Errorf("%v, want it to say %q", err, says)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -14,13 +15,14 @@ import (
 
 	"migrate/internal/columns"
 	"migrate/internal/export"
+	"migrate/internal/ingest"
 	"migrate/internal/model"
 	"migrate/internal/source"
 )
 
 // Changed says which values of an export will not be the same on a target, where the collection is as schema says: a NULL becomes the
-// default of its field, and an empty list in a nullable ARRAY becomes NULL, unless an insert can bring such rows once more.
-func Changed(can model.Capabilities, schema *schemapb.CollectionSchema, m *export.Manifest) []string {
+// default of its field, and by bulk insert an empty list in a nullable ARRAY becomes NULL, unless an insert can bring such rows once more.
+func Changed(can model.Capabilities, via Way, schema *schemapb.CollectionSchema, m *export.Manifest) []string {
 	var told []string
 	for _, f := range schema.GetFields() {
 		s := m.Columns[f.GetName()]
@@ -28,7 +30,7 @@ func Changed(can model.Capabilities, schema *schemapb.CollectionSchema, m *expor
 			told = append(told, fmt.Sprintf("field %q is NULL in %s: that becomes its default", f.GetName(), inRows(s.Nulls)))
 		}
 		switch {
-		case !can.EmptyIsNull || f.GetDataType() != schemapb.DataType_Array || !f.GetNullable():
+		case !can.EmptyIsNull || via == Insert || f.GetDataType() != schemapb.DataType_Array || !f.GetNullable():
 		case s.Empty != nil:
 			told = append(told, fmt.Sprintf("field %q is an empty list in %s, of which bulk insert makes NULL: %s", f.GetName(), inRows(s.Empty), whatOfEmpty(schema)))
 		case !fieldOf(m.Collection.Schema.CollectionSchema, f.GetName()).GetNullable():
@@ -52,16 +54,20 @@ func whatOfEmpty(schema *schemapb.CollectionSchema) string {
 	return "an upsert brings them after it"
 }
 
-func (im *importing) warnOfChanges() {
-	for _, change := range Changed(im.server.Capabilities(), im.takes, im.manifest) {
+// warn tells of what will not be as it is.
+func (im *importing) warn() {
+	for _, change := range Changed(im.server.Capabilities(), im.opts.Via, im.takes, im.manifest) {
 		slog.Warn("not all values will be the same on the target", "what", change)
+	}
+	if long := LongJSON(im.manifest); len(long) > 0 {
+		slog.Warn("bulk insert takes this, and an insert does not: `migrate sync` can't bring a change to such a row", "fields", strings.Join(long, "; "))
 	}
 }
 
 // lostEmpty are the fields in which bulk insert may have made NULL of empty lists that can be brought once more. The export tells how
 // many there are of fields that take NULL on the source too.
 func (im *importing) lostEmpty() (fields []string) {
-	if !im.server.Capabilities().EmptyIsNull || im.newKeys() {
+	if !im.server.Capabilities().EmptyIsNull || im.opts.Via == Insert || im.newKeys() {
 		return nil
 	}
 	for _, f := range im.takes.GetFields() {
@@ -85,11 +91,11 @@ func (im *importing) bringEmpty(ctx context.Context) (brought int64, err error) 
 	if err != nil {
 		return 0, err
 	}
-	layout, err := columns.NewLayout(im.takes)
+	writer, err := im.newWriter(im.takes)
 	if err != nil {
 		return 0, err
 	}
-	e := &empties{im, target, layout, fields}
+	e := &empties{im, target, writer, fields}
 	for _, p := range im.manifest.Parts {
 		n, err := e.bring(ctx, p)
 		if brought += n; err != nil {
@@ -103,7 +109,7 @@ func (im *importing) bringEmpty(ctx context.Context) (brought int64, err error) 
 type empties struct {
 	*importing
 	target source.Ranged
-	layout *columns.Layout
+	writer *ingest.Writer
 	fields []string
 }
 
@@ -117,7 +123,7 @@ func (e *empties) bring(ctx context.Context, p export.Part) (brought int64, err 
 		if err != nil {
 			return brought, err
 		}
-		for rows := range slices.Chunk(e.rowsWithEmpty(rec), atOnce(rec)) {
+		for rows := range slices.Chunk(e.rowsWithEmpty(rec), min(ingest.AtOnce(rec), mostAsked)) {
 			n, err := e.upsert(ctx, p.Partition, rec, rows)
 			if brought += int64(n); err != nil {
 				return brought, err
@@ -128,16 +134,8 @@ func (e *empties) bring(ctx context.Context, p export.Part) (brought int64, err 
 	return brought, nil
 }
 
-// writtenBytes and writtenRows bound what is looked up and upserted at once.
-const (
-	writtenBytes = 4 << 20
-	writtenRows  = 1000
-)
-
-func atOnce(rec arrow.Record) int {
-	perRow := columns.Bytes(rec)/max(rec.NumRows(), 1) + 1
-	return int(min(max(writtenBytes/perRow, 1), writtenRows))
-}
+// mostAsked is how many rows are looked up at once.
+const mostAsked = 1000
 
 // upsert brings those of some rows that are NULL on the target where they have an empty list.
 func (e *empties) upsert(ctx context.Context, partition string, rec arrow.Record, rows []int) (int, error) {
@@ -145,14 +143,7 @@ func (e *empties) upsert(ctx context.Context, partition string, rec arrow.Record
 	if err != nil || len(lost) == 0 {
 		return 0, err
 	}
-	data, err := e.layout.Encode(rec, lost)
-	if err != nil {
-		return 0, err
-	}
-	if err := e.job.StillOwner(ctx); err != nil {
-		return 0, err
-	}
-	return len(lost), e.server.Upsert(ctx, e.target.Collection().Name, partition, data, len(lost))
+	return len(lost), e.writer.Upsert(ctx, partition, rec, lost)
 }
 
 // lost are those of some rows with an empty list that the target has NULL in the same field.

@@ -106,7 +106,9 @@ func TestRESTRefused(t *testing.T) {
 			standIn := to.later(t, c.double)
 			standIn.Queue(double.List, c.faults...)
 			server := connectLater(t, milvus.Config{Address: standIn.Address})
-			_, err := importer.Import(t.Context(), server, sink, m, bucket{to.staging}, to.waiting(labtest.Patience))
+			opts := to.waiting(labtest.Patience)
+			opts.Via = importer.Bulk
+			_, err := importer.Import(t.Context(), server, sink, m, bucket{to.staging}, opts)
 			if !errors.Is(err, c.want) {
 				t.Errorf("import: %v, want %v", err, c.want)
 			}

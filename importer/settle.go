@@ -16,7 +16,7 @@ import (
 // settle finds out what became of a job that may have been submitted: the group is then submitted, finished, or known not
 // to be on the target. The staged objects are removed before the second look: after it, no late call can start a job with
 // them. Where the server may have forgotten a job since the last sign of life, the rows are counted.
-func (im *importing) settle(ctx context.Context, g *group, lastSeen time.Time) error {
+func (im *bulk) settle(ctx context.Context, g *group, lastSeen time.Time) error {
 	if err := im.adopt(ctx, g); err != nil || g.State == Submitted {
 		return err
 	}
@@ -27,14 +27,14 @@ func (im *importing) settle(ctx context.Context, g *group, lastSeen time.Time) e
 		return err
 	}
 	if !im.mayHaveForgotten(lastSeen) {
-		return im.forget(ctx, g)
+		return im.undone(ctx, g)
 	}
 	return im.settleByRows(ctx, g, nil)
 }
 
 // adopt records the job that the server knows for the group's files, if there is one. All files of a group go into one call, so one of
 // them tells.
-func (im *importing) adopt(ctx context.Context, g *group) error {
+func (im *bulk) adopt(ctx context.Context, g *group) error {
 	files := im.files(g)
 	if len(files) == 0 {
 		return nil
@@ -53,7 +53,7 @@ func (im *importing) adopt(ctx context.Context, g *group) error {
 }
 
 // find waits until the server tells of all its jobs what they import, which later servers do some time after the call.
-func (im *importing) find(ctx context.Context, files []string) (map[string]int64, error) {
+func (im *bulk) find(ctx context.Context, files []string) (map[string]int64, error) {
 	for since := time.Now(); ; {
 		jobs, decided, err := im.dialect.Find(ctx, im.target.Name, files)
 		if err != nil || decided || len(jobs) == len(files) {
@@ -70,13 +70,13 @@ func (im *importing) find(ctx context.Context, files []string) (map[string]int64
 }
 
 // mayHaveForgotten reports whether a job that ended after a point in time may be gone from the server's list.
-func (im *importing) mayHaveForgotten(since time.Time) bool {
+func (im *bulk) mayHaveForgotten(since time.Time) bool {
 	return time.Since(since) > im.dialect.Limits().KnownFor
 }
 
 // insertMissing resumes a group whose job the server does not know any more: the rows are counted. Where they are
 // not there, the job failed and was forgotten; one that ought to be known still may yet bring them.
-func (im *importing) insertMissing(ctx context.Context, g *group, gone error) error {
+func (im *bulk) insertMissing(ctx context.Context, g *group, gone error) error {
 	slog.WarnContext(ctx, "a job of an interrupted run is gone; its rows are counted", "parts", g.String(), "error", gone)
 	var absent error
 	if !im.mayHaveForgotten(im.job.LastSeen) {
@@ -90,7 +90,7 @@ func (im *importing) insertMissing(ctx context.Context, g *group, gone error) er
 
 // settleByRows asks the target itself which parts are there. Those that are not were never submitted, or else that they are absent is
 // an error.
-func (im *importing) settleByRows(ctx context.Context, g *group, absent error) error {
+func (im *bulk) settleByRows(ctx context.Context, g *group, absent error) error {
 	now, found := make([]bool, len(g.parts)), []export.Part(nil)
 	for i, p := range g.parts {
 		if now[i] = g.there(i); now[i] {
@@ -118,7 +118,7 @@ func (im *importing) settleByRows(ctx context.Context, g *group, absent error) e
 }
 
 // rowsThereOf counts a part's rows on the target: all of them have to be there, or none.
-func (im *importing) rowsThereOf(ctx context.Context, p export.Part, staged string) (bool, error) {
+func (im *bulk) rowsThereOf(ctx context.Context, p export.Part, staged string) (bool, error) {
 	if im.newKeys() || im.before > 0 {
 		return false, fmt.Errorf("the server no longer knows what became of %s, and its rows can't be told from others: %w", im.staging.Key(staged), ErrUncertain)
 	}

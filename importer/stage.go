@@ -20,14 +20,14 @@ func stagedFolder(job, collection string) string { return job + "/" + collection
 // stagedName names a part in the cluster's bucket by its job, its content, this ownership of the job, and the try. By the
 // name it is found in what the server lists; and when a new owner or a new try removes the object, a call that comes late
 // can't have it imported any more. No two calls ever share a name, so what a server keeps of a failed job is not met again.
-func (im *importing) stagedName(p export.Part, try int64) string {
+func (im *bulk) stagedName(p export.Part, try int64) string {
 	object := strings.TrimSuffix(strings.ReplaceAll(p.Object, "/", "-"), ".parquet")
 	owner := strings.ToLower(im.job.Job().Lease.ID[:10])
 	return fmt.Sprintf("%s%s-%s-%s-%d.parquet", stagedFolder(im.manifest.Job, im.opts.As), object, p.SHA256[:16], owner, try)
 }
 
 // stageAll stages those parts of a group that have a name for it.
-func (im *importing) stageAll(ctx context.Context, g *group, names []string) error {
+func (im *bulk) stageAll(ctx context.Context, g *group, names []string) error {
 	for i, name := range names {
 		if name == "" {
 			continue
@@ -41,7 +41,7 @@ func (im *importing) stageAll(ctx context.Context, g *group, names []string) err
 
 // stage puts a part where bulk insert reads it: copied by the store itself where it is the same one, and without its key
 // column where the target gives new keys, since bulk insert refuses one then.
-func (im *importing) stage(ctx context.Context, name string, p export.Part) error {
+func (im *bulk) stage(ctx context.Context, name string, p export.Part) error {
 	if im.newKeys() {
 		return im.stageWithoutKeys(ctx, name, p)
 	}
@@ -58,7 +58,7 @@ func (im *importing) stage(ctx context.Context, name string, p export.Part) erro
 }
 
 // stageBytes streams a part, and lets nothing stand that is not what the manifest says.
-func (im *importing) stageBytes(ctx context.Context, name string, p export.Part) (err error) {
+func (im *bulk) stageBytes(ctx context.Context, name string, p export.Part) (err error) {
 	obj, err := im.export.Open(ctx, im.manifest.ObjectName(p))
 	if err != nil {
 		return fmt.Errorf("opening part %s: %w", p.Object, err)
@@ -77,7 +77,7 @@ func (im *importing) stageBytes(ctx context.Context, name string, p export.Part)
 	return nil
 }
 
-func (im *importing) stageWithoutKeys(ctx context.Context, name string, p export.Part) error {
+func (im *bulk) stageWithoutKeys(ctx context.Context, name string, p export.Part) error {
 	layout, err := columns.NewLayout(im.target.Schema)
 	if err != nil {
 		return err
@@ -91,7 +91,7 @@ func (im *importing) stageWithoutKeys(ctx context.Context, name string, p export
 }
 
 // writeOnly writes some columns of a part as a part.
-func (im *importing) writeOnly(ctx context.Context, w io.Writer, some *columns.Layout, p export.Part) error {
+func (im *bulk) writeOnly(ctx context.Context, w io.Writer, some *columns.Layout, p export.Part) error {
 	out, err := export.NewWriter(w, some.Arrow)
 	if err != nil {
 		return err
@@ -112,7 +112,7 @@ func (im *importing) writeOnly(ctx context.Context, w io.Writer, some *columns.L
 }
 
 // unstage removes staged objects, also where ctx has ended.
-func (im *importing) unstage(ctx context.Context, names ...string) error {
+func (im *bulk) unstage(ctx context.Context, names ...string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	for _, name := range names {
@@ -127,7 +127,7 @@ func (im *importing) unstage(ctx context.Context, names ...string) error {
 }
 
 // unstageAll removes what is staged for this import and not in use.
-func (im *importing) unstageAll(ctx context.Context, inUse map[string]bool) error {
+func (im *bulk) unstageAll(ctx context.Context, inUse map[string]bool) error {
 	for info, err := range im.staging.List(ctx, stagedFolder(im.job.Job().Name, im.opts.As)) {
 		if err != nil {
 			return fmt.Errorf("looking for what was staged: %w", err)

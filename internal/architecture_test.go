@@ -36,13 +36,13 @@ var arrows = []struct{ from, to string }{
 	{"internal/source/sourcetest", "internal/columns internal/labtest internal/model internal/source"},
 	{"internal/export", "internal/columns internal/document internal/milvus internal/model internal/source sinks"},
 	// ways into a server
-	{"internal/ingest", "internal/milvus"},
+	{"internal/ingest", "internal/columns internal/milvus internal/model"},
 	{"internal/ingest/ingesttest", "internal/ingest internal/milvus"},
 	// engines
 	{"internal/verify", "internal/budget internal/columns internal/model internal/source"},
 	{"exporter", "checkpoint internal/budget internal/columns internal/export internal/milvus internal/model internal/source internal/source/query sinks"},
 	{"importer", "checkpoint internal/budget internal/clock internal/columns internal/export internal/ingest internal/milvus internal/model internal/source internal/source/query sinks"},
-	{"internal/syncer", "checkpoint internal/clock internal/columns internal/milvus internal/model internal/source internal/source/query sinks"},
+	{"internal/syncer", "checkpoint internal/clock internal/columns internal/ingest internal/milvus internal/model internal/source internal/source/query sinks"},
 	{"internal/cutover", "checkpoint internal/clock internal/document internal/export internal/milvus internal/model internal/source internal/source/query internal/syncer internal/verify sinks"},
 	// what is done with many jobs, and what is seen of them
 	{"internal/move", "checkpoint exporter importer internal/cutover internal/export internal/milvus internal/model internal/syncer sinks sinks/contract"},
@@ -89,7 +89,7 @@ var reserved = []struct {
 	{"github.com/milvus-io/milvus-sdk-go", []string{"internal/milvus", "internal/labtest", "deploy"}},
 	{"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb", []string{"internal/milvus", "internal/labtest", "deploy"}},
 	{"github.com/apache/arrow", []string{
-		"internal/columns", "internal/source", "internal/export", "internal/verify", "internal/syncer", "internal/cutover", "exporter", "importer", "internal/ops/drill", "internal/labtest"}},
+		"internal/columns", "internal/source", "internal/export", "internal/ingest", "internal/verify", "internal/syncer", "internal/cutover", "exporter", "importer", "internal/ops/drill", "internal/labtest"}},
 }
 
 // TestArrows holds arrows against what the packages import.

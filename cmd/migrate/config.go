@@ -39,6 +39,8 @@ type config struct {
 	AllowUnreadable bool `mapstructure:"allow-unreadable"`
 	IntoExisting    bool `mapstructure:"into-existing"`
 	KeepIDs         bool `mapstructure:"keep-ids"`
+	NewKeys         bool `mapstructure:"new-keys"`
+	Via             string
 	Widen           bool
 	Create          bool
 	Index           string

@@ -55,7 +55,9 @@ var hints = []struct {
 	{checkpoint.ErrLong, "give the collection a shorter name on the target with --as"},
 	{importer.ErrImported, "`migrate verify` compares; to import it again, drop the collection first or give another name with --as"},
 	{importer.ErrLimits, "say --widen, which makes the fields as wide as the rows need, or shorten these values on the source and export again"},
-	{ingest.ErrNoDialect, "`migrate sync --create` makes the collection there, and brings the rows by upserts"},
+	{ingest.ErrNoDialect, "`migrate import --via insert` inserts the rows"},
+	{importer.ErrNewKeys, "say --keep-ids, which makes the keys explicit ones and keeps them, or --new-keys, which has the target give others, by which no sync can follow"},
+	{importer.ErrUncertain, "look whether these rows are there. Where that can't be told: drop the collection, and give the same command again, which imports all of it anew"},
 	{milvus.ErrLineBreak, "an export reads such rows; a sync needs them to have other keys"},
 	{model.ErrNoFilters, "copy the rows on the source into a collection without a partition key, or serve the file with a later version"},
 	{ingest.ErrValue, "a FLOAT or DOUBLE holds NaN or infinity, which Milvus takes from an insert and not from a bulk insert: " +

@@ -1,31 +1,41 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"migrate/checkpoint"
 	"migrate/importer"
 	"migrate/internal/export"
 	"migrate/internal/ingest"
+	"migrate/internal/milvus"
 	"migrate/internal/model"
 	"migrate/internal/monitor"
 	"migrate/sinks"
 )
 
 func newImport() *cobra.Command {
-	return command("import", "Bulk-insert an export into a cluster",
+	return command("import", "Bring an export into a cluster or a Milvus Lite",
 		`Creates the collection that an export describes, stages the parts in the cluster's own bucket, bulk-inserts them with a
 bounded number of jobs in flight, builds the indexes, loads, and counts. Every part is checked against the manifest before
-the target is changed.`,
+the target is changed.
+
+Where the target has no bulk insert, as Milvus Lite, or no staging store is given, the rows are inserted, a few megabytes a
+call: upserted with the keys that they have, or with --new-keys inserted once with those that the target gives.`,
 		`  migrate import --target-address cluster:19530 --collection rag_documents \
-      --staging-url s3://a-bucket/staging --staging-endpoint minio:9000   # MIGRATE_STAGING_ACCESS_KEY, …_SECRET_KEY`,
-		slices.Concat(targetSettings, sinkSettings, stagingSettings, []setting{collection, jobSetting, asSetting, jobs, intoExisting, keepIDs, indexTypes, widen, force}),
+      --staging-url s3://a-bucket/staging --staging-endpoint minio:9000   # MIGRATE_STAGING_ACCESS_KEY, …_SECRET_KEY
+  migrate import --via insert --target-address 127.0.0.1:19530 --collection rag_documents`,
+		slices.Concat(targetSettings, sinkSettings, stagingSettings,
+			[]setting{collection, jobSetting, asSetting, viaSetting, jobs, intoExisting, keepIDs, newKeys, indexTypes, widen, force}),
 		runImport)
 }
 
@@ -36,17 +46,17 @@ type importResult struct {
 }
 
 func runImport(cmd *cobra.Command, c config) error {
-	return c.bulkInsert(cmd.Context(), cmd.OutOrStdout(), c.monitor())
+	return c.importExport(cmd.Context(), cmd.OutOrStdout(), c.monitor())
 }
 
-// bulkInsert imports, and seen is told of it.
-func (c config) bulkInsert(ctx context.Context, out io.Writer, seen *monitor.Monitor) error {
+// importExport imports, and seen is told of it.
+func (c config) importExport(ctx context.Context, out io.Writer, seen *monitor.Monitor) error {
 	started := time.Now()
 	job, err := c.job()
 	if err != nil {
 		return err
 	}
-	if err := atLeastOne("jobs", c.Jobs); err != nil {
+	if err := cmp.Or(atLeastOne("jobs", c.Jobs), c.checkWay()); err != nil {
 		return err
 	}
 	types, err := c.indexTypes()
@@ -67,13 +77,13 @@ func (c config) bulkInsert(ctx context.Context, out io.Writer, seen *monitor.Mon
 	if err != nil {
 		return err
 	}
-	staging, err := openStaging(ctx, c)
+	via, staging, err := c.way(ctx, server, sink, m)
 	if err != nil {
 		return err
 	}
 	var bar steps
 	done, err := importer.Import(ctx, server, sink, m, staging, importer.Options{
-		As: c.As, Jobs: c.Jobs, IntoExisting: c.IntoExisting, KeepIDs: c.KeepIDs, IndexTypes: types, Widen: c.Widen, Force: c.Force,
+		As: c.As, Via: via, Jobs: c.Jobs, IntoExisting: c.IntoExisting, KeepIDs: c.KeepIDs, NewKeys: c.NewKeys, IndexTypes: types, Widen: c.Widen, Force: c.Force,
 		Step:     func(name string, rows int64) { bar.next(name, rows); seen.Step(name, rows) },
 		Progress: func(rows, bytes int64) { bar.add(rows, bytes); seen.Did(rows) },
 		Imported: seen.Imported,
@@ -85,6 +95,53 @@ func (c config) bulkInsert(ctx context.Context, out io.Writer, seen *monitor.Mon
 	}
 	r := importResult{done, usageSince(started)}
 	return c.print(out, r, r.text)
+}
+
+// checkWay refuses a way that there is not, and keys that are to be kept and given anew.
+func (c config) checkWay() error {
+	if !slices.Contains([]string{"", "auto", string(importer.Bulk), string(importer.Insert)}, c.Via) {
+		return usageError{fmt.Errorf("via %q: bulk, insert or auto", c.Via)}
+	}
+	if c.KeepIDs && c.NewKeys {
+		return usageError{errors.New("keep-ids and new-keys: which of them is meant?")}
+	}
+	return nil
+}
+
+// way is how the rows of an export come to a target, and the store that its bulk insert reads; nil where they are inserted.
+func (c config) way(ctx context.Context, server *milvus.Server, sink sinks.Sink, m *export.Manifest) (importer.Way, importer.Staging, error) {
+	switch {
+	case c.Via == string(importer.Insert), c.Via == "auto" && !server.Capabilities().BulkInserts():
+		return importer.Insert, nil, nil
+	case c.Via == "auto":
+		begun, err := checkpoint.Read(ctx, sink, checkpoint.Name(checkpoint.Import, m.Job, cmp.Or(c.As, m.Collection.Name)))
+		if begun != nil || err != nil && !errors.Is(err, sinks.ErrNotExist) {
+			return importer.Insert, nil, nil // where its checkpoint lies, and is told if it can't be read
+		}
+		if c.stagingStore().Endpoint == "" {
+			slog.WarnContext(ctx, "no staging store is given, so the rows are inserted; bulk insert is quicker, by --staging-url and --staging-endpoint")
+			return importer.Insert, nil, nil
+		}
+	}
+	staging, err := openStaging(ctx, c)
+	return importer.Bulk, staging, err
+}
+
+// importStore is the store that holds the checkpoint of an import: the sink where its rows were inserted, and otherwise the staging store;
+// nil where none is given.
+func (c config) importStore(ctx context.Context, job string) (sinks.Sink, error) {
+	sink, err := openSink(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	_, err = checkpoint.Read(ctx, sink, checkpoint.Name(checkpoint.Import, job, cmp.Or(c.As, c.Collection)))
+	switch {
+	case !errors.Is(err, sinks.ErrNotExist):
+		return sink, err
+	case c.stagingStore().Endpoint == "":
+		return nil, nil
+	}
+	return openStaging(ctx, c)
 }
 
 // indexTypes are the types that indexes are to have on the target.
@@ -111,7 +168,11 @@ func (c config) readManifest(ctx context.Context, sink sinks.Sink, job string) (
 }
 
 func (r importResult) text(w io.Writer) {
-	fmt.Fprintf(w, "imported %s (%s) into %s, %s\n", rows(r.Rows), size(r.Bytes), r.Collection, r.usage)
+	by := ""
+	if r.Via == importer.Insert {
+		by = " by inserts"
+	}
+	fmt.Fprintf(w, "imported %s (%s) into %s%s, %s\n", rows(r.Rows), size(r.Bytes), r.Collection, by, r.usage)
 	if r.Keys != "" {
 		fmt.Fprintln(w, r.Keys)
 	}

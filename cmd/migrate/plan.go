@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"migrate/exporter"
+	"migrate/importer"
 	"migrate/internal/export"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
@@ -24,7 +25,7 @@ func newPlan() *cobra.Command {
 		`A dry run: reads the schema, counts, cuts the keys into ranges and, where a target is given, says what it lacks. Changes
 nothing.`,
 		`  migrate plan --source-address standalone:19530 --target-address cluster:19530 --collection rag_documents`,
-		slices.Concat(sourceSettings, targetSettings, sinkSettings, []setting{collection, jobSetting, asSetting, workers, partSize, indexTypes, widen}),
+		slices.Concat(sourceSettings, targetSettings, sinkSettings, []setting{collection, jobSetting, asSetting, viaSetting, workers, partSize, indexTypes, widen}),
 		runPlan)
 }
 
@@ -54,7 +55,7 @@ func runPlan(cmd *cobra.Command, c config) error {
 	if err != nil {
 		return err
 	}
-	if err := require("collection", c.Collection); err != nil {
+	if err := cmp.Or(require("collection", c.Collection), c.checkWay()); err != nil {
 		return err
 	}
 	server, err := connectSource(ctx, c)
@@ -118,7 +119,15 @@ func (c config) targetLacks(ctx context.Context, source *milvus.Server, plan *ex
 		return move.Lacks{}, err
 	}
 	defer server.Close()
-	return move.Target{Server: server, Source: source, As: c.As, Widen: c.Widen, IndexTypes: types, Exported: exported}.Lacks(ctx, plan)
+	return move.Target{Server: server, Source: source, As: c.As, Widen: c.Widen, Via: c.plannedWay(), IndexTypes: types, Exported: exported}.Lacks(ctx, plan)
+}
+
+// plannedWay is that which is asked for; "" where the target's decides.
+func (c config) plannedWay() importer.Way {
+	if c.Via == "auto" {
+		return ""
+	}
+	return importer.Way(c.Via)
 }
 
 func (r planResult) text(w io.Writer) {

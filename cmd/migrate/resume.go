@@ -63,7 +63,8 @@ func resume(cmd *cobra.Command, c config, j checkpoint.Job) error {
 		if err != nil {
 			return err
 		}
-		c.Target.Database, c.As, c.KeepIDs, c.Index = p.Database, p.Collection, p.KeepIDs, p.IndexTypes
+		c.Target.Database, c.As, c.KeepIDs, c.NewKeys, c.Index = p.Database, p.Collection, p.KeepIDs, p.NewKeys, p.IndexTypes
+		c.Via = string(cmp.Or(p.Via, importer.Bulk))
 		return runImport(cmd, c)
 	}
 	return fmt.Errorf("resuming job %q: %s", j.Name, j.Error)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,7 +27,7 @@ Meanwhile a status page, Prometheus metrics, /healthz and /readyz are at --liste
 		`  migrate run --source-address standalone:19530 --target-address cluster:19530 --collection rag_documents \
       --sink-url s3://exports/milvus --sink-endpoint minio:9000 --staging-url s3://a-bucket/staging`,
 		slices.Concat(sourceSettings, targetSettings, sinkSettings, stagingSettings,
-			[]setting{collection, jobSetting, asSetting, workers, partSize, allowUnreadable, jobs, intoExisting, keepIDs, indexTypes, widen, force}, syncSettings),
+			[]setting{collection, jobSetting, asSetting, workers, partSize, allowUnreadable, viaSetting, jobs, intoExisting, keepIDs, indexTypes, widen, force}, syncSettings),
 		runRun)
 }
 
@@ -68,7 +69,7 @@ func (c config) move(ctx context.Context, out io.Writer, seen *monitor.Monitor) 
 	if err != nil || imported {
 		return err
 	}
-	return c.bulkInsert(ctx, out, seen)
+	return c.importExport(ctx, out, seen)
 }
 
 // checkFields refuses keys that would be given anew by the target, since nothing could be kept in step by them, and a cursor field
@@ -94,15 +95,11 @@ func (c config) imported(ctx context.Context, job string) (bool, error) {
 	if c.BaseDone {
 		return true, nil
 	}
-	staging, err := openStaging(ctx, c)
-	if err != nil {
+	store, err := c.importStore(ctx, job)
+	if store == nil || err != nil {
 		return false, err
 	}
-	name := c.Collection
-	if c.As != "" {
-		name = c.As
-	}
-	done, err := checkpoint.Read(ctx, staging, checkpoint.Name(checkpoint.Import, job, name))
+	done, err := checkpoint.Read(ctx, store, checkpoint.Name(checkpoint.Import, job, cmp.Or(c.As, c.Collection)))
 	if errors.Is(err, sinks.ErrNotExist) {
 		return false, nil
 	}

@@ -58,11 +58,13 @@ var (
 	partSize        = setting{"part-size", "256MiB", "size aimed at for one Parquet file"}
 	overwrite       = setting{"overwrite", false, "replace a complete export of the same job"}
 	allowUnreadable = setting{"allow-unreadable", false, "leave out rows that the server counts but never returns, and name them"}
-	jobs            = setting{"jobs", 4, "bulk-insert jobs in flight"}
+	jobs            = setting{"jobs", 4, "bulk-insert jobs in flight, or calls that insert rows"}
+	viaSetting      = setting{"via", "auto", "how the rows come: bulk (insert), insert, or auto: insert where the target has no bulk insert or no staging store is given"}
+	newKeys         = setting{"new-keys", false, "have a target with auto ids give the rows new keys, where they come by inserts"}
 	intoExisting    = setting{"into-existing", false, "add to a collection that has rows; refused where a key is there already"}
 	keepIDs         = setting{"keep-ids", false, "keep the keys of an auto-id collection, by making them explicit ones on the target"}
 	indexTypes      = setting{"index", "", "FIELD=TYPE,…: types that indexes are to have on the target, where it does not build those of the source; NONE for no index"}
-	create          = setting{"create", false, "make the collection on the target where it is not there, and fill it row by row: for targets without bulk insert"}
+	create          = setting{"create", false, "make the collection on the target where it is not there, and fill it row by row, without an export"}
 	widen           = setting{"widen", false, "raise max_length and max_capacity on the target to what the rows need, where the source took longer ones"}
 	force           = setting{"force", false, "go on against a warning that the message names"}
 	watch           = setting{"watch", false, "show it again every 2 seconds, until interrupted"}
@@ -130,7 +132,7 @@ var globalSettings = []setting{jsonOut, logLevel, logFormat}
 // allSettings are those of all commands: only they are read.
 func allSettings() []setting {
 	return slices.Concat(sourceSettings, targetSettings, sinkSettings, stagingSettings, selectionSettings, globalSettings, insertSettings, searchSettings, drillSettings, []setting{
-		collection, jobSetting, asSetting, workers, loadSetting, partSize, overwrite, allowUnreadable, jobs, intoExisting, keepIDs, indexTypes, create, widen, force, from, watch,
+		collection, jobSetting, asSetting, workers, loadSetting, partSize, overwrite, allowUnreadable, jobs, viaSetting, intoExisting, keepIDs, newKeys, indexTypes, create, widen, force, from, watch,
 		compare, keep, html, projectDir, labSetting, overlays, wipe,
 	}, syncSettings, cutoverSettings)
 }

@@ -59,7 +59,7 @@ func runStatus(cmd *cobra.Command, c config) error {
 		if err := c.print(cmd.OutOrStdout(), jobs, func(w io.Writer) {
 			printJobs(w, jobs)
 			if len(stores) == 1 {
-				fmt.Fprintln(w, "imports are not shown: name the store that they go through, with --staging-endpoint and --staging-url")
+				fmt.Fprintln(w, "imports by bulk insert are not shown: name the store that they go through, with --staging-endpoint and --staging-url")
 			}
 			printNotes(w, jobs)
 		}); err != nil || !c.Watch {

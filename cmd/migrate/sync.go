@@ -144,8 +144,8 @@ func (c config) syncOptions(ctx context.Context) (syncer.Options, error) {
 			return opts, err
 		}
 	}
-	if c.stagingStore().Endpoint != "" && !c.BaseDone {
-		opts.Base, err = openStaging(ctx, c)
+	if !c.BaseDone {
+		opts.Base, err = c.importStore(ctx, job)
 	}
 	return opts, err
 }

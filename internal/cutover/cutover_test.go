@@ -50,6 +50,7 @@ func nothing(context.Context) error { return nil }
 // lying is a target that says it has done what it has not.
 type lying struct{}
 
+func (lying) Insert(context.Context, string, string, []*schemapb.FieldData, int) error { return nil }
 func (lying) Upsert(context.Context, string, string, []*schemapb.FieldData, int) error { return nil }
 func (lying) Delete(context.Context, string, string, string) error                     { return nil }
 

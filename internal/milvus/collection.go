@@ -39,7 +39,7 @@ func (s *Server) describe(ctx context.Context, name string) (*model.Collection, 
 	}
 	c := &model.Collection{
 		ID: resp.GetCollectionID(), Name: name, Database: s.database, Schema: resp.GetSchema(), Shards: resp.GetShardsNum(),
-		ConsistencyLevel: resp.GetConsistencyLevel(), Properties: resp.GetProperties(), Aliases: resp.GetAliases(),
+		ConsistencyLevel: resp.GetConsistencyLevel(), Properties: resp.GetProperties(), Aliases: withoutFences(resp.GetAliases()),
 	}
 	if c.Partitions, err = s.partitions(ctx, name); err != nil {
 		return nil, err

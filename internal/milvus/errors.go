@@ -54,6 +54,12 @@ func Refused(err error) bool {
 	return errors.As(err, new(*StatusError)) || errors.Is(err, ErrNotFound)
 }
 
+// NotTaken reports whether the answer of a server says that it did nothing of a call that changes rows: it limits the rate, knows no
+// collection of that name, or refused what it was asked, or who asked it.
+func NotTaken(err error) bool {
+	return rateLimited(err) || invalid(err) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrPrivilege) || errors.Is(err, ErrLogin)
+}
+
 // invalid reports whether the server refused what it was asked as wrong in itself.
 func invalid(err error) bool {
 	var st *StatusError

@@ -3,7 +3,6 @@ package milvus
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
@@ -78,12 +77,9 @@ func (s *Server) completeLite(ctx context.Context, c *model.Collection) error {
 	if model.PartitionKey(c.Schema) {
 		c.Partitions = slices.DeleteFunc(c.Partitions, func(p string) bool { return p == model.DefaultPartition })
 	}
-	resp, err := s.svc.ListAliases(ctx, &milvuspb.ListAliasesRequest{DbName: s.database, CollectionName: c.Name})
-	if err != nil && !errors.Is(err, ErrUnimplemented) {
-		return fmt.Errorf("listing the aliases of %q on %s: %w", c.Name, s.Address, err)
-	}
-	c.Aliases = resp.GetAliases()
-	return nil
+	aliases, err := s.liteAliases(ctx, c.Name)
+	c.Aliases = withoutFences(aliases)
+	return err
 }
 
 const maxLength = "max_length"

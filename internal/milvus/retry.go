@@ -69,6 +69,12 @@ func (r *retrier) intercept(ctx context.Context, method string, req, reply any, 
 	return r.do(ctx, method, cc.Target(), passes, func() error { return call(ctx, method, req, reply, cc, opts...) })
 }
 
+// Again makes a call of this server that is made once otherwise, again and again while its error can pass: it has to be one that may be
+// repeated. Who watches retries is told of each.
+func (s *Server) Again(ctx context.Context, method string, try func() error) error {
+	return s.retry.do(ctx, method, s.Address, CanPass, try)
+}
+
 // do calls try, again and again while its error passes.
 func (r *retrier) do(ctx context.Context, method, server string, passes func(error) bool, try func() error) error {
 	p := &patience{total: cmp.Or(r.total, retryTotal)}

@@ -56,16 +56,16 @@ func (d Doctor) Examine(ctx context.Context) []Finding {
 	return append(found, tryStore(ctx, "staging", d.Staging)...)
 }
 
-// tryImport looks whether a target takes bulk inserts.
+// tryImport looks how a target takes the rows of an import.
 func tryImport(ctx context.Context, conn *milvus.Server) []Finding {
 	const what = "target bulk insert"
 	switch can := conn.Capabilities(); {
 	case can.ImportLosesStats:
-		return []Finding{unfit(what, "it loses the statistics of imported segments (milvus-io/milvus#33476): upgrade it to 2.4.4 or later")}
+		return []Finding{unfit(what, "it loses the statistics of imported segments (milvus-io/milvus#33476): upgrade it to 2.4.4 or later, or import with --via insert")}
 	case can.GRPCImport:
 		return []Finding{fine(what, "by the calls of Milvus 2.3")}
 	case !can.RESTImport:
-		return []Finding{unfit(what, fmt.Sprintf("it has none that is known of version %q; `migrate sync --create` brings rows without", conn.Version()))}
+		return []Finding{fine(what, fmt.Sprintf("it has none that is known of version %q: import inserts the rows", conn.Version()))}
 	}
 	if err := conn.ImportJobs().Check(ctx); err != nil {
 		return []Finding{broken(what, err)}

@@ -23,6 +23,7 @@ type Target struct {
 	Source *milvus.Server // of the plan; nil where it can't be the same one
 	As     string         // the collection's name on it; that on the source where empty
 	Widen  bool           // fields may be made as wide as the rows need
+	Via    importer.Way   // how the rows come; by bulk insert where there is one, if empty
 	// IndexTypes are those that the indexes are to have on it, by field.
 	IndexTypes map[string]string
 	Exported   *export.Manifest // by which every value is held against what the server takes; nil where nothing is exported yet
@@ -40,7 +41,11 @@ func (t Target) Lacks(ctx context.Context, plan *exporter.Plan) (Lacks, error) {
 	if err != nil {
 		return Lacks{}, err
 	}
-	told := slices.Concat(serverLacks(t.Server, coll), liteLacks(t.Server.Capabilities(), coll), roomLacks(ctx, t.Server, plan), t.valuesRefused(coll))
+	if t.Via == "" && !t.Server.Capabilities().BulkInserts() {
+		t.Via = importer.Insert
+	}
+	t.Via = cmp.Or(t.Via, importer.Bulk)
+	told := slices.Concat(t.serverLacks(coll), t.wayLacks(coll), liteLacks(t.Server.Capabilities(), coll), roomLacks(ctx, t.Server, plan), t.valuesRefused(coll))
 	name := cmp.Or(t.As, coll.Name)
 	if name == coll.Name && t.isSource() {
 		return Lacks{Told: append(told, "it is the source itself: give the cluster's address, or another name with --as")}, nil
@@ -48,7 +53,7 @@ func (t Target) Lacks(ctx context.Context, plan *exporter.Plan) (Lacks, error) {
 	have, err := t.Server.Describe(ctx, name)
 	switch {
 	case errors.Is(err, milvus.ErrNotFound):
-		return Lacks{Told: append(told, absent(name, coll, t.Server.Capabilities()))}, nil
+		return Lacks{Told: append(told, absent(name, coll))}, nil
 	case errors.Is(err, milvus.ErrAlias):
 		return Lacks{Told: append(told, fmt.Sprintf("%v, and import will refuse it: give another name with --as", err))}, nil
 	case err != nil:
@@ -72,13 +77,10 @@ func (t Target) isSource() bool {
 }
 
 // serverLacks says what a target can't do.
-func serverLacks(server *milvus.Server, coll *model.Collection) (lacks []string) {
-	can := server.Capabilities()
+func (t Target) serverLacks(coll *model.Collection) (lacks []string) {
+	can := t.Server.Capabilities()
 	if fields := can.Unsupported(coll); len(fields) > 0 {
 		lacks = append(lacks, "it does not take the types of "+strings.Join(fields, ", "))
-	}
-	if fields := can.NotImportedOf(coll.Schema); len(fields) > 0 {
-		lacks = append(lacks, "its bulk insert does not take "+strings.Join(fields, ", "))
 	}
 	if err := can.CheckKey(coll.Schema); err != nil {
 		lacks = append(lacks, "import will refuse it: "+err.Error())
@@ -88,17 +90,32 @@ func serverLacks(server *milvus.Server, coll *model.Collection) (lacks []string)
 		lacks = append(lacks, fmt.Sprintf("it does not build %s, and import will refuse that; with --index '%s' it makes the nearest that it builds (%s: none)",
 			model.Listed(lacking), model.Offer(lacking), model.NoIndex))
 	}
+	return lacks
+}
+
+// wayLacks says what of the way that the rows come by is to be known.
+func (t Target) wayLacks(coll *model.Collection) (lacks []string) {
+	can := t.Server.Capabilities()
+	if t.Via == importer.Insert {
+		if !can.BulkInserts() {
+			lacks = append(lacks, "it has no bulk insert: import inserts the rows, a few megabytes a call")
+		}
+		if model.AutoID(coll.Schema) {
+			lacks = append(lacks, "it gives keys of its own: import refuses that unless told --new-keys, or --keep-ids")
+		}
+		return lacks
+	}
+	if fields := can.NotImportedOf(coll.Schema); len(fields) > 0 {
+		lacks = append(lacks, "its bulk insert does not take "+strings.Join(fields, ", ")+"; with --via insert they come")
+	}
 	if can.ImportLosesStats {
-		lacks = append(lacks, "Milvus "+server.Version()+" loses the statistics of imported segments, and import refuses it unless told --force")
+		lacks = append(lacks, "Milvus "+t.Server.Version()+" loses the statistics of imported segments, and import refuses it unless told --force, or --via insert")
 	}
 	return lacks
 }
 
-// liteLacks says how rows come to a target without bulk insert, as Milvus Lite is, and what becomes of them there.
+// liteLacks says what becomes of rows on a Milvus Lite.
 func liteLacks(can model.Capabilities, coll *model.Collection) (lacks []string) {
-	if !can.BulkInserts() {
-		lacks = append(lacks, "it has no bulk insert, so that import refuses it: `migrate sync --create` makes the collection there, and brings the rows by upserts")
-	}
 	if err := can.CheckFilters(coll.Schema); err != nil {
 		lacks = append(lacks, "it "+err.Error()+", so that sync refuses it")
 	}
@@ -114,17 +131,13 @@ func liteLacks(can model.Capabilities, coll *model.Collection) (lacks []string) 
 	return lacks
 }
 
-// absent is a collection that an import makes, or a sync where there is no import. The partitions of a partition key come with it.
-func absent(name string, coll *model.Collection, can model.Capabilities) string {
+// absent is a collection that an import makes. The partitions of a partition key come with it.
+func absent(name string, coll *model.Collection) string {
 	partitions := fmt.Sprintf("its %d partitions", len(coll.Partitions))
 	if model.PartitionKey(coll.Schema) {
 		partitions = "its partition key"
 	}
-	makes := "import creates them"
-	if !can.BulkInserts() {
-		makes = "`migrate sync --create` creates them"
-	}
-	return fmt.Sprintf("collection %q, %s and %d indexes: %s", name, partitions, len(coll.Indexes), makes)
+	return fmt.Sprintf("collection %q, %s and %d indexes: import creates them", name, partitions, len(coll.Indexes))
 }
 
 // collectionLacks says how a collection that is there differs from what it should be, partitions excepted.
@@ -176,11 +189,14 @@ func (t Target) valuesRefused(coll *model.Collection) []string {
 		importer.Widen(schema, t.Exported.Columns)
 	}
 	var refused []string
-	if err := importer.Refused(t.Server.Capabilities(), schema, t.Exported); err != nil {
+	if err := importer.Refused(t.Server.Capabilities(), t.Via, schema, t.Exported); err != nil {
 		refused = append(refused, "import will refuse the export: "+err.Error())
 	}
-	for _, change := range importer.Changed(t.Server.Capabilities(), schema, t.Exported) {
+	for _, change := range importer.Changed(t.Server.Capabilities(), t.Via, schema, t.Exported) {
 		refused = append(refused, "not all values will be the same: "+change)
+	}
+	if t.Via == importer.Insert {
+		return refused
 	}
 	for _, long := range importer.LongJSON(t.Exported) {
 		refused = append(refused, long+": import brings it, and a sync can't bring a change to it")

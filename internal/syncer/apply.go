@@ -10,15 +10,14 @@ import (
 
 	"migrate/internal/clock"
 	"migrate/internal/columns"
+	"migrate/internal/ingest"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
 	"migrate/internal/source"
 )
 
-const (
-	batchBytes = 4 << 20 // of rows written at once
-	mostKeys   = 2000    // looked up or deleted at once
-)
+// mostKeys is how many keys are looked up or deleted at once.
+const mostKeys = 2000
 
 // deal looks at keys again, once what a write or a compaction under way made of them has passed, and applies to the target what still
 // differs. What left a partition is deleted there before
@@ -177,10 +176,7 @@ func (a *applying) mayDelete(ctx context.Context, n int64) error {
 func (a *applying) delete(ctx context.Context, gone map[string][]model.Key) error {
 	for _, p := range slices.Sorted(maps.Keys(gone)) {
 		for keys := range slices.Chunk(gone[p], mostKeys) {
-			if err := a.job.StillOwner(ctx); err != nil {
-				return err
-			}
-			if err := a.opts.Writer.Delete(ctx, a.opts.As, p, a.target.Filters().KeyOf(a.now.target.Collection().Schema).In(keys)); err != nil {
+			if err := a.writer(a.job.StillOwner).Delete(ctx, p, keys); err != nil {
 				return err
 			}
 			a.done.Deleted += int64(len(keys))
@@ -203,7 +199,7 @@ func (a *applying) upsert(ctx context.Context, there map[string][]model.Key) err
 
 // atOnce is how many rows are looked up or written at once.
 func (a *applying) atOnce() int {
-	return int(min(max(batchBytes/max(a.now.source.RowBytes(), 1), 1), mostKeys))
+	return int(min(max(ingest.BatchBytes/max(a.now.source.RowBytes(), 1), 1), mostKeys))
 }
 
 // upsertBatch brings the rows of some keys to the target.
@@ -227,23 +223,25 @@ func (a *applying) upsertBatch(ctx context.Context, partition string, keys []mod
 		return err
 	}
 	done.Passed = int64(len(keys)) - done.Inserted - done.Changed
-	if len(rows) > 0 {
-		data, err := a.now.layout.Encode(from.Record, rows)
-		if err != nil {
-			return err
-		}
-		if _, err := a.describe(ctx, a.source, a.opts.Collection, ErrSource, a.pos.Source); err != nil {
-			return err // these rows may be those of a collection that was made anew
-		}
-		if err := a.job.StillOwner(ctx); err != nil {
-			return err
-		}
-		if err := a.opts.Writer.Upsert(ctx, a.opts.As, partition, data, len(rows)); err != nil {
-			return err
-		}
+	if err := a.writer(a.mayUpsert).Upsert(ctx, partition, from.Record, rows); err != nil {
+		return err
 	}
 	a.done.add(done)
 	return nil
+}
+
+// writer writes to the target what it may, each call once: the next cycle finds what was not written.
+func (a *applying) writer(may func(context.Context) error) *ingest.Writer {
+	key := a.target.Filters().KeyOf(a.now.target.Collection().Schema)
+	return &ingest.Writer{Rows: a.opts.Writer, Collection: a.opts.As, Layout: a.now.layout, Key: key, May: may}
+}
+
+// mayUpsert refuses rows that may be those of a collection which was made anew.
+func (a *applying) mayUpsert(ctx context.Context) error {
+	if _, err := a.describe(ctx, a.source, a.opts.Collection, ErrSource, a.pos.Source); err != nil {
+		return err
+	}
+	return a.job.StillOwner(ctx)
 }
 
 // differing are the numbers of the source's rows, one a key, that the target has not, or has otherwise. Keys whose rows the target

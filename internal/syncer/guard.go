@@ -140,7 +140,7 @@ func (c *cycle) checkBase(ctx context.Context) (int64, error) {
 		"if the target was filled otherwise, see with `migrate verify` that it is equal, and say --base-done; " +
 		"to have the collection made there and filled row by row, as where there is no bulk insert, say --create"
 	if c.opts.Base == nil {
-		return 0, fmt.Errorf("%w: no staging store is given that would hold the import's checkpoint; %s", ErrBase, next)
+		return 0, fmt.Errorf("%w: the sink has no checkpoint of an import by inserts, and no staging store is given that would hold that of another; %s", ErrBase, next)
 	}
 	job, err := checkpoint.Read(ctx, c.opts.Base, checkpoint.Name(checkpoint.Import, c.opts.Job, c.opts.As))
 	switch {

@@ -409,6 +409,7 @@ func TestGoesOn(t *testing.T) {
 // lying is a target that says it has done what it has not.
 type lying struct{}
 
+func (lying) Insert(context.Context, string, string, []*schemapb.FieldData, int) error { return nil }
 func (lying) Upsert(context.Context, string, string, []*schemapb.FieldData, int) error { return nil }
 func (lying) Delete(context.Context, string, string, string) error                     { return nil }
 

@@ -12,11 +12,11 @@ import (
 	"math"
 	"time"
 
-	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 	"golang.org/x/time/rate"
 
 	"migrate/checkpoint"
 	"migrate/internal/clock"
+	"migrate/internal/ingest"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
 	"migrate/sinks"
@@ -42,12 +42,6 @@ var (
 	ErrDeletes = errors.New("too many rows to delete")
 )
 
-// Writer changes rows of the target. Both may be repeated.
-type Writer interface {
-	Upsert(ctx context.Context, collection, partition string, rows []*schemapb.FieldData, n int) error
-	Delete(ctx context.Context, collection, partition, filter string) error
-}
-
 // Options of a sync. The zero value of everything but Job and Collection is useful.
 type Options struct {
 	Job        string // of the export that the target was filled from
@@ -71,7 +65,7 @@ type Options struct {
 	MaxDelete     Limit         // rows deleted on the target in one cycle; 10 % where zero
 	DiscardLate   bool          // after a switch: undo what was written to the side that was left
 
-	Writer Writer       // of the target; its server where nil
+	Writer ingest.Rows  // of the target; its server where nil
 	Cycled func(Report) // told of each cycle that ended
 	// MayBegin is asked before a sync begins that has no checkpoint yet, and refuses it by an error: ErrSwitched where a cutover is known
 	// otherwise, so that the target may be the side that serves.

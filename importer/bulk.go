@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -14,12 +15,86 @@ import (
 
 	"migrate/checkpoint"
 	"migrate/internal/clock"
+	"migrate/internal/export"
 	"migrate/internal/ingest"
 	"migrate/internal/milvus"
 )
 
+// bulk is the way of bulk insert: a chunk is a group of parts, which a job of the server reads from its own bucket.
+type bulk struct {
+	*importing
+	staging Staging
+	dialect ingest.Dialect
+	tries   atomic.Int64 // calls that were intended: no two have the same number
+}
+
+// fits refuses a server whose bulk insert would lose something.
+func (im *bulk) fits() error {
+	can, version := im.server.Capabilities(), im.server.Version()
+	if can.ImportLosesStats && !im.opts.Force {
+		return fmt.Errorf("%w: Milvus %s loses the statistics of imported segments (milvus-io/milvus#33476); upgrade it to 2.4.4 or later, or go on with --force",
+			ErrTarget, version)
+	}
+	if fields := can.NotImportedOf(im.target.Schema); len(fields) > 0 {
+		return fmt.Errorf("%w: the bulk insert of Milvus %s does not take %s; upgrade it", ErrTarget, version, strings.Join(fields, ", "))
+	}
+	return nil
+}
+
+// open opens the dialect of the target, unless it was given.
+func (im *bulk) open(ctx context.Context) (err error) {
+	if im.dialect == nil {
+		im.dialect, err = ingest.Open(ctx, im.server)
+	}
+	if errors.Is(err, ingest.ErrNoDialect) {
+		return fmt.Errorf("%w: %w", ErrTarget, err)
+	}
+	return err
+}
+
+// planned are the groups of parts that one bulk-insert job each is to bring.
+func (im *bulk) planned(parts []export.Part) (planned []checkpoint.Planned) {
+	for _, g := range groups(parts, im.dialect.Limits().Files, im.opts.Jobs) {
+		planned = append(planned, checkpoint.Planned{Spec: spec{g}, Size: tallyOf(g)})
+	}
+	return planned
+}
+
+// left are the parts of the groups that are not finished.
+func (im *bulk) left() (left []export.Part, err error) {
+	for c := range im.job.Chunks() {
+		g, err := groupOf(&checkpoint.Claim{Chunk: c})
+		if err != nil {
+			return nil, err
+		}
+		left = append(left, g.some(g.left())...)
+	}
+	return left, nil
+}
+
+// begin removes what a killed process staged and did not come to use.
+func (im *bulk) begin(ctx context.Context) error {
+	inUse := map[string]bool{}
+	for c := range im.job.Chunks() {
+		g, err := groupOf(&checkpoint.Claim{Chunk: c})
+		if err != nil {
+			return err
+		}
+		for _, i := range g.left() {
+			inUse[g.stagedAs(i)] = true
+		}
+	}
+	return im.unstageAll(ctx, inUse)
+}
+
+// forget removes what is staged: what a late call could still import lies in a file that is gone.
+func (im *bulk) forget(ctx context.Context) error { return im.unstageAll(ctx, nil) }
+
+// end has nothing to put away: what was staged is used, or removed, by the job that goes on.
+func (im *bulk) end(context.Context) error { return nil }
+
 // work imports all groups that are not finished, several jobs at once; the first error ends the others.
-func (im *importing) work(ctx context.Context, claims checkpoint.Claims) error {
+func (im *bulk) work(ctx context.Context, claims checkpoint.Claims) error {
 	im.opts.Step("bulk insert", im.manifest.Total.Rows)
 	if err := im.tellDone(); err != nil {
 		return err
@@ -32,7 +107,7 @@ func (im *importing) work(ctx context.Context, claims checkpoint.Claims) error {
 }
 
 // tellDone reports what an earlier run has brought.
-func (im *importing) tellDone() error {
+func (im *bulk) tellDone() error {
 	for c := range im.job.Chunks() {
 		g, err := groupOf(&checkpoint.Claim{Chunk: c})
 		if err != nil {
@@ -48,7 +123,7 @@ func (im *importing) tellDone() error {
 }
 
 // insertGroups imports one group after the other, until none is left.
-func (im *importing) insertGroups(ctx context.Context, claims checkpoint.Claims) error {
+func (im *bulk) insertGroups(ctx context.Context, claims checkpoint.Claims) error {
 	for {
 		claim, err := claims.Next(ctx)
 		if errors.Is(err, io.EOF) {
@@ -68,7 +143,7 @@ func (im *importing) insertGroups(ctx context.Context, claims checkpoint.Claims)
 }
 
 // insertGroup has the parts of a group imported, and again where their job fails, of which nothing is on the target then.
-func (im *importing) insertGroup(ctx context.Context, g *group) error {
+func (im *bulk) insertGroup(ctx context.Context, g *group) error {
 	if g.State == Intended {
 		if err := im.settle(ctx, g, im.job.LastSeen); err != nil {
 			return fmt.Errorf("finding out what an interrupted run submitted: %w", err)
@@ -89,7 +164,7 @@ func (im *importing) insertGroup(ctx context.Context, g *group) error {
 
 // insertOnce has the parts of a group imported exactly once: a job that was submitted is followed, and only what is known
 // not to have been is submitted.
-func (im *importing) insertOnce(ctx context.Context, g *group) error {
+func (im *bulk) insertOnce(ctx context.Context, g *group) error {
 	if g.State == checkpoint.Done {
 		return nil
 	}
@@ -104,7 +179,7 @@ func (im *importing) insertOnce(ctx context.Context, g *group) error {
 	case adopted && errors.Is(err, ingest.ErrGone):
 		return im.insertMissing(ctx, g, err)
 	case errors.Is(err, ingest.ErrFailed):
-		return errors.Join(err, im.forget(ctx, g))
+		return errors.Join(err, im.undone(ctx, g))
 	case err != nil:
 		return err
 	}
@@ -120,7 +195,7 @@ func (im *importing) insertOnce(ctx context.Context, g *group) error {
 const submitTries = 8
 
 // submit stages the parts of a group and starts their job. Where the call breaks off, what the server knows decides.
-func (im *importing) submit(ctx context.Context, g *group) error {
+func (im *bulk) submit(ctx context.Context, g *group) error {
 	wait := backoff.NewExponentialBackOff(backoff.WithInitialInterval(im.opts.Poll))
 	for try := 1; ; try++ {
 		if err := im.intend(ctx, g); err != nil {
@@ -145,7 +220,7 @@ func (im *importing) submit(ctx context.Context, g *group) error {
 }
 
 // intend stages the parts of a group and records that a call for them is about to be made.
-func (im *importing) intend(ctx context.Context, g *group) error {
+func (im *bulk) intend(ctx context.Context, g *group) error {
 	names, try := make([]string, len(g.parts)), im.tries.Add(1)
 	for _, i := range g.left() {
 		names[i] = im.stagedName(g.parts[i], try)
@@ -161,7 +236,7 @@ func (im *importing) intend(ctx context.Context, g *group) error {
 }
 
 // call makes the one call, if the job is still this process's, and records the id.
-func (im *importing) call(ctx context.Context, g *group) error {
+func (im *bulk) call(ctx context.Context, g *group) error {
 	if err := g.StillOwner(ctx); err != nil {
 		return err
 	}
@@ -173,12 +248,12 @@ func (im *importing) call(ctx context.Context, g *group) error {
 	return im.submitted(ctx, g, id)
 }
 
-func (im *importing) submitted(ctx context.Context, g *group, id int64) error {
+func (im *bulk) submitted(ctx context.Context, g *group, id int64) error {
 	return g.record(ctx, Submitted, progress{Staged: g.Staged, Job: id, There: g.There})
 }
 
 // follow follows a group's job to its end. One that stands still for too long is an error that names it.
-func (im *importing) follow(ctx context.Context, g *group) (rows int64, err error) {
+func (im *bulk) follow(ctx context.Context, g *group) (rows int64, err error) {
 	id := g.Job
 	job := fmt.Sprintf("bulk-insert job %d (%s)", id, strings.Join(im.files(g), ", "))
 	var last ingest.Status
@@ -213,7 +288,7 @@ func (im *importing) follow(ctx context.Context, g *group) (rows int64, err erro
 
 // commit makes what a job has brought visible, if it is all there and the job is still this process's. Where the call gets
 // no answer, the job's next state tells what became of it, and one that is heard twice changes nothing.
-func (im *importing) commit(ctx context.Context, g *group, rows int64) error {
+func (im *bulk) commit(ctx context.Context, g *group, rows int64) error {
 	id := g.Job
 	committer, ok := im.dialect.(ingest.Committer)
 	if !ok {
@@ -233,7 +308,7 @@ func (im *importing) commit(ctx context.Context, g *group, rows int64) error {
 	return err
 }
 
-func (im *importing) finished(ctx context.Context, g *group) error {
+func (im *bulk) finished(ctx context.Context, g *group) error {
 	brought := g.some(g.left())
 	err := im.leave(ctx, g, checkpoint.Done, progress{})
 	if err == nil {
@@ -242,13 +317,13 @@ func (im *importing) finished(ctx context.Context, g *group) error {
 	return err
 }
 
-// forget makes a group whose job failed, or never was, one that was never submitted: none of its rows is there.
-func (im *importing) forget(ctx context.Context, g *group) error {
+// undone makes a group whose job failed, or never was, one that was never submitted: none of its rows is there.
+func (im *bulk) undone(ctx context.Context, g *group) error {
 	return im.leave(context.WithoutCancel(ctx), g, checkpoint.Todo, progress{There: g.There})
 }
 
 // leave records the end of a group's job, and removes what was staged for it.
-func (im *importing) leave(ctx context.Context, g *group, state checkpoint.State, next progress) error {
+func (im *bulk) leave(ctx context.Context, g *group, state checkpoint.State, next progress) error {
 	names := g.staged()
 	return errors.Join(g.record(ctx, state, next), im.unstage(ctx, names...))
 }

@@ -1,0 +1,283 @@
+package importer_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+
+	"migrate/checkpoint"
+	"migrate/importer"
+	"migrate/internal/document"
+	"migrate/internal/export"
+	"migrate/internal/labtest"
+	"migrate/internal/labtest/faulttable"
+	"migrate/internal/labtest/memory"
+	"migrate/internal/source/query"
+	"migrate/internal/verify"
+	"migrate/sinks"
+	store "migrate/sinks/memory"
+)
+
+// inserting are the options of an import by inserts.
+func (to target) inserting() importer.Options {
+	opts := to.patient()
+	opts.Via, opts.Dialect, opts.Jobs = importer.Insert, nil, 2
+	return opts
+}
+
+// wantNoFence wants that no alias is left on the target, not even one that is told to nobody.
+func (to target) wantNoFence(t *testing.T) {
+	t.Helper()
+	fences, err := to.client.Fences(t.Context(), "t", checkpoint.Name(checkpoint.Import, "j", "t"))
+	if err != nil || len(fences) > 0 {
+		t.Errorf("aliases left: %v, %v", fences, err)
+	}
+}
+
+// TestInsert brings an export by upserts to servers of each kind, with and without aliases, and with those that this user may not make.
+func TestInsert(t *testing.T) {
+	t.Parallel()
+	for title, c := range map[string]struct {
+		version string
+		denied  []string
+	}{
+		"2.3": {"v2.3.5", nil}, "2.5": {"v2.5.10", nil}, "Lite 2.5": {memory.Lite25, nil}, "Lite 3": {memory.Lite3, nil},
+		"no right to an alias": {"v2.3.5", []string{"CreateAlias"}},
+	} {
+		t.Run(title, func(t *testing.T) {
+			t.Parallel()
+			m, sink := exported(t, schema())
+			to := newTargetOf(t, c.version)
+			to.Denied = c.denied
+			var told, brought int64
+			opts := to.inserting()
+			opts.Step = func(name string, _ int64) { told = 0 }
+			opts.Imported = func(n int64) { brought += n }
+			opts.Jobs = 1
+			r, err := importer.Import(t.Context(), to.client, sink, m, nil, opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Rows != rows || r.Via != importer.Insert || r.Parts != len(m.Parts) || brought != rows || told != 0 {
+				t.Errorf("%+v, %d rows brought", r, brought)
+			}
+			to.wantOnce(t, m, sink)
+			to.wantNoFence(t)
+			if _, err := importer.Import(t.Context(), to.client, sink, m, nil, opts); !errors.Is(err, importer.ErrImported) {
+				t.Errorf("imported again: %v", err)
+			}
+		})
+	}
+}
+
+// TestWay: rows are inserted where there is no bulk insert, or no store to stage them in.
+func TestWay(t *testing.T) {
+	t.Parallel()
+	for title, c := range map[string]struct {
+		version string
+		staged  bool
+		want    importer.Way
+	}{
+		"both": {"v2.3.5", true, importer.Bulk}, "no staging": {"v2.3.5", false, importer.Insert}, "no bulk insert": {memory.Lite3, true, importer.Insert},
+	} {
+		t.Run(title, func(t *testing.T) {
+			t.Parallel()
+			m, sink := exported(t, schema())
+			to := newTargetOf(t, c.version)
+			var staging importer.Staging
+			if c.staged {
+				staging = bucket{to.staging}
+			}
+			opts := to.patient()
+			opts.Dialect = nil
+			r, err := importer.Import(t.Context(), to.client, sink, m, staging, opts)
+			if err != nil || r.Via != c.want {
+				t.Errorf("%+v, %v; want it by %s", r, err, c.want)
+			}
+		})
+	}
+}
+
+// autoID is the schema with keys that the server gives.
+func autoID() *schemapb.CollectionSchema {
+	s := schema()
+	s.Fields[0].AutoID = true
+	return s
+}
+
+// TestInsertNewKeys refuses to have rows get other keys until that is said.
+func TestInsertNewKeys(t *testing.T) {
+	t.Parallel()
+	m, sink := exported(t, autoID())
+	to := newTarget(t)
+	opts := to.inserting()
+	if _, err := importer.Import(t.Context(), to.client, sink, m, nil, opts); !errors.Is(err, importer.ErrNewKeys) || len(to.Collections()) > 0 {
+		t.Errorf("not asked for: %v; collections %v", err, to.Collections())
+	}
+	opts.NewKeys = true
+	if _, err := importer.Import(t.Context(), to.client, sink, m, nil, opts); err != nil {
+		t.Fatal(err)
+	}
+	to.wantNewKeys(t, m, sink)
+	to.wantNoFence(t)
+}
+
+// wantNewKeys finds each row of an export once on the target, whatever its key.
+func (to target) wantNewKeys(t *testing.T, m *export.Manifest, sink sinks.Sink) {
+	t.Helper()
+	side, err := query.OpenByName(t.Context(), to.client, "t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := verify.Compare(t.Context(), export.Source{Sink: sink, Manifest: m}, side, verify.Options{WithoutKeys: true})
+	if err != nil || !report.Equal {
+		t.Errorf("%+v, %v", report, err)
+	}
+}
+
+// TestInsertCrashes has the process of an import by inserts die before and after each write of its checkpoint. The same call ends it with
+// every row once, or, of rows that get new keys, names those of which nothing can tell.
+func TestInsertCrashes(t *testing.T) {
+	t.Parallel()
+	for title, s := range map[string]*schemapb.CollectionSchema{"given": schema(), "new": autoID()} {
+		t.Run(title, func(t *testing.T) {
+			t.Parallel()
+			newKeys := title == "new"
+			m, sink := exported(t, proto.CloneOf(s))
+			undisturbed := newTarget(t)
+			whole := &mortal{Sink: sink.(*store.Sink)}
+			opts := undisturbed.inserting()
+			opts.NewKeys = newKeys
+			if _, err := importer.Import(t.Context(), undisturbed.client, whole, m, nil, opts); err != nil {
+				t.Fatal(err)
+			}
+			named := 0
+			for at := range whole.writes.Load() {
+				for _, heard := range []bool{false, true} {
+					t.Run(fmt.Sprintf("write %d heard %t", at+1, heard), func(t *testing.T) {
+						faulttable.Tried(t, "import by inserts: died before or after a write of its checkpoint, keys "+title, 1, "the same command ends it: every row once, or those in doubt named")
+						m, sink := exported(t, proto.CloneOf(s))
+						to, dying := newTarget(t), &mortal{Sink: sink.(*store.Sink), at: at + 1, heard: heard}
+						opts := to.inserting()
+						opts.NewKeys = newKeys
+						_, err := importer.Import(t.Context(), to.client, dying, m, nil, opts)
+						if !dying.dead.Load() {
+							t.Fatal("it never came to that write")
+						}
+						done := err == nil
+						bury(t, sink.(*store.Sink), checkpoint.Object(checkpoint.Name(checkpoint.Import, m.Job, "t")))
+						_, err = importer.Import(t.Context(), to.client, sink, m, nil, opts)
+						switch {
+						case newKeys && errors.Is(err, importer.ErrUncertain):
+							named++
+							if !strings.Contains(err.Error(), "of part _default/part-") {
+								t.Errorf("it does not name the rows: %v", err)
+							}
+						case err != nil && !(done && errors.Is(err, importer.ErrImported)):
+							t.Fatal(err)
+						case newKeys:
+							to.wantNewKeys(t, m, sink)
+						default:
+							to.wantOnce(t, m, sink)
+							to.wantNoFence(t)
+						}
+					})
+				}
+			}
+			if newKeys != (named > 0) {
+				t.Errorf("rows in doubt were named %d times", named)
+			}
+		})
+	}
+}
+
+// TestLateInsert holds a call of an import on its way, as that of a process which is stopped. Another goes on with the job and ends it, and
+// newer rows are written: the late call is refused, and changes nothing.
+func TestLateInsert(t *testing.T) {
+	t.Parallel()
+	faulttable.Tried(t, "import by inserts: a call held up until another process has ended the import and newer rows are there", 1, "the server refuses it; its process ends, told that another took over")
+	m, sink := exported(t, schema())
+	to := newTarget(t)
+	gate := to.Hold(func(method string) bool { return method == "Upsert" })
+	late := make(chan error, 1)
+	go func() {
+		_, err := importer.Import(context.WithoutCancel(t.Context()), to.Client(t), sink, m, nil, to.inserting())
+		late <- err
+	}()
+	gate.Await(t)
+	to.Watch(func(context.Context, string) {})
+	name := checkpoint.Name(checkpoint.Import, m.Job, "t")
+	takenForGone(t, sink.(*store.Sink), checkpoint.Object(name))
+	if _, err := importer.Import(t.Context(), to.client, sink, m, nil, to.inserting()); err != nil {
+		t.Fatal(err)
+	}
+	newer := numbered(0, rows)
+	newer.Columns[1] = labtest.Vectors("v", 2, rows, 99)
+	labtest.Upsert(t, to.client, "t", newer)
+	gate.Open()
+	if err := <-late; !errors.Is(err, checkpoint.ErrLost) {
+		t.Errorf("the late process ended with %v", err)
+	}
+	side, err := query.OpenByName(t.Context(), to.client, "t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := verify.Compare(t.Context(), export.Source{Sink: sink, Manifest: m}, side, verify.Options{})
+	if err != nil || report.Rows.Differing != rows {
+		t.Errorf("%d of %d rows are newer, %v", report.Rows.Differing, rows, err)
+	}
+	to.wantNoFence(t)
+}
+
+// takenForGone has the owner of a job be taken for gone.
+func takenForGone(t *testing.T, on sinks.Swapper, name string) {
+	t.Helper()
+	text, version, err := on.Load(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var job checkpoint.Job
+	if err := document.Unmarshal(text, &job); err != nil {
+		t.Fatal(err)
+	}
+	job.Lease.Owner.Start += "0"
+	if text, err = document.Marshal(job); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := on.Swap(t.Context(), name, version, text); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestFenceTold: what an import writes by is told to nobody as an alias of the collection.
+func TestFenceTold(t *testing.T) {
+	t.Parallel()
+	m, sink := exported(t, schema())
+	to := newTarget(t)
+	gate := to.Hold(func(method string) bool { return method == "Upsert" })
+	defer gate.Open()
+	done := make(chan error, 1)
+	go func() {
+		_, err := importer.Import(t.Context(), to.Client(t), sink, m, nil, to.inserting())
+		done <- err
+	}()
+	gate.Await(t)
+	fences, err := to.client.Fences(t.Context(), "t", checkpoint.Name(checkpoint.Import, m.Job, "t"))
+	if err != nil || len(fences) != 1 {
+		t.Errorf("fences %v, %v", fences, err)
+	}
+	if described, err := to.client.Describe(t.Context(), "t"); err != nil || slices.ContainsFunc(described.Aliases, func(a string) bool { return slices.Contains(fences, a) }) {
+		t.Errorf("%+v, %v", described, err)
+	}
+	gate.Open()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,74 @@
+package importer
+
+import (
+	"context"
+	"errors"
+
+	"migrate/checkpoint"
+	"migrate/internal/export"
+)
+
+// Way is how rows come into a target.
+type Way string
+
+// The ways.
+const (
+	Bulk   Way = "bulk"   // files that lie in its own bucket, which it imports
+	Insert Way = "insert" // upserts, or inserts where it gives the keys
+)
+
+// named is a way in the parameters of a job.
+func (w Way) named() Way {
+	if w == Bulk {
+		return ""
+	}
+	return w
+}
+
+// way is one of them at work. Chunks are cut, and what is kept of one is read, by it alone.
+type way interface {
+	// fits refuses a server that takes no such rows so, by what is known of it.
+	fits() error
+	// open refuses one that does not answer as it would have to.
+	open(ctx context.Context) error
+	// planned are the chunks that bring some parts.
+	planned(parts []export.Part) []checkpoint.Planned
+	// left are the parts of which rows are still to come.
+	left() ([]export.Part, error)
+	// begin puts in order what owners of the job before this one have left.
+	begin(ctx context.Context) error
+	// work brings the rows of all chunks that are not finished.
+	work(ctx context.Context, claims checkpoint.Claims) error
+	// forget does away with what was begun for a collection that is gone.
+	forget(ctx context.Context) error
+	// end puts away what is of use to this owner alone, also where its context has ended.
+	end(ctx context.Context) error
+}
+
+// choose takes the way that is asked for, or the best that there is.
+func (im *importing) choose(staged bool) {
+	if im.opts.Via == "" {
+		im.opts.Via = Insert
+		if staged && im.server.Capabilities().BulkInserts() {
+			im.opts.Via = Bulk
+		}
+	}
+	if im.opts.Via == Insert {
+		im.way = &inserts{importing: im}
+		return
+	}
+	im.way = &bulk{importing: im, dialect: im.opts.Dialect}
+}
+
+// onStaging has a bulk insert use the store that the target reads. Its checkpoint lies there.
+func (im *importing) onStaging(staging Staging) error {
+	way, ok := im.way.(*bulk)
+	switch {
+	case !ok:
+		return nil
+	case staging == nil:
+		return errors.New("bulk insert reads what is staged in the target's bucket, and no staging store is given")
+	}
+	im.jobs, way.staging = staging, staging
+	return nil
+}
