@@ -15,6 +15,7 @@ import (
 
 	"migrate/checkpoint"
 	"migrate/internal/labtest/memory"
+	"migrate/internal/milvus"
 	"migrate/internal/model"
 	sinkmemory "migrate/sinks/memory"
 )
@@ -32,10 +33,15 @@ func movedAccess(t *testing.T, a accessMove) (*AccessPlan, *AccessReport) {
 // accessOn is a move of users between two servers, with a journal of its own, and a file for new passwords.
 func accessOn(t *testing.T, source, target *memory.Server) accessMove {
 	t.Helper()
+	return accessBetween(t, source.Client(t), target.Client(t))
+}
+
+func accessBetween(t *testing.T, source, target *milvus.Server) accessMove {
+	t.Helper()
 	store, err := checkpoint.On(&sinkmemory.Sink{})
 	must(t, err)
 	return accessMove{
-		Access: Access{File: filepath.Join(t.TempDir(), "users.yaml")}, source: source.Client(t), target: target.Client(t),
+		Access: Access{File: filepath.Join(t.TempDir(), "users.yaml")}, source: source, target: target,
 		as: func(n Named) Named { return n }, journal: &journal{store, "made.json"},
 	}
 }
