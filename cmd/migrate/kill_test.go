@@ -185,7 +185,7 @@ func TestLateProcess(t *testing.T) {
 	s, folder := newInMemory(t, 4), t.TempDir()
 	export := args(s.export, "--json", sink, folder, "--workers", "1")
 	late, end := stopped(t, s, folder, export)
-	expire(t, folder, s.name)
+	expire(t, folder, checkpoint.Name(checkpoint.Export, s.name, ""))
 	r := migrate(t, nil, export...)
 	r.want(t, exitOK)
 	send(t, late, syscall.SIGCONT)
@@ -206,7 +206,7 @@ func expire(t *testing.T, folder, job string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	name := checkpoint.Object(checkpoint.Name(checkpoint.Export, job, ""))
+	name := checkpoint.Object(job)
 	text, version, err := local.Load(t.Context(), name)
 	if err != nil {
 		t.Fatal(err)

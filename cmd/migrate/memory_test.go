@@ -24,14 +24,26 @@ const partRows, wide = 1000, 260
 
 func newInMemory(t *testing.T, parts int) inMemory {
 	t.Helper()
+	return newInMemoryBy(t, parts, labtest.IntKey("id"))
+}
+
+// newInMemoryBy has a key of its own.
+func newInMemoryBy(t *testing.T, parts int, key *schemapb.FieldSchema) inMemory {
+	t.Helper()
 	rows := parts * partRows
-	c := labtest.Collection(labtest.Schema(labtest.IntKey("id"), labtest.Vector("v", schemapb.DataType_FloatVector, wide)))
+	c := labtest.Collection(labtest.Schema(key, labtest.Vector("v", schemapb.DataType_FloatVector, wide)))
 	s := memory.Start(t, "v2.3.5")
 	s.Add(t, c)
-	s.Sealed(t, c.Name, labtest.Rows{N: rows, Columns: []*schemapb.FieldData{
-		labtest.Column(labtest.IntKey("id"), labtest.Each(rows, func(i int) int64 { return int64(i) })), labtest.Vectors("v", wide, rows, 1),
-	}})
+	s.Sealed(t, c.Name, labtest.Rows{N: rows, Columns: inMemory{}.columns(0, rows, 1)})
 	return inMemory{s, c.Name, int64(rows), args("export", "--source-address", s.Address, "--collection", c.Name, "--part-size", "1MiB")}
+}
+
+// columns are the rows with some keys, in a version.
+func (inMemory) columns(from, to int, version uint64) []*schemapb.FieldData {
+	return []*schemapb.FieldData{
+		labtest.Column(labtest.IntKey("id"), labtest.Each(to-from, func(i int) int64 { return int64(from + i) })),
+		labtest.Vectors("v", wide, to-from, version),
+	}
 }
 
 // holdOnce holds each call once a file matches: whoever waits for the answer is in the midst of its work.

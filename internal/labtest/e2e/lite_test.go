@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"net"
-	"path"
 	"slices"
 	"sync"
 	"testing"
@@ -18,8 +16,6 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/proto"
 
 	"migrate/deploy/lab"
@@ -315,9 +311,10 @@ func TestLiteInNoOrder(t *testing.T) {
 			}
 			data := []*schemapb.FieldData{ids, labtest.Vectors("v", 2, rows, 1)}
 			labtest.Insert(t, from, c.Name, "", labtest.Rows{N: rows, Columns: data})
-			relay := newRelay(t, lab.Lite3)
+			relay := &disorder{}
+			through := labtest.Relay(t, lab.Lite3, relay.pass)
 			sink := labtest.Local(t)
-			m, err := exporter.Export(t.Context(), connectLater(t, milvus.Config{Address: relay.address}), c.Name, sink, exporter.Options{Job: "j", PartBytes: 1 << 20})
+			m, err := exporter.Export(t.Context(), connectLater(t, milvus.Config{Address: through}), c.Name, sink, exporter.Options{Job: "j", PartBytes: 1 << 20})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -349,59 +346,19 @@ func liteSum(t *testing.T, c *model.Collection, data []*schemapb.FieldData) (sum
 	return sum
 }
 
-// relay passes calls on to a server, and leaves out of queries that their pages are to be in order.
-type relay struct {
-	address  string
-	upstream *grpc.ClientConn
-
+// disorder passes queries on, and leaves out of them that their pages are to be in order.
+type disorder struct {
 	mu      sync.Mutex
 	queries int
 }
 
-func newRelay(t *testing.T, to string) *relay {
-	t.Helper()
-	upstream, err := grpc.NewClient(to, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithDefaultCallOptions(grpc.ForceCodec(asSent{}), grpc.MaxCallRecvMsgSize(64<<20)))
-	if err != nil {
-		t.Fatal(err)
+func (d *disorder) pass(_ context.Context, method string, request []byte) ([]byte, error) {
+	if method != "Query" {
+		return request, nil
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &relay{address: listener.Addr().String(), upstream: upstream}
-	server := grpc.NewServer(grpc.ForceServerCodec(asSent{}), grpc.UnknownServiceHandler(r.pass))
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(listener) }()
-	t.Cleanup(func() {
-		server.Stop()
-		<-ended
-		upstream.Close()
-	})
-	return r
-}
-
-func (r *relay) pass(_ any, stream grpc.ServerStream) error {
-	method, _ := grpc.MethodFromServerStream(stream)
-	var request, answer []byte
-	if err := stream.RecvMsg(&request); err != nil {
-		return err
-	}
-	if path.Base(method) == "Query" {
-		var err error
-		if request, err = r.inNoOrder(request); err != nil {
-			return err
-		}
-	}
-	if err := r.upstream.Invoke(stream.Context(), method, &request, &answer); err != nil {
-		return err
-	}
-	return stream.SendMsg(&answer)
-}
-
-func (r *relay) inNoOrder(request []byte) ([]byte, error) {
-	r.mu.Lock()
-	r.queries++
-	r.mu.Unlock()
+	d.mu.Lock()
+	d.queries++
+	d.mu.Unlock()
 	var q milvuspb.QueryRequest
 	if err := proto.Unmarshal(request, &q); err != nil {
 		return nil, err
@@ -417,18 +374,8 @@ func (r *relay) inNoOrder(request []byte) ([]byte, error) {
 }
 
 // asked is how many queries were passed on.
-func (r *relay) asked() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.queries
-}
-
-// asSent is a codec that leaves messages as they are.
-type asSent struct{}
-
-func (asSent) Name() string                  { return "" }
-func (asSent) Marshal(v any) ([]byte, error) { return *v.(*[]byte), nil }
-func (asSent) Unmarshal(data []byte, v any) error {
-	*v.(*[]byte) = append([]byte{}, data...)
-	return nil
+func (d *disorder) asked() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.queries
 }

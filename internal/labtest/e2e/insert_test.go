@@ -1,0 +1,63 @@
+//go:build lab
+
+package e2e
+
+import (
+	"testing"
+
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+
+	"migrate/exporter"
+	"migrate/importer"
+	"migrate/internal/labtest"
+	"migrate/internal/labtest/pairs"
+	"migrate/internal/milvus"
+	"migrate/internal/model"
+)
+
+// TestInsert brings an export by inserts from one Milvus Lite to another, and from the standalone to one, with every type that both have.
+func TestInsert(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		from, to  func(*testing.T) *milvus.Server
+		partition string // beside the default one
+		schema    *schemapb.CollectionSchema
+	}{
+		"Lite 2.5": {func(t *testing.T) *milvus.Server { return labtest.Lite25(t) }, func(t *testing.T) *milvus.Server { return labtest.SpareLite25(t) }, model.DefaultPartition, litePlain(
+			labtest.Vector("bits", schemapb.DataType_BinaryVector, 264), labtest.Vector("halves", schemapb.DataType_Float16Vector, 33),
+			labtest.Vector("brains", schemapb.DataType_BFloat16Vector, 33),
+		)},
+		"Lite 3": {func(t *testing.T) *milvus.Server { return labtest.Lite3(t) }, liteDatabase, "a", litePlain(
+			labtest.MayBeNull(labtest.Field("number", schemapb.DataType_Int64)), labtest.MayBeNull(labtest.Array("more", schemapb.DataType_Int32)),
+			labtest.MayBeNull(labtest.Field("place", schemapb.DataType_Geometry)), labtest.MayBeNull(labtest.Field("time", schemapb.DataType_Timestamptz)),
+		)},
+		"2.3 to Lite 3": {func(t *testing.T) *milvus.Server { return labtest.Source(t) }, func(t *testing.T) *milvus.Server { return labtest.Lite3(t) }, "a", labtest.Schema(
+			labtest.IntKey("id"), labtest.Field("title", schemapb.DataType_VarChar), labtest.Field("n", schemapb.DataType_Int16), labtest.Field("b", schemapb.DataType_Bool),
+			labtest.Array("tags", schemapb.DataType_VarChar), labtest.Vector("v", schemapb.DataType_FloatVector, 8),
+		)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const rows = 600
+			from, to, c := c.from(t), c.to(t), labtest.Collection(c.schema, c.partition)
+			labtest.Create(t, from, c)
+			half := rows / 2
+			labtest.Insert(t, from, c.Name, "", liteRows(t, c, 1, 0, half))
+			labtest.Insert(t, from, c.Name, c.Partitions[0], liteRows(t, c, 1, half, rows))
+			sink := labtest.Local(t)
+			m, err := exporter.Export(t.Context(), from, c.Name, sink, exporter.Options{Job: "j", PartBytes: 20_000})
+			if err != nil {
+				t.Fatal(err)
+			}
+			labtest.DropLater(t, to, c.Name)
+			r, err := importer.Import(t.Context(), to, sink, m, nil, importer.Options{Via: importer.Insert})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Rows != rows || len(labtest.Describe(t, to, c.Name).Aliases) > 0 {
+				t.Errorf("%+v", r)
+			}
+			wantLitesEqual(t, pairs.Pair{Source: from, Target: to, Name: c.Name, Sink: sink}, rows)
+		})
+	}
+}
