@@ -27,6 +27,9 @@ func (im *importing) checkServer(ctx context.Context) error {
 	if err := im.takesSuch(); err != nil {
 		return err
 	}
+	if err := im.server.CheckReading(ctx, im.target); err != nil { // as the count at the end does
+		return err
+	}
 	return im.way.open(ctx)
 }
 
@@ -63,6 +66,9 @@ func Fits(ctx context.Context, server *milvus.Server, coll *model.Collection, op
 		return err
 	}
 	if err := im.takesSuch(); err != nil {
+		return err
+	}
+	if err := server.CheckReading(ctx, target); err != nil {
 		return err
 	}
 	there, err := server.Exists(ctx, opts.As)

@@ -17,12 +17,13 @@ type server struct {
 	CAFile   string `mapstructure:"ca-file"`
 	CertFile string `mapstructure:"cert-file"`
 	KeyFile  string `mapstructure:"key-file"`
+	InBucket bool   `mapstructure:"in-bucket"`
 }
 
 func (s server) milvus() milvus.Config {
 	return milvus.Config{
 		Address: s.Address, Username: s.Username, Password: s.Password, Token: s.Token, Database: s.Database,
-		TLS: s.TLS, CAFile: s.CAFile, CertFile: s.CertFile, KeyFile: s.KeyFile,
+		TLS: s.TLS, CAFile: s.CAFile, CertFile: s.CertFile, KeyFile: s.KeyFile, Bucket: s.InBucket,
 	}
 }
 

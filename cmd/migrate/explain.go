@@ -58,6 +58,8 @@ var hints = []struct {
 	{ingest.ErrNoDialect, "`migrate import --via insert` inserts the rows"},
 	{importer.ErrNewKeys, "say --keep-ids, which makes the keys explicit ones and keeps them, or --new-keys, which has the target give others, by which no sync can follow"},
 	{importer.ErrUncertain, "look whether these rows are there. Where that can't be told: drop the collection, and give the same command again, which imports all of it anew"},
+	{milvus.ErrRemovesVectors, "if the storage of that server is a bucket (common.storageType: remote), say --source-in-bucket, or --target-in-bucket of the target. " +
+		"If it is a local folder: have the field indexed by one that keeps the vectors, such as FLAT, and load the collection anew"},
 	{milvus.ErrLineBreak, "an export reads such rows; a sync needs them to have other keys"},
 	{model.ErrNoFilters, "copy the rows on the source into a collection without a partition key, or serve the file with a later version"},
 	{ingest.ErrValue, "a FLOAT or DOUBLE holds NaN or infinity, which Milvus takes from an insert and not from a bulk insert: " +

@@ -26,6 +26,7 @@ func serverSettings(side, what string) []setting {
 		{side + ".ca-file", "", "PEM file of the authority that signed its certificate; the system's where empty"},
 		{side + ".cert-file", "", "PEM file of a client certificate, where it asks for one (tlsMode 2)"},
 		{side + ".key-file", "", "PEM file of that certificate's key"},
+		{side + ".in-bucket", false, "its own storage is a bucket, and no local folder; only to be said where vectors are refused that reading might remove"},
 	}
 }
 

@@ -40,6 +40,9 @@ type Capabilities struct {
 	// ImportLosesStats: imported segments lose their statistics to garbage collection (2.4.0 to 2.4.3,
 	// milvus-io/milvus#33476).
 	ImportLosesStats bool
+	// RemovesVectors: vectors whose index keeps none are removed from local storage as they are read (seen on 2.3.5; read of 2.4 before
+	// milvus-io/milvus#35347).
+	RemovesVectors bool
 	// ChecksLengths: bulk insert refuses texts longer than max_length and arrays of more than max_capacity elements; earlier servers
 	// take them (seen on 2.3.5 and 2.5.10).
 	ChecksLengths bool

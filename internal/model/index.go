@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 )
 
 // Index is one index of a collection.
@@ -42,6 +43,20 @@ var spellings = map[string]string{"MARISA-TRIE": "TRIE", "ASCENEDING": "STL_SORT
 func (x Index) Type() string {
 	t := strings.ToUpper(x.flat()[typeKey])
 	return cmp.Or(spellings[t], t)
+}
+
+// keepers are the types of indexes that keep the vectors themselves (those of 2.3 were tried).
+var keepers = []string{"FLAT", "IVF_FLAT", "HNSW", "SCANN", AutoIndex, "", "BIN_FLAT", "BIN_IVF_FLAT", "SPARSE_INVERTED_INDEX", "SPARSE_WAND"}
+
+// IndexedAlone names the vector fields whose index is not known to keep the vectors, as "field (type)".
+func (c *Collection) IndexedAlone() (fields []string) {
+	for _, x := range c.Indexes {
+		vector := slices.ContainsFunc(c.Schema.GetFields(), func(f *schemapb.FieldSchema) bool { return f.GetName() == x.Field && isVector(f.GetDataType()) })
+		if vector && !slices.Contains(keepers, x.Type()) {
+			fields = append(fields, fmt.Sprintf("%s (%s)", x.Field, x.Type()))
+		}
+	}
+	return fields
 }
 
 // auto reports whether the server chooses all of a vector's index but the metric.

@@ -14,10 +14,10 @@ type Room struct {
 	Properties   []*commonpb.KeyValuePair
 }
 
-// GetMetrics tells of one query node.
+// GetMetrics tells of one query node, as a server that has no storage in a folder.
 func (s *Server) GetMetrics(context.Context, *milvuspb.GetMetricsRequest) (*milvuspb.GetMetricsResponse, error) {
 	return &milvuspb.GetMetricsResponse{Status: &commonpb.Status{}, Response: fmt.Sprintf(
-		`{"nodes_info": [{"infos": {"name": "querynode1", "hardware_infos": {"memory": %d, "memory_usage": %d}}}]}`, s.Room.Memory, s.Room.Used)}, nil
+		`{"nodes_info": [{"infos": {"name": "querynode1", "system_info": {"deploy_mode": "DISTRIBUTED"}, "hardware_infos": {"memory": %d, "memory_usage": %d}}}]}`, s.Room.Memory, s.Room.Used)}, nil
 }
 
 // DescribeDatabase tells its properties, as from 2.4 on: those that it was made with, or of which the room is.

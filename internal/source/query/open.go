@@ -56,6 +56,9 @@ func OpenAt(ctx context.Context, server *milvus.Server, coll *model.Collection, 
 	if err := server.Capabilities().CheckKey(coll.Schema); err != nil {
 		return nil, fmt.Errorf("reading %q on %s: %w", coll.Name, server.Address, err)
 	}
+	if err := server.CheckReading(ctx, coll); err != nil {
+		return nil, err
+	}
 	s := &Source{coll: coll, layout: layout, key: server.Filters().KeyOf(coll.Schema), server: server, extents: &extents{}, cutPages: &pagesAhead{}}
 	s.unfiltered = server.Capabilities().CheckFilters(coll.Schema) != nil
 	if opts.MaxRate > 0 {
