@@ -114,9 +114,12 @@ func (c config) way(ctx context.Context, server *milvus.Server, sink sinks.Sink,
 	case c.Via == string(importer.Insert), c.Via == "auto" && !server.Capabilities().BulkInserts():
 		return importer.Insert, nil, nil
 	case c.Via == "auto":
-		begun, err := checkpoint.Read(ctx, sink, checkpoint.Name(checkpoint.Import, m.Job, cmp.Or(c.As, m.Collection.Name)))
-		if begun != nil || err != nil && !errors.Is(err, sinks.ErrNotExist) {
-			return importer.Insert, nil, nil // where its checkpoint lies, and is told if it can't be read
+		_, err := checkpoint.Read(ctx, sink, checkpoint.Name(checkpoint.Import, m.Job, cmp.Or(c.As, m.Collection.Name)))
+		switch {
+		case err == nil, errors.Is(err, checkpoint.ErrDamaged), errors.Is(err, checkpoint.ErrVersion): // so it was begun, and lies there
+			return importer.Insert, nil, nil
+		case !errors.Is(err, sinks.ErrNotExist):
+			return "", nil, err
 		}
 		if c.stagingStore().Endpoint == "" {
 			slog.WarnContext(ctx, "no staging store is given, so the rows are inserted; bulk insert is quicker, by --staging-url and --staging-endpoint")
