@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
 	"github.com/spf13/cobra"
 
 	"migrate/checkpoint"
+	"migrate/internal/milvus"
 	"migrate/internal/move"
 )
 
@@ -17,9 +19,10 @@ func newJobs() *cobra.Command {
 func newRemove() *cobra.Command {
 	return command("rm", "Remove a job, with all that it wrote to the sink",
 		`Removes an export from the sink: its checkpoint, its parts, and its manifest; and an import's checkpoint from the staging
-store. A complete export, and a job that was cut over, are removed with --force only. What was imported into a target stays.`,
+store. A complete export, and a job that was cut over, are removed with --force only. What was imported into a target stays; of an
+import by inserts that was killed, --target-address has the alias dropped that it wrote by.`,
 		`  migrate jobs rm --job rag_documents`,
-		slices.Concat(sinkSettings, stagingSettings, []setting{jobName, force}),
+		slices.Concat(sinkSettings, stagingSettings, targetSettings, []setting{jobName, force}),
 		runRemove)
 }
 
@@ -31,7 +34,14 @@ func runRemove(cmd *cobra.Command, c config) error {
 	if err != nil {
 		return err
 	}
-	if err := move.Remove(cmd.Context(), stores, move.Removal{Job: c.Job, Force: c.Force}); err != nil {
+	removal := move.Removal{Job: c.Job, Force: c.Force}
+	if c.Target.Address != "" {
+		removal.Target = func(ctx context.Context, database string) (*milvus.Server, error) {
+			c.Target.Database = database
+			return connectTarget(ctx, c)
+		}
+	}
+	if err := move.Remove(cmd.Context(), stores, removal); err != nil {
 		return err
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "removed job %s\n", c.Job)

@@ -2,10 +2,14 @@ package move
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 
 	"migrate/checkpoint"
+	"migrate/importer"
 	"migrate/internal/cutover"
+	"migrate/internal/milvus"
 	"migrate/sinks"
 )
 
@@ -44,6 +48,9 @@ func noJob(name string) error {
 type Removal struct {
 	Job   string
 	Force bool // also a complete export, and what tells which side serves since a cutover
+	// Target connects to the target's server and one of its databases, to drop the aliases that an import by inserts may have left there;
+	// nil where it is not known.
+	Target func(ctx context.Context, database string) (*milvus.Server, error)
 }
 
 // Remove removes a job that is there and that nobody owns.
@@ -63,12 +70,62 @@ func Remove(ctx context.Context, stores []sinks.Sink, r Removal) error {
 			return err
 		}
 	}
+	inserted, err := insertedBy(ctx, stores, r.Job)
+	if err != nil {
+		return err
+	}
 	for _, store := range stores {
 		if err := checkpoint.Remove(ctx, store, r.Job); err != nil {
 			return err
 		}
 	}
+	for _, p := range inserted {
+		if err := r.dropFences(ctx, p); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// insertedBy are the imports by inserts of a job that have not ended, so that they may have left an alias on the target.
+func insertedBy(ctx context.Context, stores []sinks.Sink, job string) (inserted []importer.Params, err error) {
+	for _, store := range stores {
+		found, err := checkpoint.List(ctx, store)
+		if err != nil {
+			return nil, err
+		}
+		for _, j := range found {
+			if j.Name != job || j.Kind != checkpoint.Import || j.State == checkpoint.Done {
+				continue
+			}
+			if p, err := importer.ParamsOf(j); err == nil && p.Via == importer.Insert { // one that can't be read is removed all the same
+				inserted = append(inserted, p)
+			}
+		}
+	}
+	return inserted, nil
+}
+
+// dropFences drops the aliases of an import that was removed.
+func (r Removal) dropFences(ctx context.Context, p importer.Params) error {
+	if r.Target == nil {
+		slog.WarnContext(ctx, "the import inserted rows, and an alias _migrate_… of the collection may be left on the target; name the target to have it dropped",
+			"collection", p.Collection)
+		return nil
+	}
+	server, err := r.Target(ctx, p.Database)
+	if err != nil {
+		return err
+	}
+	defer server.Close()
+	fences, err := server.Fences(ctx, p.Collection, checkpoint.Name(checkpoint.Import, r.Job, p.Collection))
+	if errors.Is(err, milvus.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return server.DropFences(ctx, fences)
 }
 
 func refuseComplete(found []Status) error {

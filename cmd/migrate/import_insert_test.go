@@ -1,0 +1,70 @@
+package main
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+
+	"migrate/checkpoint"
+	"migrate/internal/labtest"
+	"migrate/internal/labtest/memory"
+)
+
+// TestInsertRemoved kills an import by inserts in the midst of a call. Its alias on the target, which no command shows, goes with the job.
+func TestInsertRemoved(t *testing.T) {
+	t.Parallel()
+	s, folder, to := newInMemory(t, 2), t.TempDir(), memory.Start(t, "v2.3.5")
+	migrate(t, nil, args(s.export, sink, folder)...).want(t, exitOK)
+	gate := to.Hold(func(method string) bool { return method == "Upsert" })
+	defer gate.Open()
+	target := []string{"--target-address", to.Address}
+	cmd := exec.CommandContext(t.Context(), binary, args("import", "--via", "insert", target, sink, folder, "--collection", s.name)...)
+	cmd.Dir = t.TempDir()
+	end := begin(t, cmd)
+	gate.Await(t)
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	end()
+	left := func() int {
+		t.Helper()
+		fences, err := to.Client(t).Fences(t.Context(), s.name, checkpoint.Name(checkpoint.Import, s.name, s.name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(fences)
+	}
+	if n := left(); n != 1 {
+		t.Errorf("%d aliases under way", n)
+	}
+	migrate(t, nil, args("jobs", "rm", "--force", target, sink, folder, "--job", s.name)...).want(t, exitOK, "removed job")
+	if n := left(); n != 0 {
+		t.Errorf("%d aliases left", n)
+	}
+}
+
+// TestInsertWays refuses what can't be meant.
+func TestInsertWays(t *testing.T) {
+	t.Parallel()
+	for flag, want := range map[string]string{
+		"--via=teleport":             "bulk, insert or auto",
+		"--new-keys --keep-ids":      "which of them is meant",
+		"--via=bulk --staging-url=.": "bulk insert reads from the cluster's bucket only",
+	} {
+		s, folder, to := newInMemory(t, 1), t.TempDir(), memory.Start(t, "v2.3.5")
+		migrate(t, nil, args(s.export, sink, folder)...).want(t, exitOK)
+		migrate(t, nil, args("import", strings.Fields(flag), "--target-address", to.Address, sink, folder, "--collection", s.name)...).want(t, exitUsage, want)
+	}
+}
+
+// TestInsertNewKeys says what to do about a target that gives the keys.
+func TestInsertNewKeys(t *testing.T) {
+	t.Parallel()
+	key := labtest.IntKey("id")
+	key.AutoID = true
+	s, folder, to := newInMemoryBy(t, 1, key), t.TempDir(), memory.Start(t, "v2.3.5")
+	migrate(t, nil, args(s.export, sink, folder)...).want(t, exitOK)
+	imp := args("import", "--target-address", to.Address, sink, folder, "--collection", s.name)
+	migrate(t, nil, imp...).want(t, exitFailed, "would give the rows new keys", "--keep-ids", "--new-keys")
+	migrate(t, nil, append(imp, "--new-keys")...).want(t, exitOK, "imported 1,000 rows", "by inserts", "the target gave every row a new key")
+}
