@@ -38,6 +38,9 @@ func (im *bulk) fits() error {
 	if fields := can.NotImportedOf(im.target.Schema); len(fields) > 0 {
 		return fmt.Errorf("%w: the bulk insert of Milvus %s does not take %s; upgrade it", ErrTarget, version, strings.Join(fields, ", "))
 	}
+	if !im.bulkGivesKeys() {
+		return fmt.Errorf("%w: the bulk insert of Milvus %s gives no keys that are texts; import by inserts, or with --keep-ids", ErrTarget, version)
+	}
 	return nil
 }
 

@@ -105,6 +105,30 @@ func TestWay(t *testing.T) {
 	}
 }
 
+// TestTextKeysGiven says before an import that the bulk insert of 2.3 gives no keys that are texts. Inserts do, later bulk inserts too, and
+// kept keys need not be given.
+func TestTextKeysGiven(t *testing.T) {
+	t.Parallel()
+	c := labtest.Collection(schema())
+	c.Schema.Fields[0] = labtest.TextKey("id")
+	c.Schema.Fields[0].AutoID = true
+	for title, test := range map[string]struct {
+		version string
+		opts    importer.Options
+		want    error
+	}{
+		"unsaid":    {"v2.3.5", importer.Options{}, importer.ErrNewKeys},
+		"by bulk":   {"v2.3.5", importer.Options{Via: importer.Bulk}, importer.ErrTarget},
+		"new keys":  {"v2.3.5", importer.Options{NewKeys: true}, nil},
+		"kept keys": {"v2.3.5", importer.Options{KeepIDs: true}, nil},
+		"later":     {"v2.4.4", importer.Options{}, nil},
+	} {
+		if err := importer.Fits(t.Context(), memory.Start(t, test.version).Client(t), c, test.opts); !errors.Is(err, test.want) {
+			t.Errorf("%s: %v, want %v", title, err, test.want)
+		}
+	}
+}
+
 // autoID is the schema with keys that the server gives.
 func autoID() *schemapb.CollectionSchema {
 	s := schema()

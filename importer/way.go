@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+
 	"migrate/checkpoint"
 	"migrate/internal/export"
+	"migrate/internal/model"
 )
 
 // Way is how rows come into a target.
@@ -49,7 +52,7 @@ type way interface {
 func (im *importing) choose(staged bool) {
 	if im.opts.Via == "" {
 		im.opts.Via = Insert
-		if staged && im.server.Capabilities().BulkInserts() {
+		if staged && im.server.Capabilities().BulkInserts() && im.bulkGivesKeys() {
 			im.opts.Via = Bulk
 		}
 	}
@@ -58,6 +61,11 @@ func (im *importing) choose(staged bool) {
 		return
 	}
 	im.way = &bulk{importing: im, dialect: im.opts.Dialect}
+}
+
+// bulkGivesKeys reports whether a bulk insert gives the keys that the target is to give, if any.
+func (im *importing) bulkGivesKeys() bool {
+	return im.server.Capabilities().GivesTexts || !im.newKeys() || model.PrimaryKey(im.target.Schema).GetDataType() == schemapb.DataType_Int64
 }
 
 // onStaging has a bulk insert use the store that the target reads. Its checkpoint lies there.

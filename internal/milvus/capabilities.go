@@ -33,6 +33,7 @@ func capabilitiesOf(text string) model.Capabilities {
 		PrivilegeGroups:    !v.before(2, 5, 0),
 		PasswordHashes:     !v.before(2, 4, 0),
 		ImportLosesStats:   v.in(2, 4) && v.before(2, 4, 4),
+		GivesTexts:         !v.before(2, 4, 0),
 		RemovesVectors:     told && v.before(2, 4, 10),
 		ChecksLengths:      !v.before(2, 5, 0),
 		EmptySparse:        !v.before(2, 5, 7),

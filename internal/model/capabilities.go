@@ -40,6 +40,8 @@ type Capabilities struct {
 	// ImportLosesStats: imported segments lose their statistics to garbage collection (2.4.0 to 2.4.3,
 	// milvus-io/milvus#33476).
 	ImportLosesStats bool
+	// GivesTexts: a bulk insert gives auto ids that are texts; the job fails elsewhere (seen on 2.3.5; read of 2.4).
+	GivesTexts bool
 	// RemovesVectors: vectors whose index keeps none are removed from local storage as they are read (seen on 2.3.5; read of 2.4 before
 	// milvus-io/milvus#35347).
 	RemovesVectors bool
