@@ -83,7 +83,7 @@ func (w *partWriter) add(file *export.Writer, rec arrow.Record) error {
 // warn tells once of a part what others may not take: there is time to change it on the source.
 func (w *partWriter) warn(stats map[string]columns.Stats) {
 	for name, s := range stats {
-		w.warnOf("the export is whole, but Milvus bulk-inserts neither NaN nor infinity: change it on the source before the import", name, s.NotFinite)
+		w.warnOf("the export is whole, but Milvus bulk-inserts neither NaN nor infinity: an import upserts such rows after it, unless they get new keys", name, s.NotFinite)
 		w.warnOf("the export is whole, but this JSON is not UTF-8: Milvus takes it, and DuckDB reads none of the file", name, s.NotUTF8)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -26,6 +27,8 @@ type bulk struct {
 	staging Staging
 	dialect ingest.Dialect
 	tries   atomic.Int64 // calls that were intended: no two have the same number
+	odd     odd
+	fence   fence // of the odd rows
 }
 
 // fits refuses a server whose bulk insert would lose something.
@@ -56,11 +59,15 @@ func (im *bulk) open(ctx context.Context) (err error) {
 }
 
 // planned are the groups of parts that one bulk-insert job each is to bring.
-func (im *bulk) planned(parts []export.Part) (planned []checkpoint.Planned) {
+func (im *bulk) planned(ctx context.Context, parts []export.Part) (planned []checkpoint.Planned, err error) {
+	if err := im.countOdd(ctx); err != nil {
+		return nil, err
+	}
+	parts = slices.DeleteFunc(parts, func(p export.Part) bool { return im.odd.rows[p.Object] == p.Rows.Rows })
 	for _, g := range groups(parts, im.dialect.Limits().Files, im.opts.Jobs) {
 		planned = append(planned, checkpoint.Planned{Spec: spec{g}, Size: tallyOf(g)})
 	}
-	return planned
+	return planned, nil
 }
 
 // left are the parts of the groups that are not finished.
@@ -87,14 +94,17 @@ func (im *bulk) begin(ctx context.Context) error {
 			inUse[g.stagedAs(i)] = true
 		}
 	}
-	return im.unstageAll(ctx, inUse)
+	if err := im.unstageAll(ctx, inUse); err != nil {
+		return err
+	}
+	return im.countOdd(ctx)
 }
 
 // forget removes what is staged: what a late call could still import lies in a file that is gone.
 func (im *bulk) forget(ctx context.Context) error { return im.unstageAll(ctx, nil) }
 
-// end has nothing to put away: what was staged is used, or removed, by the job that goes on.
-func (im *bulk) end(context.Context) error { return nil }
+// end has nothing to put away of what was staged: it is used, or removed, by the job that goes on.
+func (im *bulk) end(ctx context.Context) error { return im.fence.drop(ctx) }
 
 // work imports all groups that are not finished, several jobs at once; the first error ends the others.
 func (im *bulk) work(ctx context.Context, claims checkpoint.Claims) error {
@@ -102,11 +112,17 @@ func (im *bulk) work(ctx context.Context, claims checkpoint.Claims) error {
 	if err := im.tellDone(); err != nil {
 		return err
 	}
-	g, ctx := errgroup.WithContext(ctx)
+	g, jobs := errgroup.WithContext(ctx)
 	for range im.opts.Jobs {
-		g.Go(func() error { return im.insertGroups(ctx, claims) })
+		g.Go(func() error { return im.insertGroups(jobs, claims) })
 	}
-	return g.Wait()
+	if err := g.Wait(); err != nil || len(im.odd.fields) == 0 {
+		return err
+	}
+	if err := im.fence.begin(ctx, im.importing); err != nil {
+		return err
+	}
+	return im.bringOdd(ctx)
 }
 
 // tellDone reports what an earlier run has brought.
@@ -186,7 +202,7 @@ func (im *bulk) insertOnce(ctx context.Context, g *group) error {
 	case err != nil:
 		return err
 	}
-	brought := tallyOf(g.some(g.left())).Rows
+	brought := im.rowsOf(g.some(g.left()))
 	if rows != brought && rows != ingest.UnknownRows {
 		return fmt.Errorf("the server imported %d rows of %d", rows, brought)
 	}
@@ -297,7 +313,7 @@ func (im *bulk) commit(ctx context.Context, g *group, rows int64) error {
 	if !ok {
 		return errors.New("it waits for a commit, which its server was not asked to")
 	}
-	if want := tallyOf(g.some(g.left())).Rows; rows != want && rows != ingest.UnknownRows {
+	if want := im.rowsOf(g.some(g.left())); rows != want && rows != ingest.UnknownRows {
 		return errors.Join(fmt.Errorf("%w: aborted, since it has %d rows of %d", ingest.ErrFailed, rows, want), committer.Abort(ctx, id))
 	}
 	if err := im.job.Confirm(ctx); err != nil {

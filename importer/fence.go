@@ -32,6 +32,16 @@ const callTime = 20 * time.Second
 // closing is how long a fence may take to be dropped after the context has ended.
 const closing = 3 * time.Second
 
+// begin raises the fence of an import. The zero fence has not begun, and is dropped by nothing.
+func (f *fence) begin(ctx context.Context, im *importing) error {
+	writer, err := im.newWriter(im.takes)
+	if err != nil {
+		return err
+	}
+	f.importing, f.writer = im, *writer
+	return f.raise(ctx, "")
+}
+
 // raise drops the fences of other owners, and makes one, unless that was done since the one that was seen missing.
 func (f *fence) raise(ctx context.Context, missing string) error {
 	f.mu.Lock()

@@ -126,6 +126,7 @@ type Result struct {
 	Parts      int      `json:"parts"`
 	Keys       string   `json:"keys"`                         // what became of auto ids, in words; empty where there are none
 	EmptyLists int64    `json:"empty_lists,omitempty"`        // rows that were upserted, since bulk insert made NULL of an empty list in them
+	NotFinite  int64    `json:"not_finite_rows,omitempty"`    // that were upserted, since bulk insert refuses NaN and infinities
 	Unindexed  []string `json:"unfinished_indexes,omitempty"` // accepted by the server, but not built in time
 	Aliases    []string `json:"aliases_left,omitempty"`       // of the source; not moved by an import
 }
@@ -175,6 +176,7 @@ type importing struct {
 	before   int64                      // rows that the target had
 	checked  bool                       // target and parts, by this run
 	created  bool                       // the collection, by this run
+	brought  int64                      // odd rows, by this run
 	way      way
 	job      *checkpoint.Holder
 }

@@ -44,12 +44,12 @@ func (in *inserts) fits() error {
 func (in *inserts) open(context.Context) error { return nil } // it was connected to
 
 // planned is a chunk a part.
-func (in *inserts) planned(parts []export.Part) (planned []checkpoint.Planned) {
+func (in *inserts) planned(_ context.Context, parts []export.Part) (planned []checkpoint.Planned, _ error) {
 	for _, p := range parts {
 		one := []export.Part{p}
 		planned = append(planned, checkpoint.Planned{Spec: spec{one}, Size: tallyOf(one)})
 	}
-	return planned
+	return planned, nil
 }
 
 // left are the parts that are not finished. Where the rows get new keys, nobody can tell of a call without an answer whether it was
@@ -79,12 +79,7 @@ func (in *inserts) uncertain(p *part, rows spans, why error) error {
 
 // begin has what owners before this one have under way be refused.
 func (in *inserts) begin(ctx context.Context) error {
-	writer, err := in.newWriter(in.takes)
-	if err != nil {
-		return err
-	}
-	in.fence = fence{importing: in.importing, writer: *writer}
-	return in.fence.raise(ctx, "")
+	return in.fence.begin(ctx, in.importing)
 }
 
 func (in *inserts) forget(context.Context) error { return nil } // the fence has gone with the collection

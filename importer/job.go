@@ -89,7 +89,11 @@ func (im *importing) begin(ctx context.Context) error {
 		return err
 	}
 	parts := slices.DeleteFunc(slices.Clone(im.manifest.Parts), func(p export.Part) bool { return p.Object == "" })
-	return im.job.Plan(ctx, Body{Target: coll.ID, RowsBefore: im.before}, im.way.planned(parts))
+	planned, err := im.way.planned(ctx, parts)
+	if err != nil {
+		return err
+	}
+	return im.job.Plan(ctx, Body{Target: coll.ID, RowsBefore: im.before}, planned)
 }
 
 // resume makes sure that the target is still the one that the job began with and that the parts still to come are whole.

@@ -56,7 +56,7 @@ func Refused(can model.Capabilities, via Way, schema *schemapb.CollectionSchema,
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.Columns)) {
 		s, f := m.Columns[name], fieldOf(schema, name)
-		if s.NotFinite != nil && via == Bulk {
+		if s.NotFinite != nil && via == Bulk && model.AutoID(schema) { // an insert could bring them, and twice
 			values = append(values, fmt.Sprintf("field %q of key %s is NaN or infinite", name, s.NotFinite))
 		}
 		if s.Empty != nil && f.GetDataType() == schemapb.DataType_SparseFloatVector && !can.EmptySparse && via == Bulk {

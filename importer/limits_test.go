@@ -42,7 +42,7 @@ func TestRefused(t *testing.T) {
 		"an array":                         {checks, map[string]columns.Stats{"tags": {Elements: most(5)}}, ErrLimits, `field "tags" has 5 elements at key 17, and its max_capacity is 4`, true},
 		"longer than any":                  {checks, map[string]columns.Stats{"title": {Longest: most(65_536)}}, ErrLimits, `65536 bytes`, false},
 		"a server of no checks":            {model.Capabilities{}, map[string]columns.Stats{"title": {Longest: most(9)}}, nil, "", true},
-		"NaN, whatever is lesser":          {model.Capabilities{}, map[string]columns.Stats{"price": {NotFinite: &nan}}, ingest.ErrValue, `field "price" of key 4 is NaN or infinite`, false},
+		"NaN, whose rows are upserted":     {model.Capabilities{}, map[string]columns.Stats{"price": {NotFinite: &nan}}, nil, "", true},
 		"a sparse vector without a weight": {checks, map[string]columns.Stats{"sparse": {Empty: &columns.Count{Rows: 3, Key: nan}}}, ErrTarget, `field "sparse" has 3, the first at key 4`, false},
 		"and a server that takes it":       {model.Capabilities{EmptySparse: true}, map[string]columns.Stats{"sparse": {Empty: &columns.Count{Rows: 3, Key: nan}}}, nil, "", true},
 	} {
@@ -51,6 +51,7 @@ func TestRefused(t *testing.T) {
 			{Name: "tags", DataType: schemapb.DataType_Array, TypeParams: params("max_length", "40", "max_capacity", "4")},
 			{Name: "price", DataType: schemapb.DataType_Double}, {Name: "sparse", DataType: schemapb.DataType_SparseFloatVector},
 		}}
+		schema.Fields = append(schema.Fields, &schemapb.FieldSchema{Name: "id", IsPrimaryKey: true})
 		m := &export.Manifest{Columns: test.stats}
 		err := Refused(test.can, Bulk, schema, m)
 		if !errors.Is(err, test.want) || test.want == nil && err != nil || err != nil && !strings.Contains(err.Error(), test.says) {
@@ -60,6 +61,16 @@ func TestRefused(t *testing.T) {
 		if err := Refused(test.can, Bulk, schema, m); (err == nil) != test.widening {
 			t.Errorf("%s, widened: %v", name, err)
 		}
+	}
+}
+
+// TestRefusedNaN: what can't be upserted, since it gets a new key, is refused by what it is.
+func TestRefusedNaN(t *testing.T) {
+	nan := model.IntKey(4)
+	schema := &schemapb.CollectionSchema{Fields: []*schemapb.FieldSchema{{Name: "id", IsPrimaryKey: true, AutoID: true}, {Name: "price", DataType: schemapb.DataType_Double}}}
+	err := Refused(model.Capabilities{}, Bulk, schema, &export.Manifest{Columns: map[string]columns.Stats{"price": {NotFinite: &nan}}})
+	if !errors.Is(err, ingest.ErrValue) || !strings.Contains(err.Error(), `field "price" of key 4 is NaN or infinite`) {
+		t.Error(err)
 	}
 }
 

@@ -133,7 +133,7 @@ func (im *bulk) rowsThereOf(ctx context.Context, p export.Part, staged string) (
 		return false, err
 	}
 	n, err := im.countOf(ctx, target, p)
-	if err != nil || n == 0 || n == p.Rows.Rows {
+	if err != nil || n == 0 || n == im.rowsOf([]export.Part{p}) {
 		return n > 0, err
 	}
 	keys := "keys " + p.Range.String()

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/apache/arrow/go/v15/arrow"
+
 	"migrate/internal/columns"
 	"migrate/internal/export"
 	"migrate/internal/source"
@@ -44,6 +46,9 @@ func (im *bulk) stageAll(ctx context.Context, g *group, names []string) error {
 func (im *bulk) stage(ctx context.Context, name string, p export.Part) error {
 	if im.newKeys() {
 		return im.stageWithoutKeys(ctx, name, p)
+	}
+	if im.odd.rows[p.Object] > 0 {
+		return im.stageWithoutOdd(ctx, name, p)
 	}
 	if copier, ok := im.staging.(sinks.Copier); ok {
 		done, err := copier.CopyFrom(ctx, name, im.export, im.manifest.ObjectName(p))
@@ -83,15 +88,17 @@ func (im *bulk) stageWithoutKeys(ctx context.Context, name string, p export.Part
 		return err
 	}
 	keyless := layout.Only(func(column string) bool { return column != im.keyName() })
-	_, err = im.staging.Put(ctx, name, func(w io.Writer) error { return im.writeOnly(ctx, w, keyless, p) })
+	_, err = im.staging.Put(ctx, name, func(w io.Writer) error {
+		return im.rewrite(ctx, w, keyless, p, func(rec arrow.Record) (arrow.Record, error) { return keyless.Pick(rec), nil })
+	})
 	if err != nil {
 		return fmt.Errorf("staging part %s without its keys: %w", p.Object, err)
 	}
 	return nil
 }
 
-// writeOnly writes some columns of a part as a part.
-func (im *bulk) writeOnly(ctx context.Context, w io.Writer, some *columns.Layout, p export.Part) error {
+// rewrite writes some columns of a part as a part, of what pick picks of its batches.
+func (im *bulk) rewrite(ctx context.Context, w io.Writer, some *columns.Layout, p export.Part, pick func(arrow.Record) (arrow.Record, error)) error {
 	out, err := export.NewWriter(w, some.Arrow)
 	if err != nil {
 		return err
@@ -104,7 +111,11 @@ func (im *bulk) writeOnly(ctx context.Context, w io.Writer, some *columns.Layout
 		if err != nil {
 			return err
 		}
-		if err := out.Write(some.Pick(rec)); err != nil {
+		picked, err := pick(rec)
+		if err == nil && picked.NumRows() > 0 {
+			err = out.Write(picked)
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -35,7 +35,7 @@ type way interface {
 	// open refuses one that does not answer as it would have to.
 	open(ctx context.Context) error
 	// planned are the chunks that bring some parts.
-	planned(parts []export.Part) []checkpoint.Planned
+	planned(ctx context.Context, parts []export.Part) ([]checkpoint.Planned, error)
 	// left are the parts of which rows are still to come.
 	left() ([]export.Part, error)
 	// begin puts in order what owners of the job before this one have left.

@@ -63,7 +63,7 @@ var hints = []struct {
 	{milvus.ErrLineBreak, "an export reads such rows; a sync needs them to have other keys"},
 	{model.ErrNoFilters, "copy the rows on the source into a collection without a partition key, or serve the file with a later version"},
 	{ingest.ErrValue, "a FLOAT or DOUBLE holds NaN or infinity, which Milvus takes from an insert and not from a bulk insert: " +
-		"change the rows that the export warned of on the source, and export again with --overwrite"},
+		"say --keep-ids, and such rows are upserted after it, or --via insert. Of an export by an earlier migrate, which did not look for them: export again with --overwrite"},
 	{ingest.ErrFailed, "see the server's reason. Of a file that it can't find: see whether --staging-url is in the bucket that the cluster itself uses. " +
 		"Of a task that has timed out, again and again, after a data node went away: drop the collection, and give the same command again"},
 	{sinks.ErrAccess, "give the keys, as MIGRATE_SINK_ACCESS_KEY and MIGRATE_SINK_SECRET_KEY (MIGRATE_SINK_SESSION_TOKEN with temporary ones), " +

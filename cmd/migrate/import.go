@@ -182,6 +182,9 @@ func (r importResult) text(w io.Writer) {
 	if r.EmptyLists > 0 {
 		fmt.Fprintf(w, "%s with an empty list in a nullable ARRAY were brought by upsert, since bulk insert makes NULL of it\n", rows(r.EmptyLists))
 	}
+	if r.NotFinite > 0 {
+		fmt.Fprintf(w, "%s with NaN or an infinity were brought by upsert, since bulk insert refuses them\n", rows(r.NotFinite))
+	}
 	if len(r.Unindexed) > 0 {
 		fmt.Fprintf(w, "the server has not finished these indexes, and may never: %s\n", strings.Join(r.Unindexed, ", "))
 	}

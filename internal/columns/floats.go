@@ -3,6 +3,7 @@ package columns
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -43,7 +44,32 @@ var (
 func singles(col arrow.Array) []float32 { return col.(*array.Float32).Float32Values() }
 func doubles(col arrow.Array) []float64 { return col.(*array.Float64).Float64Values() }
 
+// NotFinite are the numbers of the rows that have NaN or an infinity in one of some FLOAT and DOUBLE columns, in ascending order.
+func NotFinite(rec arrow.Record, names []string) (rows []int) {
+	for row := range int(rec.NumRows()) {
+		if slices.ContainsFunc(names, func(name string) bool { return oddAt(rec.Column(rec.Schema().FieldIndices(name)[0]), row) }) {
+			rows = append(rows, row)
+		}
+	}
+	return rows
+}
+
+func oddAt(col arrow.Array, row int) bool {
+	if col.IsNull(row) {
+		return false
+	}
+	switch c := col.(type) {
+	case *array.Float32:
+		return isOdd(c.Value(row))
+	case *array.Float64:
+		return isOdd(c.Value(row))
+	}
+	return false
+}
+
+func isOdd[T float32 | float64](v T) bool { return math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) }
+
 // notFinite finds NaNs and infinities, which some targets refuse.
 func notFinite[T float32 | float64](col arrow.Array, v []T, keys []model.Key) Stats {
-	return Stats{NotFinite: first(col, keys, func(i int) bool { return math.IsNaN(float64(v[i])) || math.IsInf(float64(v[i]), 0) })}
+	return Stats{NotFinite: first(col, keys, func(i int) bool { return isOdd(v[i]) })}
 }

@@ -198,6 +198,9 @@ func (t Target) valuesRefused(coll *model.Collection) []string {
 	if t.Via == importer.Insert {
 		return refused
 	}
+	if odd := importer.OddFields(t.Exported); len(odd) > 0 && !model.AutoID(schema) {
+		refused = append(refused, "its bulk insert refuses NaN and infinities, as in "+strings.Join(odd, ", ")+": import upserts such rows after it")
+	}
 	for _, long := range importer.LongJSON(t.Exported) {
 		refused = append(refused, long+": import brings it, and a sync can't bring a change to it")
 	}

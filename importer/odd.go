@@ -1,0 +1,131 @@
+package importer
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"migrate/internal/columns"
+	"migrate/internal/export"
+	"migrate/internal/ingest"
+	"migrate/internal/source"
+)
+
+// odd are the rows of an export that bulk insert refuses and an insert takes: with NaN or an infinity in a FLOAT or DOUBLE. They are left
+// out of what is staged, and upserted once all jobs are done. What is left out is told by the export alone, so nothing of it is recorded.
+type odd struct {
+	fields []string
+	rows   map[string]int64 // of each part, by its object; nil until they were counted
+}
+
+// OddFields are the fields in which an export has such values.
+func OddFields(m *export.Manifest) (fields []string) {
+	for _, name := range slices.Sorted(maps.Keys(m.Columns)) {
+		if m.Columns[name].NotFinite != nil {
+			fields = append(fields, name)
+		}
+	}
+	return fields
+}
+
+// countOdd counts the odd rows of each part, where the export has any.
+func (im *bulk) countOdd(ctx context.Context) error {
+	im.odd.fields = OddFields(im.manifest)
+	if im.odd.rows != nil || len(im.odd.fields) == 0 {
+		return nil
+	}
+	counted := map[string]int64{}
+	for _, p := range im.manifest.Parts {
+		stream, err := im.manifest.ReadPart(ctx, im.export, p, im.odd.fields...)
+		if err != nil {
+			return err
+		}
+		for rec, err := range source.Rows(stream) {
+			if err != nil {
+				return err
+			}
+			counted[p.Object] += int64(len(columns.NotFinite(rec, im.odd.fields)))
+		}
+	}
+	im.odd.rows = counted
+	return nil
+}
+
+// rowsOf is how many rows of some parts bulk insert brings.
+func (im *bulk) rowsOf(parts []export.Part) int64 {
+	n := tallyOf(parts).Rows
+	for _, p := range parts {
+		n -= im.odd.rows[p.Object]
+	}
+	return n
+}
+
+// stageWithoutOdd stages a part without its odd rows.
+func (im *bulk) stageWithoutOdd(ctx context.Context, name string, p export.Part) error {
+	layout, err := columns.NewLayout(im.manifest.Collection.Schema.CollectionSchema)
+	if err != nil {
+		return err
+	}
+	_, err = im.staging.Put(ctx, name, func(w io.Writer) error {
+		return im.rewrite(ctx, w, layout, p, func(rec arrow.Record) (arrow.Record, error) {
+			return layout.Rows(rec, others(columns.NotFinite(rec, im.odd.fields), int(rec.NumRows())))
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("staging part %s without the rows that have NaN or an infinity: %w", p.Object, err)
+	}
+	return nil
+}
+
+// others are the numbers below n that are not among some, which ascend.
+func others(some []int, n int) []int {
+	left := make([]int, 0, n)
+	for i := range n {
+		if len(some) > 0 && some[0] == i {
+			some = some[1:]
+			continue
+		}
+		left = append(left, i)
+	}
+	return left
+}
+
+// bringOdd upserts the odd rows, all of them: what an earlier run has brought is as it was.
+func (im *bulk) bringOdd(ctx context.Context) error {
+	for _, p := range im.manifest.Parts {
+		if im.odd.rows[p.Object] == 0 {
+			continue
+		}
+		if err := im.bringOddOf(ctx, p); err != nil {
+			return fmt.Errorf("bringing the rows of part %s that have NaN or an infinity: %w", p.Object, err)
+		}
+	}
+	if im.brought > 0 {
+		slog.InfoContext(ctx, "rows that bulk insert refuses were upserted after it", "rows", im.brought, "fields", im.odd.fields)
+	}
+	return nil
+}
+
+func (im *bulk) bringOddOf(ctx context.Context, p export.Part) error {
+	stream, err := im.manifest.ReadPart(ctx, im.export, p)
+	if err != nil {
+		return err
+	}
+	for rec, err := range source.Rows(stream) {
+		if err != nil {
+			return err
+		}
+		numbers := columns.NotFinite(rec, im.odd.fields)
+		err := im.fence.write(ctx, func(w *ingest.Writer) error { return w.Upsert(ctx, p.Partition, rec, numbers) })
+		if err != nil {
+			return err
+		}
+		im.brought += int64(len(numbers))
+	}
+	return nil
+}
