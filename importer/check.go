@@ -60,7 +60,7 @@ func Fits(ctx context.Context, server *milvus.Server, coll *model.Collection, op
 	if err != nil {
 		return err
 	}
-	im := &importing{server: server, opts: opts, target: target}
+	im := &importing{server: server, opts: opts, target: target, properties: target.Properties}
 	im.choose(true)
 	if err := checkpoint.CheckCollection(opts.As); err != nil {
 		return err
@@ -226,7 +226,7 @@ func (im *importing) checkTarget(ctx context.Context) error {
 	if err := im.sameAs(have); err != nil {
 		return err
 	}
-	im.takes = have.Schema
+	im.takes, im.properties = have.Schema, have.Properties
 	if im.before, err = im.rowsThere(ctx, have); err != nil || im.before == 0 {
 		return err
 	}

@@ -54,6 +54,8 @@ func (im *importing) keysInWords() string {
 	switch {
 	case im.newKeys():
 		return "auto id: the target gave every row a new key; the old ones are in the export's key column (--keep-ids keeps them)"
+	case im.givesIDs():
+		return "auto id: the keys were kept, as the target's property allow_insert_auto_id allows"
 	case model.AutoID(im.manifest.Collection.Schema.CollectionSchema):
 		return "auto id: the keys were kept, so the target's key is an explicit one"
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
 	"migrate/checkpoint"
@@ -141,7 +142,7 @@ func Import(ctx context.Context, server *milvus.Server, export sinks.Sink, m *ex
 	if err != nil {
 		return nil, err
 	}
-	im := &importing{server: server, export: export, manifest: m, jobs: export, opts: opts, target: target, takes: target.Schema}
+	im := &importing{server: server, export: export, manifest: m, jobs: export, opts: opts, target: target, takes: target.Schema, properties: target.Properties}
 	im.choose(staging != nil)
 	if err := im.onStaging(staging); err != nil {
 		return nil, err
@@ -166,19 +167,20 @@ func Import(ctx context.Context, server *milvus.Server, export sinks.Sink, m *ex
 
 // importing is one import under way.
 type importing struct {
-	server   *milvus.Server
-	export   sinks.Sink
-	manifest *export.Manifest
-	jobs     sinks.Sink // where its checkpoint lies
-	opts     Options
-	target   *model.Collection
-	takes    *schemapb.CollectionSchema // what the rows have to fit: the target's, where it is there
-	before   int64                      // rows that the target had
-	checked  bool                       // target and parts, by this run
-	created  bool                       // the collection, by this run
-	brought  int64                      // odd rows, by this run
-	way      way
-	job      *checkpoint.Holder
+	server     *milvus.Server
+	export     sinks.Sink
+	manifest   *export.Manifest
+	jobs       sinks.Sink // where its checkpoint lies
+	opts       Options
+	target     *model.Collection
+	takes      *schemapb.CollectionSchema // what the rows have to fit: the target's, where it is there
+	properties []*commonpb.KeyValuePair   // those of the target, where it is there
+	before     int64                      // rows that the target had
+	checked    bool                       // target and parts, by this run
+	created    bool                       // the collection, by this run
+	brought    int64                      // odd rows, by this run
+	way        way
+	job        *checkpoint.Holder
 }
 
 // name is what its job is called.
@@ -187,7 +189,13 @@ func (im *importing) name() string {
 }
 
 // newKeys reports whether the target gives the rows keys of its own.
-func (im *importing) newKeys() bool { return model.AutoID(im.target.Schema) }
+func (im *importing) newKeys() bool { return model.AutoID(im.target.Schema) && !im.givesIDs() }
+
+// givesIDs reports whether the rows bring keys that the target would give otherwise, and takes.
+func (im *importing) givesIDs() bool {
+	return model.AutoID(im.target.Schema) && im.opts.Via == Insert && !im.opts.NewKeys &&
+		im.server.Capabilities().TakesAutoIDs && model.TakesAutoIDs(im.properties)
+}
 
 func (im *importing) run(ctx context.Context) (*Result, error) {
 	if err := im.begin(ctx); err != nil {

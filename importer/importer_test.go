@@ -47,7 +47,11 @@ const rows = 200
 // exported is the export of a collection, and the store that holds it.
 func exported(t *testing.T, s *schemapb.CollectionSchema) (*export.Manifest, sinks.Sink) {
 	t.Helper()
-	c := labtest.Collection(s)
+	return exportedOf(t, labtest.Collection(s))
+}
+
+func exportedOf(t *testing.T, c *model.Collection) (*export.Manifest, sinks.Sink) {
+	t.Helper()
 	source, sink := memory.Start(t, "v2.3.5"), &store.Sink{}
 	source.Add(t, c)
 	source.Sealed(t, c.Name, numbered(0, rows))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
@@ -60,7 +61,7 @@ func (in *inserts) left() (left []export.Part, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(p.Begun) > 0 {
+		if len(p.Begun) > 0 && in.newKeys() {
 			return nil, in.uncertain(p, p.Begun, errInterrupted)
 		}
 		if c.State != checkpoint.Done {
@@ -79,6 +80,9 @@ func (in *inserts) uncertain(p *part, rows spans, why error) error {
 
 // begin has what owners before this one have under way be refused.
 func (in *inserts) begin(ctx context.Context) error {
+	if err := in.fits(); err != nil { // its properties may have been altered since this was begun
+		return err
+	}
 	return in.fence.begin(ctx, in.importing)
 }
 
@@ -141,6 +145,9 @@ func (in *inserts) insertParts(ctx context.Context, g *errgroup.Group, claims ch
 
 // insertPart has the rows of a part inserted that are not there yet.
 func (in *inserts) insertPart(ctx context.Context, g *errgroup.Group, p *part) error {
+	if err := in.takeBack(ctx, p); err != nil {
+		return err
+	}
 	stream, err := in.manifest.ReadPart(ctx, in.export, p.Part)
 	if err != nil {
 		return err
@@ -179,8 +186,15 @@ func (in *inserts) hand(ctx context.Context, g *errgroup.Group, p *part, rec arr
 }
 
 func (in *inserts) write(ctx context.Context, p *part, rec arrow.Record, numbers []int, some span) error {
-	if in.newKeys() {
-		return in.insertOnce(ctx, p, rec, numbers, some)
+	switch {
+	case in.newKeys():
+		err := in.insertOnce(ctx, p, rec, numbers, some)
+		if errors.Is(err, ingest.ErrUnanswered) {
+			return in.uncertain(p, spans{some}, err)
+		}
+		return err
+	case in.givesIDs():
+		return in.insertAgain(ctx, p, rec, numbers, some)
 	}
 	err := in.fence.write(ctx, func(w *ingest.Writer) error { return w.Upsert(ctx, p.Partition, rec, numbers) })
 	if err != nil {
@@ -189,7 +203,7 @@ func (in *inserts) write(ctx context.Context, p *part, rec arrow.Record, numbers
 	return p.wrote(ctx, some)
 }
 
-// insertOnce inserts rows that get new keys: the call is recorded before it is made.
+// insertOnce inserts rows beside all others: the call is recorded before it is made.
 func (in *inserts) insertOnce(ctx context.Context, p *part, rec arrow.Record, numbers []int, some span) error {
 	if err := p.intend(ctx, some); err != nil {
 		return err
@@ -198,11 +212,58 @@ func (in *inserts) insertOnce(ctx context.Context, p *part, rec arrow.Record, nu
 	ctx = context.WithoutCancel(ctx)
 	switch {
 	case errors.Is(err, ingest.ErrUnanswered):
-		return in.uncertain(p, spans{some}, err)
+		return err
 	case err != nil:
 		return errors.Join(err, p.undone(ctx, some))
 	}
 	return p.wrote(ctx, some)
+}
+
+// insertAgain inserts rows with keys that the target would give otherwise, to whom an upsert would give others. What a call without an
+// answer may have brought is deleted before it is made again.
+func (in *inserts) insertAgain(ctx context.Context, p *part, rec arrow.Record, numbers []int, some span) error {
+	keys := columns.KeysOf(rec, in.keyName())
+	for try := 1; ; try++ {
+		err := in.insertOnce(ctx, p, rec, numbers, some)
+		if !errors.Is(err, ingest.ErrUnanswered) || try == submitTries || ctx.Err() != nil {
+			return err
+		}
+		slog.WarnContext(ctx, "an insert got no answer; its rows are deleted, and inserted again", "part", p.Object, "rows", spans{some}, "error", err)
+		if err := in.deleteKeys(ctx, p, keys[numbers[0]:numbers[len(numbers)-1]+1]); err != nil {
+			return err
+		}
+	}
+}
+
+func (in *inserts) deleteKeys(ctx context.Context, p *part, keys []model.Key) error {
+	return in.fence.write(ctx, func(w *ingest.Writer) error { return w.Delete(ctx, p.Partition, keys) })
+}
+
+// takeBack deletes what an interrupted run may have inserted of a part, by its keys, so that it can be inserted.
+func (in *inserts) takeBack(ctx context.Context, p *part) error {
+	if len(p.Begun) == 0 {
+		return nil
+	}
+	stream, err := in.manifest.ReadPart(ctx, in.export, p.Part, in.keyName())
+	if err != nil {
+		return err
+	}
+	begins := int64(0)
+	for rec, err := range source.Rows(stream) {
+		if err != nil {
+			return err
+		}
+		keys, batch := columns.KeysOf(rec, in.keyName()), span{begins, begins + rec.NumRows()}
+		for _, doubted := range p.Begun {
+			if from, to := max(doubted[0], batch[0]), min(doubted[1], batch[1]); from < to {
+				if err := in.deleteKeys(ctx, p, keys[from-begins:to-begins]); err != nil {
+					return err
+				}
+			}
+		}
+		begins = batch[1]
+	}
+	return p.takenBack(ctx)
 }
 
 // newWriter writes to the target's collection by its name, and makes a call again while it can pass.

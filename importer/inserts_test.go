@@ -8,9 +8,10 @@ import (
 	"strings"
 	"testing"
 
-	"google.golang.org/protobuf/proto"
-
+	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"migrate/checkpoint"
 	"migrate/importer"
@@ -19,6 +20,7 @@ import (
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/faulttable"
 	"migrate/internal/labtest/memory"
+	"migrate/internal/model"
 	"migrate/internal/source/query"
 	"migrate/internal/verify"
 	"migrate/sinks"
@@ -170,12 +172,16 @@ func (to target) wantNewKeys(t *testing.T, m *export.Manifest, sink sinks.Sink) 
 // every row once, or, of rows that get new keys, names those of which nothing can tell.
 func TestInsertCrashes(t *testing.T) {
 	t.Parallel()
-	for title, s := range map[string]*schemapb.CollectionSchema{"given": schema(), "new": autoID()} {
+	for title, from := range map[string]func() *model.Collection{
+		"given": func() *model.Collection { return labtest.Collection(schema()) },
+		"new":   func() *model.Collection { return labtest.Collection(autoID()) },
+		"kept":  keptIDs,
+	} {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
 			newKeys := title == "new"
-			m, sink := exported(t, proto.CloneOf(s))
-			undisturbed := newTarget(t)
+			m, sink := exportedOf(t, from())
+			undisturbed := newTargetOf(t, "v2.6.3")
 			whole := &mortal{Sink: sink.(*store.Sink)}
 			opts := undisturbed.inserting()
 			opts.NewKeys = newKeys
@@ -187,8 +193,8 @@ func TestInsertCrashes(t *testing.T) {
 				for _, heard := range []bool{false, true} {
 					t.Run(fmt.Sprintf("write %d heard %t", at+1, heard), func(t *testing.T) {
 						faulttable.Tried(t, "import by inserts: died before or after a write of its checkpoint, keys "+title, 1, "the same command ends it: every row once, or those in doubt named")
-						m, sink := exported(t, proto.CloneOf(s))
-						to, dying := newTarget(t), &mortal{Sink: sink.(*store.Sink), at: at + 1, heard: heard}
+						m, sink := exportedOf(t, from())
+						to, dying := newTargetOf(t, "v2.6.3"), &mortal{Sink: sink.(*store.Sink), at: at + 1, heard: heard}
 						opts := to.inserting()
 						opts.NewKeys = newKeys
 						_, err := importer.Import(t.Context(), to.client, dying, m, nil, opts)
@@ -220,6 +226,42 @@ func TestInsertCrashes(t *testing.T) {
 			}
 		})
 	}
+}
+
+// keptIDs is a collection with auto ids that takes those which rows bring.
+func keptIDs() *model.Collection {
+	c := labtest.Collection(autoID())
+	c.Properties = []*commonpb.KeyValuePair{{Key: "allow_insert_auto_id", Value: "true"}}
+	return c
+}
+
+// TestInsertKeepsIDs: where the target takes auto ids that rows bring, they keep them, each once, also where a call gets no answer. An
+// earlier server does not.
+func TestInsertKeepsIDs(t *testing.T) {
+	t.Parallel()
+	m, sink := exportedOf(t, keptIDs())
+	if _, err := importer.Import(t.Context(), newTargetOf(t, "v2.6.2").client, sink, m, nil, newTarget(t).inserting()); !errors.Is(err, importer.ErrNewKeys) {
+		t.Errorf("before 2.6.3: %v", err)
+	}
+	to, calls := newTargetOf(t, "v2.6.3"), 0
+	to.Answered = func(method string) error {
+		if method == "Insert" {
+			if calls++; calls == 2 {
+				return status.Error(codes.Unavailable, "the answer is lost on purpose")
+			}
+		}
+		return nil
+	}
+	opts := to.inserting()
+	opts.Jobs = 1
+	r, err := importer.Import(t.Context(), to.client, sink, m, nil, opts)
+	if err != nil || !strings.Contains(r.Keys, "the keys were kept") {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if calls != len(m.Parts)+1 {
+		t.Errorf("%d inserts of %d parts", calls, len(m.Parts))
+	}
+	to.wantOnce(t, m, sink)
 }
 
 // TestLateInsert holds a call of an import on its way, as that of a process which is stopped. Another goes on with the job and ends it, and

@@ -110,6 +110,7 @@ func (im *importing) resume(ctx context.Context) error {
 	if coll.ID != body.Target {
 		return fmt.Errorf("collection %q on %s: %w: it is not the one that this import began with", coll.Name, im.server.Address, checkpoint.ErrOther)
 	}
+	im.properties = coll.Properties
 	left, err := im.way.left()
 	if err != nil {
 		return err

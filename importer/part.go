@@ -21,7 +21,7 @@ const recordEvery = 2 * time.Second
 // rowsDone is how far a part is.
 type rowsDone struct {
 	Written spans `json:"written,omitempty"`
-	Begun   spans `json:"begun,omitempty"` // calls under way, where the rows get new keys
+	Begun   spans `json:"begun,omitempty"` // calls under way, where they are inserts
 }
 
 // part is a part whose rows are inserted: a chunk of the import.
@@ -63,6 +63,13 @@ func (p *part) undone(ctx context.Context, some span) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.record(ctx, rowsDone{p.Written, p.Begun.without(some)})
+}
+
+// takenBack records that none of the rows is there any more of which that was in doubt.
+func (p *part) takenBack(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.record(ctx, rowsDone{p.Written, nil})
 }
 
 // wrote takes note of rows that are there. Where they may be written twice it is recorded every now and then, and at the end.

@@ -127,7 +127,15 @@ func (c config) way(ctx context.Context, server *milvus.Server, sink sinks.Sink,
 		}
 	}
 	staging, err := openStaging(ctx, c)
-	return importer.Bulk, staging, err
+	return c.namedWay(), staging, err
+}
+
+// namedWay is the way that is asked for; "" for the best that there is.
+func (c config) namedWay() importer.Way {
+	if c.Via == "auto" {
+		return ""
+	}
+	return importer.Way(c.Via)
 }
 
 // importStore is the store that holds the checkpoint of an import: the sink where its rows were inserted, and otherwise the staging store;

@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"migrate/exporter"
-	"migrate/importer"
 	"migrate/internal/export"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
@@ -119,15 +118,7 @@ func (c config) targetLacks(ctx context.Context, source *milvus.Server, plan *ex
 		return move.Lacks{}, err
 	}
 	defer server.Close()
-	return move.Target{Server: server, Source: source, As: c.As, Widen: c.Widen, Via: c.plannedWay(), IndexTypes: types, Exported: exported}.Lacks(ctx, plan)
-}
-
-// plannedWay is that which is asked for; "" where the target's decides.
-func (c config) plannedWay() importer.Way {
-	if c.Via == "auto" {
-		return ""
-	}
-	return importer.Way(c.Via)
+	return move.Target{Server: server, Source: source, As: c.As, Widen: c.Widen, Via: c.namedWay(), IndexTypes: types, Exported: exported}.Lacks(ctx, plan)
 }
 
 func (r planResult) text(w io.Writer) {

@@ -36,6 +36,7 @@ func capabilitiesOf(text string) model.Capabilities {
 		GivesTexts:         !v.before(2, 4, 0),
 		RemovesVectors:     told && v.before(2, 4, 10),
 		ChecksLengths:      !v.before(2, 5, 0),
+		TakesAutoIDs:       v.in(2, 5) && !v.before(2, 5, 19) || !v.before(2, 6, 3),
 		EmptySparse:        !v.before(2, 5, 7),
 		IndexTypes:         indexTypesOf(v),
 		NeedsIndexParams:   v.before(2, 5, 0),

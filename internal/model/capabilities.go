@@ -50,6 +50,9 @@ type Capabilities struct {
 	ChecksLengths bool
 	// EmptySparse: bulk insert takes sparse vectors without a weight; earlier servers fail (milvus-io/milvus#40612).
 	EmptySparse bool
+	// TakesAutoIDs: an insert into a collection with auto ids may bring the keys, where its property says so (read in Milvus' sources). An
+	// upsert gives new ones all the same.
+	TakesAutoIDs bool
 	// LeastDim is the least dimension of a vector, MostFields and MostVectors how many fields and vector fields a collection has.
 	LeastDim, MostFields, MostVectors int
 	// Clock: it tells the time, as of which reads can be asked for. The reads of one that does not see all that it has acknowledged.

@@ -21,6 +21,11 @@ var byServers = []string{"max_field_id", "preserve_field_ids"}
 // givenKeysProperty lets a client give the keys that the server gives otherwise.
 const givenKeysProperty = "allow_insert_auto_id"
 
+// TakesAutoIDs reports whether a collection's properties say that its auto ids may be given.
+func TakesAutoIDs(properties []*commonpb.KeyValuePair) bool {
+	return ToMap(properties)[givenKeysProperty] == "true"
+}
+
 // byServer reports whether a server may have added a property by itself, or may do so where there is none; or whether it has no meaning.
 func (c *Collection) byServer(key, value string) bool {
 	switch {

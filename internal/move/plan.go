@@ -100,7 +100,7 @@ func (t Target) wayLacks(coll *model.Collection) (lacks []string) {
 		if !can.BulkInserts() {
 			lacks = append(lacks, "it has no bulk insert: import inserts the rows, a few megabytes a call")
 		}
-		if model.AutoID(coll.Schema) {
+		if model.AutoID(coll.Schema) && !(can.TakesAutoIDs && model.TakesAutoIDs(coll.Properties)) {
 			lacks = append(lacks, "it gives keys of its own: import refuses that unless told --new-keys, or --keep-ids")
 		}
 		return lacks

@@ -390,6 +390,12 @@ func (c *collection) withKeys(n int, data []*schemapb.FieldData) []*schemapb.Fie
 	return append(slices.Clone(data), labtest.Column(key, labtest.Each(n, func(i int) int64 { return c.lastID - int64(i) })))
 }
 
+// givesKeys reports whether a call brings keys of auto ids.
+func (c *collection) givesKeys(data []*schemapb.FieldData) bool {
+	key := model.PrimaryKey(c.Schema)
+	return key.AutoID && slices.ContainsFunc(data, func(d *schemapb.FieldData) bool { return d.FieldName == key.Name })
+}
+
 func (s *Server) find(name string) (*collection, *commonpb.Status) {
 	c, ok := s.collections[name]
 	for _, other := range s.collections {
@@ -571,6 +577,9 @@ func (s *Server) Insert(_ context.Context, q *milvuspb.InsertRequest) (*milvuspb
 		return &milvuspb.MutationResult{Status: st}, nil
 	}
 	at := s.tick()
+	if c.givesKeys(q.FieldsData) && !model.TakesAutoIDs(c.Properties) && !s.lite() {
+		return &milvuspb.MutationResult{Status: &commonpb.Status{Code: 1100, Reason: "more fieldData has pass in: the key is given by the server"}}, nil
+	}
 	keys, err := s.write(c, int(q.NumRows), q.FieldsData, q.PartitionName, growing, at)
 	if err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
