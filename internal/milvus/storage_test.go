@@ -39,6 +39,7 @@ func TestCheckReading(t *testing.T) {
 		"one with quantized ones":             {"v2.3.5", "IVF_SQ8", standalone, false, true},
 		"of a kind that nobody knows":         {"v2.4.9", "OTHER", standalone, false, true},
 		"one with the vectors":                {"v2.3.5", "HNSW", standalone, false, false},
+		"one that is told to keep none":       {"v2.3.5", "SCANN", standalone, false, true},
 		"one of the server's choice":          {"v2.3.5", "AUTOINDEX", standalone, false, false},
 		"a distributed server":                {"v2.3.5", "IVF_PQ", distributed, false, false},
 		"a bucket, as somebody says":          {"v2.3.5", "IVF_PQ", standalone, true, false},
@@ -52,7 +53,9 @@ func TestCheckReading(t *testing.T) {
 		}}}
 		coll.Indexes = []model.Index{{Name: "n", Field: "n", Params: []*commonpb.KeyValuePair{{Key: "index_type", Value: "STL_SORT"}}}}
 		if c.index != "" {
-			coll.Indexes = append(coll.Indexes, model.Index{Name: "v", Field: "v", Params: []*commonpb.KeyValuePair{{Key: "index_type", Value: c.index}}})
+			coll.Indexes = append(coll.Indexes, model.Index{Name: "v", Field: "v", Params: []*commonpb.KeyValuePair{
+				{Key: "index_type", Value: c.index}, {Key: "params", Value: `{"nlist": 8, "with_raw_data": false}`}, // that only a SCANN looks at
+			}})
 		}
 		server := &Server{connection: &connection{svc: c.server, bucket: c.bucket}}
 		server.said.Store(&said{can: capabilitiesOf(c.version)})

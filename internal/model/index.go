@@ -52,11 +52,17 @@ var keepers = []string{"FLAT", "IVF_FLAT", "HNSW", "SCANN", AutoIndex, "", "BIN_
 func (c *Collection) IndexedAlone() (fields []string) {
 	for _, x := range c.Indexes {
 		vector := slices.ContainsFunc(c.Schema.GetFields(), func(f *schemapb.FieldSchema) bool { return f.GetName() == x.Field && isVector(f.GetDataType()) })
-		if vector && !slices.Contains(keepers, x.Type()) {
+		if vector && !x.keepsVectors() {
 			fields = append(fields, fmt.Sprintf("%s (%s)", x.Field, x.Type()))
 		}
 	}
 	return fields
+}
+
+// keepsVectors: a SCANN does unless it is told not to (tried on 2.3.5).
+func (x Index) keepsVectors() bool {
+	told := x.Type() == "SCANN" && strings.EqualFold(x.flat()["with_raw_data"], "false")
+	return slices.Contains(keepers, x.Type()) && !told
 }
 
 // auto reports whether the server chooses all of a vector's index but the metric.
