@@ -28,7 +28,6 @@ type bulk struct {
 	dialect ingest.Dialect
 	tries   atomic.Int64 // calls that were intended: no two have the same number
 	odd     odd
-	fence   fence // of the odd rows
 }
 
 // fits refuses a server whose bulk insert would lose something.
@@ -103,9 +102,6 @@ func (im *bulk) begin(ctx context.Context) error {
 // forget removes what is staged: what a late call could still import lies in a file that is gone.
 func (im *bulk) forget(ctx context.Context) error { return im.unstageAll(ctx, nil) }
 
-// end has nothing to put away of what was staged: it is used, or removed, by the job that goes on.
-func (im *bulk) end(ctx context.Context) error { return im.fence.drop(ctx) }
-
 // work imports all groups that are not finished, several jobs at once; the first error ends the others.
 func (im *bulk) work(ctx context.Context, claims checkpoint.Claims) error {
 	im.opts.Step("bulk insert", im.manifest.Total.Rows)
@@ -117,9 +113,6 @@ func (im *bulk) work(ctx context.Context, claims checkpoint.Claims) error {
 		g.Go(func() error { return im.insertGroups(jobs, claims) })
 	}
 	if err := g.Wait(); err != nil || len(im.odd.fields) == 0 {
-		return err
-	}
-	if err := im.fence.begin(ctx, im.importing); err != nil {
 		return err
 	}
 	return im.bringOdd(ctx)

@@ -32,8 +32,11 @@ const callTime = 20 * time.Second
 // closing is how long a fence may take to be dropped after the context has ended.
 const closing = 3 * time.Second
 
-// begin raises the fence of an import. The zero fence has not begun, and is dropped by nothing.
+// begin raises the fence of an import, unless that was done.
 func (f *fence) begin(ctx context.Context, im *importing) error {
+	if f.importing != nil {
+		return nil
+	}
 	writer, err := im.newWriter(im.takes)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ package importer
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
@@ -147,6 +148,7 @@ func Import(ctx context.Context, server *milvus.Server, export sinks.Sink, m *ex
 	if err := im.onStaging(staging); err != nil {
 		return nil, err
 	}
+	slog.InfoContext(ctx, "importing", "job", m.Job, "into", opts.As, "via", im.opts.Via)
 	if err := im.checkServer(ctx); err != nil {
 		return nil, err
 	}
@@ -180,6 +182,7 @@ type importing struct {
 	created    bool                       // the collection, by this run
 	brought    int64                      // odd rows, by this run
 	way        way
+	fence      fence // of what is inserted or upserted
 	job        *checkpoint.Holder
 }
 

@@ -25,10 +25,7 @@ import (
 //
 // Rows with given keys are upserted: what an interrupted run has written and not recorded is written again, and is as it was. Rows that
 // get new keys are inserted once: each call is recorded before it is made.
-type inserts struct {
-	*importing
-	fence fence
-}
+type inserts struct{ *importing }
 
 // fits refuses a target that would not take the rows, or not as they are.
 func (in *inserts) fits() error {
@@ -87,8 +84,6 @@ func (in *inserts) begin(ctx context.Context) error {
 }
 
 func (in *inserts) forget(context.Context) error { return nil } // the fence has gone with the collection
-
-func (in *inserts) end(ctx context.Context) error { return in.fence.drop(ctx) }
 
 // work inserts the rows of all parts that are not finished, and has the server seal them, so that they are indexed.
 func (in *inserts) work(ctx context.Context, claims checkpoint.Claims) error {

@@ -129,7 +129,7 @@ func (im *importing) startOver(ctx context.Context) error {
 
 // end leaves the job in order. One that submitted nothing leaves nothing behind.
 func (im *importing) end(ctx context.Context, cause error) error {
-	if left := im.way.end(ctx); cause == nil {
+	if left := im.fence.drop(ctx); cause == nil {
 		cause = left
 	}
 	if cause == nil {

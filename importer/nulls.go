@@ -91,11 +91,10 @@ func (im *importing) bringEmpty(ctx context.Context) (brought int64, err error) 
 	if err != nil {
 		return 0, err
 	}
-	writer, err := im.newWriter(im.takes)
-	if err != nil {
+	if err := im.fence.begin(ctx, im); err != nil {
 		return 0, err
 	}
-	e := &empties{im, target, writer, fields}
+	e := &empties{im, target, fields}
 	for _, p := range im.manifest.Parts {
 		n, err := e.bring(ctx, p)
 		if brought += n; err != nil {
@@ -109,7 +108,6 @@ func (im *importing) bringEmpty(ctx context.Context) (brought int64, err error) 
 type empties struct {
 	*importing
 	target source.Ranged
-	writer *ingest.Writer
 	fields []string
 }
 
@@ -143,7 +141,7 @@ func (e *empties) upsert(ctx context.Context, partition string, rec arrow.Record
 	if err != nil || len(lost) == 0 {
 		return 0, err
 	}
-	return len(lost), e.writer.Upsert(ctx, partition, rec, lost)
+	return len(lost), e.fence.write(ctx, func(w *ingest.Writer) error { return w.Upsert(ctx, partition, rec, lost) })
 }
 
 // lost are those of some rows with an empty list that the target has NULL in the same field.

@@ -97,6 +97,9 @@ func others(some []int, n int) []int {
 
 // bringOdd upserts the odd rows, all of them: what an earlier run has brought is as it was.
 func (im *bulk) bringOdd(ctx context.Context) error {
+	if err := im.fence.begin(ctx, im.importing); err != nil {
+		return err
+	}
 	for _, p := range im.manifest.Parts {
 		if im.odd.rows[p.Object] == 0 {
 			continue

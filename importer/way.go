@@ -44,8 +44,6 @@ type way interface {
 	work(ctx context.Context, claims checkpoint.Claims) error
 	// forget does away with what was begun for a collection that is gone.
 	forget(ctx context.Context) error
-	// end puts away what is of use to this owner alone, also where its context has ended.
-	end(ctx context.Context) error
 }
 
 // choose takes the way that is asked for, or the best that there is.

@@ -68,3 +68,53 @@ func TestInsertNewKeys(t *testing.T) {
 	migrate(t, nil, imp...).want(t, exitFailed, "would give the rows new keys", "--keep-ids", "--new-keys")
 	migrate(t, nil, append(imp, "--new-keys")...).want(t, exitOK, "imported 1,000 rows", "by inserts", "the target gave every row a new key")
 }
+
+// TestInsertInDoubt kills an import whose rows get new keys in the midst of a call. Nobody can tell whether it was heard: the rows are
+// named, and not inserted again, until the collection is dropped.
+func TestInsertInDoubt(t *testing.T) {
+	t.Parallel()
+	key := labtest.IntKey("id")
+	key.AutoID = true
+	s, folder, to := newInMemoryBy(t, 2, key), t.TempDir(), memory.Start(t, "v2.3.5")
+	migrate(t, nil, args(s.export, sink, folder)...).want(t, exitOK)
+	gate := to.Hold(func(method string) bool { return method == "Insert" })
+	defer gate.Open()
+	imp := args("import", "--via", "insert", "--new-keys", "--jobs", "1", "--target-address", to.Address, sink, folder, "--collection", s.name)
+	cmd := exec.CommandContext(t.Context(), binary, imp...)
+	cmd.Dir = t.TempDir()
+	end := begin(t, cmd)
+	gate.Await(t)
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	end()
+	gate.Open()
+	for range 2 { // however often it is asked for
+		migrate(t, nil, imp...).want(t, exitFailed, "rows 1 to 1,0", " of part _default/part-00000.parquet", "can't tell what was imported", "drop the collection")
+	}
+	if err := to.Client(t).Drop(t.Context(), s.name); err != nil {
+		t.Fatal(err)
+	}
+	migrate(t, nil, imp...).want(t, exitOK, "imported 2,000 rows")
+}
+
+// TestInsertResumed goes on with an import by inserts that was killed, by its name alone: how the rows come is read from its checkpoint.
+func TestInsertResumed(t *testing.T) {
+	t.Parallel()
+	s, folder, to := newInMemory(t, 2), t.TempDir(), memory.Start(t, "v2.3.5")
+	migrate(t, nil, args(s.export, sink, folder)...).want(t, exitOK)
+	gate := to.Hold(func(method string) bool { return method == "Upsert" })
+	defer gate.Open()
+	target := []string{"--target-address", to.Address}
+	cmd := exec.CommandContext(t.Context(), binary, args("import", "--via", "insert", target, sink, folder, "--collection", s.name, "--as", "other")...)
+	cmd.Dir = t.TempDir()
+	end := begin(t, cmd)
+	gate.Await(t)
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	end()
+	gate.Open()
+	migrate(t, nil, args("resume", target, sink, folder, "--job", s.name)...).want(t, exitOK, "imported 2,000 rows", "into other by inserts")
+	migrate(t, nil, args("verify", "--from", "export", target, sink, folder, "--collection", s.name, "--as", "other")...).want(t, exitOK, "equal: 2,000 rows")
+}

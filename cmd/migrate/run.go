@@ -38,7 +38,11 @@ func runRun(cmd *cobra.Command, c config) error {
 	}
 	seen, out := c.monitor(), cmd.OutOrStdout()
 	return c.whileServing(cmd.Context(), seen, func(ctx context.Context) error {
-		if err := c.move(ctx, out, seen); err != nil {
+		err := c.move(ctx, out, seen)
+		if err == nil && !c.BaseDone {
+			opts.Base, err = c.importStore(ctx, opts.Job) // where the import that was begun just now has its checkpoint
+		}
+		if err != nil {
 			return err
 		}
 		return c.sync(ctx, out, opts, seen)
