@@ -29,8 +29,11 @@ type fence struct {
 // taken over.
 const callTime = 20 * time.Second
 
-// closing is how long a fence may take to be dropped after the context has ended.
-const closing = 3 * time.Second
+// dropTime is how long a fence may take to be dropped, and hastyTime where the context has ended.
+const (
+	dropTime  = 30 * time.Second
+	hastyTime = time.Second
+)
 
 // begin raises the fence of an import, unless that was done.
 func (f *fence) begin(ctx context.Context, im *importing) error {
@@ -134,7 +137,11 @@ func (f *fence) drop(ctx context.Context) error {
 	if f.alias == "" {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closing)
+	most := dropTime
+	if ctx.Err() != nil {
+		most = hastyTime
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), most)
 	defer cancel()
 	return f.server.DropFences(ctx, []string{f.alias})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
@@ -49,25 +50,34 @@ func TestInsert(t *testing.T) {
 	for title, c := range map[string]struct {
 		version string
 		denied  []string
+		answer  codes.Code // to the first upsert
 	}{
-		"2.3": {"v2.3.5", nil}, "2.5": {"v2.5.10", nil}, "Lite 2.5": {memory.Lite25, nil}, "Lite 3": {memory.Lite3, nil},
-		"no right to an alias": {"v2.3.5", []string{"CreateAlias"}},
+		"2.3": {"v2.3.5", nil, codes.OK}, "2.5": {"v2.5.10", nil, codes.OK}, "Lite 2.5": {memory.Lite25, nil, codes.OK}, "Lite 3": {memory.Lite3, nil, codes.OK},
+		"no right to make an alias": {"v2.3.5", []string{"CreateAlias"}, codes.OK},
+		"no right to write by it":   {"v2.3.5", nil, codes.PermissionDenied},
+		"a server that is away":     {"v2.3.5", nil, codes.Unavailable},
 	} {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
 			m, sink := exported(t, schema())
 			to := newTargetOf(t, c.version)
 			to.Denied = c.denied
-			var told, brought int64
+			var upserts atomic.Int64
+			to.Answered = func(method string) error {
+				if method == "Upsert" && upserts.Add(1) == 1 {
+					return status.Error(c.answer, "on purpose") // nil where that is OK
+				}
+				return nil
+			}
+			var brought int64
 			opts := to.inserting()
-			opts.Step = func(name string, _ int64) { told = 0 }
 			opts.Imported = func(n int64) { brought += n }
 			opts.Jobs = 1
 			r, err := importer.Import(t.Context(), to.client, sink, m, nil, opts)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if r.Rows != rows || r.Via != importer.Insert || r.Parts != len(m.Parts) || brought != rows || told != 0 {
+			if r.Rows != rows || r.Via != importer.Insert || r.Parts != len(m.Parts) || brought != rows {
 				t.Errorf("%+v, %d rows brought", r, brought)
 			}
 			to.wantOnce(t, m, sink)

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
@@ -58,6 +59,42 @@ func TestInsert(t *testing.T) {
 				t.Errorf("%+v", r)
 			}
 			wantLitesEqual(t, pairs.Pair{Source: from, Target: to, Name: c.Name, Sink: sink}, rows)
+		})
+	}
+}
+
+// TestFence: what is written by an alias is refused as soon as another client has dropped it, through another proxy too.
+func TestFence(t *testing.T) {
+	t.Parallel()
+	for name, servers := range map[string][2]*milvus.Server{
+		"standalone": {labtest.Source(t), labtest.Source(t)}, "cluster": {labtest.Target(t), labtest.SecondProxy(t)}, "Lite 3": {labtest.Lite3(t), labtest.Lite3(t)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			late, next, c := servers[0], servers[1], labtest.Collection(narrow())
+			labtest.DropLater(t, late, c.Name)
+			if err := late.Create(t.Context(), c); err != nil {
+				t.Fatal(err)
+			}
+			for owner := range 5 {
+				fence := milvus.FenceOf("a job", string(rune('a'+owner)))
+				if err := late.PointAlias(t.Context(), fence, c.Name); err != nil {
+					t.Fatal(err)
+				}
+				if err := labtest.TryUpsert(t.Context(), late, fence, narrowRows([]int64{1})); err != nil {
+					t.Fatal(err)
+				}
+				fences, err := next.Fences(t.Context(), c.Name, "a job")
+				if err != nil || len(fences) != 1 || fences[0] != fence || len(labtest.Describe(t, next, c.Name).Aliases) > 0 {
+					t.Fatalf("fences %v, want %s: %v", fences, fence, err)
+				}
+				if err := next.DropFences(t.Context(), fences); err != nil {
+					t.Fatal(err)
+				}
+				if err := labtest.TryUpsert(t.Context(), late, fence, narrowRows([]int64{1})); !errors.Is(err, milvus.ErrNotFound) {
+					t.Errorf("by an alias that is gone: %v", err)
+				}
+			}
 		})
 	}
 }
