@@ -114,6 +114,9 @@ func Running(ctx context.Context) (*Lab, error) {
 // Dir is the absolute path of the lab's folder.
 func (l *Lab) Dir() string { return l.dir }
 
+// Storage is the folder in which a standalone of the lab keeps its rows.
+func (l *Lab) Storage(standalone string) string { return l.path("data", standalone, "storage") }
+
 // path joins elements onto the lab's folder.
 func (l *Lab) path(elements ...string) string {
 	return filepath.Join(append([]string{l.dir}, elements...)...)

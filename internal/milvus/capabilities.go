@@ -28,6 +28,7 @@ func capabilitiesOf(text string) model.Capabilities {
 		ImportCommit:     !v.before(3, 0, 0),
 		SnapshotReads:    !v.before(2, 5, 0),
 		SegmentRows:      !v.before(2, 3, 0),
+		LogsV1:           v.in(2, 3) || v.in(2, 4) || v.in(2, 5),
 		Clock:            true, Partitions: true, Databases: true, KeyedFilters: true, Users: true, Replicas: true,
 		DatabaseProperties: !v.before(2, 4, 0),
 		PrivilegeGroups:    !v.before(2, 5, 0),

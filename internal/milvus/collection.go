@@ -129,9 +129,15 @@ func (s *Server) statistics(ctx context.Context, name string) (int64, error) {
 
 // Flush seals the rows that were written to a collection, and waits until they are stored.
 func (s *Server) Flush(ctx context.Context, name string) error {
+	_, err := s.flush(ctx, name)
+	return err
+}
+
+// flush returns the instant before which all that was written is stored; 0 where the server does not tell.
+func (s *Server) flush(ctx context.Context, name string) (uint64, error) {
 	resp, err := s.svc.Flush(ctx, &milvuspb.FlushRequest{DbName: s.database, CollectionNames: []string{name}})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	req := &milvuspb.GetFlushStateRequest{
 		DbName: s.database, CollectionName: name,
@@ -140,10 +146,10 @@ func (s *Server) Flush(ctx context.Context, name string) error {
 	for {
 		state, err := s.svc.GetFlushState(ctx, req)
 		if err != nil || state.GetFlushed() {
-			return err
+			return req.FlushTs, err
 		}
 		if err := clock.Sleep(ctx, pollEvery); err != nil {
-			return err
+			return 0, err
 		}
 	}
 }

@@ -86,6 +86,10 @@ type Capabilities struct {
 	// of 2.5.10; of other lines read in their sources only).
 	SegmentRows bool
 
+	// LogsV1: its storage has rows and deletes in logs of one column each, which migrate reads (seen on 2.3.5; of 2.4 and 2.5 read in
+	// their sources).
+	LogsV1 bool
+
 	// IndexTypes are the types of indexes that it builds, those on paths of JSON as "JSON INVERTED", and the one that it chooses for
 	// a scalar as "scalar AUTOINDEX"; nil: not known.
 	IndexTypes []string

@@ -1,0 +1,59 @@
+package labtest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
+
+	"migrate/deploy/lab"
+	"migrate/sinks"
+)
+
+// SourceStorage is where the lab's standalone keeps its rows.
+func SourceStorage(t testing.TB) *sinks.Local {
+	t.Helper()
+	l, err := lab.Running(context.WithoutCancel(t.Context()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := sinks.NewLocal(l.Storage("standalone"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TargetStorage is where the lab's cluster keeps its rows.
+func TargetStorage(t testing.TB) *sinks.S3 {
+	t.Helper()
+	s, err := sinks.NewS3(context.WithoutCancel(t.Context()), sinks.S3Config{
+		Endpoint: lab.MinIO, AccessKey: lab.MinIOUser, SecretKey: lab.MinIOPassword, Bucket: lab.ClusterBucket, Prefix: lab.ClusterRoot,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// Compact has the server compact a collection, and waits until it has.
+func Compact(t testing.TB, protocol milvuspb.MilvusServiceClient, collection int64) {
+	t.Helper()
+	started, err := protocol.ManualCompaction(t.Context(), &milvuspb.ManualCompactionRequest{CollectionID: collection})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+		state, err := protocol.GetCompactionState(t.Context(), &milvuspb.GetCompactionStateRequest{CompactionID: started.GetCompactionID()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if state.GetExecutingPlanNo() == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("a compaction that does not end: %v", state)
+		}
+	}
+}

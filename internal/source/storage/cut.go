@@ -1,0 +1,110 @@
+package storage
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"migrate/internal/clock"
+	"migrate/internal/milvus"
+	"migrate/internal/model"
+)
+
+// cut is the instant that is read, and the segments that hold all rows and deletes of before.
+type cut struct {
+	at       uint64
+	segments []milvus.Segment
+	// What was counted before it was made, of a collection that is loaded: it says how many rows there are if nobody wrote since began.
+	began   uint64
+	counted int64
+	loaded  bool
+}
+
+const (
+	askEvery = 200 * time.Millisecond
+	// mostLooks bounds how often the segments are listed until all of them are flushed: five minutes.
+	mostLooks = 1500
+)
+
+// cutNow flushes twice: all that was written before the first flush is stored after the second, also what the first came too early for.
+func (s *Source) cutNow(ctx context.Context) (c cut, err error) {
+	if err := s.notImporting(ctx); err != nil {
+		return c, err
+	}
+	if c.began, err = s.server.Now(ctx); err != nil {
+		return c, err
+	}
+	if c.loaded = s.coll.Loaded; c.loaded {
+		if c.counted, err = s.server.CountAsOf(ctx, s.coll.Name, c.began); err != nil {
+			return c, err
+		}
+	}
+	if c.at, err = s.server.FlushAt(ctx, s.coll.Name); err != nil {
+		return c, err
+	}
+	if _, err := s.server.FlushAt(ctx, s.coll.Name); err != nil {
+		return c, err
+	}
+	if c.segments, err = s.flushedSegments(ctx); err != nil {
+		return c, err
+	}
+	return c, s.notImporting(ctx)
+}
+
+func (s *Source) notImporting(ctx context.Context) error {
+	busy, err := s.server.Importing(ctx, s.coll.Name)
+	if err != nil {
+		return fmt.Errorf("asking for bulk inserts into %q: %w", s.coll.Name, err)
+	}
+	if busy {
+		return fmt.Errorf("reading %q from the storage: %w: a bulk insert is under way", s.coll.Name, ErrBusy)
+	}
+	return nil
+}
+
+// flushedSegments lists the segments of the partitions that are there, once all are flushed and two lists agree: one in the midst of a
+// compaction may lack what it takes from and what it makes.
+func (s *Source) flushedSegments(ctx context.Context) ([]milvus.Segment, error) {
+	var last []milvus.Segment
+	for range mostLooks {
+		all, err := s.server.PersistentSegments(ctx, s.coll.Name)
+		if err != nil {
+			return nil, err
+		}
+		slices.SortFunc(all, func(a, b milvus.Segment) int { return cmp.Compare(a.ID, b.ID) })
+		if !slices.ContainsFunc(all, func(g milvus.Segment) bool { return !g.Flushed }) && last != nil && slices.Equal(all, last) {
+			return s.ofPartitions(ctx, all)
+		}
+		last = append([]milvus.Segment{}, all...)
+		if err := clock.Sleep(ctx, askEvery); err != nil {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("reading %q from the storage: %w: its segments are not flushed in the end", s.coll.Name, ErrBusy)
+}
+
+// allPartitions is where segments of level 0 are whose deletes are those of all partitions.
+const allPartitions = -1
+
+// ofPartitions leaves out those of a partition that was dropped, which a server lists for a while.
+func (s *Source) ofPartitions(ctx context.Context, all []milvus.Segment) ([]milvus.Segment, error) {
+	names, err := s.server.PartitionIDs(ctx, s.coll.Name)
+	if err != nil {
+		return nil, err
+	}
+	s.partitions = names
+	return slices.DeleteFunc(all, func(g milvus.Segment) bool {
+		_, there := names[g.Partition]
+		return !there && !(g.Deletes && g.Partition == allPartitions)
+	}), nil
+}
+
+// readAs is the partition that chunks name which hold rows of one.
+func (s *Source) readAs(partition int64) string {
+	if model.PartitionKey(s.coll.Schema) {
+		return model.AllPartitions
+	}
+	return s.partitions[partition]
+}

@@ -1,0 +1,189 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+	"golang.org/x/sync/errgroup"
+
+	"migrate/internal/model"
+)
+
+// scanners is how many segments are looked through at once.
+const scanners = 4
+
+// survey says of each row whether it is read, by keys and times alone. It keeps a bit for each row of a segment of which some are not.
+type survey struct {
+	s     *Source
+	level map[int64]deletes // those of level 0, by partition
+	lost  map[int64]deletes // those of segments that are no more, by partition
+
+	mu        sync.Mutex
+	rows      int64  // alive, each of a duplicate key included
+	newest    uint64 // when a row or a delete was last written, be it after the cut
+	lostRows  int64
+	lostKey   model.Key
+	lostWhere int64
+}
+
+// look surveys all segments.
+func (s *Source) look(ctx context.Context) error {
+	v := &survey{s: s, level: map[int64]deletes{}, lost: map[int64]deletes{}}
+	if err := v.prepare(ctx); err != nil {
+		return err
+	}
+	dup := newCopies(s)
+	for pass := range dup.passes {
+		dup.begin(pass)
+		g, ctx := errgroup.WithContext(ctx)
+		g.SetLimit(scanners)
+		for _, seg := range s.segments {
+			g.Go(func() error {
+				if pass == 0 {
+					return v.first(ctx, seg, dup)
+				}
+				return dup.scan(ctx, seg)
+			})
+		}
+		if err := g.Wait(); err != nil {
+			return err
+		}
+		dup.settle()
+	}
+	s.copies = dup.found()
+	return v.check()
+}
+
+// prepare lists the logs of all segments, and reads the deletes that are those of several.
+func (v *survey) prepare(ctx context.Context) error {
+	s := v.s
+	byPartition := map[int64]deltas{}
+	for partition := range s.partitions {
+		found, err := s.listDeltas(ctx, partition)
+		if err != nil {
+			return err
+		}
+		byPartition[partition] = found
+	}
+	for _, one := range s.cut.segments {
+		if !one.Deletes {
+			continue
+		}
+		found, known := byPartition[one.Partition]
+		if !known {
+			var err error
+			if found, err = s.listDeltas(ctx, one.Partition); err != nil {
+				return err
+			}
+			byPartition[one.Partition] = found
+		}
+		if err := v.add(ctx, v.level, one.Partition, one.ID, found[one.ID]); err != nil {
+			return err
+		}
+		delete(found, one.ID)
+	}
+	for _, seg := range s.segments {
+		seg.deltas = byPartition[seg.Partition][seg.ID]
+		delete(byPartition[seg.Partition], seg.ID)
+	}
+	for partition, left := range byPartition {
+		for id, logs := range left {
+			if err := v.add(ctx, v.lost, partition, id, logs); err != nil {
+				return err
+			}
+		}
+	}
+	for _, all := range []map[int64]deletes{v.level, v.lost} {
+		for partition := range all {
+			all[partition] = all[partition].sorted()
+		}
+	}
+	return v.listAll(ctx)
+}
+
+func (v *survey) add(ctx context.Context, to map[int64]deletes, partition, id int64, logs []int64) error {
+	more, newest, err := v.s.readDeletes(ctx, partition, id, logs)
+	to[partition] = append(to[partition], more...)
+	v.newest = max(v.newest, newest)
+	return err
+}
+
+func (v *survey) listAll(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(scanners)
+	for _, seg := range v.s.segments {
+		g.Go(func() error { return v.s.listLogs(ctx, seg) })
+	}
+	return g.Wait()
+}
+
+// first looks through a segment for the first time: it finds the rows that were alive at the cut.
+func (v *survey) first(ctx context.Context, g *segment, dup *copies) error {
+	own, newest, err := v.s.readDeletes(ctx, g.Partition, g.ID, g.deltas)
+	if err != nil {
+		return err
+	}
+	own = own.sorted()
+	alive, dead, lost, lostKey := allOf(g.Rows), int64(0), int64(0), model.Key{}
+	err = v.s.scan(ctx, g, func(at int64, keys *schemapb.FieldData, times []int64) error {
+		ids := identities(keys)
+		for i, key := range ids {
+			ts := uint64(times[i])
+			newest = max(newest, ts)
+			switch {
+			case ts > v.s.cut.at, own.kill(key, ts), v.level[g.Partition].kill(key, ts), v.level[allPartitions].kill(key, ts):
+				alive.clear(at + int64(i))
+				dead++
+			case v.lost[g.Partition].kill(key, ts):
+				if lost++; lost == 1 {
+					lostKey = keyAt(keys, i)
+				}
+			}
+		}
+		dup.add(g, at, ids, times, alive)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if dead > 0 {
+		g.alive = alive
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.rows += g.Rows - dead
+	v.newest = max(v.newest, newest)
+	if lost > 0 && v.lostRows == 0 {
+		v.lostKey, v.lostWhere = lostKey, g.ID
+	}
+	v.lostRows += lost
+	return nil
+}
+
+func keyAt(keys *schemapb.FieldData, i int) model.Key {
+	if texts := keys.GetScalars().GetStringData().GetData(); texts != nil {
+		return model.TextKey(texts[i]).Clone()
+	}
+	return model.IntKey(keys.GetScalars().GetLongData().GetData()[i])
+}
+
+// check refuses what does not add up.
+func (v *survey) check() error {
+	s, c := v.s, v.s.cut
+	if v.lostRows > 0 {
+		return fmt.Errorf("reading %q from the storage: %w: %d rows of segment %d and others are there that were deleted, such as key %s",
+			s.coll.Name, ErrLostDeletes, v.lostRows, v.lostWhere, v.lostKey)
+	}
+	s.counted = c.loaded && v.newest <= c.began
+	if s.counted && v.rows != c.counted {
+		return fmt.Errorf("reading %q from the storage: %w: %d rows are there, and %d are counted", s.coll.Name, ErrContradiction, v.rows, c.counted)
+	}
+	return nil
+}
+
+// textKey tells a VARCHAR key from an INT64.
+func (s *Source) textKey() bool {
+	return model.PrimaryKey(s.coll.Schema).GetDataType() == schemapb.DataType_VarChar
+}
