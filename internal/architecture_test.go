@@ -30,6 +30,7 @@ var arrows = []struct{ from, to string }{
 	// where rows come from
 	{"internal/source", "internal/columns internal/model"},
 	{"internal/source/query", "internal/clock internal/columns internal/milvus internal/model internal/source"},
+	{"internal/source/storage", "internal/clock internal/columns internal/milvus internal/model internal/source internal/source/storage/binlog sinks"},
 	{"internal/source/storage/binlog", "internal/model"},
 	{"internal/source/storage/binlog/binlogtest", "internal/model internal/source/storage/binlog"},
 	{"internal/source/memory", "internal/columns internal/model internal/source"},

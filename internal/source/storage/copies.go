@@ -54,7 +54,7 @@ func newCopies(s *Source) *copies {
 	for _, g := range s.segments {
 		rows += g.Rows
 	}
-	most := cmp.Or(s.opts.entries, mostEntries)
+	most := cmp.Or(s.opts.Entries, mostEntries)
 	return &copies{s: s, passes: max(int((rows+int64(most)-1)/int64(most)), 1), most: most}
 }
 

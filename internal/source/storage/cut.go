@@ -20,6 +20,8 @@ type cut struct {
 	began   uint64
 	counted int64
 	loaded  bool
+	// compacted: segments that were there after the first flush are not there after the second.
+	compacted bool
 }
 
 const (
@@ -44,12 +46,20 @@ func (s *Source) cutNow(ctx context.Context) (c cut, err error) {
 	if c.at, err = s.server.FlushAt(ctx, s.coll.Name); err != nil {
 		return c, err
 	}
+	before, err := s.server.PersistentSegments(ctx, s.coll.Name)
+	if err != nil {
+		return c, err
+	}
 	if _, err := s.server.FlushAt(ctx, s.coll.Name); err != nil {
 		return c, err
 	}
 	if c.segments, err = s.flushedSegments(ctx); err != nil {
 		return c, err
 	}
+	c.compacted = slices.ContainsFunc(before, func(b milvus.Segment) bool {
+		_, there := s.partitions[b.Partition]
+		return there && !slices.ContainsFunc(c.segments, func(g milvus.Segment) bool { return g.ID == b.ID })
+	})
 	return c, s.notImporting(ctx)
 }
 

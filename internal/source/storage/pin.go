@@ -18,12 +18,12 @@ import (
 // not change.
 type pin struct {
 	At        uint64           `json:"at"`
-	Segments  []pinned         `json:"segments"`
+	Segments  []pinnedSegment  `json:"segments"`
 	ChunkRows map[string]int64 `json:"chunk_rows"` // by the partition that chunks name
 	Logs      string           `json:"logs"`       // a checksum of the names of all insert logs
 }
 
-type pinned struct {
+type pinnedSegment struct {
 	ID        int64 `json:"id"`
 	Partition int64 `json:"partition"`
 	Rows      int64 `json:"rows,omitempty"`
@@ -33,11 +33,11 @@ type pinned struct {
 // errGone: logs are not there any more.
 var errGone = errors.New("garbage collection has taken logs away")
 
-// pinned is what this source reads by, as JSON.
+// pin is what this source reads by, as JSON.
 func (s *Source) pin() (json.RawMessage, error) {
 	p := pin{At: s.cut.at, ChunkRows: s.chunkRows, Logs: s.logsDigest()}
 	for _, g := range s.cut.segments {
-		p.Segments = append(p.Segments, pinned{g.ID, g.Partition, g.Rows, g.Deletes})
+		p.Segments = append(p.Segments, pinnedSegment{g.ID, g.Partition, g.Rows, g.Deletes})
 	}
 	return json.Marshal(p)
 }
@@ -52,7 +52,7 @@ func (s *Source) openPinned(ctx context.Context, text json.RawMessage) error {
 	if s.partitions, err = s.server.PartitionIDs(ctx, s.coll.Name); err != nil {
 		return err
 	}
-	s.cut, s.chunkRows = cut{at: p.At}, p.ChunkRows
+	s.pinned, s.cut, s.chunkRows = true, cut{at: p.At}, p.ChunkRows
 	for _, g := range p.Segments {
 		s.cut.segments = append(s.cut.segments, milvus.Segment{ID: g.ID, Partition: g.Partition, Rows: g.Rows, Deletes: g.Deletes, Flushed: true})
 		if _, there := s.partitions[g.Partition]; !there && g.Partition != allPartitions {

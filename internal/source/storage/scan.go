@@ -70,8 +70,13 @@ func (s *Source) measure(ctx context.Context, g *segment) error {
 	return nil
 }
 
+// logName is that of the k-th log of a field.
+func (s *Source) logName(g *segment, f *schemapb.FieldSchema, k int) string {
+	return fmt.Sprintf("insert_log/%d/%d/%d/%d/%d", s.coll.ID, g.Partition, g.ID, f.GetFieldID(), g.fields[f.GetFieldID()][k])
+}
+
 func (s *Source) openColumn(ctx context.Context, g *segment, f *schemapb.FieldSchema, k int) (*binlog.Column, sinks.Object, error) {
-	name := fmt.Sprintf("insert_log/%d/%d/%d/%d/%d", s.coll.ID, g.Partition, g.ID, f.GetFieldID(), g.fields[f.GetFieldID()][k])
+	name := s.logName(g, f, k)
 	object, err := s.bucket.Open(ctx, name)
 	if err != nil {
 		return nil, nil, err
@@ -136,7 +141,7 @@ func (c *column) next(ctx context.Context, at, n int64, keep []bool) (*schemapb.
 func (c *column) read(n int64, keep []bool) (*schemapb.FieldData, error) {
 	data, err := c.open.Next(int(n), keep)
 	if err != nil {
-		return nil, fmt.Errorf("segment %d, log %d of field %d: %w", c.g.ID, c.g.fields[c.field.GetFieldID()][c.log-1], c.field.GetFieldID(), err)
+		return nil, fmt.Errorf("%s: %w", c.s.bucket.URL(c.s.logName(c.g, c.field, c.log-1)), err)
 	}
 	c.at += n
 	return data, nil

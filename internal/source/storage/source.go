@@ -21,7 +21,7 @@ type Options struct {
 	// Told is told what is to be known of a plan.
 	Told func(what string)
 
-	entries int // rows whose keys are held against each other at once; mostEntries where zero
+	Entries int // rows whose keys are held against each other at once; 8 million where zero
 }
 
 // Opener opens collections of a server whose storage is a folder or a bucket: that which its logs lie in.
@@ -45,6 +45,7 @@ type Source struct {
 	fieldIDs []int64 // that are described, and those that a server adds
 
 	mu         sync.Mutex
+	pinned     bool // as an earlier run planned it
 	partitions map[int64]string
 	cut        cut
 	segments   []*segment // those that hold rows, by number
@@ -104,7 +105,7 @@ func (s *Source) Collection() *model.Collection { return s.coll }
 // Close does nothing: the server's connection and the bucket are its caller's.
 func (s *Source) Close(context.Context) error { return nil }
 
-// triedAgain is how often a cut is made anew where logs are gone meanwhile, which a compaction replaced.
+// triedAgain is how often a cut is made anew where a compaction was in the way.
 const triedAgain = 3
 
 // Plan flushes, finds out which rows there are by their keys and times, and cuts them into chunks.
@@ -113,7 +114,7 @@ func (s *Source) Plan(ctx context.Context, size source.Size) (*source.Plan, erro
 	defer s.mu.Unlock()
 	var err error
 	for range triedAgain {
-		if err = s.plan(ctx); !errors.Is(err, errGone) && !errors.Is(err, sinks.ErrNotExist) {
+		if err = s.plan(ctx); !errors.Is(err, errGone) && !errors.Is(err, sinks.ErrNotExist) && !errors.Is(err, errCompacted) {
 			break
 		}
 	}

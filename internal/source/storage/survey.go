@@ -2,12 +2,15 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 	"golang.org/x/sync/errgroup"
 
+	"migrate/internal/milvus"
 	"migrate/internal/model"
 )
 
@@ -23,6 +26,8 @@ type survey struct {
 	mu        sync.Mutex
 	rows      int64  // alive, each of a duplicate key included
 	newest    uint64 // when a row or a delete was last written, be it after the cut
+	deleted   uint64 // when a delete was
+	left      uint64 // and one of a segment that is no more
 	lostRows  int64
 	lostKey   model.Key
 	lostWhere int64
@@ -79,7 +84,7 @@ func (v *survey) prepare(ctx context.Context) error {
 			}
 			byPartition[one.Partition] = found
 		}
-		if err := v.add(ctx, v.level, one.Partition, one.ID, found[one.ID]); err != nil {
+		if _, err := v.add(ctx, v.level, one.Partition, one.ID, found[one.ID]); err != nil {
 			return err
 		}
 		delete(found, one.ID)
@@ -88,11 +93,9 @@ func (v *survey) prepare(ctx context.Context) error {
 		seg.deltas = byPartition[seg.Partition][seg.ID]
 		delete(byPartition[seg.Partition], seg.ID)
 	}
-	for partition, left := range byPartition {
-		for id, logs := range left {
-			if err := v.add(ctx, v.lost, partition, id, logs); err != nil {
-				return err
-			}
+	if !s.pinned {
+		if err := v.readLeft(ctx, byPartition); err != nil {
+			return err
 		}
 	}
 	for _, all := range []map[int64]deletes{v.level, v.lost} {
@@ -103,11 +106,32 @@ func (v *survey) prepare(ctx context.Context) error {
 	return v.listAll(ctx)
 }
 
-func (v *survey) add(ctx context.Context, to map[int64]deletes, partition, id int64, logs []int64) error {
+// readLeft reads the deletes of segments that are no more: those that are not listed now either.
+func (v *survey) readLeft(ctx context.Context, byPartition map[int64]deltas) error {
+	since, err := v.s.server.PersistentSegments(ctx, v.s.coll.Name)
+	if err != nil {
+		return err
+	}
+	for partition, left := range byPartition {
+		for id, logs := range left {
+			if slices.ContainsFunc(since, func(g milvus.Segment) bool { return g.ID == id }) {
+				continue
+			}
+			newest, err := v.add(ctx, v.lost, partition, id, logs)
+			if err != nil {
+				return err
+			}
+			v.left = max(v.left, newest)
+		}
+	}
+	return nil
+}
+
+func (v *survey) add(ctx context.Context, to map[int64]deletes, partition, id int64, logs []int64) (newest uint64, err error) {
 	more, newest, err := v.s.readDeletes(ctx, partition, id, logs)
 	to[partition] = append(to[partition], more...)
-	v.newest = max(v.newest, newest)
-	return err
+	v.newest, v.deleted = max(v.newest, newest), max(v.deleted, newest)
+	return newest, err
 }
 
 func (v *survey) listAll(ctx context.Context) error {
@@ -126,6 +150,7 @@ func (v *survey) first(ctx context.Context, g *segment, dup *copies) error {
 		return err
 	}
 	own = own.sorted()
+	deleted := newest
 	alive, dead, lost, lostKey := allOf(g.Rows), int64(0), int64(0), model.Key{}
 	err = v.s.scan(ctx, g, func(at int64, keys *schemapb.FieldData, times []int64) error {
 		ids := identities(keys)
@@ -154,7 +179,7 @@ func (v *survey) first(ctx context.Context, g *segment, dup *copies) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.rows += g.Rows - dead
-	v.newest = max(v.newest, newest)
+	v.newest, v.deleted = max(v.newest, newest), max(v.deleted, deleted)
 	if lost > 0 && v.lostRows == 0 {
 		v.lostKey, v.lostWhere = lostKey, g.ID
 	}
@@ -169,9 +194,15 @@ func keyAt(keys *schemapb.FieldData, i int) model.Key {
 	return model.IntKey(keys.GetScalars().GetLongData().GetData()[i])
 }
 
+// errCompacted: rows were alive at the cut that a compaction has taken away since, because they were deleted after it.
+var errCompacted = errors.New("a compaction took away rows that were deleted meanwhile")
+
 // check refuses what does not add up.
 func (v *survey) check() error {
 	s, c := v.s, v.s.cut
+	if v.left > c.at || c.compacted && v.deleted > c.at {
+		return fmt.Errorf("reading %q from the storage: %w: %w", s.coll.Name, ErrBusy, errCompacted)
+	}
 	if v.lostRows > 0 {
 		return fmt.Errorf("reading %q from the storage: %w: %d rows of segment %d and others are there that were deleted, such as key %s",
 			s.coll.Name, ErrLostDeletes, v.lostRows, v.lostWhere, v.lostKey)
