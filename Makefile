@@ -72,7 +72,7 @@ soak: ## half an hour of writers on a standalone beside a sync, both killed and 
 
 sync-cost: export ROWS ?= 500000
 sync-cost: ## what a sync costs the source in CPU time, on a lab of its own: ROWS=100000 takes 10 minutes, and 1000000 half an hour
-	go run ./cmd/lab run -- go test -timeout 60m -count 1 -v -tags lab,faults -run TestSyncCost ./internal/syncer
+	go run ./cmd/lab run -- go test -timeout 60m -count 1 -v -tags lab,faults -run 'TestSyncCost|TestToldCost' ./internal/syncer
 
 COMPOSED = @test "$$(id -u)" = 0 || { echo 'make $@ needs root: it starts a Docker engine' ; exit 1 ; }
 ON_DOCKER = go test -tags compose -count 1 -v -failfast ./deploy/compose

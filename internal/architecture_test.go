@@ -30,7 +30,8 @@ var arrows = []struct{ from, to string }{
 	// where rows come from
 	{"internal/source", "internal/columns internal/model"},
 	{"internal/source/query", "internal/clock internal/columns internal/milvus internal/model internal/source"},
-	{"internal/source/storage", "internal/clock internal/columns internal/milvus internal/model internal/source internal/source/storage/binlog sinks"},
+	{"internal/source/storage", "internal/clock internal/columns internal/milvus internal/model internal/source internal/source/storage/binlog internal/source/storage/keys sinks"},
+	{"internal/source/storage/keys", "internal/document internal/model internal/source sinks"},
 	{"internal/source/storage/binlog", "internal/model"},
 	{"internal/source/storage/binlog/binlogtest", "internal/model internal/source/storage/binlog"},
 	{"internal/source/memory", "internal/columns internal/model internal/source"},
@@ -56,7 +57,7 @@ var arrows = []struct{ from, to string }{
 	// the program
 	{"cmd/migrate", "checkpoint deploy deploy/lab exporter importer internal/clock internal/cutover internal/export internal/ingest " +
 		"internal/milvus internal/model internal/monitor internal/move internal/ops/bench internal/ops/cluster " +
-		"internal/ops/compose internal/ops/drill internal/source internal/source/query internal/syncer internal/verify " +
+		"internal/ops/compose internal/ops/drill internal/source internal/source/query internal/source/storage internal/syncer internal/verify " +
 		"sinks"},
 	// the lab, what is beside the program, and what only tests import
 	{"cmd/lab", "deploy/lab"},

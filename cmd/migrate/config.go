@@ -18,7 +18,7 @@ import (
 // MIGRATE_SOURCE_ADDRESS in the environment, and address under source in migrate.yaml; the first that is given counts,
 // in that order.
 type config struct {
-	Source  server
+	Source  origin
 	Target  target
 	Sink    store
 	Staging store
@@ -97,6 +97,7 @@ func (c *config) expandHome() error {
 	for key, path := range map[string]*string{
 		"source.ca-file": &c.Source.CAFile, "source.cert-file": &c.Source.CertFile, "source.key-file": &c.Source.KeyFile,
 		"target.ca-file": &c.Target.CAFile, "target.cert-file": &c.Target.CertFile, "target.key-file": &c.Target.KeyFile,
+		"source.storage.url": &c.Source.Storage.URL, "source.storage.ca-file": &c.Source.Storage.CAFile,
 		"sink.url": &c.Sink.URL, "sink.ca-file": &c.Sink.CAFile, "staging.ca-file": &c.Staging.CAFile,
 		projectDir.key: &c.ProjectDir, labSetting.key: &c.Lab, html.key: &c.Bench.HTML,
 	} {
@@ -181,7 +182,7 @@ func loadConfig(flags *pflag.FlagSet) (config, error) {
 	if err := c.expandHome(); err != nil {
 		return c, err
 	}
-	return c, cmp.Or(c.resolve(), c.Sink.check("sink"), c.Staging.check("staging"))
+	return c, cmp.Or(c.resolve(), c.Sink.check("sink"), c.Staging.check("staging"), c.Source.Storage.check("source.storage"))
 }
 
 // readFile reads the file of --config or MIGRATE_CONFIG, which has to be there, or ./migrate.yaml, which may.

@@ -37,6 +37,12 @@ func (s *server) resolve(side string, given milvus.Config) (milvus.Config, error
 	return cfg, nil
 }
 
+// origin is a server that rows come from, and the store in which it keeps them.
+type origin struct {
+	server  `mapstructure:",squash"`
+	Storage store
+}
+
 // target is a server that takes bulk inserts.
 type target struct {
 	server  `mapstructure:",squash"`

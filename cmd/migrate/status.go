@@ -38,8 +38,12 @@ func printSync(w io.Writer, job string, s *move.SyncStatus) {
 	if s.Serving != "" {
 		fmt.Fprintf(w, "sync of %s: the %s serves, since a cutover; the other side is kept in step with it\n", job, s.Serving)
 	}
-	fmt.Fprintf(w, "sync of %s: proved equal%s %s, lag %s, %s upserted, %s deleted, %d of %d ranges differed when last compared\n",
-		job, (&syncer.Position{Duplicates: s.Duplicates}).But(), inStep, lag, rows(s.Upserted), rows(s.Deleted), s.Hot, s.Ranges)
+	told := ""
+	if s.By != "" {
+		told = ", what is written told by the " + s.By
+	}
+	fmt.Fprintf(w, "sync of %s: proved equal%s %s, lag %s%s, %s upserted, %s deleted, %d of %d ranges differed when last compared\n",
+		job, (&syncer.Position{Duplicates: s.Duplicates}).But(), inStep, lag, told, rows(s.Upserted), rows(s.Deleted), s.Hot, s.Ranges)
 }
 
 func runStatus(cmd *cobra.Command, c config) error {

@@ -16,6 +16,8 @@ import (
 
 	"migrate/internal/cutover"
 	"migrate/internal/monitor"
+	"migrate/internal/source"
+	"migrate/internal/source/storage"
 	"migrate/internal/syncer"
 )
 
@@ -30,8 +32,10 @@ differences left.
 Meanwhile a status page, Prometheus metrics, /healthz and /readyz are at --listen.`,
 		`  migrate sync --source-address standalone:19530 --target-address cluster:19530 --collection rag_documents \
       --staging-url s3://a-bucket/staging --staging-endpoint minio:9000
+  migrate sync --source-address standalone:19530 --source-storage-url /var/lib/milvus --target-address cluster:19530 --collection rag_documents \
+      --staging-url s3://a-bucket/staging --staging-endpoint minio:9000     # told by the source's storage what was written
   migrate sync --once --base-done --source-address standalone:19530 --target-address cluster:19530 --collection rag_documents`,
-		slices.Concat(sourceSettings, targetSettings, sinkSettings, stagingSettings, []setting{collection, jobSetting, asSetting, create, indexTypes, discardLate}, syncSettings),
+		slices.Concat(sourceSettings, storageSettings, targetSettings, sinkSettings, stagingSettings, []setting{collection, jobSetting, asSetting, create, indexTypes, discardLate}, syncSettings),
 		runSync)
 }
 
@@ -69,6 +73,9 @@ func (c config) sync(ctx context.Context, out io.Writer, opts syncer.Options, se
 	e.source.WatchRetries(seen.Retries("source"))
 	e.target.WatchRetries(seen.Retries("target"))
 	seen.Step(monitor.Syncing, 0)
+	if opts.Changes, err = c.changes(ctx, e, opts); err != nil {
+		return err
+	}
 	opts.MayBegin = cutover.MayBegin(e.sink, opts.Job, cmp.Or(opts.As, opts.Collection))
 	opts.Cycled = func(r syncer.Report) {
 		seen.Cycle(r)
@@ -86,6 +93,19 @@ func (c config) sync(ctx context.Context, out io.Writer, opts syncer.Options, se
 		return fmt.Errorf("%w: %w", errStopped, err)
 	}
 	return err
+}
+
+// changes are what the storage of the source tells, where it is given; nil elsewhere.
+func (c config) changes(ctx context.Context, e ends, opts syncer.Options) (source.ChangesOpener, error) {
+	if c.Source.Storage.URL == "" {
+		return nil, nil
+	}
+	storedIn, err := openStore(ctx, c.Source.Storage)
+	if err != nil {
+		return nil, fmt.Errorf("opening the storage of the source: %w", err)
+	}
+	folder := fmt.Sprintf("%s/changes-%s/", opts.Job, cmp.Or(opts.As, opts.Collection))
+	return storage.ChangesOpener(e.source, storedIn, e.sink, folder, storage.Options{}), nil
 }
 
 // errStopped is a sync that was told to end. Its position is kept.
@@ -182,6 +202,9 @@ func (r syncResult) lag() string {
 
 func (r syncResult) work() string {
 	text := fmt.Sprintf("%d ranges compared (%s) in %.1fs", r.Ranges, rows(r.Read), r.Took.Seconds())
+	if r.By != "" {
+		text += ", told by the " + r.By
+	}
 	if n := r.Inserted + r.Changed + r.Deleted; n > 0 {
 		text += fmt.Sprintf("; %d rows inserted, %d changed, %d deleted", r.Inserted, r.Changed, r.Deleted)
 	}

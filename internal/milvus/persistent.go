@@ -7,7 +7,6 @@ import (
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
-
 )
 
 // Segment is rows of a partition that a server has sealed, and that lie in its storage once it is flushed.
@@ -101,4 +100,3 @@ func (s *Server) Importing(ctx context.Context, name string) (bool, error) {
 	}
 	return false, err
 }
-

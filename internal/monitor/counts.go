@@ -14,6 +14,7 @@ type counts struct {
 	bulkInserts                       *prometheus.GaugeVec
 
 	cycles   *prometheus.CounterVec
+	told     prometheus.Counter
 	took     prometheus.Histogram
 	compared prometheus.Counter
 	read     prometheus.Counter
@@ -48,6 +49,7 @@ func madeCounts() counts {
 			Namespace: namespace, Name: "bulk_insert_jobs", Help: "Bulk-insert jobs that this process has followed, by the state that each was last seen in.",
 		}, []string{"state"}),
 		cycles:   counters("cycles_total", "Cycles of the sync, by how they ended: ok or error.", "result"),
+		told:     counter("cycles_told_total", "Cycles in which the source's storage told which keys were written, so that nothing was compared for them."),
 		compared: counter("ranges_compared_total", "Ranges whose rows were compared."),
 		read:     counter("rows_read_total", "Rows read from the source to be compared or applied."),
 		applied:  counters("rows_applied_total", "Rows changed on the target, by operation: insert, update or delete.", "operation"),
@@ -69,7 +71,7 @@ func counters(name, help string, labels ...string) *prometheus.CounterVec {
 }
 
 func (c counts) register(r *prometheus.Registry) {
-	r.MustRegister(c.exported, c.exportedBytes, c.imported, c.bulkInserts, c.cycles, c.took, c.compared, c.read, c.applied, c.passed,
+	r.MustRegister(c.exported, c.exportedBytes, c.imported, c.bulkInserts, c.cycles, c.told, c.took, c.compared, c.read, c.applied, c.passed,
 		c.retries, c.errors)
 }
 
@@ -80,6 +82,9 @@ func (c counts) cycle(r syncer.Report) {
 		c.errors.WithLabelValues(kindOf(r.Err)).Inc()
 	}
 	c.cycles.WithLabelValues(result).Inc()
+	if r.By != "" {
+		c.told.Inc()
+	}
 	c.took.Observe(r.Took.Seconds())
 	c.compared.Add(float64(r.Ranges))
 	c.read.Add(float64(r.Read))

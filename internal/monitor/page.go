@@ -243,9 +243,17 @@ func resultInWords(r syncer.Report) string {
 	case r.Err != nil:
 		return "failed"
 	case r.InStep:
-		return "in step" + r.Position.But()
+		return "in step" + r.Position.But() + told(r)
 	}
-	return "ok"
+	return "ok" + told(r)
+}
+
+// told says where nothing was compared, since the source told what was written.
+func told(r syncer.Report) string {
+	if r.By == "" {
+		return ""
+	}
+	return ", told by the " + r.By
 }
 
 func newestFirst[T any](values []T) []T {

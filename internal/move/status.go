@@ -47,6 +47,8 @@ type SyncStatus struct {
 	Upserted   int64     `json:"rows_upserted"`
 	Deleted    int64     `json:"rows_deleted"`
 	Duplicates int64     `json:"doubled_keys"` // on the source
+	// By is what tells which keys are written: "storage", once all was compared since it does; "" where the sides are compared.
+	By string `json:"found_by,omitempty"`
 }
 
 // Jobs are those on some stores, looked at again and again: exports and syncs are on the sink, imports on the staging store.
@@ -120,6 +122,9 @@ func syncStatusOf(j checkpoint.Job) (*SyncStatus, error) {
 	s := &SyncStatus{
 		Serving: serving(p),
 		InStep:  p.InStep, AsOf: p.AsOf, Ranges: len(p.Ranges), Upserted: p.Upserted, Deleted: p.Deleted, Duplicates: p.Duplicates, Lag: -1,
+	}
+	if p.Told != nil && p.Told.Sure {
+		s.By = "storage"
 	}
 	if !p.AsOf.IsZero() {
 		s.Lag = time.Since(p.AsOf).Seconds()

@@ -1,12 +1,15 @@
 package syncer
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"migrate/checkpoint"
+	"migrate/internal/source"
 )
 
 // cycle looks once at what may differ, applies it, and records how far the sync is.
@@ -55,11 +58,51 @@ func (c *cycle) run(ctx context.Context) error {
 	if err := c.refuseLate(ctx); err != nil {
 		return err
 	}
-	var finder Finder = &comparison{sides: &c.sides, rows: c.rows, opts: c.opts, started: c.started, apart: c.opts.Interval + c.took, report: c.report}
+	finder, changes, err := c.finder(ctx)
+	if err != nil {
+		return err
+	}
 	if err := finder.Find(ctx, c.pos, c.deal); err != nil {
 		return errors.Join(err, c.save(ctx)) // ranges that were dealt with need not be looked at again
 	}
-	return c.save(ctx)
+	if err := c.save(ctx); err != nil || changes == nil {
+		return err
+	}
+	return c.forget(ctx, changes)
+}
+
+// finder is how this cycle finds what may differ: by what the source tells, where it does, or by a comparison. After a switch the
+// other side serves, which nothing is told of.
+func (c *cycle) finder(ctx context.Context) (Finder, source.Changes, error) {
+	compare := &comparison{sides: &c.sides, rows: c.rows, opts: c.opts, started: c.started, apart: c.opts.Interval + c.took, report: c.report}
+	if c.pos.Serving.Is(Target) {
+		c.pos.Told = nil
+	}
+	if c.opts.Changes == nil || c.pos.Serving.Is(Target) {
+		return compare, nil, nil
+	}
+	changes, err := c.opts.Changes(ctx, c.sides.source.Collection())
+	if errors.Is(err, source.ErrUntold) {
+		c.pos.doubt(ctx, err)
+		return compare, nil, nil
+	}
+	return &follower{comparison: compare, changes: changes}, changes, err
+}
+
+// forget removes what was kept for positions that are none any more. What it leaves is removed another time.
+func (c *cycle) forget(ctx context.Context, changes source.Changes) error {
+	if c.pos.Told == nil || bytes.Equal(c.kept, c.pos.Told.Since) {
+		return nil
+	}
+	if err := c.job.StillOwner(ctx); err != nil {
+		return err
+	}
+	if err := changes.Forget(ctx, c.pos.Told.Since); err != nil {
+		slog.WarnContext(ctx, "keys of rows that nobody needs any more are left on the sink", "error", err)
+		return nil
+	}
+	c.kept = c.pos.Told.Since
+	return nil
 }
 
 // save makes the position durable. It fails where another process has taken the job over.

@@ -75,7 +75,7 @@ func (s *Sync) Mark(ctx context.Context, rows int64) (*model.Mark, error) {
 // other: the next pass compares all rows, and applies what differs.
 func (s *Sync) Distrust(ctx context.Context) error {
 	p := s.Position()
-	p.Settled, p.Base, p.Written = false, nil, nil
+	p.Settled, p.Base, p.Written, p.Told = false, nil, nil, nil
 	for i := range p.Ranges {
 		p.Ranges[i].Cycle = 0
 	}

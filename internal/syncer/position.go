@@ -37,6 +37,7 @@ type Position struct {
 	// CursorField is the field that they are of, and CursorFrom the cycle since whose beginning it has told all that was written.
 	CursorField string      `json:"cursor_field,omitempty"`
 	CursorFrom  int64       `json:"cursor_from,omitempty"`
+	Told        *Told       `json:"told,omitempty"`   // nil where the source does not tell what was written to it
 	Calm        bool        `json:"calm"`             // the last cycle found no difference
 	Ranges      []SyncRange `json:"ranges,omitempty"` // in order and without gaps, so that they cover every key
 

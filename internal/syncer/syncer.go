@@ -19,6 +19,7 @@ import (
 	"migrate/internal/ingest"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
+	"migrate/internal/source"
 	"migrate/sinks"
 )
 
@@ -65,6 +66,9 @@ type Options struct {
 	MaxDelete     Limit         // rows deleted on the target in one cycle; 10 % where zero
 	DiscardLate   bool          // after a switch: undo what was written to the side that was left
 
+	// Changes opens what tells the keys that were written to the source, so that nothing else is compared; nil where nothing does.
+	Changes source.ChangesOpener
+
 	Writer ingest.Rows  // of the target; its server where nil
 	Cycled func(Report) // told of each cycle that ended
 	// MayBegin is asked before a sync begins that has no checkpoint yet, and refuses it by an error: ErrSwitched where a cutover is known
@@ -96,9 +100,10 @@ func (o Options) withDefaults() Options {
 type Report struct {
 	Direction  string        `json:"direction"` // "source to target", or "target to source" after a switch
 	Cycle      int64         `json:"cycle"`
-	InStep     bool          `json:"in_step"` // the two sides were proved equal
-	Settled    bool          `json:"settled"` // all that was written before the cycle is on the target, and was seen there
-	Lag        time.Duration `json:"-"`       // since the time before which every write is on the target; negative where unknown
+	InStep     bool          `json:"in_step"`            // the two sides were proved equal
+	By         string        `json:"found_by,omitempty"` // "storage" where the source told the keys that were written; "" where the sides were compared
+	Settled    bool          `json:"settled"`            // all that was written before the cycle is on the target, and was seen there
+	Lag        time.Duration `json:"-"`                  // since the time before which every write is on the target; negative where unknown
 	Took       time.Duration `json:"-"`
 	Ranges     int           `json:"ranges_compared"`  // by their rows
 	Hot        int           `json:"ranges_differing"` // when they were last compared
@@ -198,6 +203,7 @@ type Sync struct {
 	pos            *Position          // as the checkpoint has it; never changed in place
 	lost           bool               // it was, at least once
 	described      []string           // how the target is described otherwise, as was said last
+	kept           []byte             // the position of what tells changes, and all that is kept for it
 	took           time.Duration      // by the last cycle that ended well, to find out what to compare
 }
 
@@ -301,7 +307,7 @@ func (r Report) log(ctx context.Context) {
 		slog.ErrorContext(ctx, "sync cycle ended with an error", "cycle", r.Cycle, "lag", r.Lag.Round(time.Millisecond), "error", r.Err)
 		return
 	}
-	slog.InfoContext(ctx, "sync cycle", "direction", r.Direction, "cycle", r.Cycle, "in_step", r.InStep, "lag", r.Lag.Round(time.Millisecond),
+	slog.InfoContext(ctx, "sync cycle", "direction", r.Direction, "cycle", r.Cycle, "found_by", cmp.Or(r.By, "comparison"), "in_step", r.InStep, "lag", r.Lag.Round(time.Millisecond),
 		"ranges", r.Ranges, "differing", r.Hot, "rows_read", r.Read, "inserted", r.Inserted, "changed", r.Changed, "deleted", r.Deleted,
 		"passed", r.Passed, "doubled", r.Duplicates, "unreadable", r.Unreadable, "took", r.Took.Round(time.Millisecond))
 }

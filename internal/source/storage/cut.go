@@ -88,7 +88,7 @@ func (s *Source) flushedSegments(ctx context.Context) ([]milvus.Segment, error) 
 			return s.ofPartitions(ctx, all)
 		}
 		last = append([]milvus.Segment{}, all...)
-		if err := clock.Sleep(ctx, askEvery); err != nil {
+		if err := clock.Sleep(ctx, cmp.Or(s.opts.AskEvery, askEvery)); err != nil {
 			return nil, err
 		}
 	}

@@ -96,7 +96,7 @@ func (s *Source) readDeletes(ctx context.Context, partition, segment int64, logs
 	for _, log := range logs {
 		name := fmt.Sprintf("delta_log/%d/%d/%d/%d", s.coll.ID, partition, segment, log)
 		err := s.withObject(ctx, name, func(object binlog.Object) error {
-			return binlog.ReadDeletes(object, s.coll.ID, segment, s.textKey(), func(k model.Key, ts uint64) error {
+			return binlog.ReadDeletes(object, s.coll.ID, s.textKey(), func(k model.Key, ts uint64) error {
 				newest = max(newest, ts)
 				if ts <= s.cut.at {
 					all = append(all, deleted{identityOf(k), ts})

@@ -36,6 +36,7 @@ type fake struct {
 	segments   []*sealed
 	deletes    []kill
 	importing  bool
+	away       error // of PartitionIDs
 	journal    []row // everything that was ever written
 }
 
@@ -348,6 +349,6 @@ func (f *fake) PersistentSegments(context.Context, string) (all []milvus.Segment
 }
 
 func (f *fake) PartitionIDs(context.Context, string) (map[int64]string, error) {
-	return f.partitions, nil
+	return f.partitions, f.away
 }
 func (f *fake) Importing(context.Context, string) (bool, error) { return f.importing, nil }

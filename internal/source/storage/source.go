@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"time"
 
 	"migrate/internal/columns"
 	"migrate/internal/model"
@@ -21,7 +22,8 @@ type Options struct {
 	// Told is told what is to be known of a plan.
 	Told func(what string)
 
-	Entries int // rows whose keys are held against each other at once; 8 million where zero
+	AskEvery time.Duration // how often the segments are listed, until they stay the same and are flushed; 200 ms where zero
+	Entries  int           // rows whose keys are held against each other at once; 8 million where zero
 }
 
 // Opener opens collections of a server whose storage is a folder or a bucket: that which its logs lie in.

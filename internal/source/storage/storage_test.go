@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
@@ -144,7 +145,7 @@ type failer interface {
 }
 
 func planned(f *fake, entries int) (source.Source, *source.Plan, error) {
-	s, err := storage.Opener(f, &f.bucket, storage.Options{Entries: entries})(context.Background(), f.coll, nil)
+	s, err := storage.Opener(f, &f.bucket, storage.Options{Entries: entries, AskEvery: time.Microsecond})(context.Background(), f.coll, nil)
 	if err != nil {
 		return nil, nil, err
 	}

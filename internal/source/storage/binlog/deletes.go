@@ -14,15 +14,16 @@ import (
 // deletesRead is how many deletes are read at once.
 const deletesRead = 4096
 
-// ReadDeletes calls add for each delete of a delta log, which has to be of that collection and segment. Keys are of the kind that is
-// told by text, and share memory that is not written again.
-func ReadDeletes(object Object, collection, segment int64, text bool, add func(key model.Key, ts uint64) error) error {
+// ReadDeletes calls add for each delete of a delta log, which has to be of that collection. Whose it is says its name: after a compaction
+// Milvus 2.3 writes logs of the new segment that say they are of the one which was compacted. Keys are of the kind that is told by
+// text, and share memory that is not written again.
+func ReadDeletes(object Object, collection int64, text bool, add func(key model.Key, ts uint64) error) error {
 	l, err := open(object, deleteEvent)
 	if err != nil {
 		return err
 	}
-	if l.owner.Collection != collection || l.owner.Segment != segment {
-		return damaged("it says that it is of collection %d and segment %d, and not of %d and %d", l.owner.Collection, l.owner.Segment, collection, segment)
+	if l.owner.Collection != collection {
+		return damaged("it says that it is of collection %d, and not of %d", l.owner.Collection, collection)
 	}
 	for _, f := range l.files {
 		var err error

@@ -36,7 +36,7 @@ func TestDeletes(t *testing.T) {
 }
 
 func deletesOf(log []byte, text bool) (all []binlogtest.Delete, err error) {
-	err = binlog.ReadDeletes(bytes.NewReader(log), owner.Collection, owner.Segment, text, func(k model.Key, ts uint64) error {
+	err = binlog.ReadDeletes(bytes.NewReader(log), owner.Collection, text, func(k model.Key, ts uint64) error {
 		all = append(all, binlogtest.Delete{Key: k, TS: ts})
 		return nil
 	})
@@ -47,13 +47,13 @@ func deletesOf(log []byte, text bool) (all []binlogtest.Delete, err error) {
 func TestDeletesRefused(t *testing.T) {
 	number, text := binlogtest.Delete{Key: model.IntKey(1), TS: 5}, binlogtest.Delete{Key: model.TextKey("1"), TS: 5}
 	other := owner
-	other.Segment++
+	other.Collection++
 	for name, err := range map[string]error{
-		"texts":           second(deletesOf(binlogtest.Deletes(owner, text), false)),
-		"numbers":         second(deletesOf(binlogtest.Deletes(owner, number), true)),
-		"early numbers":   second(deletesOf(binlogtest.EarlyDeletes(owner, number), true)),
-		"column of texts": second(deletesOf(binlogtest.ColumnDeletes(owner, text), false)),
-		"another segment": second(deletesOf(binlogtest.Deletes(other, number), false)),
+		"texts":              second(deletesOf(binlogtest.Deletes(owner, text), false)),
+		"numbers":            second(deletesOf(binlogtest.Deletes(owner, number), true)),
+		"early numbers":      second(deletesOf(binlogtest.EarlyDeletes(owner, number), true)),
+		"column of texts":    second(deletesOf(binlogtest.ColumnDeletes(owner, text), false)),
+		"another collection": second(deletesOf(binlogtest.Deletes(other, number), false)),
 	} {
 		if !errors.Is(err, binlog.ErrDamaged) {
 			t.Errorf("%s: %v", name, err)

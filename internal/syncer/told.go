@@ -1,0 +1,175 @@
+package syncer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"time"
+
+	"migrate/internal/model"
+	"migrate/internal/source"
+)
+
+// Told is how far a source was followed that tells what was written to it.
+type Told struct {
+	Since json.RawMessage `json:"since"` // from which on it tells
+	// From is the cycle in which it began, and Sure says that all that was written before it was found since then, so that what is told is all.
+	From int64     `json:"from"`
+	Sure bool      `json:"sure,omitempty"`
+	At   time.Time `json:"at"`             // when it was last asked
+	Busy int       `json:"busy,omitempty"` // how many times in a row something was written
+}
+
+// doubt forgets what a source told that does not tell it any more, so that all is compared.
+func (p *Position) doubt(ctx context.Context, err error) {
+	slog.WarnContext(ctx, "the source does not tell what was written to it; all rows are compared", "reason", err)
+	p.Told = nil
+}
+
+// follower is the Finder that has the source tell which keys were written. Where nothing is known that it could tell more than, or it can't
+// tell, it compares.
+type follower struct {
+	*comparison
+	changes source.Changes
+	quiet   bool // it told that nothing was written
+}
+
+// Find asks the source what was written, and compares the rows of those ranges only that have to be looked at whatever else is known.
+func (f *follower) Find(ctx context.Context, pos *Position, deal Deal) error {
+	f.pos, f.deal = pos, deal
+	if pos.Told != nil && pos.Told.Sure {
+		if !f.due() {
+			pos.Rows = f.rows.source
+			return nil
+		}
+		err := f.follow(ctx)
+		switch {
+		case err == nil && f.told:
+			return f.finish(ctx)
+		case errors.Is(err, source.ErrUntold):
+			pos.doubt(ctx, err)
+		case err != nil:
+			return err
+		}
+	}
+	return f.compare(ctx)
+}
+
+// compare compares, and begins to have the source tell, if it does not yet. What it tells is all from when the comparison has come to an end.
+func (f *follower) compare(ctx context.Context) error {
+	if err := f.begin(ctx); err != nil {
+		return err
+	}
+	if err := f.comparison.Find(ctx, f.pos, f.deal); err != nil {
+		return err
+	}
+	if t := f.pos.Told; t != nil && (f.report.Settled || lookedSince(f.pos.Ranges, t.From)) {
+		sure := *t
+		sure.Sure, f.pos.Told = true, &sure
+	}
+	return nil
+}
+
+// due reports whether the source is asked, which flushes it, and makes small segments of what was written. It is asked now and then where
+// it is written to all the time.
+func (f *follower) due() bool {
+	t := f.pos.Told
+	return f.opts.Once || t.Busy < busy || f.started.Sub(t.At) >= f.opts.FlushEvery
+}
+
+// begin has the source tell from now on.
+func (f *follower) begin(ctx context.Context) error {
+	if f.pos.Told != nil {
+		return nil
+	}
+	changed, err := f.changes.Changes(ctx, nil)
+	if errors.Is(err, source.ErrUntold) {
+		f.pos.doubt(ctx, err)
+		return nil
+	}
+	if err == nil {
+		f.pos.Told = &Told{Since: changed.Next, From: f.pos.Cycle, At: f.started}
+	}
+	return err
+}
+
+// follow deals with what the source tells, and has all ranges compared where rows of it are not on the target for sure.
+func (f *follower) follow(ctx context.Context) error {
+	changed, err := f.changes.Changes(ctx, f.pos.Told.Since)
+	if err != nil {
+		return err
+	}
+	n, err := f.dealTold(ctx, changed)
+	if err != nil {
+		return err
+	}
+	f.told, f.quiet = f.found.Unsure == 0, n == 0
+	now := &Told{Since: changed.Next, From: f.pos.Told.From, Sure: f.told, At: f.started}
+	if n > 0 {
+		now.Busy = f.pos.Told.Busy + 1
+	}
+	if !f.told {
+		now.From = f.pos.Cycle
+	}
+	f.pos.Told = now
+	return nil
+}
+
+// mostDealt is how many keys are dealt with at once.
+const mostDealt = 20_000
+
+// dealTold deals with the keys that are gone, and then with those that are there, and returns how many they are. A key that moved to another
+// partition would be there twice otherwise.
+func (f *follower) dealTold(ctx context.Context, changed source.Changed) (n int64, err error) {
+	for _, gone := range []bool{true, false} {
+		some := Suspects{Keys: map[string][]model.Key{}, Written: !gone}
+		for c, err := range changed.Keys {
+			if err != nil {
+				return n, err
+			}
+			if c.Gone != gone {
+				continue
+			}
+			n++
+			some.Keys[c.Partition] = append(some.Keys[c.Partition], c.Key.Clone())
+			if some.number() < mostDealt {
+				continue
+			}
+			if err := f.dealWith(ctx, look{Suspects: some}); err != nil {
+				return n, err
+			}
+			clear(some.Keys)
+		}
+		if err := f.dealWith(ctx, look{Suspects: some}); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// finish compares what is to be compared in any case, and says how far the sync is. Nothing else is known of the source's segments then.
+func (f *follower) finish(ctx context.Context) error {
+	pos := f.pos
+	pos.Rows, pos.Mark, pos.Base, pos.Written, pos.Settled = f.rows.source, nil, nil, nil, false
+	f.report.By = "storage"
+	p := plan{now: f.started, every: f.opts.FullScanEvery}
+	due := false
+	for _, r := range pos.Ranges {
+		due = due || p.due(r)
+	}
+	inStep := f.quiet && f.even()
+	if due || f.quiet && !inStep {
+		if err := f.compareCounts(ctx); err != nil { // which cuts those that have grown
+			return err
+		}
+	}
+	if err := f.compareRows(ctx); err != nil {
+		return err
+	}
+	f.settle()
+	if inStep && f.report.Settled {
+		f.report.InStep, pos.InStep = true, f.started
+	}
+	return nil
+}

@@ -1,0 +1,143 @@
+//go:build lab
+
+package syncer_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
+	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
+	"golang.org/x/sync/errgroup"
+
+	"migrate/internal/labtest"
+	"migrate/internal/labtest/double"
+	"migrate/internal/milvus"
+	"migrate/internal/source/storage"
+	"migrate/internal/syncer"
+)
+
+// calls counts those to a server, by method.
+type calls struct {
+	mu sync.Mutex
+	of map[string]int
+}
+
+func (c *calls) note(_ context.Context, method string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.of[method]++
+}
+
+// since gives what was counted, and begins anew.
+func (c *calls) since() map[string]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	was := c.of
+	c.of = map[string]int{}
+	return was
+}
+
+// watched is the source, with its calls counted.
+func watched(t *testing.T, source *milvus.Server) (*milvus.Server, *calls) {
+	t.Helper()
+	c := &calls{of: map[string]int{}}
+	between := double.Start(t, double.Config{Version: source.Version(), Upstream: source.Address, Watch: c.note})
+	server, err := milvus.Connect(t.Context(), milvus.Config{Address: between.Address})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
+	return server, c
+}
+
+// compactNotByItself has the server compact a collection only when it is told to: 2.3 loses deletes that are written meanwhile.
+func compactNotByItself(t *testing.T, protocol milvuspb.MilvusServiceClient, name string) {
+	t.Helper()
+	_, err := protocol.AlterCollection(t.Context(), &milvuspb.AlterCollectionRequest{
+		CollectionName: name, Properties: []*commonpb.KeyValuePair{{Key: "collection.autocompaction.enabled", Value: "false"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestToldByStorage keeps a target in sync by the logs in the storage of a real source, while rows are inserted, upserted and deleted, and over
+// a compaction: equal to the journal, and nothing is compared any more once all was. Where nothing is written a cycle asks for no row.
+func TestToldByStorage(t *testing.T) {
+	t.Parallel()
+	w := newWriters(t)
+	protocol := labtest.Protocol(t, w.Source)
+	compactNotByItself(t, protocol, w.Name)
+	compactNotByItself(t, labtest.Protocol(t, w.Target), w.Name)
+	var asked *calls
+	w.Source, asked = watched(t, w.Source)
+	opts := w.Options()
+	opts.Changes = storage.ChangesOpener(w.Source, labtest.SourceStorage(t), w.Sink, "j/changes/", storage.Options{})
+	opts.FlushEvery, opts.Interval = time.Second, 300*time.Millisecond
+	pass := func(writing context.Context) (reports []syncer.Report) {
+		opts := opts
+		opts.Once = writing == nil
+		ctx := t.Context()
+		if writing != nil {
+			ctx = writing
+		}
+		opts.Cycled = func(r syncer.Report) {
+			t.Logf("by %q: in sync %t, %d ranges, %d rows read, %+v, took %v, %v", r.By, r.InStep, r.Ranges, r.Read, r.Outcome, r.Took.Round(time.Millisecond), r.Err)
+			reports = append(reports, r)
+		}
+		if err := syncer.Run(ctx, w.Source, w.Target, w.Sink, opts); err != nil && ctx.Err() == nil {
+			t.Fatal(err)
+		}
+		return reports
+	}
+	pass(nil)
+	writing, stop := context.WithTimeout(t.Context(), 5*time.Second)
+	defer stop()
+	var g errgroup.Group
+	w.start(writing, &g)
+	reports := pass(writing)
+	if err := g.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	wantTold(t, append(reports, pass(nil)...))
+	w.WantEqual(t)
+	w.wantJournal(t)
+
+	labtest.Compact(t, protocol, labtest.Describe(t, w.Source, w.Name).ID)
+	for _, r := range pass(nil) {
+		if r.Applied() > 0 || r.Read > 0 || r.By != "storage" {
+			t.Errorf("a compaction: %+v", r)
+		}
+	}
+	asked.since()
+	r := pass(nil)[0]
+	if n := asked.since(); !r.InStep || r.Read > 0 || n["Query"] > 2 { // the count of all rows, and a few to know how large one is
+		t.Errorf("nothing was written: %+v, and the source was called %v", r, n)
+	}
+	for n := int64(200); n < 203; n++ {
+		for _, write := range []func(context.Context, int64) error{w.insert, w.upsert, w.reuse} {
+			if err := write(t.Context(), n); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	wantTold(t, pass(nil))
+	w.WantEqual(t)
+	w.wantJournal(t)
+}
+
+// wantTold wants that something was applied, and nothing compared for it.
+func wantTold(t *testing.T, reports []syncer.Report) {
+	t.Helper()
+	if done := total(reports); done.Inserted == 0 || done.Changed == 0 || done.Deleted == 0 {
+		t.Errorf("applied: %+v", done)
+	}
+	for _, r := range reports {
+		if r.Err == nil && r.Ranges > 0 {
+			t.Errorf("%d ranges were compared in a cycle: %+v", r.Ranges, r)
+		}
+	}
+}
