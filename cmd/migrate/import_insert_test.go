@@ -118,3 +118,18 @@ func TestInsertResumed(t *testing.T) {
 	migrate(t, nil, args("resume", target, sink, folder, "--job", s.name)...).want(t, exitOK, "imported 2,000 rows", "into other by inserts")
 	migrate(t, nil, args("verify", "--from", "export", target, sink, folder, "--collection", s.name, "--as", "other")...).want(t, exitOK, "equal: 2,000 rows")
 }
+
+// TestInsertInterrupted ends an import by inserts after a signal, though a call of it gets no answer. It leaves no alias, and the same
+// command goes on.
+func TestInsertInterrupted(t *testing.T) {
+	t.Parallel()
+	s, folder, to := newInMemory(t, 2), t.TempDir(), memory.Start(t, "v2.3.5")
+	migrate(t, nil, args(s.export, sink, folder)...).want(t, exitOK)
+	imp := args("import", "--via", "insert", "--target-address", to.Address, sink, folder, "--collection", s.name)
+	interrupt(t, to.Hold(func(method string) bool { return method == "Upsert" }), imp)
+	fences, err := to.Client(t).Fences(t.Context(), s.name, checkpoint.Name(checkpoint.Import, s.name, s.name))
+	if err != nil || len(fences) > 0 {
+		t.Errorf("aliases left: %v, %v", fences, err)
+	}
+	migrate(t, nil, imp...).want(t, exitOK, "imported 2,000 rows")
+}
