@@ -140,6 +140,9 @@ func (in *inserts) insertParts(ctx context.Context, g *errgroup.Group, claims ch
 
 // insertPart has the rows of a part inserted that are not there yet.
 func (in *inserts) insertPart(ctx context.Context, g *errgroup.Group, p *part) error {
+	if err := p.begin(ctx); err != nil {
+		return err
+	}
 	if err := in.takeBack(ctx, p); err != nil {
 		return err
 	}

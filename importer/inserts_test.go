@@ -357,3 +357,31 @@ func TestFenceTold(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestInsertIntoEmpty is interrupted by its first call, into a collection that was there and had no row. What that call brought is no reason
+// to refuse the same import.
+func TestInsertIntoEmpty(t *testing.T) {
+	t.Parallel()
+	m, sink := exported(t, schema())
+	to := newTarget(t)
+	there := labtest.Collection(schema())
+	there.Name = "t"
+	to.Add(t, there)
+	var upserts atomic.Int64
+	to.Answered = func(method string) error {
+		if method == "Upsert" && upserts.Add(1) == 1 {
+			return errBroken
+		}
+		return nil
+	}
+	opts := to.inserting()
+	opts.Jobs = 1
+	var resumable *checkpoint.ResumableError
+	if _, err := importer.Import(t.Context(), to.client, sink, m, nil, opts); !errors.As(err, &resumable) {
+		t.Fatalf("interrupted: %v", err)
+	}
+	if _, err := importer.Import(t.Context(), to.client, sink, m, nil, opts); err != nil {
+		t.Fatal(err)
+	}
+	to.wantOnce(t, m, sink)
+}

@@ -51,6 +51,16 @@ func partOf(claim *checkpoint.Claim) (*part, error) {
 	return p, nil
 }
 
+// begin records that rows of the part may be there from now on.
+func (p *part) begin(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.State != checkpoint.Todo {
+		return nil
+	}
+	return p.record(ctx, p.rowsDone)
+}
+
 // intend records that some rows are about to be inserted, or were.
 func (p *part) intend(ctx context.Context, some span) error {
 	p.mu.Lock()
