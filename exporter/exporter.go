@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"path"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -441,17 +440,4 @@ func (e *exporting) checkKept(ctx context.Context, sizes map[string]int64) error
 		}
 	}
 	return errors.Join(lost...)
-}
-
-// lowHigh widens the key bounds of a part by a batch.
-func lowHigh(p *part, keys []model.Key) {
-	low, high := slices.MinFunc(keys, model.Key.Compare), slices.MaxFunc(keys, model.Key.Compare)
-	if p.Lowest == nil || low.Compare(*p.Lowest) < 0 {
-		low = low.Clone()
-		p.Lowest = &low
-	}
-	if p.Highest == nil || high.Compare(*p.Highest) > 0 {
-		high = high.Clone()
-		p.Highest = &high
-	}
 }

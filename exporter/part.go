@@ -72,7 +72,7 @@ func (w *partWriter) add(file *export.Writer, rec arrow.Record) error {
 	}
 	w.part.Rows.AddRows(hashes)
 	keys := w.export.columns.Keys(rec)
-	lowHigh(w.part, keys)
+	w.part.Widen(keys)
 	stats := w.export.columns.Measure(rec)
 	w.part.Columns = columns.AddStats(w.part.Columns, stats)
 	w.warn(stats)

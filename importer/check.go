@@ -190,7 +190,7 @@ func (im *importing) checkParts(ctx context.Context, parts []export.Part) error 
 func (im *importing) checkPart(ctx context.Context, p export.Part) (err error) {
 	obj, err := im.export.Open(ctx, im.manifest.ObjectName(p))
 	if errors.Is(err, sinks.ErrNotExist) {
-		return fmt.Errorf("%w: part %s is missing; export again with --overwrite", ErrDamaged, im.export.URL(im.manifest.ObjectName(p)))
+		return im.damaged(p, "is missing")
 	}
 	if err != nil {
 		return fmt.Errorf("opening part %s: %w", p.Object, err)
@@ -211,7 +211,11 @@ func (im *importing) checkPart(ctx context.Context, p export.Part) (err error) {
 }
 
 func (im *importing) damaged(p export.Part, how string) error {
-	return fmt.Errorf("%w: part %s %s; export again with --overwrite", ErrDamaged, im.export.URL(im.manifest.ObjectName(p)), how)
+	remedy := "export again with --overwrite"
+	if p.Foreign != nil {
+		remedy = "leave the folder as it is until the import is done, and give the same command again"
+	}
+	return fmt.Errorf("%w: part %s %s; %s", ErrDamaged, im.export.URL(im.manifest.ObjectName(p)), how, remedy)
 }
 
 // checkTarget looks at a collection that is there already.

@@ -72,6 +72,8 @@ type Options struct {
 	// Budget is what this import shares with others: each bulk-insert job, from the staging of its files to its end, each call that
 	// inserts rows, and each part that is checked takes one of it. None where nil.
 	Budget *budget.Budget
+	// Checkpoint is where that of inserts lies; beside the export where nil. That of a bulk insert lies on the staging store.
+	Checkpoint sinks.Sink
 	// Dialect is how the target is told to import; that of its version where nil.
 	Dialect ingest.Dialect
 	// Step is told what begins, and how many rows it has to do.
@@ -143,7 +145,10 @@ func Import(ctx context.Context, server *milvus.Server, export sinks.Sink, m *ex
 	if err != nil {
 		return nil, err
 	}
-	im := &importing{server: server, export: export, manifest: m, jobs: export, opts: opts, target: target, takes: target.Schema, properties: target.Properties}
+	im := &importing{server: server, export: export, manifest: m, jobs: opts.Checkpoint, opts: opts, target: target, takes: target.Schema, properties: target.Properties}
+	if im.jobs == nil {
+		im.jobs = export
+	}
 	im.choose(staging != nil)
 	if err := im.onStaging(staging); err != nil {
 		return nil, err

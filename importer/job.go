@@ -30,6 +30,7 @@ type Params struct {
 	IndexTypes string `json:"types of indexes,omitempty"` // as model.ParseIndexTypes reads them
 	Via        Way    `json:"way,omitempty"`              // empty for Bulk, as migrate before there was another has it
 	NewKeys    bool   `json:"new keys,string,omitempty"`
+	Folder     string `json:"folder,omitempty"` // of Parquet that others wrote; empty where migrate did
 }
 
 // ParamsOf are those of an import.
@@ -52,11 +53,15 @@ func (im *importing) fresh() checkpoint.Fresh {
 }
 
 func (im *importing) params() Params {
-	return Params{
+	p := Params{
 		Database: im.server.Database(), Collection: im.opts.As, Export: im.manifest.Started.Format(time.RFC3339Nano),
 		Checksum: fmt.Sprintf("%016x", uint64(im.manifest.Total.Hash)), KeepIDs: im.opts.KeepIDs,
 		IndexTypes: model.IndexTypesText(im.opts.IndexTypes), Via: im.opts.Via.named(), NewKeys: im.opts.NewKeys,
 	}
+	if slices.ContainsFunc(im.manifest.Parts, func(p export.Part) bool { return p.Foreign != nil }) {
+		p.Folder = im.export.URL("")
+	}
+	return p
 }
 
 // begin checks and creates, or resumes what is there.

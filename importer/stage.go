@@ -2,6 +2,7 @@ package importer
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +25,9 @@ func stagedFolder(job, collection string) string { return job + "/" + collection
 // can't have it imported any more. No two calls ever share a name, so what a server keeps of a failed job is not met again.
 func (im *bulk) stagedName(p export.Part, try int64) string {
 	object := strings.TrimSuffix(strings.ReplaceAll(p.Object, "/", "-"), ".parquet")
+	if p.Foreign != nil { // a name of any letters and of any length, of which two may be alike
+		object = fmt.Sprintf("part-%.16x", sha256.Sum256([]byte(p.Object)))
+	}
 	owner := strings.ToLower(im.job.Job().Lease.ID[:10])
 	return fmt.Sprintf("%s%s-%s-%s-%d.parquet", stagedFolder(im.manifest.Job, im.opts.As), object, p.SHA256[:16], owner, try)
 }
@@ -41,14 +45,14 @@ func (im *bulk) stageAll(ctx context.Context, g *group, names []string) error {
 	return nil
 }
 
-// stage puts a part where bulk insert reads it: copied by the store itself where it is the same one, and without its key
-// column where the target gives new keys, since bulk insert refuses one then.
+// stage puts a part where bulk insert reads it: copied by the store itself where it is the same one, and written anew where bulk insert
+// may not take it as it is.
 func (im *bulk) stage(ctx context.Context, name string, p export.Part) error {
-	if im.newKeys() {
-		return im.stageWithoutKeys(ctx, name, p)
-	}
-	if im.odd.rows[p.Object] > 0 {
+	switch {
+	case im.odd.rows[p.Object] > 0:
 		return im.stageWithoutOdd(ctx, name, p)
+	case im.anew(p):
+		return im.stageAnew(ctx, name, p)
 	}
 	if copier, ok := im.staging.(sinks.Copier); ok {
 		done, err := copier.CopyFrom(ctx, name, im.export, im.manifest.ObjectName(p))
@@ -82,17 +86,28 @@ func (im *bulk) stageBytes(ctx context.Context, name string, p export.Part) (err
 	return nil
 }
 
-func (im *bulk) stageWithoutKeys(ctx context.Context, name string, p export.Part) error {
+// anew reports whether a part is to be written anew: others wrote it in ways that not every server takes, or it has keys, which bulk
+// insert refuses where the target gives new ones.
+func (im *bulk) anew(p export.Part) bool {
+	if p.Foreign != nil && (p.Foreign.Rewrite || p.Foreign.Keyless) {
+		return p.Foreign.Rewrite
+	}
+	return im.newKeys()
+}
+
+func (im *bulk) stageAnew(ctx context.Context, name string, p export.Part) error {
 	layout, err := columns.NewLayout(im.target.Schema)
 	if err != nil {
 		return err
 	}
-	keyless := layout.Only(func(column string) bool { return column != im.keyName() })
+	if im.newKeys() {
+		layout = layout.Only(func(column string) bool { return column != im.keyName() })
+	}
 	_, err = im.staging.Put(ctx, name, func(w io.Writer) error {
-		return im.rewrite(ctx, w, keyless, p, func(rec arrow.Record) (arrow.Record, error) { return keyless.Pick(rec), nil })
+		return im.rewrite(ctx, w, layout, p, func(rec arrow.Record) (arrow.Record, error) { return layout.Pick(rec), nil })
 	})
 	if err != nil {
-		return fmt.Errorf("staging part %s without its keys: %w", p.Object, err)
+		return fmt.Errorf("staging part %s, written anew: %w", p.Object, err)
 	}
 	return nil
 }

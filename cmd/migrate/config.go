@@ -27,6 +27,8 @@ type config struct {
 	All        bool
 	Databases  []string `mapstructure:"database"`
 	Exclude    []string
+	Parquet    string
+	Schema     string
 	Job        string
 	As         string
 	From       string
@@ -99,7 +101,7 @@ func (c *config) expandHome() error {
 		"target.ca-file": &c.Target.CAFile, "target.cert-file": &c.Target.CertFile, "target.key-file": &c.Target.KeyFile,
 		"source.storage.url": &c.Source.Storage.URL, "source.storage.ca-file": &c.Source.Storage.CAFile,
 		"sink.url": &c.Sink.URL, "sink.ca-file": &c.Sink.CAFile, "staging.ca-file": &c.Staging.CAFile,
-		projectDir.key: &c.ProjectDir, labSetting.key: &c.Lab, html.key: &c.Bench.HTML,
+		parquetSetting.key: &c.Parquet, schemaSetting.key: &c.Schema, projectDir.key: &c.ProjectDir, labSetting.key: &c.Lab, html.key: &c.Bench.HTML,
 	} {
 		at, err := inHome(*path)
 		if err != nil {

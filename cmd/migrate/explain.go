@@ -44,6 +44,7 @@ var hints = []struct {
 	{milvus.ErrALPN, "have what ends TLS there (a proxy?) offer HTTP/2 by ALPN, as h2. Where it serves HTTP/2 and knows no ALPN, " +
 		"GRPC_ENFORCE_ALPN_ENABLED=false in the environment of migrate does without"},
 	{milvus.ErrUnreachable, "check the address, the port, TLS, and that the server runs"},
+	{export.ErrFolder, "mend or remove that file, or write the folder anew; nothing was changed. docs/parquet.md says what is read"},
 	{export.ErrNone, "export first; an export that was interrupted has no manifest, and does not count"},
 	{export.ErrDamaged, "export again with --overwrite"},
 	{export.ErrPartDamaged, "export again with --overwrite"},

@@ -30,12 +30,18 @@ bounded number of jobs in flight, builds the indexes, loads, and counts. Every p
 the target is changed.
 
 Where the target has no bulk insert, as Milvus Lite, or no staging store is given, the rows are inserted, a few megabytes a
-call: upserted with the keys that they have, or with --new-keys inserted once with those that the target gives.`,
+call: upserted with the keys that they have, or with --new-keys inserted once with those that the target gives.
+
+With --parquet it is a folder of Parquet that others wrote by the rules of bulk insert, such as pymilvus' bulk writer. Every file is read
+before the target is changed: columns, values and keys are held against the collection, which is there or which --schema describes.`,
 		`  migrate import --target-address cluster:19530 --collection rag_documents \
       --staging-url s3://a-bucket/staging --staging-endpoint minio:9000   # MIGRATE_STAGING_ACCESS_KEY, …_SECRET_KEY
-  migrate import --via insert --target-address 127.0.0.1:19530 --collection rag_documents`,
-		slices.Concat(targetSettings, sinkSettings, stagingSettings,
-			[]setting{collection, jobSetting, asSetting, viaSetting, jobs, intoExisting, keepIDs, newKeys, indexTypes, widen, force}),
+  migrate import --via insert --target-address 127.0.0.1:19530 --collection rag_documents
+  migrate import --target-address cluster:19530 --collection rag_documents --parquet ./bulk-writer \
+      --staging-url s3://a-bucket/staging --staging-endpoint minio:9000`,
+		slices.Concat(targetSettings, sinkSettings, stagingSettings, []setting{
+			collection, parquetSetting, schemaSetting, jobSetting, asSetting, viaSetting, jobs, intoExisting, keepIDs, newKeys, indexTypes, widen, force,
+		}),
 		runImport)
 }
 
@@ -69,21 +75,17 @@ func (c config) importExport(ctx context.Context, out io.Writer, seen *monitor.M
 	}
 	defer server.Close()
 	server.WatchRetries(seen.Retries("target"))
-	sink, err := openSink(ctx, c)
+	from, err := c.openExport(ctx, server, job, seen)
 	if err != nil {
 		return err
 	}
-	m, err := c.readManifest(ctx, sink, job)
-	if err != nil {
-		return err
-	}
-	via, staging, err := c.way(ctx, server, sink, m)
+	via, staging, err := c.way(ctx, server, from.jobs, from.manifest)
 	if err != nil {
 		return err
 	}
 	var bar steps
-	done, err := importer.Import(ctx, server, sink, m, staging, importer.Options{
-		As: c.As, Via: via, Jobs: c.Jobs, IntoExisting: c.IntoExisting, KeepIDs: c.KeepIDs, NewKeys: c.NewKeys, IndexTypes: types, Widen: c.Widen, Force: c.Force,
+	done, err := importer.Import(ctx, server, from.sink, from.manifest, staging, importer.Options{
+		As: c.As, Checkpoint: from.jobs, Via: via, Jobs: c.Jobs, IntoExisting: c.IntoExisting, KeepIDs: c.KeepIDs, NewKeys: c.NewKeys, IndexTypes: types, Widen: c.Widen, Force: c.Force,
 		Step:     func(name string, rows int64) { bar.next(name, rows); seen.Step(name, rows) },
 		Progress: func(rows, bytes int64) { bar.add(rows, bytes); seen.Did(rows) },
 		Imported: seen.Imported,

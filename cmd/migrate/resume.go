@@ -23,7 +23,7 @@ too, since a cluster has several addresses.`,
   migrate resume --job rag_documents --sink-url s3://exports/milvus --sink-endpoint minio:9000 \
       --target-address cluster:19530 --staging-url s3://a-bucket/staging`,
 		slices.Concat(sourceSettings, targetSettings, sinkSettings, stagingSettings,
-			[]setting{jobName, workers, loadSetting, allowUnreadable, jobs, intoExisting, force}),
+			[]setting{jobName, schemaSetting, workers, loadSetting, allowUnreadable, jobs, intoExisting, force}),
 		runResume)
 }
 
@@ -63,6 +63,7 @@ func resume(cmd *cobra.Command, c config, j checkpoint.Job) error {
 		if err != nil {
 			return err
 		}
+		c.Parquet = cmp.Or(c.Parquet, p.Folder)
 		c.Target.Database, c.As, c.KeepIDs, c.NewKeys, c.Index = p.Database, p.Collection, p.KeepIDs, p.NewKeys, p.IndexTypes
 		c.Via = string(cmp.Or(p.Via, importer.Bulk))
 		return runImport(cmd, c)

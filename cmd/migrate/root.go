@@ -15,6 +15,7 @@ const longHelp = `migrate moves Milvus collections from a standalone to a distri
   migrate plan     says what would be moved, and what stands in the way
   migrate export   streams a collection into Parquet, in a folder or in a bucket
   migrate import   bulk-inserts an export into a cluster
+  migrate describe writes down what a collection is, for a folder of Parquet that others wrote
   migrate verify   proves that both hold the same rows, or names those that differ
   migrate diff     says in what two servers differ, but for their rows
   migrate sync     keeps the cluster in step with the source, until the switch
@@ -47,7 +48,7 @@ func newRoot() *cobra.Command {
 	})
 	root.PersistentFlags().String("config", "", "configuration file (default ./migrate.yaml, where there is one)")
 	addFlags(root.PersistentFlags(), globalSettings...)
-	root.AddCommand(newPlan(), newExport(), newImport(), newVerify(), newDiff(), newSync(), newRun(), newCutover(), newReady(), newDoctor(), newStatus(),
+	root.AddCommand(newPlan(), newExport(), newImport(), newDescribe(), newVerify(), newDiff(), newSync(), newRun(), newCutover(), newReady(), newDoctor(), newStatus(),
 		newResume(), newJobs(), newBench(), newCluster(), newDrill(), newConfigHelp())
 	return root
 }

@@ -54,6 +54,8 @@ var (
 	collection      = setting{"collection", "", "name of the collection"}
 	jobSetting      = setting{"job", "", "name of the export on the sink; the collection's name where empty"}
 	jobName         = setting{"job", "", "name of the job"}
+	parquetSetting  = setting{"parquet", "", "folder, file:///path or s3://bucket/prefix of Parquet that others wrote by the rules of bulk insert, instead of an export; reached as the sink is"}
+	schemaSetting   = setting{"schema", "", "file that says what its rows are, as migrate describe writes it, or the manifest of an export; as the target's collection says where empty"}
 	asSetting       = setting{"as", "", "name of the collection on the target, where it is another"}
 	workers         = setting{"workers", 4, "ranges read at once"}
 	loadSetting     = setting{"load", false, "load a collection that is not loaded, and release it afterwards"}
@@ -134,7 +136,8 @@ var globalSettings = []setting{jsonOut, logLevel, logFormat}
 // allSettings are those of all commands: only they are read.
 func allSettings() []setting {
 	return slices.Concat(sourceSettings, storageSettings, targetSettings, sinkSettings, stagingSettings, selectionSettings, globalSettings, insertSettings, searchSettings, drillSettings, []setting{
-		collection, jobSetting, asSetting, workers, loadSetting, partSize, overwrite, allowUnreadable, jobs, viaSetting, intoExisting, keepIDs, newKeys, indexTypes, create, widen, force, from, watch,
+		collection, parquetSetting, schemaSetting, jobSetting, asSetting, workers, loadSetting, partSize, overwrite, allowUnreadable, jobs, viaSetting, intoExisting, keepIDs, newKeys,
+		indexTypes, create, widen, force, from, watch,
 		compare, keep, html, projectDir, labSetting, overlays, wipe,
 	}, syncSettings, cutoverSettings)
 }

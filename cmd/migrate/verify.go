@@ -24,8 +24,9 @@ func newVerify() *cobra.Command {
 		`Compares counts, partitions, primary keys and a checksum over all columns (vectors by their bits), streamed from both
 sides. Exits with 3 where they differ, and names the first keys that are missing, extra or different.`,
 		`  migrate verify --source-address standalone:19530 --target-address cluster:19530 --collection rag_documents
-  migrate verify --from export --target-address cluster:19530 --collection rag_documents`,
-		slices.Concat(sourceSettings, targetSettings, sinkSettings, []setting{from, collection, jobSetting, asSetting, workers, loadSetting, maxRate}),
+  migrate verify --from export --target-address cluster:19530 --collection rag_documents
+  migrate verify --parquet ./bulk-writer --target-address cluster:19530 --collection rag_documents`,
+		slices.Concat(sourceSettings, targetSettings, sinkSettings, []setting{from, collection, parquetSetting, schemaSetting, jobSetting, asSetting, workers, loadSetting, maxRate}),
 		runVerify)
 }
 
@@ -37,16 +38,16 @@ type verifyResult struct {
 
 func runVerify(cmd *cobra.Command, c config) (err error) {
 	ctx, started := cmd.Context(), time.Now()
-	left, rows, err := c.leftSide(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, left.Close(ctx)) }()
 	target, err := connectTarget(ctx, c)
 	if err != nil {
 		return err
 	}
 	defer target.Close()
+	left, rows, err := c.leftSide(ctx, target)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, left.Close(ctx)) }()
 	right, err := c.openSide(ctx, target, c.targetName(left))
 	if err != nil {
 		return err
@@ -78,12 +79,12 @@ func (c config) openSide(ctx context.Context, server *milvus.Server, name string
 }
 
 // leftSide opens what the target is held against, and says how many rows to expect.
-func (c config) leftSide(ctx context.Context) (left source.Source, rows int64, err error) {
-	switch c.From {
-	case "source":
+func (c config) leftSide(ctx context.Context, target *milvus.Server) (left source.Source, rows int64, err error) {
+	switch {
+	case c.From == "export" || c.Parquet != "":
+		return c.exportSide(ctx, target)
+	case c.From == "source":
 		return c.sourceSide(ctx)
-	case "export":
-		return c.exportSide(ctx)
 	}
 	return nil, 0, usageError{fmt.Errorf("from %q: source or export", c.From)}
 }
@@ -107,20 +108,16 @@ func (c config) sourceSide(ctx context.Context) (source.Source, int64, error) {
 	return side, rows, nil
 }
 
-func (c config) exportSide(ctx context.Context) (source.Source, int64, error) {
+func (c config) exportSide(ctx context.Context, target *milvus.Server) (source.Source, int64, error) {
 	job, err := c.job()
 	if err != nil {
 		return nil, 0, err
 	}
-	sink, err := openSink(ctx, c)
+	from, err := c.openExport(ctx, target, job, c.monitor())
 	if err != nil {
 		return nil, 0, err
 	}
-	m, err := c.readManifest(ctx, sink, job)
-	if err != nil {
-		return nil, 0, err
-	}
-	return export.Source{Sink: sink, Manifest: m}, m.Total.Rows, nil
+	return export.Source{Sink: from.sink, Manifest: from.manifest}, from.manifest.Total.Rows, nil
 }
 
 // targetName is what the collection is called on the target.

@@ -58,5 +58,6 @@ type field struct {
 	nullable  bool
 	defaulted bool // servers have a default for it
 	family    family
+	fallback  fallback // that default
 	elements  elements // the family of an ARRAY's elements; nil: there are no arrays of them
 }

@@ -138,7 +138,7 @@ func (l *Layout) RowBytes() int {
 func describe(f *schemapb.FieldSchema) (field, arrow.DataType, error) {
 	col := field{
 		name: f.GetName(), kind: f.GetDataType(), element: f.GetElementType(), dim: dimension(f), family: families[f.GetDataType()],
-		nullable: f.GetNullable(), defaulted: f.GetDefaultValue() != nil,
+		nullable: f.GetNullable(), defaulted: f.GetDefaultValue() != nil, fallback: fallback{families[f.GetDataType()], f.GetDefaultValue()},
 	}
 	if col.family == nil {
 		return col, nil, fmt.Errorf("field %q (%s): %w", col.name, col.kind, ErrType)

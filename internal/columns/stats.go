@@ -75,8 +75,11 @@ func AddStats(all, more map[string]Stats) map[string]Stats {
 }
 
 // Measure takes the stats of a record batch of this layout, of the columns that have any.
-func (l *Layout) Measure(rec arrow.Record) map[string]Stats {
-	keys, all := l.Keys(rec), map[string]Stats{}
+func (l *Layout) Measure(rec arrow.Record) map[string]Stats { return l.MeasureAt(rec, l.Keys(rec)) }
+
+// MeasureAt takes them of a record batch whose rows are told by other keys: it may have none of its own.
+func (l *Layout) MeasureAt(rec arrow.Record, keys []model.Key) map[string]Stats {
+	all := map[string]Stats{}
 	for i, f := range l.fields {
 		if s := f.measure(rec.Column(i), keys); s != (Stats{}) {
 			all[f.name] = s

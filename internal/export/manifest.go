@@ -90,6 +90,26 @@ type Part struct {
 	SHA256  string     `json:"sha256,omitempty"`
 	Lowest  *model.Key `json:"lowest,omitempty"` // smallest and largest key that is there
 	Highest *model.Key `json:"highest,omitempty"`
+	Foreign *Foreign   `json:"foreign,omitempty"` // nil where migrate wrote it
+}
+
+// Foreign is what there is to know of a part that others wrote, which lies where they left it.
+type Foreign struct {
+	Keyless bool `json:"keyless,omitempty"` // it has no keys: the target gives them
+	Rewrite bool `json:"rewrite,omitempty"` // bulk insert may not take it as it is
+}
+
+// Widen widens the key bounds of a part by those of a batch.
+func (p *Part) Widen(keys []model.Key) {
+	low, high := slices.MinFunc(keys, model.Key.Compare), slices.MaxFunc(keys, model.Key.Compare)
+	if p.Lowest == nil || low.Compare(*p.Lowest) < 0 {
+		low = low.Clone()
+		p.Lowest = &low
+	}
+	if p.Highest == nil || high.Compare(*p.Highest) > 0 {
+		high = high.Clone()
+		p.Highest = &high
+	}
 }
 
 // Collection is a milvus.Collection in JSON; the schema is protojson.
@@ -169,7 +189,12 @@ func IsPart(object string) bool { return partName.MatchString(object) }
 var partName = regexp.MustCompile(`^[^/]+/part-[0-9]{5,}(\.[0-9]+)?\.parquet$`)
 
 // ObjectName is where a part's object is on the sink.
-func (m *Manifest) ObjectName(p Part) string { return path.Join(m.Job, p.Object) }
+func (m *Manifest) ObjectName(p Part) string {
+	if p.Foreign != nil {
+		return p.Object
+	}
+	return path.Join(m.Job, p.Object)
+}
 
 // PartName names the n-th part of a partition as an owner of the job writes it, relative to the job's folder. Owners after the first
 // have their epoch in the name: what one of before writes late lies beside it and replaces nothing.
@@ -242,6 +267,34 @@ func Read(ctx context.Context, sink sinks.Sink, job string) (*Manifest, error) {
 	return m, nil
 }
 
+// ParseCollection reads the description of a collection: one by itself, or that of a manifest.
+func ParseCollection(text []byte) (*model.Collection, error) {
+	var head struct{ Format int }
+	if err := json.Unmarshal(text, &head); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	if head.Format > 0 {
+		m, err := parse(text)
+		if err != nil {
+			return nil, err
+		}
+		return m.Collection.Milvus(), nil
+	}
+	var d Collection
+	if err := json.Unmarshal(text, &d); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	if !d.complete() {
+		return nil, fmt.Errorf("%w: it describes no collection", ErrDamaged)
+	}
+	return d.Milvus(), nil
+}
+
+// complete reports whether a description has what a collection can't do without.
+func (d Collection) complete() bool {
+	return d.Schema.CollectionSchema != nil && model.PrimaryKey(d.Schema.CollectionSchema) != nil
+}
+
 // parse looks at the format first: a newer one may hold anything else.
 func parse(text []byte) (*Manifest, error) {
 	var head struct{ Format int }
@@ -255,7 +308,7 @@ func parse(text []byte) (*Manifest, error) {
 	if err := document.Unmarshal(text, m); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	if m.Format < 1 || m.Collection.Schema.CollectionSchema == nil || model.PrimaryKey(m.Collection.Schema.CollectionSchema) == nil {
+	if m.Format < 1 || !m.Collection.complete() {
 		return nil, fmt.Errorf("%w: it describes no collection", ErrDamaged)
 	}
 	return m, nil

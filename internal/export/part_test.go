@@ -521,7 +521,7 @@ func wantDamaged(t *testing.T, data []byte, sum string, schema *arrow.Schema) {
 
 // readParquet reads a part, and ends at the first error of emit.
 func readParquet(ctx context.Context, f File, sha256 string, schema *arrow.Schema, emit func(arrow.Record) error) error {
-	stream := &rows{ctx: ctx, open: func() (File, error) { return f, nil }, sha256: sha256, schema: schema}
+	stream := &rows{ctx: ctx, open: func() (File, error) { return f, nil }, sha256: sha256, parse: ours(schema)}
 	for rec, err := range source.Rows(stream) {
 		if err != nil {
 			return err

@@ -73,15 +73,11 @@ func (m *Manifest) ReadPart(ctx context.Context, sink sinks.Sink, p Part, names 
 	if p.Object == "" {
 		return source.Empty{}, nil
 	}
-	slices.Sort(some)
-	stream := &part{name: p.Object, rows: rows{ctx: ctx, sha256: p.SHA256, schema: layout.Arrow, columns: some}}
-	stream.open = func() (File, error) {
-		obj, err := sink.Open(ctx, m.ObjectName(p))
-		if err != nil {
-			return nil, err
-		}
-		stream.object = obj
-		return obj, nil
+	if p.Foreign != nil {
+		return newForeign(ctx, sink, p.Object, p.SHA256, m.Collection.Schema.CollectionSchema, names), nil
 	}
+	slices.Sort(some)
+	stream := newPart(ctx, sink, m.ObjectName(p), p.SHA256)
+	stream.name, stream.parse, stream.columns = p.Object, ours(layout.Arrow), some
 	return stream, nil
 }

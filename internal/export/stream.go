@@ -12,6 +12,7 @@ import (
 	"github.com/apache/arrow/go/v15/parquet/pqarrow"
 
 	"migrate/internal/model"
+	"migrate/sinks"
 )
 
 // readBatch is how many rows a batch has at most.
@@ -22,16 +23,17 @@ const readBatch = 4096
 // take all the memory that there is.
 type rows struct {
 	ctx     context.Context
-	open    func() (File, error) // nil once it is open
-	sha256  string
-	schema  *arrow.Schema // of all columns
-	columns []int         // of those that are read; all where nil
+	open    func() (File, error)
+	sha256  string                                                // any where empty
+	parse   func(File) (*file.Reader, *pqarrow.FileReader, error) // opens it as Parquet, and looks at its columns
+	columns []int                                                 // of those that are read; all where nil
 
-	file   *file.Reader
-	groups *pqarrow.FileReader
-	group  int                  // the next one
-	batch  pqarrow.RecordReader // of the one before; nil where there is none
-	err    error                // that ended the stream, io.EOF included
+	checked File // nil until its bytes are
+	file    *file.Reader
+	groups  *pqarrow.FileReader
+	group   int                  // the next one
+	batch   pqarrow.RecordReader // of the one before; nil where there is none
+	err     error                // that ended the stream, io.EOF included
 }
 
 // Next is the next batch.
@@ -45,8 +47,11 @@ func (r *rows) Next() (rec arrow.Record, err error) {
 	if r.err != nil {
 		return nil, r.err
 	}
+	if err := r.check(); err != nil {
+		return nil, err
+	}
 	if r.file == nil {
-		if err := r.begin(); err != nil {
+		if r.file, r.groups, err = r.parse(r.checked); err != nil {
 			return nil, err
 		}
 	}
@@ -63,31 +68,48 @@ func (r *rows) Next() (rec arrow.Record, err error) {
 	}
 }
 
-// begin checks the bytes, and opens them as Parquet.
-func (r *rows) begin() error {
+// check opens what is read, and checks its bytes, unless that is done.
+func (r *rows) check() error {
+	if r.checked != nil {
+		return nil
+	}
 	f, err := r.open()
 	if err != nil {
 		return err
 	}
-	if err := check(f, r.sha256); err != nil {
-		return err
+	if r.sha256, err = check(f, r.sha256); err == nil {
+		r.checked = f
 	}
-	// Its Close would close f too, which is whose it was opened by.
-	if r.file, err = file.NewParquetReader(struct{ File }{f}); err != nil {
-		return fmt.Errorf("%w: %w", ErrPartDamaged, err)
+	return err
+}
+
+// ours opens a part that migrate wrote, which has just these columns.
+func ours(schema *arrow.Schema) func(File) (*file.Reader, *pqarrow.FileReader, error) {
+	return func(f File) (*file.Reader, *pqarrow.FileReader, error) {
+		// Its Close would close f too, which is whose it was opened by.
+		opened, err := file.NewParquetReader(struct{ File }{f})
+		if err != nil {
+			return nil, nil, fmt.Errorf("%w: %w", ErrPartDamaged, err)
+		}
+		groups, have, err := asArrow(opened, readBatch)
+		if err == nil && !sameColumns(have, schema) {
+			err = fmt.Errorf("reading parquet: its columns are %v, the collection's %v", have, schema)
+		}
+		return opened, groups, err
 	}
-	r.groups, err = pqarrow.NewFileReader(r.file, pqarrow.ArrowReadProperties{BatchSize: readBatch}, memory.DefaultAllocator)
+}
+
+// asArrow reads a file in batches of so many rows.
+func asArrow(opened *file.Reader, rows int64) (*pqarrow.FileReader, *arrow.Schema, error) {
+	groups, err := pqarrow.NewFileReader(opened, pqarrow.ArrowReadProperties{BatchSize: rows}, memory.DefaultAllocator)
 	if err != nil {
-		return fmt.Errorf("opening parquet: %w", err)
+		return nil, nil, fmt.Errorf("opening parquet: %w", err)
 	}
-	have, err := r.groups.Schema()
+	have, err := groups.Schema()
 	if err != nil {
-		return fmt.Errorf("opening parquet: %w", err)
+		return nil, nil, fmt.Errorf("opening parquet: %w", err)
 	}
-	if !sameColumns(have, r.schema) {
-		return fmt.Errorf("reading parquet: its columns are %v, the collection's %v", have, r.schema)
-	}
-	return nil
+	return groups, have, nil
 }
 
 // nextGroup ends a row group and begins the one after it.
@@ -143,6 +165,21 @@ type part struct {
 	rows
 	name   string
 	object io.Closer // nil where it is not open
+	bytes  int64     // of it, once it is open
+}
+
+// newPart is the stream of an object with a checksum; how it is parsed is left to be said.
+func newPart(ctx context.Context, sink sinks.Sink, object, sha256 string) *part {
+	p := &part{name: object, rows: rows{ctx: ctx, sha256: sha256}}
+	p.open = func() (File, error) {
+		obj, err := sink.Open(ctx, object)
+		if err != nil {
+			return nil, err
+		}
+		p.object, p.bytes = obj, obj.Size()
+		return obj, nil
+	}
+	return p
 }
 
 // Next is the next batch.
@@ -156,9 +193,12 @@ func (p *part) Next() (arrow.Record, error) {
 
 // Close closes the object too.
 func (p *part) Close() error {
-	err := p.rows.Close()
+	return errors.Join(p.rows.Close(), p.closeObject())
+}
+
+func (p *part) closeObject() (err error) {
 	if p.object != nil {
-		err = errors.Join(err, p.object.Close())
+		err = p.object.Close()
 		p.object = nil
 	}
 	return err

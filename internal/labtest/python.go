@@ -11,14 +11,23 @@ import (
 	"migrate/deploy/lab"
 )
 
-// NewPython runs the lab's newer Python, which has pymilvus 3 and pyarrow, with a script and its arguments, and reads the JSON that it prints.
-// Its error is what the script complains of.
+// Python runs the lab's Python, which has pymilvus 2.3.7, pyarrow and duckdb, with a script and its arguments, and reads the JSON that it
+// prints. Its error is what the script complains of.
+func Python(ctx context.Context, into any, args ...string) error {
+	return python(ctx, (*lab.Lab).Python, into, args...)
+}
+
+// NewPython runs the lab's newer Python, which has pymilvus 3 and pyarrow.
 func NewPython(ctx context.Context, into any, args ...string) error {
+	return python(ctx, (*lab.Lab).NewPython, into, args...)
+}
+
+func python(ctx context.Context, interpreter func(*lab.Lab, context.Context) (string, error), into any, args ...string) error {
 	l, err := lab.Open(os.Getenv(lab.DirVariable))
 	if err != nil {
 		return err
 	}
-	python, err := l.NewPython(ctx)
+	python, err := interpreter(l, ctx)
 	if err != nil {
 		return err
 	}

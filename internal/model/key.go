@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"hash/maphash"
 	"strconv"
 	"strings"
 )
@@ -29,6 +30,11 @@ func (k Key) Clone() Key {
 	k.Text = strings.Clone(k.Text)
 	return k
 }
+
+var seed = maphash.MakeSeed()
+
+// Hash spreads keys evenly. It is another one in each process.
+func (k Key) Hash() uint64 { return maphash.Comparable(seed, k) }
 
 // IsText tells a VARCHAR from an INT64.
 func (k Key) IsText() bool { return k.text }

@@ -15,7 +15,7 @@ import (
 // Meter counts the rows and bytes of one step, from any number of goroutines, and shows them until Stop.
 type Meter struct {
 	label   string
-	total   int64 // rows expected
+	total   int64 // rows expected; 0 where nobody knows
 	started time.Time
 	rows    atomic.Int64
 	bytes   atomic.Int64
@@ -92,6 +92,9 @@ func every(quit <-chan struct{}, d time.Duration, do func()) {
 func (m *Meter) figures() string {
 	rows, elapsed := m.rows.Load(), time.Since(m.started)
 	rate := float64(rows) / max(elapsed.Seconds(), 1e-3)
+	if m.total == 0 && rows > 0 {
+		return fmt.Sprintf("%s rows %s, %s rows/s", humanize.Comma(rows), humanize.IBytes(uint64(m.bytes.Load())), humanize.Comma(int64(rate)))
+	}
 	return fmt.Sprintf("%s/%s rows %s, %s rows/s, %s", humanize.Comma(rows), humanize.Comma(m.total),
 		humanize.IBytes(uint64(m.bytes.Load())), humanize.Comma(int64(rate)), m.left(rows, rate, elapsed))
 }

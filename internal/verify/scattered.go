@@ -2,7 +2,6 @@ package verify
 
 import (
 	"context"
-	"hash/maphash"
 	"maps"
 	"slices"
 	"sync"
@@ -46,10 +45,7 @@ type tally struct {
 	of [buckets]model.Sum
 }
 
-// keySeed is that of the hash by which keys fall into buckets.
-var keySeed = maphash.MakeSeed()
-
-func bucketOf(key model.Key) int { return int(maphash.Comparable(keySeed, key) % buckets) }
+func bucketOf(key model.Key) int { return int(key.Hash() % buckets) }
 
 // tally reads a partition of one side.
 func (c *comparison) tally(ctx context.Context, s side, partition string, progress func(int64, int64)) (*tally, error) {
