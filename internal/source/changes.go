@@ -17,6 +17,9 @@ type Changes interface {
 	// Changes tells what changed since a position that it gave before, until now. Where there is none it tells nothing, and begins. ErrUntold
 	// where it can't be told; then it begins anew without a position.
 	Changes(ctx context.Context, since json.RawMessage) (Changed, error)
+	// Same reports, without a flush, whether the source lists just what it did at a position. What was written since and is not listed yet, and
+	// deletes, are not seen by it.
+	Same(ctx context.Context, since json.RawMessage) (bool, error)
 	// Forget removes what was stored for other positions than one.
 	Forget(ctx context.Context, keep json.RawMessage) error
 }

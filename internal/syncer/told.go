@@ -19,6 +19,8 @@ type Told struct {
 	Sure bool      `json:"sure,omitempty"`
 	At   time.Time `json:"at"`             // when it was last asked
 	Busy int       `json:"busy,omitempty"` // how many times in a row something was written
+	// Still is how many rows were counted in a time in which nothing was written; nil where something was.
+	Still *int64 `json:"still,omitempty"`
 }
 
 // doubt forgets what a source told that does not tell it any more, so that all is compared.
@@ -96,6 +98,11 @@ func (f *follower) begin(ctx context.Context) error {
 
 // follow deals with what the source tells, and has all ranges compared where rows of it are not on the target for sure.
 func (f *follower) follow(ctx context.Context) error {
+	still, err := f.still(ctx)
+	if err != nil || still {
+		f.told, f.quiet = still, still
+		return err
+	}
 	changed, err := f.changes.Changes(ctx, f.pos.Told.Since)
 	if err != nil {
 		return err
@@ -108,12 +115,33 @@ func (f *follower) follow(ctx context.Context) error {
 	now := &Told{Since: changed.Next, From: f.pos.Told.From, Sure: f.told, At: f.started}
 	if n > 0 {
 		now.Busy = f.pos.Told.Busy + 1
+	} else {
+		rows := f.rows.source
+		now.Still = &rows
 	}
 	if !f.told {
 		now.From = f.pos.Cycle
 	}
 	f.pos.Told = now
 	return nil
+}
+
+// still reports, without a flush, whether surely nothing was written since the source was asked last, and told nothing. Whatever is written is in
+// growing segments, or in segments that were not there then, and what is only deleted is counted no more.
+func (f *follower) still(ctx context.Context) (bool, error) {
+	t := f.pos.Told
+	if t.Still == nil || *t.Still != f.rows.source || f.sides.hints() == nil {
+		return false, nil
+	}
+	sealed := f.sides.hints().Sealed()
+	if sealed == nil {
+		return false, nil
+	}
+	n, err := sealed.Count(ctx, model.AllPartitions, model.Range{})
+	if err != nil || n != f.rows.source {
+		return false, err
+	}
+	return f.changes.Same(ctx, t.Since)
 }
 
 // mostDealt is how many keys are dealt with at once.

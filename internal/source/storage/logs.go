@@ -61,6 +61,29 @@ func (l *logs) List(ctx context.Context) (keys.Listing, error) {
 	return listing, err
 }
 
+// Now implements keys.Logs.
+func (l *logs) Now(ctx context.Context) (map[int64]int64, error) {
+	all, err := l.s.server.PersistentSegments(ctx, l.s.coll.Name)
+	if err != nil {
+		return nil, err
+	}
+	if all, err = l.s.ofPartitions(ctx, all); err != nil {
+		return nil, err
+	}
+	rows := make(map[int64]int64, len(all))
+	for _, g := range all {
+		switch {
+		case !g.Flushed:
+			return nil, nil
+		case g.Deletes:
+			rows[g.ID] = 0
+		case g.Rows > 0:
+			rows[g.ID] = g.Rows
+		}
+	}
+	return rows, nil
+}
+
 // listed adds the delta logs of segments.
 func (l *logs) listed(ctx context.Context, all []milvus.Segment) (listed []keys.Listed, err error) {
 	of := map[int64]deltas{}

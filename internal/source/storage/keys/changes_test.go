@@ -142,7 +142,22 @@ func TestIdle(t *testing.T) {
 	if err != nil || len(got) > 0 || string(next) != string(first) || s.reads.Load() > 0 || !slices.Equal(list(t, sink), names) {
 		t.Errorf("%v, %s after %s, %d reads, %v: %v", got, next, first, s.reads.Load(), list(t, sink), err)
 	}
+	same := func() bool {
+		t.Helper()
+		same, err := k.Same(t.Context(), first)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return same
+	}
+	if !same() {
+		t.Error("it lists something else though nothing was written")
+	}
 	s.upsert("a", model.IntKey(7))
+	s.flush()
+	if same() {
+		t.Error("a new segment is not seen")
+	}
 	got, _, err = changes(t.Context(), k, first)
 	if err != nil || !slices.Equal(got, []source.Change{{Partition: "a", Key: model.IntKey(7)}}) || s.reads.Load() != 2 {
 		t.Errorf("%v, %d reads, %v", got, s.reads.Load(), err)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 
@@ -19,6 +20,8 @@ import (
 type Logs interface {
 	// List tells of what the collection is made, with all that was written before its instant.
 	List(ctx context.Context) (Listing, error)
+	// Now are the rows of the segments that are listed without a flush, by number; nil where one is not stored yet.
+	Now(ctx context.Context) (map[int64]int64, error)
 	// Rows calls add for each row of a segment, and Deletes for each delete of one of its delta logs.
 	Rows(ctx context.Context, g Listed, add func(key model.Key, ts uint64) error) error
 	Deletes(ctx context.Context, g Listed, log int64, add func(key model.Key, ts uint64) error) error
@@ -63,15 +66,9 @@ const setPrefix = "set-"
 // Changes implements source.Changes.
 func (k *Keeper) Changes(ctx context.Context, since json.RawMessage) (source.Changed, error) {
 	var before *Set
-	var pos position
 	if since != nil {
-		if err := json.Unmarshal(since, &pos); err != nil {
-			return source.Changed{}, fmt.Errorf("%w: %w", source.ErrUntold, err)
-		}
 		var err error
-		if before, err = readSet(ctx, k.Sink, k.Folder+pos.Set); errors.Is(err, sinks.ErrNotExist) || errors.Is(err, ErrDamaged) {
-			return source.Changed{}, fmt.Errorf("%w: %w", source.ErrUntold, err)
-		} else if err != nil {
+		if before, err = k.setOf(ctx, since); err != nil {
 			return source.Changed{}, err
 		}
 	}
@@ -86,6 +83,39 @@ func (k *Keeper) Changes(ctx context.Context, since json.RawMessage) (source.Cha
 		return source.Changed{Next: since, Keys: none}, nil
 	}
 	return k.changed(ctx, before, after)
+}
+
+// setOf is the set that a position names.
+func (k *Keeper) setOf(ctx context.Context, since json.RawMessage) (*Set, error) {
+	var pos position
+	if err := json.Unmarshal(since, &pos); err != nil {
+		return nil, fmt.Errorf("%w: %w", source.ErrUntold, err)
+	}
+	s, err := readSet(ctx, k.Sink, k.Folder+pos.Set)
+	if errors.Is(err, sinks.ErrNotExist) || errors.Is(err, ErrDamaged) {
+		return nil, fmt.Errorf("%w: %w", source.ErrUntold, err)
+	}
+	return s, err
+}
+
+// Same implements source.Changes.
+func (k *Keeper) Same(ctx context.Context, since json.RawMessage) (bool, error) {
+	s, err := k.setOf(ctx, since)
+	if err != nil {
+		return false, err
+	}
+	now, err := k.Logs.Now(ctx)
+	if err != nil || now == nil {
+		return false, err
+	}
+	then := map[int64]int64{}
+	for _, g := range s.Segments {
+		then[g.ID] = 0
+		if g.Rows != nil {
+			then[g.ID] = g.Rows.Number
+		}
+	}
+	return maps.Equal(then, now), nil
 }
 
 func none(func(source.Change, error) bool) {}

@@ -193,6 +193,22 @@ func (s *server) List(context.Context) (keys.Listing, error) {
 	return l, nil
 }
 
+// Now implements keys.Logs.
+func (s *server) Now(context.Context) (map[int64]int64, error) {
+	rows := map[int64]int64{}
+	for _, p := range s.partitions {
+		for id, g := range p.segments {
+			rows[id] = int64(len(g.rows))
+		}
+		for id := range p.levels {
+			if id != 0 {
+				rows[id] = 0
+			}
+		}
+	}
+	return rows, nil
+}
+
 func each(rows []row, add func(model.Key, uint64) error) error {
 	for _, r := range rows {
 		if err := add(r.key, r.ts); err != nil {
