@@ -203,7 +203,7 @@ func TestSecretsAreNotTold(t *testing.T) {
 				source, target, name := pair(t, c.wanted)
 				with := func(secret string) secretive {
 					s := secretive{t.TempDir(), give.give, map[string]string{
-						"collection": name, "listen-token": listenWord, "sink.secret-key": secretKey, "staging.secret-key": secretKey,
+						"collection": name, "listen-token": listenWord, "sink.secret-key": secretKey, "staging.secret-key": secretKey, "source.storage.secret-key": secretKey,
 						"source.address": source.Address, "target.address": target.Address,
 					}}
 					c.put(s.settings, "source", secret)

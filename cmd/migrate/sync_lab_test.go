@@ -55,6 +55,13 @@ func TestSync(t *testing.T) {
 	}
 	migrate(t, nil, args("status", sync[len(sync)-2:])...).want(t, exitOK, "sync", "paused")
 
+	told := args(sync, "--once", "--source-storage-url", labtest.SourceStorage(t).URL(""))
+	migrate(t, nil, told...).want(t, exitOK)
+	labtest.Delete(t, from, name, "id in [10, 11]")
+	migrate(t, nil, told...).want(t, exitOK, "told by the storage; 0 rows inserted, 0 changed, 2 deleted")
+	migrate(t, nil, args("status", sync[len(sync)-2:])...).want(t, exitOK, "what is written told by the storage")
+	verifySides(t, name)
+
 	labtest.Delete(t, from, name, "id >= 0")
 	migrate(t, nil, args(sync, "--once")...).want(t, exitFailed, "counts no rows", "look at the source first")
 	migrate(t, nil, args(sync, "--once", "--interval", "soon")...).want(t, exitUsage, "interval")
