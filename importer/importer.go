@@ -209,9 +209,6 @@ func (im *importing) run(ctx context.Context) (*Result, error) {
 	if err := im.begin(ctx); err != nil {
 		return nil, err
 	}
-	if err := im.way.begin(ctx); err != nil {
-		return nil, err
-	}
 	if err := im.way.work(ctx, im.job.Claims()); err != nil {
 		return nil, err
 	}

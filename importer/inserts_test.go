@@ -52,7 +52,8 @@ func TestInsert(t *testing.T) {
 		denied  []string
 		answer  codes.Code // to the first upsert
 	}{
-		"2.3": {"v2.3.5", nil, codes.OK}, "2.5": {"v2.5.10", nil, codes.OK}, "Lite 2.5": {memory.Lite25, nil, codes.OK}, "Lite 3": {memory.Lite3, nil, codes.OK},
+		"2.3": {"v2.3.5", nil, codes.OK}, "2.4": {"v2.4.15", nil, codes.OK}, "2.5": {"v2.5.10", nil, codes.OK}, "2.6": {"v2.6.3", nil, codes.OK},
+		"Lite 2.5": {memory.Lite25, nil, codes.OK}, "Lite 3": {memory.Lite3, nil, codes.OK},
 		"no right to make an alias": {"v2.3.5", []string{"CreateAlias"}, codes.OK},
 		"no right to write by it":   {"v2.3.5", nil, codes.PermissionDenied},
 		"a server that is away":     {"v2.3.5", nil, codes.Unavailable},

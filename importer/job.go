@@ -98,7 +98,10 @@ func (im *importing) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return im.job.Plan(ctx, Body{Target: coll.ID, RowsBefore: im.before}, planned)
+	if err := im.job.Plan(ctx, Body{Target: coll.ID, RowsBefore: im.before}, planned); err != nil {
+		return err
+	}
+	return im.way.begin(ctx)
 }
 
 // resume makes sure that the target is still the one that the job began with and that the parts still to come are whole.
@@ -116,6 +119,9 @@ func (im *importing) resume(ctx context.Context) error {
 		return fmt.Errorf("collection %q on %s: %w: it is not the one that this import began with", coll.Name, im.server.Address, checkpoint.ErrOther)
 	}
 	im.properties = coll.Properties
+	if err := im.way.begin(ctx); err != nil {
+		return err
+	}
 	left, err := im.way.left()
 	if err != nil {
 		return err

@@ -10,10 +10,13 @@ import (
 
 	"migrate/exporter"
 	"migrate/importer"
+	"migrate/internal/export"
 	"migrate/internal/labtest"
+	"migrate/internal/labtest/memory"
 	"migrate/internal/labtest/pairs"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
+	"migrate/internal/verify"
 )
 
 // TestInsert brings an export by inserts from one Milvus Lite to another, and from the standalone to one, with every type that both have.
@@ -96,5 +99,39 @@ func TestFence(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestInsertLiteKeys has each Milvus Lite give the keys, and spread rows by a partition key.
+func TestInsertLiteKeys(t *testing.T) {
+	t.Parallel()
+	const rows = 500
+	given, spread := labtest.IntKey("id"), labtest.Field("tenant", schemapb.DataType_Int64)
+	given.AutoID, spread.IsPartitionKey = true, true
+	for title, schema := range map[string]*schemapb.CollectionSchema{
+		"new keys":        labtest.Schema(given, labtest.Field("tenant", schemapb.DataType_Int64), labtest.Vector("v", schemapb.DataType_FloatVector, 2)),
+		"a partition key": labtest.Schema(labtest.IntKey("id"), spread, labtest.Vector("v", schemapb.DataType_FloatVector, 2)),
+	} {
+		for name, to := range map[string]*milvus.Server{"2.5": labtest.Lite25(t), "3": labtest.Lite3(t)} {
+			t.Run(title+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				from, c, sink := memory.Start(t, "v2.3.5"), labtest.Collection(schema), labtest.Local(t)
+				from.Add(t, c)
+				from.Sealed(t, c.Name, labtest.Rows{N: rows, Columns: []*schemapb.FieldData{
+					labtest.Column(labtest.IntKey("id"), labtest.Each(rows, func(i int) int64 { return int64(1000 + i) })),
+					labtest.Column(spread, labtest.Each(rows, func(i int) int64 { return int64(i % 7) })), labtest.Vectors("v", 2, rows, 1),
+				}})
+				m, err := exporter.Export(t.Context(), from.Client(t), c.Name, sink, exporter.Options{Job: "j"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				labtest.DropLater(t, to, c.Name)
+				r, err := importer.Import(t.Context(), to, sink, m, nil, importer.Options{NewKeys: title == "new keys"})
+				if err != nil || r.Via != importer.Insert {
+					t.Fatalf("%+v, %v", r, err)
+				}
+				wantEqual(t, compare(t, export.Source{Sink: sink, Manifest: m}, side(t, to, c.Name), verify.Options{WithoutKeys: title == "new keys"}), rows)
+			})
+		}
 	}
 }
