@@ -78,6 +78,7 @@ var arrows = []struct{ from, to string }{
 	{"internal/labtest/faulttable/write", "internal/labtest/faulttable"},
 	{"internal/labtest/pairs", "checkpoint internal/document internal/labtest internal/labtest/memory internal/milvus internal/model " +
 		"internal/source/query internal/syncer internal/verify sinks sinks/memory"},
+	{"internal/labtest/whole", "deploy/lab internal/clock internal/labtest internal/milvus internal/model"},
 	{"internal/labtest/memory", "internal/columns internal/labtest internal/milvus internal/model sinks"},
 }
 

@@ -8,11 +8,41 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
+	"github.com/milvus-io/milvus-sdk-go/v2/client"
+
 	"migrate/deploy/lab"
+	"migrate/internal/milvus"
 )
+
+// Alone has two secured standalones run until the test ends, and lets no other test use either meanwhile: that of Secure, whose rows are
+// in a folder, and that of Remote, whose rows are in a bucket.
+func Alone(t testing.TB) (secure, remote Login) {
+	t.Helper()
+	l := hold(t, syscall.LOCK_EX, "standalone-secure", "standalone-remote")
+	of := milvus.Config{Username: lab.SecureUser, Password: lab.SecurePassword}
+	overTLS, plain := of, of
+	overTLS.Address, overTLS.TLS, overTLS.CAFile = lab.SecureStandalone, true, l.CAFile()
+	plain.Address = lab.RemoteStandalone
+	return Login{overTLS, SecureProtocol(t, l.CAFile())}, Login{plain, protocol(t, client.Config{
+		Address: plain.Address, Username: plain.Username, Password: plain.Password,
+	})}
+}
+
+// Login is a server's superuser, and its raw protocol.
+type Login struct {
+	milvus.Config
+	Protocol milvuspb.MilvusServiceClient
+}
 
 // start has optional parts of the lab run until the test ends.
 func start(t testing.TB, parts ...string) *lab.Lab {
+	t.Helper()
+	return hold(t, syscall.LOCK_SH, parts...)
+}
+
+// hold has parts run until the test ends, for all tests or for this one alone.
+func hold(t testing.TB, lock int, parts ...string) *lab.Lab {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
 	l, err := lab.Running(ctx)
@@ -20,7 +50,7 @@ func start(t testing.TB, parts ...string) *lab.Lab {
 		t.Fatal(err)
 	}
 	for _, part := range parts {
-		done, err := use(ctx, l, part)
+		done, err := use(ctx, l, part, lock)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -35,12 +65,12 @@ func start(t testing.TB, parts ...string) *lab.Lab {
 
 // use starts a part where it does not run. Programs of several packages use it at once: the last one that is done stops it, unless it ran
 // before the first one came.
-func use(ctx context.Context, l *lab.Lab, part string) (done func() error, err error) {
+func use(ctx context.Context, l *lab.Lab, part string, lock int) (done func() error, err error) {
 	users, err := os.OpenFile(filepath.Join(l.Dir(), "run", part+".users"), os.O_CREATE|os.O_RDWR|os.O_APPEND|syscall.O_CLOEXEC, 0o644)
 	if err != nil {
 		return nil, err
 	}
-	if err := syscall.Flock(int(users.Fd()), syscall.LOCK_SH); err != nil { // waits while the last one stops it
+	if err := syscall.Flock(int(users.Fd()), lock); err != nil { // waits while the last one stops it
 		return nil, fmt.Errorf("waiting for %s: %w", part, err)
 	}
 	ran := running(ctx, l, part)
