@@ -83,10 +83,10 @@ func (c *cycle) finder(ctx context.Context) (Finder, source.Changes, error) {
 	}
 	changes, err := c.opts.Changes(ctx, c.sides.source.Collection())
 	if errors.Is(err, source.ErrUntold) {
-		c.pos.doubt(ctx, err)
+		c.doubts.note(ctx, c.pos, err)
 		return compare, nil, nil
 	}
-	return &follower{comparison: compare, changes: changes}, changes, err
+	return &follower{comparison: compare, changes: changes, doubts: &c.doubts}, changes, err
 }
 
 // forget removes what was kept for positions that are none any more. What it leaves is removed another time.

@@ -203,6 +203,7 @@ type Sync struct {
 	pos            *Position          // as the checkpoint has it; never changed in place
 	lost           bool               // it was, at least once
 	described      []string           // how the target is described otherwise, as was said last
+	doubts         doubts             // whether the source tells what was written to it
 	kept           []byte             // the position of what tells changes, and all that is kept for it
 	took           time.Duration      // by the last cycle that ended well, to find out what to compare
 }

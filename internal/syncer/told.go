@@ -23,10 +23,18 @@ type Told struct {
 	Still *int64 `json:"still,omitempty"`
 }
 
-// doubt forgets what a source told that does not tell it any more, so that all is compared.
-func (p *Position) doubt(ctx context.Context, err error) {
-	slog.WarnContext(ctx, "the source does not tell what was written to it; all rows are compared", "reason", err)
-	p.Told = nil
+// doubts are why a source did not tell what was written to it, and when that was.
+type doubts struct {
+	reason string
+	at     time.Time
+}
+
+// note forgets what a source told that does not tell it any more, so that all is compared.
+func (d *doubts) note(ctx context.Context, p *Position, err error) {
+	if err.Error() != d.reason {
+		slog.WarnContext(ctx, "the source does not tell what was written to it; all rows are compared", "reason", err)
+	}
+	d.reason, d.at, p.Told = err.Error(), time.Now(), nil
 }
 
 // follower is the Finder that has the source tell which keys were written. Where nothing is known that it could tell more than, or it can't
@@ -34,6 +42,7 @@ func (p *Position) doubt(ctx context.Context, err error) {
 type follower struct {
 	*comparison
 	changes source.Changes
+	doubts  *doubts
 	quiet   bool // it told that nothing was written
 }
 
@@ -50,7 +59,7 @@ func (f *follower) Find(ctx context.Context, pos *Position, deal Deal) error {
 		case err == nil && f.told:
 			return f.finish(ctx)
 		case errors.Is(err, source.ErrUntold):
-			pos.doubt(ctx, err)
+			f.doubts.note(ctx, pos, err)
 		case err != nil:
 			return err
 		}
@@ -80,14 +89,14 @@ func (f *follower) due() bool {
 	return f.opts.Once || t.Busy < busy || f.started.Sub(t.At) >= f.opts.FlushEvery
 }
 
-// begin has the source tell from now on.
+// begin has the source tell from now on. One that could not is not asked again at once, since that flushes it.
 func (f *follower) begin(ctx context.Context) error {
-	if f.pos.Told != nil {
+	if f.pos.Told != nil || !f.opts.Once && time.Since(f.doubts.at) < f.opts.FlushEvery {
 		return nil
 	}
 	changed, err := f.changes.Changes(ctx, nil)
 	if errors.Is(err, source.ErrUntold) {
-		f.pos.doubt(ctx, err)
+		f.doubts.note(ctx, f.pos, err)
 		return nil
 	}
 	if err == nil {

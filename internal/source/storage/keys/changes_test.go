@@ -77,7 +77,7 @@ func write(t *rapid.T, s *server) {
 	case "flush":
 		s.flush()
 	case "bulk insert":
-		began := s.now - min(s.now, rapid.Uint64Range(0, 5).Draw(t, "before")) + 1
+		began := s.now - min(s.now, rapid.Uint64Range(0, 50).Draw(t, "before")) + 1
 		s.tick()
 		s.bulkInsert(name, rapid.SliceOfN(someKeys, 1, 4).Draw(t, "keys"), began)
 	case "compact":
