@@ -186,9 +186,11 @@ func checkFormat(text []byte) error {
 // bound refuses parameters that are not those that the job was begun with, and says which differ.
 func (j *Job) bound(params json.RawMessage) error {
 	was, is := texts(j.Params), texts(params)
+	all := maps.Clone(was)
+	maps.Copy(all, is)
 	var diffs []string
-	for _, key := range slices.Sorted(maps.Keys(is)) {
-		if was[key] != is[key] {
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		if was[key] != is[key] { // what is left out is the same as what is empty
 			diffs = append(diffs, fmt.Sprintf("%s was %q and is %q", key, was[key], is[key]))
 		}
 	}

@@ -244,6 +244,10 @@ func TestBoundToItsParameters(t *testing.T) {
 	if !errors.Is(err, ErrOther) || !strings.Contains(err.Error(), `source was "a:1" and is "b:2"`) || strings.Contains(err.Error(), "collection was") {
 		t.Errorf("with another source: %v", err)
 	}
+	other.Params = params{Collection: "docs", PartSize: 1}
+	if _, _, err := Acquire(t.Context(), sink, name, other); !errors.Is(err, ErrOther) || !strings.Contains(err.Error(), `source was "a:1" and is ""`) {
+		t.Errorf("with one that is left out: %v", err)
+	}
 }
 
 // TestDoneStands through a job of the same name that was refused, or killed, before it had done anything.

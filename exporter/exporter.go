@@ -47,14 +47,20 @@ type Options struct {
 	AllowUnreadable bool   // leave out rows that the server counts and never returns, and say so
 	// Budget is what this export shares with others: each part that is under way takes one of it. None where nil.
 	Budget *budget.Budget
-	// Open opens what is read; by queries where nil, to which alone Load and MaxRate apply.
-	Open source.Opener
+	// Read chooses how the collection is read; by queries where nil, to which alone Load and MaxRate apply.
+	Read func(*model.Collection) (Way, error)
 	// Progress is told of every batch written; calls come from several goroutines.
 	Progress func(rows, bytes int64)
 	// Kept is told of what an earlier run had finished; Progress where nil.
 	Kept func(rows, bytes int64)
 	// Planned is told once how many rows are about to be exported.
 	Planned func(rows int64)
+}
+
+// Way is how rows are read.
+type Way struct {
+	Name string // that a job is bound to, since another way would read other chunks; empty for queries
+	Open source.Opener
 }
 
 func (o Options) withDefaults() Options {
@@ -85,30 +91,38 @@ func Export(ctx context.Context, server *milvus.Server, collection string, sink 
 	if err != nil {
 		return nil, err
 	}
+	way, err := opts.way(server, coll)
+	if err != nil {
+		return nil, err
+	}
 	replaces, err := checkExisting(ctx, sink, opts)
 	if err != nil {
 		return nil, err
 	}
-	jobCtx, job, err := checkpoint.Acquire(ctx, sink, checkpoint.Name(checkpoint.Export, opts.Job, ""), newJob(server, coll, opts))
+	jobCtx, job, err := checkpoint.Acquire(ctx, sink, checkpoint.Name(checkpoint.Export, opts.Job, ""), newJob(server, coll, opts, way))
 	if err != nil {
 		return nil, err
 	}
-	e := &exporting{server: server, collection: coll, sink: sink, opts: opts, job: job, replaces: replaces}
+	e := &exporting{server: server, collection: coll, way: way, sink: sink, opts: opts, job: job, replaces: replaces}
 	m, err := e.run(jobCtx)
 	return m, e.end(ctx, err)
 }
 
-func (o Options) opener(server *milvus.Server) source.Opener {
-	if o.Open != nil {
-		return o.Open
+// way is how a collection is read.
+func (o Options) way(server *milvus.Server, coll *model.Collection) (way Way, err error) {
+	if o.Read != nil {
+		way, err = o.Read(coll)
 	}
-	return query.Opener(server, query.Options{Load: o.Load, MaxRate: o.MaxRate})
+	if way.Open == nil {
+		way.Open = query.Opener(server, query.Options{Load: o.Load, MaxRate: o.MaxRate})
+	}
+	return way, err
 }
 
 // newJob is an export that has not begun, bound to what it is to read.
-func newJob(server *milvus.Server, coll *model.Collection, opts Options) checkpoint.Fresh {
+func newJob(server *milvus.Server, coll *model.Collection, opts Options, way Way) checkpoint.Fresh {
 	return checkpoint.Fresh{Kind: checkpoint.Export, Name: opts.Job, Params: Params{
-		Source: server.Address, Database: coll.Database, Collection: coll.Name, CollectionID: coll.ID, PartBytes: opts.PartBytes,
+		Source: server.Address, Database: coll.Database, Collection: coll.Name, CollectionID: coll.ID, PartBytes: opts.PartBytes, Read: way.Name,
 	}}
 }
 
@@ -153,6 +167,7 @@ func checkExisting(ctx context.Context, sink sinks.Sink, opts Options) (bool, er
 type exporting struct {
 	server     *milvus.Server
 	collection *model.Collection
+	way        Way
 	source     source.Source
 	columns    *columns.Layout
 	sink       sinks.Sink
@@ -193,7 +208,7 @@ func (e *exporting) openSource(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	e.source, err = e.opts.opener(e.server)(ctx, e.collection, e.body.Pin)
+	e.source, err = e.way.Open(ctx, e.collection, e.body.Pin)
 	return err
 }
 
@@ -310,7 +325,7 @@ func (e *exporting) finish(ctx context.Context) (*export.Manifest, error) {
 func (e *exporting) manifest() (*export.Manifest, error) {
 	job := e.job.Job()
 	m := &export.Manifest{
-		Format: export.Version, Job: job.Name, Started: job.Started, Snapshot: e.body.Snapshot, Collection: export.Describe(e.source.Collection()),
+		Format: export.Version, Job: job.Name, Started: job.Started, Read: e.way.Name, Snapshot: e.body.Snapshot, Collection: export.Describe(e.source.Collection()),
 		Source: export.Server{Address: e.server.Address, Version: e.server.Version()},
 	}
 	for c := range e.job.Chunks() {

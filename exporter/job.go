@@ -20,6 +20,7 @@ type Params struct {
 	Collection   string `json:"collection"`
 	CollectionID int64  `json:"collection id,string"`
 	PartBytes    int64  `json:"part size,string"`
+	Read         string `json:"way of reading,omitempty"` // its name; empty for queries
 }
 
 // ParamsOf are those of an export.

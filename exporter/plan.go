@@ -31,7 +31,11 @@ func open(ctx context.Context, server *milvus.Server, collection string, opts Op
 	if err != nil {
 		return nil, err
 	}
-	return opts.opener(server)(ctx, coll, nil)
+	way, err := opts.way(server, coll)
+	if err != nil {
+		return nil, err
+	}
+	return way.Open(ctx, coll, nil)
 }
 
 // PlanExport describes a collection and cuts it into chunks, and changes nothing.

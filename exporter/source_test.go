@@ -37,13 +37,18 @@ func TestAnotherSource(t *testing.T) {
 		return nil
 	}
 	sink := labtest.Local(t)
-	opts := exporter.Options{Job: "j", PartBytes: 8 << 10, Workers: 1, Open: func(context.Context, *model.Collection, json.RawMessage) (source.Source, error) {
-		return rows, nil
+	opts := exporter.Options{Job: "j", PartBytes: 8 << 10, Workers: 1, Read: func(*model.Collection) (exporter.Way, error) {
+		return exporter.Way{Name: "memory", Open: func(context.Context, *model.Collection, json.RawMessage) (source.Source, error) { return rows, nil }}, nil
 	}}
 	_, err = exporter.Export(t.Context(), server, name, sink, opts)
 	var resumable *checkpoint.ResumableError
 	if !errors.Is(err, broken) || !errors.As(err, &resumable) {
 		t.Fatalf("error %v, want one that can be resumed from", err)
+	}
+	other := opts
+	other.Read = nil
+	if _, err := exporter.Export(t.Context(), server, name, sink, other); !errors.Is(err, checkpoint.ErrOther) {
+		t.Errorf("resumed in another way: %v", err)
 	}
 	m, err := exporter.Export(t.Context(), server, name, sink, opts)
 	if err != nil {

@@ -41,6 +41,7 @@ func (s *server) resolve(side string, given milvus.Config) (milvus.Config, error
 type origin struct {
 	server  `mapstructure:",squash"`
 	Storage store
+	Read    string
 }
 
 // target is a server that takes bulk inserts.

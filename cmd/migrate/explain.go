@@ -17,6 +17,7 @@ import (
 	"migrate/internal/ops/compose"
 	"migrate/internal/ops/drill"
 	"migrate/internal/source"
+	"migrate/internal/source/storage"
 	"migrate/internal/syncer"
 	"migrate/sinks"
 )
@@ -61,6 +62,10 @@ var hints = []struct {
 	{importer.ErrUncertain, "look whether these rows are there. Where that can't be told: drop the collection, and give the same command again, which imports all of it anew"},
 	{milvus.ErrRemovesVectors, "if the storage of that server is a bucket (common.storageType: remote), say --source-in-bucket, or --target-in-bucket of the target. " +
 		"If it is a local folder: have the field indexed by one that keeps the vectors, such as FLAT, and load the collection anew"},
+	{storage.ErrUnsupported, "say --source-read query"},
+	{storage.ErrContradiction, "see whether --source-storage-url is where this server keeps its rows; --source-read query reads them by queries"},
+	{storage.ErrLostDeletes, "rows may be back that were deleted, whoever reads them: look at them on the source, after it has loaded the collection anew; --source-read query reads what it answers then"},
+	{storage.ErrBusy, "give the same command again when that has ended, or say --source-read query"},
 	{milvus.ErrLineBreak, "an export reads such rows; a sync needs them to have other keys"},
 	{model.ErrNoFilters, "copy the rows on the source into a collection without a partition key, or serve the file with a later version"},
 	{ingest.ErrValue, "a FLOAT or DOUBLE holds NaN or infinity, which Milvus takes from an insert and not from a bulk insert: " +

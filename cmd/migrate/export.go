@@ -24,7 +24,7 @@ nothing counts as exported.`,
 		`  migrate export --source-address standalone:19530 --collection rag_documents
   migrate export --source-address standalone:19530 --collection rag_documents \
       --sink-url s3://exports/milvus --sink-endpoint minio:9000   # MIGRATE_SINK_ACCESS_KEY, MIGRATE_SINK_SECRET_KEY`,
-		slices.Concat(sourceSettings, sinkSettings, []setting{collection, jobSetting, workers, partSize, loadSetting, overwrite, allowUnreadable, maxRate}),
+		slices.Concat(sourceSettings, storageSettings, sinkSettings, []setting{sourceRead, collection, jobSetting, workers, partSize, loadSetting, overwrite, allowUnreadable, maxRate}),
 		runExport)
 }
 
@@ -35,6 +35,7 @@ type exportResult struct {
 	Content  model.Sum      `json:"content"`
 	Bytes    int64          `json:"bytes"`
 	Parts    int            `json:"parts"`
+	Read     string         `json:"read,omitempty"`     // how, where not by queries
 	Snapshot string         `json:"snapshot,omitempty"` // the one instant of all rows, where the server can hold one
 	Findings model.Findings `json:"findings"`
 	usage
@@ -57,6 +58,9 @@ func (c config) export(ctx context.Context, out io.Writer, seen *monitor.Monitor
 	}
 	defer server.Close()
 	server.WatchRetries(seen.Retries("source"))
+	if opts.Read, err = c.reading(ctx, server); err != nil {
+		return err
+	}
 	sink, err := openSink(ctx, c)
 	if err != nil {
 		return err
@@ -73,7 +77,7 @@ func (c config) export(ctx context.Context, out io.Writer, seen *monitor.Monitor
 	}
 	r := exportResult{
 		Job: done.Job, URL: sink.URL(done.Job), Content: done.Total, Bytes: done.Bytes, Parts: objects(done),
-		Snapshot: snapshot(done), Findings: done.Findings, usage: usageSince(started),
+		Read: done.Read, Snapshot: snapshot(done), Findings: done.Findings, usage: usageSince(started),
 	}
 	return c.print(out, r, r.text)
 }
@@ -115,6 +119,9 @@ func objects(m *export.Manifest) int {
 func (r exportResult) text(w io.Writer) {
 	fmt.Fprintf(w, "exported %s (%s in %d parts) to %s, %s\n", rows(r.Content.Rows), size(r.Bytes), r.Parts, r.URL, r.usage)
 	fmt.Fprintf(w, "checksum %016x\n", uint64(r.Content.Hash))
+	if r.Read == readStorage {
+		fmt.Fprintln(w, "read from the storage of the source")
+	}
 	if r.Snapshot != "" {
 		fmt.Fprintf(w, "all rows are those of one instant, %s\n", r.Snapshot)
 	}

@@ -24,7 +24,7 @@ func newPlan() *cobra.Command {
 		`A dry run: reads the schema, counts, cuts the keys into ranges and, where a target is given, says what it lacks. Changes
 nothing.`,
 		`  migrate plan --source-address standalone:19530 --target-address cluster:19530 --collection rag_documents`,
-		slices.Concat(sourceSettings, targetSettings, sinkSettings, []setting{collection, jobSetting, asSetting, viaSetting, workers, partSize, indexTypes, widen}),
+		slices.Concat(sourceSettings, storageSettings, []setting{sourceRead}, targetSettings, sinkSettings, []setting{collection, jobSetting, asSetting, viaSetting, workers, partSize, indexTypes, widen}),
 		runPlan)
 }
 
@@ -62,7 +62,11 @@ func runPlan(cmd *cobra.Command, c config) error {
 		return err
 	}
 	defer server.Close()
-	plan, err := exporter.PlanExport(ctx, server, c.Collection, exporter.Options{Workers: c.Workers, PartBytes: bytes})
+	read, err := c.reading(ctx, server)
+	if err != nil {
+		return err
+	}
+	plan, err := exporter.PlanExport(ctx, server, c.Collection, exporter.Options{Workers: c.Workers, PartBytes: bytes, Read: read})
 	if err != nil {
 		return err
 	}

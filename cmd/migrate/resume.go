@@ -22,7 +22,7 @@ too, since a cluster has several addresses.`,
 		`  migrate resume --job rag_documents --sink-url s3://exports/milvus --sink-endpoint minio:9000
   migrate resume --job rag_documents --sink-url s3://exports/milvus --sink-endpoint minio:9000 \
       --target-address cluster:19530 --staging-url s3://a-bucket/staging`,
-		slices.Concat(sourceSettings, targetSettings, sinkSettings, stagingSettings,
+		slices.Concat(sourceSettings, storageSettings, targetSettings, sinkSettings, stagingSettings,
 			[]setting{jobName, schemaSetting, workers, loadSetting, allowUnreadable, jobs, intoExisting, force}),
 		runResume)
 }
@@ -56,6 +56,7 @@ func resume(cmd *cobra.Command, c config, j checkpoint.Job) error {
 			return err
 		}
 		c.Source.Address = cmp.Or(c.Source.Address, p.Source)
+		c.Source.Read = cmp.Or(p.Read, readQuery)
 		c.Source.Database, c.Collection, c.PartSize = p.Database, p.Collection, strconv.FormatInt(p.PartBytes, 10)
 		return runExport(cmd, c)
 	case checkpoint.Import:

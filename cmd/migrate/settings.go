@@ -48,7 +48,7 @@ var (
 	sourceSettings = serverSettings("source", "Milvus server to export from")
 	targetSettings = append(serverSettings("target", "Milvus cluster to import into"),
 		setting{"target.rest-url", "", "http://host:port of its REST API, by which Milvus 2.4 and later import; that of target.address where empty"})
-	storageSettings = storeSettings("source.storage", "", "where the source keeps its rows, by which it tells what was written: the folder of a standalone, or s3://bucket/root-path; nothing is written there")
+	storageSettings = storeSettings("source.storage", "", "where the source keeps its rows, from which they are read, and by which it tells a sync what was written: the folder of a standalone, or s3://bucket/root-path; nothing is written there")
 	sinkSettings    = storeSettings("sink", "./migrate-data", "where exports are: a folder, file:///path or s3://bucket/prefix")
 	stagingSettings = storeSettings("staging", "s3://a-bucket/migrate-staging", "where the target's bulk insert reads: its own bucket, and a prefix in it; what is not said of its server is as for the sink")
 	collection      = setting{"collection", "", "name of the collection"}
@@ -135,7 +135,7 @@ var globalSettings = []setting{jsonOut, logLevel, logFormat}
 
 // allSettings are those of all commands: only they are read.
 func allSettings() []setting {
-	return slices.Concat(sourceSettings, storageSettings, targetSettings, sinkSettings, stagingSettings, selectionSettings, globalSettings, insertSettings, searchSettings, drillSettings, []setting{
+	return slices.Concat(sourceSettings, storageSettings, []setting{sourceRead}, targetSettings, sinkSettings, stagingSettings, selectionSettings, globalSettings, insertSettings, searchSettings, drillSettings, []setting{
 		collection, parquetSetting, schemaSetting, jobSetting, asSetting, workers, loadSetting, partSize, overwrite, allowUnreadable, jobs, viaSetting, intoExisting, keepIDs, newKeys,
 		indexTypes, create, widen, force, from, watch,
 		compare, keep, html, projectDir, labSetting, overlays, wipe,

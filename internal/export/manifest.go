@@ -54,6 +54,7 @@ type Manifest struct {
 	Source     Server         `json:"source"`
 	Started    time.Time      `json:"started"`
 	Finished   time.Time      `json:"finished"`
+	Read       string         `json:"read,omitempty"`     // how rows were read, where not by queries
 	Snapshot   uint64         `json:"snapshot,omitempty"` // the one instant of all rows, as a server timestamp; 0 where there is none
 	Collection Collection     `json:"collection"`
 	Total      model.Sum      `json:"total"` // over all columns of all rows
