@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
 
 	"migrate/checkpoint"
 	"migrate/internal/budget"
@@ -47,6 +48,8 @@ type Options struct {
 	AllowUnreadable bool   // leave out rows that the server counts and never returns, and say so
 	// Budget is what this export shares with others: each part that is under way takes one of it. None where nil.
 	Budget *budget.Budget
+	// Limit is what the queries of several exports share, in place of MaxRate.
+	Limit *rate.Limiter
 	// Read chooses how the collection is read; by queries where nil, to which alone Load and MaxRate apply.
 	Read func(*model.Collection) (Way, error)
 	// Progress is told of every batch written; calls come from several goroutines.
@@ -114,7 +117,7 @@ func (o Options) way(server *milvus.Server, coll *model.Collection) (way Way, er
 		way, err = o.Read(coll)
 	}
 	if way.Open == nil {
-		way.Open = query.Opener(server, query.Options{Load: o.Load, MaxRate: o.MaxRate})
+		way.Open = query.Opener(server, query.Options{Load: o.Load, MaxRate: o.MaxRate, Limit: o.Limit})
 	}
 	return way, err
 }

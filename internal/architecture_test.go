@@ -47,7 +47,8 @@ var arrows = []struct{ from, to string }{
 	{"internal/syncer", "checkpoint internal/clock internal/columns internal/ingest internal/milvus internal/model internal/source internal/source/query sinks"},
 	{"internal/cutover", "checkpoint internal/clock internal/document internal/export internal/milvus internal/model internal/source internal/source/query internal/syncer internal/verify sinks"},
 	// what is done with many jobs, and what is seen of them
-	{"internal/move", "checkpoint exporter importer internal/cutover internal/document internal/export internal/milvus internal/model internal/syncer sinks sinks/contract"},
+	{"internal/move", "checkpoint exporter importer internal/budget internal/clock internal/cutover internal/document internal/export internal/ingest internal/milvus " +
+		"internal/model internal/source internal/source/query internal/syncer internal/verify sinks sinks/contract"},
 	{"internal/monitor", "checkpoint internal/milvus internal/syncer sinks"},
 	// operations, which move no row
 	{"internal/ops/compose", "internal/clock"},

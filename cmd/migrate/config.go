@@ -23,15 +23,19 @@ type config struct {
 	Sink    store
 	Staging store
 
-	Collection string
-	All        bool
-	Databases  []string `mapstructure:"database"`
-	Exclude    []string
-	Parquet    string
-	Schema     string
-	Job        string
-	As         string
-	From       string
+	Collection  string   `mapstructure:"-"`          // the one that is named
+	Collections []string `mapstructure:"collection"` // as they are given: that one, or patterns
+	All         bool
+	Databases   []string `mapstructure:"database"`
+	Exclude     []string
+	Moves       []moveConfig
+	Move        string
+	AtOnce      int `mapstructure:"at-once"`
+	Parquet     string
+	Schema      string
+	Job         string
+	As          string
+	From        string
 
 	Workers         int
 	Jobs            int
@@ -181,6 +185,8 @@ func loadConfig(flags *pflag.FlagSet) (config, error) {
 		return config{}, usageError{fmt.Errorf("reading the configuration from flags, environment and %s: %w; `migrate help config` lists the settings",
 			v.ConfigFileUsed(), err)}
 	}
+	c.Collections = slices.DeleteFunc(c.Collections, func(name string) bool { return name == "" })
+	c.Collection = c.plain()
 	if err := c.expandHome(); err != nil {
 		return c, err
 	}

@@ -73,7 +73,10 @@ func (c config) diff() (d move.Diff, err error) {
 	if c.As != "" && (c.selects() || c.Collection == "") {
 		return d, usageError{fmt.Errorf("as %q: it is the name of one collection, which --collection names", c.As)}
 	}
-	if !c.selects() && !d.Selection.All {
+	switch {
+	case c.selects():
+		d.As = c.moved
+	case !d.Selection.All:
 		d.As = c.one
 	}
 	return d, nil

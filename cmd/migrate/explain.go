@@ -27,6 +27,10 @@ var hints = []struct {
 	err  error
 	hint string
 }{
+	{move.ErrSome, "see why above; the same command goes on with what is left, and does nothing twice"},
+	{move.ErrStopped, "the same command goes on"},
+	{move.ErrNothing, "see how it is spelled; the shell leaves a pattern alone that is in quotes"},
+	{move.ErrAnother, "export it again with --overwrite, or remove that job with `migrate jobs rm`, and its collection on the target"},
 	{exporter.ErrExists, "import it, export under another name with --job, or replace it with --overwrite"},
 	{exporter.ErrNotKept, "the same command writes these parts again; if that does not help, try the sink with `migrate doctor`"},
 	{syncer.ErrCursor, "give another --cursor-field, or none: what was written is then found by comparing"},
@@ -108,7 +112,7 @@ func explain(err error) string {
 	if errors.As(err, &kept) && !errors.Is(err, checkpoint.ErrLost) {
 		hint = "\n  next: give the same command again to go on, or `migrate resume --job " + kept.Job + "`"
 	}
-	if kept == nil && errors.As(err, new(interrupted)) && !errors.Is(err, errStopped) && !errors.As(err, new(*cutover.ServingError)) {
+	if kept == nil && errors.As(err, new(interrupted)) && !errors.Is(err, errStopped) && !errors.Is(err, move.ErrStopped) && !errors.As(err, new(*cutover.ServingError)) {
 		hint = "\n  nothing is kept: the same command begins anew"
 	}
 	for _, h := range hints {

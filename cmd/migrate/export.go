@@ -14,6 +14,7 @@ import (
 	"migrate/internal/milvus"
 	"migrate/internal/model"
 	"migrate/internal/monitor"
+	"migrate/internal/move"
 )
 
 func newExport() *cobra.Command {
@@ -24,7 +25,7 @@ nothing counts as exported.`,
 		`  migrate export --source-address standalone:19530 --collection rag_documents
   migrate export --source-address standalone:19530 --collection rag_documents \
       --sink-url s3://exports/milvus --sink-endpoint minio:9000   # MIGRATE_SINK_ACCESS_KEY, MIGRATE_SINK_SECRET_KEY`,
-		slices.Concat(sourceSettings, storageSettings, sinkSettings, []setting{sourceRead, collection, jobSetting, workers, partSize, loadSetting, overwrite, allowUnreadable, maxRate}),
+		slices.Concat(sourceSettings, storageSettings, sinkSettings, selectionSettings, []setting{sourceRead, collection, atOnce, jobSetting, workers, partSize, loadSetting, overwrite, allowUnreadable, maxRate}),
 		runExport)
 }
 
@@ -42,6 +43,9 @@ type exportResult struct {
 }
 
 func runExport(cmd *cobra.Command, c config) error {
+	if c.selects() {
+		return c.moveMany(cmd.Context(), cmd.OutOrStdout(), move.Steps{Export: true}, c.monitor())
+	}
 	return c.export(cmd.Context(), cmd.OutOrStdout(), c.monitor())
 }
 

@@ -20,6 +20,7 @@ import (
 	"migrate/internal/milvus"
 	"migrate/internal/model"
 	"migrate/internal/monitor"
+	"migrate/internal/move"
 	"migrate/sinks"
 )
 
@@ -39,8 +40,8 @@ before the target is changed: columns, values and keys are held against the coll
   migrate import --via insert --target-address 127.0.0.1:19530 --collection rag_documents
   migrate import --target-address cluster:19530 --collection rag_documents --parquet ./bulk-writer \
       --staging-url s3://a-bucket/staging --staging-endpoint minio:9000`,
-		slices.Concat(targetSettings, sinkSettings, stagingSettings, []setting{
-			collection, parquetSetting, schemaSetting, jobSetting, asSetting, viaSetting, jobs, intoExisting, keepIDs, newKeys, indexTypes, widen, force,
+		slices.Concat(targetSettings, sinkSettings, stagingSettings, selectionSettings, []setting{
+			collection, atOnce, parquetSetting, schemaSetting, jobSetting, asSetting, viaSetting, jobs, intoExisting, keepIDs, newKeys, indexTypes, widen, force,
 		}),
 		runImport)
 }
@@ -52,6 +53,9 @@ type importResult struct {
 }
 
 func runImport(cmd *cobra.Command, c config) error {
+	if c.selects() {
+		return c.moveMany(cmd.Context(), cmd.OutOrStdout(), move.Steps{Import: true}, c.monitor())
+	}
 	return c.importExport(cmd.Context(), cmd.OutOrStdout(), c.monitor())
 }
 

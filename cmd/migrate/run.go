@@ -26,12 +26,15 @@ applied that was written before. What is done already is not done again, so the 
 Meanwhile a status page, Prometheus metrics, /healthz and /readyz are at --listen, from the export on.`,
 		`  migrate run --source-address standalone:19530 --target-address cluster:19530 --collection rag_documents \
       --sink-url s3://exports/milvus --sink-endpoint minio:9000 --staging-url s3://a-bucket/staging`,
-		slices.Concat(sourceSettings, storageSettings, []setting{sourceRead}, targetSettings, sinkSettings, stagingSettings,
-			[]setting{collection, jobSetting, asSetting, workers, partSize, allowUnreadable, viaSetting, jobs, intoExisting, keepIDs, indexTypes, widen, force}, syncSettings),
+		slices.Concat(sourceSettings, storageSettings, []setting{sourceRead}, targetSettings, sinkSettings, stagingSettings, selectionSettings,
+			[]setting{collection, atOnce, moveName, jobSetting, asSetting, workers, partSize, loadSetting, allowUnreadable, viaSetting, jobs, intoExisting, keepIDs, indexTypes, widen, force}, syncSettings),
 		runRun)
 }
 
 func runRun(cmd *cobra.Command, c config) error {
+	if c.selects() {
+		return c.runMany(cmd)
+	}
 	opts, err := c.syncOptions(cmd.Context()) // before anything is moved
 	if err != nil {
 		return err

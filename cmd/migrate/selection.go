@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 
+	"migrate/internal/model"
 	"migrate/internal/move"
 )
 
@@ -15,17 +18,41 @@ var selectionSettings = []setting{
 	{"exclude", []string{}, "a collection that is left out, or database.collection; may be given several times, and be a pattern"},
 }
 
-// selects reports whether collections are meant otherwise than by the name of one.
-func (c config) selects() bool { return c.All || len(c.Databases) > 0 || len(c.Exclude) > 0 }
+// moveConfig is what the file says of one collection of a move.
+type moveConfig struct {
+	Collection string `json:"collection"` // of the default database, or database.collection
+	As         string `json:"as,omitempty"`
+	Database   string `json:"database,omitempty"` // of the target
+	Index      string `json:"index,omitempty"`
+	Load       bool   `json:"load,omitempty"`
+}
 
-// selection is which collections are meant.
+// plain is the collection that is named, where it is one, and no pattern.
+func (c config) plain() string {
+	if len(c.Collections) != 1 || strings.ContainsAny(c.Collections[0], `*?[\`) {
+		return ""
+	}
+	return c.Collections[0]
+}
+
+// selects reports whether collections are meant otherwise than by the name of one.
+func (c config) selects() bool {
+	return c.All || len(c.Databases)+len(c.Exclude) > 0 || c.Collection == "" && len(c.Collections)+len(c.Moves) > 0
+}
+
+// selection is which collections are meant: where the file lists moves, and nothing else is said, it is these.
 func (c config) selection() (move.Selection, error) {
-	s := move.Selection{All: c.All, Databases: c.Databases, Exclude: c.Exclude}
-	if c.Collection != "" {
+	s := move.Selection{All: c.All, Databases: c.Databases, Collections: c.Collections, Exclude: c.Exclude}
+	if len(c.Collections) == 0 && c.Collection != "" {
 		s.Collections = []string{c.Collection}
 	}
+	if !c.All && len(c.Databases)+len(s.Collections)+len(c.Exclude) == 0 {
+		for _, m := range c.Moves {
+			s.All, s.Collections = true, append(s.Collections, m.from().Whole())
+		}
+	}
 	if c.selects() && (c.Source.Database != "" || c.Target.Database != "") {
-		return s, usageError{fmt.Errorf("source.database and target.database are for the move of one collection, or of one database; beside --all, --database or --exclude they mean nothing")}
+		return s, usageError{fmt.Errorf("source.database and target.database are for the move of one collection, or of one database; where many are selected they mean nothing: say --database")}
 	}
 	for _, pattern := range slices.Concat(s.Databases, s.Collections, s.Exclude) {
 		if _, err := path.Match(pattern, ""); err != nil {
@@ -33,4 +60,38 @@ func (c config) selection() (move.Selection, error) {
 		}
 	}
 	return s, nil
+}
+
+// from is the collection that a move is of.
+func (m moveConfig) from() move.Named {
+	database, collection, within := strings.Cut(m.Collection, ".")
+	if !within {
+		return move.Named{Collection: m.Collection}
+	}
+	return move.NamedIn(database, collection)
+}
+
+// specials are what the file says of single collections.
+func (c config) specials() (specials []move.Special, err error) {
+	for _, m := range c.Moves {
+		if m.Collection == "" {
+			return nil, usageError{fmt.Errorf("moves: each has a collection, as in {collection: shop.users, as: customers}")}
+		}
+		types, err := model.ParseIndexTypes(m.Index)
+		if err != nil {
+			return nil, usageError{fmt.Errorf("moves, %s: %w", m.Collection, err)}
+		}
+		specials = append(specials, move.Special{Named: m.from(), As: m.As, Into: m.Database, IndexTypes: types, Load: m.Load})
+	}
+	return specials, nil
+}
+
+// moved is what a collection is called on the target, by what the file says of it.
+func (c config) moved(n move.Named) move.Named {
+	for _, m := range c.Moves {
+		if m.from() == n {
+			return move.NamedIn(cmp.Or(m.Database, n.Database), cmp.Or(m.As, n.Collection))
+		}
+	}
+	return n
 }

@@ -51,7 +51,9 @@ var (
 	storageSettings = storeSettings("source.storage", "", "where the source keeps its rows, from which they are read, and by which it tells a sync what was written: the folder of a standalone, or s3://bucket/root-path; nothing is written there")
 	sinkSettings    = storeSettings("sink", "./migrate-data", "where exports are: a folder, file:///path or s3://bucket/prefix")
 	stagingSettings = storeSettings("staging", "s3://a-bucket/migrate-staging", "where the target's bulk insert reads: its own bucket, and a prefix in it; what is not said of its server is as for the sink")
-	collection      = setting{"collection", "", "name of the collection"}
+	collection      = setting{"collection", []string{}, "name of the collection; where several may be meant, also a pattern such as 'users_*', and may be given several times"}
+	atOnce          = setting{"at-once", 4, "collections moved at once, where many are; --workers and --jobs are for all of them together"}
+	moveName        = setting{"move", "move", "name of a move of many collections, under which it is kept what became of each"}
 	jobSetting      = setting{"job", "", "name of the export on the sink; the collection's name where empty"}
 	jobName         = setting{"job", "", "name of the job"}
 	parquetSetting  = setting{"parquet", "", "folder, file:///path or s3://bucket/prefix of Parquet that others wrote by the rules of bulk insert, instead of an export; reached as the sink is"}
@@ -136,7 +138,7 @@ var globalSettings = []setting{jsonOut, logLevel, logFormat}
 // allSettings are those of all commands: only they are read.
 func allSettings() []setting {
 	return slices.Concat(sourceSettings, storageSettings, []setting{sourceRead}, targetSettings, sinkSettings, stagingSettings, selectionSettings, globalSettings, insertSettings, searchSettings, drillSettings, []setting{
-		collection, parquetSetting, schemaSetting, jobSetting, asSetting, workers, loadSetting, partSize, overwrite, allowUnreadable, jobs, viaSetting, intoExisting, keepIDs, newKeys,
+		collection, atOnce, moveName, parquetSetting, schemaSetting, jobSetting, asSetting, workers, loadSetting, partSize, overwrite, allowUnreadable, jobs, viaSetting, intoExisting, keepIDs, newKeys,
 		indexTypes, create, widen, force, from, watch,
 		compare, keep, html, projectDir, labSetting, overlays, wipe,
 	}, syncSettings, cutoverSettings)

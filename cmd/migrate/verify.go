@@ -14,6 +14,7 @@ import (
 	"migrate/internal/export"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
+	"migrate/internal/move"
 	"migrate/internal/source"
 	"migrate/internal/source/query"
 	"migrate/internal/verify"
@@ -26,7 +27,7 @@ sides. Exits with 3 where they differ, and names the first keys that are missing
 		`  migrate verify --source-address standalone:19530 --target-address cluster:19530 --collection rag_documents
   migrate verify --from export --target-address cluster:19530 --collection rag_documents
   migrate verify --parquet ./bulk-writer --target-address cluster:19530 --collection rag_documents`,
-		slices.Concat(sourceSettings, targetSettings, sinkSettings, []setting{from, collection, parquetSetting, schemaSetting, jobSetting, asSetting, workers, loadSetting, maxRate}),
+		slices.Concat(sourceSettings, targetSettings, sinkSettings, selectionSettings, []setting{from, collection, atOnce, parquetSetting, schemaSetting, jobSetting, asSetting, workers, loadSetting, maxRate}),
 		runVerify)
 }
 
@@ -37,6 +38,9 @@ type verifyResult struct {
 }
 
 func runVerify(cmd *cobra.Command, c config) (err error) {
+	if c.selects() {
+		return c.moveMany(cmd.Context(), cmd.OutOrStdout(), move.Steps{Verify: true}, c.monitor())
+	}
 	ctx, started := cmd.Context(), time.Now()
 	target, err := connectTarget(ctx, c)
 	if err != nil {

@@ -36,6 +36,9 @@ type Monitor struct {
 	failed   int
 	history  ring[sample]
 	troubles ring[trouble]
+
+	collections []collection   // where many are moved as one
+	place       map[string]int // of each among them
 }
 
 // What is kept of the past: a day of cycles each half a minute, and the last few errors.

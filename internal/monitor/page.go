@@ -67,6 +67,7 @@ type view struct {
 	Figures     []figure
 	Steps       []bar
 	Jobs        string
+	Collections []collection
 	Compared    *bar // how many ranges were compared at least once
 	Lag         *chart
 	Cycles      []row
@@ -110,6 +111,7 @@ func (m *Monitor) view(now time.Time) view {
 		Figures: m.figures(lag, now), Steps: bars(m.steps), Jobs: jobsInWords(m.jobs), Lag: drawLag(m.history.values, now),
 		Cycles: rows(m.history.values, now), Troubles: newestFirst(m.troubles.values), Foot: m.foot(now),
 	}
+	v.Collections = slices.Clone(m.collections)
 	v.State, v.Mood = m.state(lag)
 	v.Direction, v.From, v.To = m.last.Direction, m.subject.Source, m.subject.Target
 	if p := m.last.Position; p != nil && p.Serving.Is(syncer.Target) {
@@ -129,6 +131,8 @@ func (m *Monitor) state(lag float64) (words, mood string) {
 	switch {
 	case m.last.Cycle == 0 && waiting(m.last, m.steps) != "":
 		return under(m.steps).name + " under way", "calm"
+	case len(m.collections) > 0:
+		return fmt.Sprintf("moving %d collections", len(m.collections)), "calm"
 	case m.last.Cycle == 0 && len(m.steps) == 0:
 		return "starting", "calm"
 	case m.last.Cycle == 0:

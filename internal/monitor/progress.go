@@ -25,6 +25,9 @@ type Meter struct {
 // lineEvery is how often a plain line is written.
 const lineEvery = 5 * time.Second
 
+// barEvery is how often a bar is drawn anew.
+const barEvery = 200 * time.Millisecond
+
 // StartBar shows a step of total rows on a terminal.
 func StartBar(w io.Writer, label string, total int64) *Meter {
 	m := &Meter{label: label, total: total, started: time.Now()}
@@ -49,7 +52,7 @@ func (m *Meter) Add(rows, bytes int64) {
 func (m *Meter) Stop() { m.stop() }
 
 func (m *Meter) bar(w io.Writer) func() {
-	p := mpb.New(mpb.WithOutput(w), mpb.WithWidth(64), mpb.WithRefreshRate(200*time.Millisecond))
+	p := mpb.New(mpb.WithOutput(w), mpb.WithWidth(64), mpb.WithRefreshRate(barEvery))
 	bar := p.New(m.total, mpb.BarStyle(),
 		mpb.PrependDecorators(decor.Name(m.label+" ")),
 		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return m.figures() })),
@@ -57,7 +60,7 @@ func (m *Meter) bar(w io.Writer) func() {
 	quit, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		every(quit, 200*time.Millisecond, func() { bar.SetCurrent(min(m.rows.Load(), m.total)) })
+		every(quit, barEvery, func() { bar.SetCurrent(min(m.rows.Load(), m.total)) })
 		bar.SetCurrent(min(m.rows.Load(), m.total))
 		bar.Abort(false) // a bar that is full stays as it is
 		p.Wait()

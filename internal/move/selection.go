@@ -37,11 +37,17 @@ func (n Named) String() string {
 	return n.Database + "." + n.Collection
 }
 
+// NamedIn is a collection of a database, which may be the default one by its name.
+func NamedIn(database, collection string) Named { return Named{withoutDefault(database), collection} }
+
+// Whole is database.collection, also in the default one: a pattern that it alone meets.
+func (n Named) Whole() string { return cmp.Or(n.Database, milvus.DefaultDatabase) + "." + n.Collection }
+
 // matches reports whether a pattern of database.collection or of a collection's name is met.
 func (n Named) matches(pattern string) bool {
 	name := n.Collection
 	if strings.Contains(pattern, ".") {
-		name = cmp.Or(n.Database, milvus.DefaultDatabase) + "." + n.Collection
+		name = n.Whole()
 	}
 	return matches(pattern, name)
 }
@@ -154,9 +160,7 @@ func (s Selection) of(all []Named, address string) (meant []Named, err error) {
 		return nil, err
 	}
 	meant = slices.DeleteFunc(slices.Clone(meant), func(n Named) bool { return slices.Contains(left, n) })
-	slices.SortFunc(meant, func(a, b Named) int {
-		return cmp.Or(cmp.Compare(a.Database, b.Database), cmp.Compare(a.Collection, b.Collection))
-	})
+	slices.SortFunc(meant, Named.compare)
 	return meant, nil
 }
 
@@ -178,4 +182,26 @@ func chosen[T any](all []T, patterns []string, meets func(string, T) bool, what,
 		return nil, fmt.Errorf("%s %q on %s: %w", what, patterns[i], address, ErrNothing)
 	}
 	return some, nil
+}
+
+// among are those of some collections that are meant, in all databases unless some are named.
+func (s Selection) among(some []Named, where string) ([]Named, error) {
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	if len(s.Databases) > 0 {
+		var err error
+		in := func(pattern string, n Named) bool {
+			return matches(pattern, cmp.Or(n.Database, milvus.DefaultDatabase))
+		}
+		if some, err = chosen(some, s.Databases, in, "database", where); err != nil {
+			return nil, err
+		}
+	}
+	return s.of(some, where)
+}
+
+// compare orders by database and name.
+func (n Named) compare(other Named) int {
+	return cmp.Or(cmp.Compare(n.Database, other.Database), cmp.Compare(n.Collection, other.Collection))
 }

@@ -26,6 +26,9 @@ func (s *Server) CreateCollection(_ context.Context, q *milvuspb.CreateCollectio
 	if err := proto.Unmarshal(q.Schema, &schema); err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
+	if st := s.lacksDatabase(q.DbName); st != nil {
+		return st, nil
+	}
 	l, err := layoutsOf(&schema)
 	if err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())

@@ -19,6 +19,8 @@ import (
 type Options struct {
 	Load    bool // load a collection that is not loaded, until its source is closed
 	MaxRate int  // rows a second, in all reads together; no limit where zero
+	// Limit is what the reads of several collections share, in place of MaxRate.
+	Limit *rate.Limiter
 }
 
 // Opener opens collections of a server.
@@ -61,7 +63,7 @@ func OpenAt(ctx context.Context, server *milvus.Server, coll *model.Collection, 
 	}
 	s := &Source{coll: coll, layout: layout, key: server.Filters().KeyOf(coll.Schema), server: server, extents: &extents{}, cutPages: &pagesAhead{}}
 	s.unfiltered = server.Capabilities().CheckFilters(coll.Schema) != nil
-	if opts.MaxRate > 0 {
+	if s.limit = opts.Limit; s.limit == nil && opts.MaxRate > 0 {
 		s.limit = rate.NewLimiter(rate.Limit(opts.MaxRate), opts.MaxRate)
 	}
 	if opts.Load {

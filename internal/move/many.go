@@ -1,0 +1,337 @@
+package move
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
+
+	"migrate/checkpoint"
+	"migrate/exporter"
+	"migrate/importer"
+	"migrate/internal/budget"
+	"migrate/internal/clock"
+	"migrate/internal/milvus"
+	"migrate/internal/model"
+	"migrate/sinks"
+)
+
+// ErrSome: not all collections of a move came to its end.
+var ErrSome = errors.New("not all collections were moved")
+
+// ErrStopped: the move was told to end. What is done is kept.
+var ErrStopped = errors.New("the move was stopped")
+
+// Steps are what is done of each collection of a move, in this order.
+type Steps struct{ Export, Import, Verify bool }
+
+// Count is how often each row is handled.
+func (s Steps) Count() (n int64) {
+	for _, does := range []bool{s.Export, s.Import, s.Verify} {
+		if does {
+			n++
+		}
+	}
+	return n
+}
+
+// Special is what is said of one collection of a move.
+type Special struct {
+	Named                        // on the source
+	As         string            // its name on the target; that on the source where empty
+	Into       string            // the database there; that on the source where empty
+	IndexTypes map[string]string // that its indexes are to have there
+	Load       bool              // load it, where it is not loaded, and release it at the end
+}
+
+// Move is many collections that are moved as one. Each has a job of its own, with lease and checkpoint: what is interrupted is resumed by
+// the same call, and several processes that make it share the collections.
+type Move struct {
+	// Name is that under which it is kept what became of each collection; nothing is kept where it is empty.
+	Name           string
+	Command        any            // what it is resumed by, in JSON: nothing to this package
+	Source, Target *milvus.Server // nil where no step needs it
+	Sink           sinks.Sink
+	Staging        importer.Staging // nil where nothing is imported
+	Selection      Selection
+	Special        []Special
+	Steps          Steps
+	FromSource     bool             // verify against the source; against the export otherwise
+	AtOnce         int              // collections; 4 where zero
+	Export         exporter.Options // of each; Workers is for all of them together
+	Import         importer.Options // of each; Jobs is for all of them together
+	// Read has the collections of a database be read otherwise than by queries, where they may be; nil: they are not.
+	Read  func(database *milvus.Server) (func(*model.Collection) (exporter.Way, error), error)
+	Watch Watch
+}
+
+// Watch is told of a move; calls come from several goroutines, and may be left out.
+type Watch struct {
+	Planned func(all []*Planned)                      // once, before anything is changed
+	Step    func(p *Planned, name string, rows int64) // one begins a step
+	Did     func(p *Planned, rows, bytes int64)       // rows of its present step are done
+	Moved   func(p *Planned, rows, bytes int64)       // rows are through one of Steps, which counts for the whole
+	Ended   func(p *Planned, o Outcome)               // it came to an end
+	Job     func(id int64, state string, why string)  // of a bulk-insert job
+}
+
+func (w Watch) withDefaults() Watch {
+	if w.Planned == nil {
+		w.Planned = func([]*Planned) {}
+	}
+	if w.Step == nil {
+		w.Step = func(*Planned, string, int64) {}
+	}
+	if w.Did == nil {
+		w.Did = func(*Planned, int64, int64) {}
+	}
+	if w.Moved == nil {
+		w.Moved = func(*Planned, int64, int64) {}
+	}
+	if w.Ended == nil {
+		w.Ended = func(*Planned, Outcome) {}
+	}
+	if w.Job == nil {
+		w.Job = func(int64, string, string) {}
+	}
+	return w
+}
+
+// State is what became of a collection.
+type State string
+
+// The states of a collection. One that is Left was not begun, since a server could not be reached any more.
+const (
+	Done      State = "done"
+	Different State = "different"
+	Failed    State = "failed"
+	Refused   State = "refused"
+	Gone      State = "gone" // from the source, meanwhile
+	Left      State = "left"
+)
+
+// Outcome is what became of one collection.
+type Outcome struct {
+	Named
+	ID      int64     `json:"id,string,omitempty"` // on the source
+	Job     string    `json:"job"`
+	Target  Named     `json:"target"`
+	State   State     `json:"state"`
+	Rows    int64     `json:"rows"`
+	Bytes   int64     `json:"bytes"`
+	Seconds float64   `json:"seconds"`
+	Error   string    `json:"error,omitempty"`
+	Notes   []string  `json:"notes,omitempty"` // what else is to be known
+	Ended   time.Time `json:"ended,omitzero"`
+
+	Err error `json:"-"` // of which Error is the text; nil where it is not of this run
+}
+
+// Report is what became of a move.
+type Report struct {
+	Move        string    `json:"move,omitempty"`
+	Collections []Outcome `json:"collections"`
+	Created     []Named   `json:"created_meanwhile,omitempty"` // which the same call would move
+	Notes       []string  `json:"notes,omitempty"`
+	Page        string    `json:"page,omitempty"` // where a summary is kept
+}
+
+// Count is how many collections are in a state.
+func (r Report) Count(s State) (n int) {
+	for _, o := range r.Collections {
+		if o.State == s {
+			n++
+		}
+	}
+	return n
+}
+
+// Err is ErrSome, or model.ErrDiffers where all were moved and some differ, and nil where all is well.
+func (r Report) Err() error {
+	well := r.Count(Done) + r.Count(Gone)
+	switch differ, all := r.Count(Different), len(r.Collections); {
+	case well+differ < all:
+		return fmt.Errorf("%w: %d of %d", ErrSome, all-well-differ, all)
+	case differ > 0:
+		return fmt.Errorf("%d of %d collections: %w", differ, all, model.ErrDiffers)
+	}
+	return nil
+}
+
+// moving is one Move under way.
+type moving struct {
+	Move
+	record *record // nil where nothing is kept
+	reads  *budget.Budget
+	jobs   *budget.Budget
+	rate   *rate.Limiter // of rows; nil where there is no limit
+
+	mu       sync.Mutex
+	outcomes []Outcome
+	held     []*Planned // by another process
+	away     error      // that a server could not be reached by
+}
+
+// Run moves what is selected. What can't be moved is told before anything is changed, and the others are moved; one that fails does not stop
+// them. An error is that of the move as a whole: what became of its collections is in the report, which is there in any case.
+func (m Move) Run(ctx context.Context) (*Report, error) {
+	mv := m.begin()
+	report := &Report{Move: m.Name}
+	if err := mv.open(ctx); err != nil {
+		return report, err
+	}
+	all, err := mv.prepare(ctx)
+	if err != nil {
+		return report, err
+	}
+	mv.Watch.Planned(all)
+	if err := mv.keep(ctx, all); err != nil {
+		return report, err
+	}
+	if err := mv.before(ctx, all); err != nil {
+		return report, err
+	}
+	err = mv.workAll(ctx, mv.todo(all))
+	report.Collections = mv.sorted()
+	if err != nil {
+		return report, err
+	}
+	mv.lookAgain(ctx, all, report)
+	return report, mv.keepSummary(ctx, report)
+}
+
+func (m Move) begin() *moving {
+	m.AtOnce, m.Export.Workers, m.Import.Jobs = cmp.Or(m.AtOnce, 4), cmp.Or(m.Export.Workers, 4), cmp.Or(m.Import.Jobs, 4)
+	m.Watch = m.Watch.withDefaults()
+	mv := &moving{Move: m, reads: budget.New(m.Export.Workers), jobs: budget.New(m.Import.Jobs)}
+	if m.Export.MaxRate > 0 {
+		mv.rate = rate.NewLimiter(rate.Limit(m.Export.MaxRate), m.Export.MaxRate)
+	}
+	return mv
+}
+
+// todo are those that are to be worked at, the largest first. Of the others it is known what becomes of them.
+func (m *moving) todo(all []*Planned) (todo []*Planned) {
+	for _, p := range all {
+		switch {
+		case p.Before != nil:
+			m.end(p, *p.Before)
+		case p.Err != nil:
+			m.end(p, p.outcome(Refused, p.Err))
+		default:
+			todo = append(todo, p)
+		}
+	}
+	slices.SortStableFunc(todo, func(a, b *Planned) int { return cmp.Compare(b.Rows, a.Rows) })
+	return todo
+}
+
+// again is how often collections that another process works at are looked at.
+const again = 2 * time.Second
+
+// workAll works at all, and again at those that another process had, until they are at their end too.
+func (m *moving) workAll(ctx context.Context, todo []*Planned) error {
+	for {
+		if err := m.pass(ctx, todo); err != nil {
+			return err
+		}
+		if todo, m.held = m.held, nil; len(todo) == 0 {
+			return nil
+		}
+		if err := clock.Sleep(ctx, again); err != nil {
+			return stopped(ctx)
+		}
+	}
+}
+
+// pass works at each once, at several together.
+func (m *moving) pass(ctx context.Context, todo []*Planned) error {
+	var g errgroup.Group
+	g.SetLimit(m.AtOnce)
+	for _, p := range todo {
+		if ctx.Err() != nil {
+			break
+		}
+		g.Go(func() error {
+			m.workAt(ctx, p)
+			return nil
+		})
+	}
+	_ = g.Wait() // each has its own outcome
+	return stopped(ctx)
+}
+
+// stopped is ErrStopped once the context has ended.
+func stopped(ctx context.Context) error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrStopped, context.Cause(ctx))
+}
+
+// workAt brings one collection to its end, unless another process has it, or no server answers any more.
+func (m *moving) workAt(ctx context.Context, p *Planned) {
+	if m.unreachable() != nil {
+		m.end(p, p.outcome(Left, m.unreachable()))
+		return
+	}
+	if o := m.movedBy(ctx, p); o != nil {
+		m.end(p, *o)
+		return
+	}
+	began := time.Now()
+	o, err := m.move(ctx, p)
+	switch {
+	case ctx.Err() != nil && err != nil: // it is resumed by the same call
+		return
+	case errors.Is(err, checkpoint.ErrHeld), errors.Is(err, checkpoint.ErrLost):
+		m.wait(p)
+		return
+	case errors.Is(err, milvus.ErrUnreachable):
+		m.lose(err)
+	}
+	o.Seconds, o.Ended = time.Since(began).Seconds(), time.Now().UTC()
+	if err := m.note(ctx, &o); err != nil {
+		o.Notes = append(o.Notes, err.Error())
+	}
+	m.end(p, o)
+}
+
+func (m *moving) end(p *Planned, o Outcome) {
+	m.mu.Lock()
+	m.outcomes = append(m.outcomes, o)
+	m.mu.Unlock()
+	m.Watch.Ended(p, o)
+}
+
+func (m *moving) wait(p *Planned) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.held = append(m.held, p)
+}
+
+func (m *moving) lose(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.away = err
+}
+
+func (m *moving) unreachable() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.away
+}
+
+// sorted are the outcomes by the collections' names.
+func (m *moving) sorted() []Outcome {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	slices.SortFunc(m.outcomes, func(a, b Outcome) int { return a.compare(b.Named) })
+	return m.outcomes
+}

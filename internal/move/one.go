@@ -1,0 +1,181 @@
+package move
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"migrate/checkpoint"
+	"migrate/exporter"
+	"migrate/importer"
+	"migrate/internal/export"
+	"migrate/internal/ingest"
+	"migrate/internal/milvus"
+	"migrate/internal/model"
+	"migrate/internal/source"
+	"migrate/internal/source/query"
+	"migrate/internal/verify"
+)
+
+// ErrAnother: the export under a collection's name is of another one.
+var ErrAnother = errors.New("the export is of another collection")
+
+// move does the steps of one collection, leaving out what is done already.
+func (m *moving) move(ctx context.Context, p *Planned) (Outcome, error) {
+	manifest, err := m.export(ctx, p)
+	if err == nil && m.Steps.Import {
+		err = m.importInto(ctx, p, manifest)
+	}
+	equal := true
+	if err == nil && m.Steps.Verify {
+		equal, err = m.verify(ctx, p, manifest)
+	}
+	o := p.outcome(Done, err)
+	if manifest != nil {
+		o.Rows, o.Bytes = manifest.Total.Rows, manifest.Bytes
+	}
+	switch {
+	case err != nil:
+		o.State = Failed
+	case !equal:
+		o.State = Different
+	}
+	return o, err
+}
+
+// export exports a collection, unless that is done; nil where neither is asked for nor needed.
+func (m *moving) export(ctx context.Context, p *Planned) (*export.Manifest, error) {
+	if !m.Steps.Export && !m.Steps.Import && m.FromSource {
+		return nil, nil
+	}
+	there, err := export.Read(ctx, m.Sink, p.Job)
+	if err == nil {
+		err = m.isOf(ctx, p, there)
+	}
+	if !m.Steps.Export || err == nil && !m.Export.Overwrite || err != nil && !m.Export.Overwrite && !errors.Is(err, export.ErrNone) {
+		m.skip(p, there)
+		return there, err
+	}
+	opts, step := m.Export, m.stepOf(p)
+	opts.Job, opts.Budget, opts.Load = p.Job, m.reads, m.loads(p)
+	opts.Planned = func(rows int64) { step.begin("export", rows) }
+	opts.Limit = m.rate
+	if m.Read != nil {
+		if opts.Read, err = m.Read(m.Source.In(p.Database)); err != nil {
+			return nil, err
+		}
+	}
+	opts.Progress = step.moved
+	m.Watch.Step(p, "plan", 0)
+	made, err := exporter.Export(ctx, m.Source.In(p.Database), p.Collection, m.Sink, opts)
+	if errors.Is(err, exporter.ErrExists) { // another process has made it since
+		return export.Read(ctx, m.Sink, p.Job)
+	}
+	return made, err
+}
+
+// isOf refuses an export of another collection than the one that is there now, though of the same name.
+func (m *moving) isOf(ctx context.Context, p *Planned, there *export.Manifest) error {
+	of := NamedIn(there.Collection.Database, there.Collection.Name)
+	if of != p.Named {
+		return fmt.Errorf("export %q at %s: %w: %s", p.Job, m.Sink.URL(p.Job), ErrAnother, of)
+	}
+	job, err := checkpoint.Read(ctx, m.Sink, checkpoint.Name(checkpoint.Export, p.Job, ""))
+	if err != nil || p.ID == 0 {
+		return nil // of an earlier migrate, or the source is not asked: the names have to do
+	}
+	if params, err := exporter.ParamsOf(*job); err == nil && params.CollectionID != p.ID {
+		return fmt.Errorf("export %q at %s: %w, which was called so", p.Job, m.Sink.URL(p.Job), ErrAnother)
+	}
+	return nil
+}
+
+// skip counts the rows of an export that is done for the whole.
+func (m *moving) skip(p *Planned, there *export.Manifest) {
+	if there != nil && m.Steps.Export {
+		m.Watch.Moved(p, there.Total.Rows, there.Bytes)
+	}
+}
+
+// importInto imports a collection, unless that is done.
+func (m *moving) importInto(ctx context.Context, p *Planned, manifest *export.Manifest) error {
+	opts, step := m.importOptions(p), m.stepOf(p)
+	opts.Budget = m.jobs
+	opts.Step = step.begin
+	opts.Progress = step.did
+	opts.Job = func(id int64, state ingest.State, why string) { m.Watch.Job(id, string(state), why) }
+	before := m.importState(ctx, p)
+	_, err := importer.Import(ctx, m.Target.In(p.Target.Database), m.Sink, manifest, m.Staging, opts)
+	switch {
+	case errors.Is(err, importer.ErrImported):
+		err = nil
+	case errors.Is(err, importer.ErrNotEmpty) && m.byAnother(ctx, p, before):
+		return fmt.Errorf("%w: %w", checkpoint.ErrHeld, err)
+	}
+	if err == nil {
+		m.Watch.Moved(p, manifest.Total.Rows, 0)
+	}
+	return err
+}
+
+// byAnother reports whether another process imports a collection, or has done so since its job was looked at.
+func (m *moving) byAnother(ctx context.Context, p *Planned, before checkpoint.State) bool {
+	now := m.importState(ctx, p)
+	return now == checkpoint.Running || now != before
+}
+
+// verify holds the target against what was exported, or against the source.
+func (m *moving) verify(ctx context.Context, p *Planned, manifest *export.Manifest) (equal bool, err error) {
+	left, err := m.left(ctx, p, manifest)
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, left.Close(ctx)) }()
+	right, err := m.openLoaded(ctx, m.Target.In(p.Target.Database), p.Target.Collection, m.loads(p))
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, right.Close(ctx)) }()
+	step := m.stepOf(p)
+	step.begin("verify", p.Rows)
+	report, err := verify.Compare(ctx, left, right, verify.Options{
+		Workers: m.Export.Workers, Budget: m.reads, WithoutKeys: model.AutoID(right.Collection().Schema), Progress: step.moved,
+	})
+	if err != nil {
+		return false, err
+	}
+	return report.Equal, nil
+}
+
+func (m *moving) left(ctx context.Context, p *Planned, manifest *export.Manifest) (source.Source, error) {
+	if m.FromSource {
+		return m.openLoaded(ctx, m.Source.In(p.Database), p.Collection, m.loads(p))
+	}
+	return export.Source{Sink: m.Sink, Manifest: manifest}, nil
+}
+
+func (m *moving) openLoaded(ctx context.Context, server *milvus.Server, name string, load bool) (*query.Source, error) {
+	coll, err := server.Describe(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return query.OpenAt(ctx, server, coll, nil, query.Options{Load: load, Limit: m.rate})
+}
+
+// step is a step of one collection, of which the watch is told.
+type step struct {
+	m *moving
+	p *Planned
+}
+
+func (m *moving) stepOf(p *Planned) step { return step{m, p} }
+
+func (s step) begin(name string, rows int64) { s.m.Watch.Step(s.p, name, rows) }
+
+func (s step) did(rows, bytes int64) { s.m.Watch.Did(s.p, rows, bytes) }
+
+// moved is did for rows that count for the whole.
+func (s step) moved(rows, bytes int64) {
+	s.did(rows, bytes)
+	s.m.Watch.Moved(s.p, rows, bytes)
+}
