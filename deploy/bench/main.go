@@ -4,7 +4,9 @@
 //
 // It also reads a collection of which half of the keys were inserted twice, in turns with the same one of single keys.
 //
-//	bench [--migrate BINARY] [--rows N] [--rounds N] [--shards N] [--quiet WAIT] [--only-duplicates]
+// And it reads from the server's storage, in turns with queries.
+//
+//	bench [--migrate BINARY] [--rows N] [--rounds N] [--shards N] [--quiet WAIT] [--only-duplicates] [--only-storage]
 package main
 
 import (
@@ -26,6 +28,7 @@ type settings struct {
 	shards int
 	quiet  time.Duration
 	only   bool // duplicates
+	stored bool // only from the storage
 }
 
 func main() {
@@ -36,6 +39,7 @@ func main() {
 	flag.IntVar(&s.shards, "shards", 2, "shards of the collection; each answers a limited query with a share of its own")
 	flag.DurationVar(&s.quiet, "quiet", 2*time.Minute, "how long to wait for the machine to be quiet")
 	flag.BoolVar(&s.only, "only-duplicates", false, "measure only what duplicate keys cost")
+	flag.BoolVar(&s.stored, "only-storage", false, "measure only exports from the storage, beside those by queries")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	err := run(ctx, s)
@@ -51,10 +55,16 @@ func run(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
-	if s.only {
+	switch {
+	case s.only:
 		return duplicates(ctx, s)
+	case s.stored:
+		return stored(ctx, l, s)
 	}
 	if err := beside(ctx, l, s); err != nil {
+		return err
+	}
+	if err := stored(ctx, l, s); err != nil {
 		return err
 	}
 	return duplicates(ctx, s)

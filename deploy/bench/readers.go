@@ -26,6 +26,7 @@ type reader struct {
 	goal   float64 // how many times as fast migrate is to be; 0 for migrate itself
 	read   func(context.Context) (rows int64, took time.Duration, err error)
 	rounds []time.Duration
+	memory int64 // the most that a migrate took, in bytes
 }
 
 // measure reads once. A reader that does not read every row has not been measured.
@@ -63,12 +64,13 @@ func newReaders(ctx context.Context, l *lab.Lab, binary string, d documents) ([]
 }
 
 // newMigrate is the whole command, from the process' start to its end: connect, plan, read, encode, write to a folder.
-func newMigrate(binary string, d documents) (*reader, error) {
+func newMigrate(binary string, d documents, more ...string) (*reader, error) {
 	binary, err := filepath.Abs(binary)
 	if err != nil {
 		return nil, err
 	}
-	return &reader{name: "migrate export", all: int64(d.rows), read: func(ctx context.Context) (rows int64, took time.Duration, err error) {
+	r := &reader{name: "migrate export", all: int64(d.rows)}
+	r.read = func(ctx context.Context) (rows int64, took time.Duration, err error) {
 		dir, err := os.MkdirTemp("", "migrate-bench-")
 		if err != nil {
 			return 0, 0, err
@@ -76,13 +78,17 @@ func newMigrate(binary string, d documents) (*reader, error) {
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 		cmd := exec.CommandContext(ctx, binary, "export", "--source-address", lab.Standalone, "--collection", d.collection,
 			"--sink-url", dir, "--json")
+		cmd.Args = append(cmd.Args, more...)
 		cmd.Dir, cmd.Env = dir, withoutSettings(os.Environ()) // neither migrate.yaml nor the environment counts
 		var done struct {
 			Content struct{ Rows int64 }
+			Peak    int64 `json:"peak_memory_bytes"`
 		}
 		took, err = runJSON(cmd, &done)
+		r.memory = max(r.memory, done.Peak)
 		return done.Content.Rows, took, err
-	}}, nil
+	}
+	return r, nil
 }
 
 func withoutSettings(environ []string) []string {

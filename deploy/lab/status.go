@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 )
 
 // A State is what a part is up to.
@@ -78,4 +79,17 @@ func (l *Lab) statusOf(ctx context.Context, p part) PartStatus {
 		s.State = StateUnhealthy
 	}
 	return s
+}
+
+// ProcessorTime is how long a part that runs has been on the processors since it was started.
+func (l *Lab) ProcessorTime(name string) (time.Duration, error) {
+	p, err := l.part(name)
+	if err != nil {
+		return 0, err
+	}
+	as, err := l.recorded(p)
+	if err != nil {
+		return 0, err
+	}
+	return time.Duration(as.cpuTime() * float64(time.Second)), nil
 }
