@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -20,16 +21,66 @@ func newRemove() *cobra.Command {
 	return command("rm", "Remove a job, with all that it wrote to the sink",
 		`Removes an export from the sink: its checkpoint, its parts, and its manifest; and an import's checkpoint from the staging
 store. A complete export, and a job that was cut over, are removed with --force only. What was imported into a target stays; of an
-import by inserts that was killed, --target-address has the alias dropped that it wrote by.`,
-		`  migrate jobs rm --job rag_documents`,
-		slices.Concat(sinkSettings, stagingSettings, targetSettings, []setting{jobName, force}),
+import by inserts that was killed, --target-address has the alias dropped that it wrote by. With --all, --database, --collection or
+--exclude it is the jobs of all collections that are meant; with --move what is kept of a move of many, but none of its jobs.`,
+		`  migrate jobs rm --job rag_documents
+  migrate jobs rm --database 'news*'`,
+		slices.Concat(sinkSettings, stagingSettings, targetSettings, selectionSettings, []setting{collection, moveName, jobName, force}),
 		runRemove)
 }
 
 func runRemove(cmd *cobra.Command, c config) error {
-	if err := require("job", c.Job); err != nil {
+	if cmd.Flags().Changed(moveName.key) {
+		return removeMove(cmd, c)
+	}
+	names, err := c.jobNames(cmd.Context())
+	if err != nil {
 		return err
 	}
+	var failed []error
+	for _, name := range names {
+		c.Job = name
+		failed = append(failed, removeOne(cmd, c))
+	}
+	return errors.Join(failed...)
+}
+
+// jobNames are the jobs that are meant: one that is named, or those of the collections that are.
+func (c config) jobNames(ctx context.Context) ([]string, error) {
+	if c.Job != "" || !c.selects() && c.Collection == "" {
+		return []string{c.Job}, require("job", c.Job)
+	}
+	selection, err := c.selection()
+	if err != nil {
+		return nil, err
+	}
+	stores, err := c.jobStores(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all, err := move.Statuses(ctx, stores, "")
+	var names []string
+	for _, j := range all {
+		if selection.MeansJob(j.Job) {
+			names = append(names, j.Job)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), err
+}
+
+func removeMove(cmd *cobra.Command, c config) error {
+	sink, err := openSink(cmd.Context(), c)
+	if err == nil {
+		err = move.RemoveMove(cmd.Context(), sink, c.Move)
+	}
+	if err == nil {
+		fmt.Fprintf(cmd.OutOrStdout(), "removed what was kept of move %s; its jobs stay\n", c.Move)
+	}
+	return err
+}
+
+func removeOne(cmd *cobra.Command, c config) error {
 	stores, err := c.jobStores(cmd.Context())
 	if err != nil {
 		return err

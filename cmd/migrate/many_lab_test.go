@@ -49,9 +49,9 @@ func dropDatabase(t *testing.T, server *milvus.Server, name string) {
 	}
 }
 
-// TestRunMany moves the collections of a database by one command, which is killed again and again: the same command ends it, every row is
+// TestRunManyKilled moves the collections of a database by one command, which is killed again and again: the same command ends it, every row is
 // there once, and nothing is done again once all is done.
-func TestRunMany(t *testing.T) {
+func TestRunManyKilled(t *testing.T) {
 	t.Parallel()
 	name, source, target := database(t)
 	for i, rows := range []int{800, 300, 0} {

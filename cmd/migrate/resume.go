@@ -2,6 +2,9 @@ package main
 
 import (
 	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -18,33 +21,77 @@ func newResume() *cobra.Command {
 	return command("resume", "Resume a job that was interrupted, on this machine or another",
 		`Resumes the export and the imports of a job that were interrupted or have failed. What they were begun with is read
 from their checkpoints on the sink and on the staging store; logins are given as for the commands themselves, and a target
-too, since a cluster has several addresses.`,
+too, since a cluster has several addresses. With --all, --database, --collection or --exclude it is the jobs of all collections that are
+meant, one after the other; with --move a move of many, of which what is left is moved.`,
 		`  migrate resume --job rag_documents --sink-url s3://exports/milvus --sink-endpoint minio:9000
   migrate resume --job rag_documents --sink-url s3://exports/milvus --sink-endpoint minio:9000 \
-      --target-address cluster:19530 --staging-url s3://a-bucket/staging`,
-		slices.Concat(sourceSettings, storageSettings, targetSettings, sinkSettings, stagingSettings,
-			[]setting{jobName, schemaSetting, workers, loadSetting, allowUnreadable, jobs, intoExisting, force}),
+      --target-address cluster:19530 --staging-url s3://a-bucket/staging
+  migrate resume --move move --source-address standalone:19530 --target-address cluster:19530 \
+      --sink-url s3://exports/milvus --sink-endpoint minio:9000 --staging-url s3://a-bucket/staging`,
+		slices.Concat(sourceSettings, storageSettings, targetSettings, sinkSettings, stagingSettings, selectionSettings, syncSettings,
+			[]setting{collection, moveName, atOnce, jobName, schemaSetting, workers, loadSetting, allowUnreadable, jobs, intoExisting, force}),
 		runResume)
 }
 
 func runResume(cmd *cobra.Command, c config) error {
-	if err := require("job", c.Job); err != nil {
-		return err
+	if cmd.Flags().Changed(moveName.key) {
+		return resumeMove(cmd, c)
 	}
-	stores, err := c.jobStores(cmd.Context())
+	left, err := c.unfinished(cmd.Context())
 	if err != nil {
 		return err
 	}
-	left, err := move.Unfinished(cmd.Context(), stores, c.Job)
-	if err != nil {
-		return err
-	}
+	var failed []error
 	for _, j := range left {
-		if err := resume(cmd, c, j); err != nil {
-			return err
+		failed = append(failed, resume(cmd, c.alone(), j))
+		if cmd.Context().Err() != nil {
+			break
 		}
 	}
-	return nil
+	return errors.Join(failed...)
+}
+
+// unfinished are the jobs that are to be resumed: those of one name, or of the collections that are meant.
+func (c config) unfinished(ctx context.Context) ([]checkpoint.Job, error) {
+	stores, err := c.jobStores(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if c.Job == "" && (c.selects() || c.Collection != "") {
+		selection, err := c.selection()
+		if err != nil {
+			return nil, err
+		}
+		return move.UnfinishedOf(ctx, stores, selection)
+	}
+	if err := require("job", c.Job); err != nil {
+		return nil, err
+	}
+	return move.Unfinished(ctx, stores, c.Job)
+}
+
+// alone is the configuration of one collection, whatever is selected beside.
+func (c config) alone() config {
+	c.All, c.Databases, c.Collections, c.Exclude, c.Moves = false, nil, nil, nil, nil
+	return c
+}
+
+// resumeMove gives the command again that a move was called with.
+func resumeMove(cmd *cobra.Command, c config) error {
+	sink, err := openSink(cmd.Context(), c)
+	if err != nil {
+		return err
+	}
+	kept, err := move.KeptOf(cmd.Context(), sink, c.Move)
+	if err != nil {
+		return err
+	}
+	var was movedAgain
+	if err := json.Unmarshal(kept.Command, &was); err != nil {
+		return fmt.Errorf("reading what move %q was called with: %w: %w", c.Move, checkpoint.ErrDamaged, err)
+	}
+	c.Source.Address = cmp.Or(c.Source.Address, kept.Source)
+	return c.as(was).runMany(cmd)
 }
 
 // resume gives the command again that a job was begun with.

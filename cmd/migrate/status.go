@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -23,8 +24,19 @@ func newStatus() *cobra.Command {
 		`Shows the exports and syncs on the sink and, where a staging store is given, the imports that go through it: state, progress,
 rate, time left, the last error, and what to do next; of a sync its lag, and when the two sides were last proved equal.`,
 		`  migrate status --sink-url s3://exports/milvus --sink-endpoint minio:9000 --watch`,
-		slices.Concat(sinkSettings, stagingSettings, []setting{jobName, watch}),
+		slices.Concat(sinkSettings, stagingSettings, selectionSettings, []setting{collection, jobName, watch}),
 		runStatus)
+}
+
+// printMoves says how the moves of many collections stand.
+func printMoves(w io.Writer, moves []move.MoveStatus) {
+	for _, m := range moves {
+		fmt.Fprintf(w, "move %s of %s, called %s: %s; %s of about %s\n", m.Name, m.Source, humanize.Time(m.Called),
+			cmp.Or(m.InWords(), "none has ended"), humanize.Comma(m.Moved), rows(m.Rows))
+		for _, o := range m.Failed {
+			fmt.Fprintf(w, "  %s %s: %s\n", o.Named, o.State, o.Error)
+		}
+	}
 }
 
 func printSync(w io.Writer, job string, s *move.SyncStatus) {
@@ -52,15 +64,27 @@ func runStatus(cmd *cobra.Command, c config) error {
 	if err != nil {
 		return err
 	}
+	selection, err := c.selection()
+	if err != nil {
+		return err
+	}
 	for all := move.JobsOn(stores); ; {
 		jobs, err := all.Statuses(ctx, c.Job)
 		if err != nil {
 			return err
 		}
+		if c.selects() || c.Collection != "" {
+			jobs = slices.DeleteFunc(jobs, func(j move.Status) bool { return !selection.MeansJob(j.Job) })
+		}
 		for i, j := range jobs {
 			jobs[i].Next = next(j)
 		}
+		moves, err := move.Moves(ctx, stores[0])
+		if err != nil {
+			return err
+		}
 		if err := c.print(cmd.OutOrStdout(), jobs, func(w io.Writer) {
+			printMoves(w, moves)
 			printJobs(w, jobs)
 			if len(stores) == 1 {
 				fmt.Fprintln(w, "imports by bulk insert are not shown: name the store that they go through, with --staging-endpoint and --staging-url")

@@ -40,6 +40,22 @@ func Unfinished(ctx context.Context, stores []sinks.Sink, name string) (left []c
 	return left, nil
 }
 
+// UnfinishedOf are the exports and imports that are to be resumed of the collections that are meant, in the order of the stores.
+func UnfinishedOf(ctx context.Context, stores []sinks.Sink, of Selection) (left []checkpoint.Job, err error) {
+	for _, store := range stores {
+		found, err := checkpoint.List(ctx, store)
+		if err != nil {
+			return nil, err
+		}
+		for _, j := range found {
+			if j.State != checkpoint.Done && j.Kind != checkpoint.Sync && of.MeansJob(j.Name) {
+				left = append(left, j)
+			}
+		}
+	}
+	return left, nil
+}
+
 func noJob(name string) error {
 	return fmt.Errorf("there is no job %q here; `migrate status` shows the jobs of a sink and a staging store", name)
 }

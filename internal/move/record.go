@@ -252,6 +252,15 @@ type MoveStatus struct {
 	Failed  []Outcome       `json:"failed,omitempty"`
 }
 
+// InWords is "3 done, 1 failed of 30 collections"; empty where none has ended.
+func (s MoveStatus) InWords() string {
+	words := inWords(func(state State) int { return s.By[state] })
+	if words == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s of %d collections", words, s.Collections)
+}
+
 // Moves are those that are kept on a sink.
 func Moves(ctx context.Context, sink sinks.Sink) (moves []MoveStatus, err error) {
 	for info, err := range sinks.Level(ctx, sink, movesFolder) {

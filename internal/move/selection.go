@@ -201,6 +201,17 @@ func (s Selection) among(some []Named, where string) ([]Named, error) {
 	return s.of(some, where)
 }
 
+// MeansJob reports whether a job is of a collection that is meant, by its name, which is that of the collection.
+func (s Selection) MeansJob(job string) bool {
+	database, collection, within := strings.Cut(job, ".")
+	if !within {
+		database, collection = "", job
+	}
+	n := NamedIn(database, collection)
+	in := len(s.Databases) == 0 || slices.ContainsFunc(s.Databases, func(pattern string) bool { return matches(pattern, withDefault(n.Database)) })
+	return in && len(s.meant([]Named{n})) > 0
+}
+
 // compare orders by database and name.
 func (n Named) compare(other Named) int {
 	return cmp.Or(cmp.Compare(n.Database, other.Database), cmp.Compare(n.Collection, other.Collection))

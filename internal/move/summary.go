@@ -24,10 +24,12 @@ func (r Report) Total() (rows, bytes int64) {
 var states = []State{Done, Different, Failed, Refused, Gone, Left}
 
 // InWords is "3 done, 1 failed".
-func (r Report) InWords() string {
+func (r Report) InWords() string { return inWords(r.Count) }
+
+func inWords(count func(State) int) string {
 	var words []string
 	for _, s := range states {
-		if n := r.Count(s); n > 0 {
+		if n := count(s); n > 0 {
 			words = append(words, fmt.Sprintf("%d %s", n, s))
 		}
 	}
