@@ -26,7 +26,7 @@ type entry struct {
 	row     uint32
 }
 
-// newer orders the rows of a key: the one that was written last is first, and of those that were written at once one of the newest segment.
+// newer orders the rows of a key: the one that was written last is first, and of those that were written at once one of the last segment.
 func newer(a, b entry) int {
 	return cmp.Or(a.key.compare(b.key), cmp.Compare(b.ts, a.ts), cmp.Compare(b.segment, a.segment), cmp.Compare(b.row, a.row))
 }
@@ -44,6 +44,7 @@ type copies struct {
 	pass   int
 	most   int // entries of a pass
 	all    []several
+	others int64 // rows that are not read, since others have their keys
 
 	mu      sync.Mutex
 	entries []entry
@@ -104,23 +105,28 @@ func (c *copies) settle() {
 	slices.SortFunc(c.entries, newer)
 	for i := 0; i < len(c.entries); {
 		j := i + 1
-		for j < len(c.entries) && c.entries[j].key == c.entries[i].key {
-			c.drop(c.entries[j])
-			j++
+		same := uint32(1)
+		for ; j < len(c.entries) && c.entries[j].key == c.entries[i].key; j++ {
+			if c.drop(c.entries[j]) {
+				same++
+			}
 		}
-		if j > i+1 {
-			c.all = append(c.all, several{c.entries[i].segment, c.entries[i].row, uint32(j - i)})
+		if same > 1 {
+			c.all = append(c.all, several{c.entries[i].segment, c.entries[i].row, same})
+			c.others += int64(same) - 1
 		}
 		i = j
 	}
 }
 
-func (c *copies) drop(e entry) {
+// drop leaves a row out, and says whether it is one of its own: a row of a segment that was replaced may be that of another one.
+func (c *copies) drop(e entry) bool {
 	g := c.s.segments[e.segment]
 	if g.alive == nil {
 		g.alive = allOf(g.Rows)
 	}
 	g.alive.clear(int64(e.row))
+	return !g.gone
 }
 
 // found are the rows of which there are others, by segment and row.

@@ -20,8 +20,9 @@ type cut struct {
 	began   uint64
 	counted int64
 	loaded  bool
-	// compacted: segments that were there after the first flush are not there after the second.
-	compacted bool
+	// replaced are segments that were there after the first flush, and that a compaction has replaced since: what it made of them may lack rows
+	// that were deleted after the cut.
+	replaced []milvus.Segment
 }
 
 const (
@@ -56,10 +57,12 @@ func (s *Source) cutNow(ctx context.Context) (c cut, err error) {
 	if c.segments, err = s.flushedSegments(ctx); err != nil {
 		return c, err
 	}
-	c.compacted = slices.ContainsFunc(before, func(b milvus.Segment) bool {
+	for _, b := range before {
 		_, there := s.partitions[b.Partition]
-		return there && !slices.ContainsFunc(c.segments, func(g milvus.Segment) bool { return g.ID == b.ID })
-	})
+		if there && !b.Deletes && !slices.ContainsFunc(c.segments, func(g milvus.Segment) bool { return g.ID == b.ID }) {
+			c.replaced = append(c.replaced, b)
+		}
+	}
 	return c, s.notImporting(ctx)
 }
 

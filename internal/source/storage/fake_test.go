@@ -36,6 +36,7 @@ type fake struct {
 	segments   []*sealed
 	deletes    []kill
 	importing  bool
+	compacted  int
 	away       error // of PartitionIDs
 	journal    []row // everything that was ever written
 }
@@ -245,6 +246,7 @@ func (f *fake) put(name string, data []byte) {
 // compact makes one segment of all of a partition, without the rows that are deleted by then. The logs of those stay.
 func (f *fake) compact(partition int64) {
 	var rows []row
+	f.compacted++
 	f.segments = slices.DeleteFunc(f.segments, func(g *sealed) bool {
 		if g.Partition != partition || g.Deletes {
 			return false

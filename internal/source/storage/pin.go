@@ -28,6 +28,7 @@ type pinnedSegment struct {
 	Partition int64 `json:"partition"`
 	Rows      int64 `json:"rows,omitempty"`
 	Deletes   bool  `json:"deletes,omitempty"`
+	Gone      bool  `json:"gone,omitempty"` // a compaction has replaced it
 }
 
 // errGone: logs are not there any more.
@@ -37,7 +38,10 @@ var errGone = errors.New("garbage collection has taken logs away")
 func (s *Source) pin() (json.RawMessage, error) {
 	p := pin{At: s.cut.at, ChunkRows: s.chunkRows, Logs: s.logsDigest()}
 	for _, g := range s.cut.segments {
-		p.Segments = append(p.Segments, pinnedSegment{g.ID, g.Partition, g.Rows, g.Deletes})
+		p.Segments = append(p.Segments, pinnedSegment{ID: g.ID, Partition: g.Partition, Rows: g.Rows, Deletes: g.Deletes})
+	}
+	for _, g := range s.cut.replaced {
+		p.Segments = append(p.Segments, pinnedSegment{ID: g.ID, Partition: g.Partition, Rows: g.Rows, Gone: true})
 	}
 	return json.Marshal(p)
 }
@@ -54,7 +58,12 @@ func (s *Source) openPinned(ctx context.Context, text json.RawMessage) error {
 	}
 	s.pinned, s.cut, s.chunkRows = true, cut{at: p.At}, p.ChunkRows
 	for _, g := range p.Segments {
-		s.cut.segments = append(s.cut.segments, milvus.Segment{ID: g.ID, Partition: g.Partition, Rows: g.Rows, Deletes: g.Deletes, Flushed: true})
+		one := milvus.Segment{ID: g.ID, Partition: g.Partition, Rows: g.Rows, Deletes: g.Deletes, Flushed: true}
+		if g.Gone {
+			s.cut.replaced = append(s.cut.replaced, one)
+		} else {
+			s.cut.segments = append(s.cut.segments, one)
+		}
 		if _, there := s.partitions[g.Partition]; !there && g.Partition != allPartitions {
 			return fmt.Errorf("reading %q as it was planned: %w: partition %d is not there any more", s.coll.Name, ErrContradiction, g.Partition)
 		}

@@ -19,6 +19,7 @@ import (
 type segment struct {
 	milvus.Segment
 	number  int
+	gone    bool              // a compaction has replaced it: a row of it that is in another segment too is the same row
 	readAs  string            // the partition that chunks name
 	fields  map[int64][]int64 // insert logs by fields, in order: the k-th ones of all fields are of the same rows
 	meta    int64             // the dynamic one, which is not described

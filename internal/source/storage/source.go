@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"migrate/internal/columns"
+	"migrate/internal/milvus"
 	"migrate/internal/model"
 	"migrate/internal/source"
 	"migrate/internal/source/storage/binlog"
@@ -135,7 +136,7 @@ func (s *Source) plan(ctx context.Context) (err error) {
 	if s.cut, err = s.cutNow(ctx); err != nil {
 		return err
 	}
-	for _, g := range s.cut.segments {
+	for _, g := range slices.Concat(s.cut.segments, s.cut.replaced) {
 		if g.Storage > 1 {
 			return fmt.Errorf("collection %q: segment %d: %w", s.coll.Name, g.ID, binlog.ErrLayout)
 		}
@@ -146,11 +147,15 @@ func (s *Source) plan(ctx context.Context) (err error) {
 
 func (s *Source) setSegments() {
 	s.segments = nil
-	for _, g := range s.cut.segments {
-		if !g.Deletes && g.Rows > 0 {
-			s.segments = append(s.segments, &segment{Segment: g, number: len(s.segments), readAs: s.readAs(g.Partition)})
+	add := func(all []milvus.Segment, gone bool) {
+		for _, g := range all {
+			if !g.Deletes && g.Rows > 0 {
+				s.segments = append(s.segments, &segment{Segment: g, number: len(s.segments), gone: gone, readAs: s.readAs(g.Partition)})
+			}
 		}
 	}
+	add(s.cut.replaced, true) // first: of rows that were written at once, those of later segments are read
+	add(s.cut.segments, false)
 }
 
 func (s *Source) planned() (*source.Plan, error) {

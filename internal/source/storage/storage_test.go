@@ -72,6 +72,7 @@ func TestAnyHistory(t *testing.T) {
 		write(8)
 		f.flushing = func(int) { write(3) }
 		f.holds = func(r row) bool { return r.key%3 == 0 }
+		compacted := f.compacted
 		s, plan, err := planned(f, rapid.IntRange(2, 30).Draw(t, "entries"))
 		if errors.Is(err, storage.ErrBusy) { // a compaction in the midst of each try
 			return
@@ -86,7 +87,7 @@ func TestAnyHistory(t *testing.T) {
 				t.Fatalf("partition %s: %v are read, %v are there", name, got[name], want[name])
 			}
 		}
-		if rows := count(f.alive(plan.Snapshot, false)) - count(want); found.Duplicates.Rows != rows {
+		if rows := count(f.alive(plan.Snapshot, false)) - count(want); found.Duplicates.Rows > rows || found.Duplicates.Rows < rows && compacted == f.compacted {
 			t.Fatalf("%d rows are told as copies, and %d are", found.Duplicates.Rows, rows)
 		}
 		write(3)

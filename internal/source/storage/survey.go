@@ -21,12 +21,12 @@ const scanners = 4
 type survey struct {
 	s     *Source
 	level map[int64]deletes // those of level 0, by partition
+	every map[int64]deletes // all of a partition of which a compaction has replaced segments meanwhile
 	lost  map[int64]deletes // those of segments that are no more, by partition
 
 	mu        sync.Mutex
-	rows      int64  // alive, each of a duplicate key included
+	rows      int64  // alive, each of a duplicate key included, once the copies are known
 	newest    uint64 // when a row or a delete was last written, be it after the cut
-	deleted   uint64 // when a delete was
 	left      uint64 // and one of a segment that is no more
 	lostRows  int64
 	lostKey   model.Key
@@ -35,7 +35,7 @@ type survey struct {
 
 // look surveys all segments.
 func (s *Source) look(ctx context.Context) error {
-	v := &survey{s: s, level: map[int64]deletes{}, lost: map[int64]deletes{}}
+	v := &survey{s: s, level: map[int64]deletes{}, every: map[int64]deletes{}, lost: map[int64]deletes{}}
 	if err := v.prepare(ctx); err != nil {
 		return err
 	}
@@ -58,6 +58,10 @@ func (s *Source) look(ctx context.Context) error {
 		dup.settle()
 	}
 	s.copies = dup.found()
+	v.rows = dup.others
+	for _, g := range s.segments {
+		v.rows += g.alive.count(0, g.Rows)
+	}
 	return v.check()
 }
 
@@ -89,6 +93,9 @@ func (v *survey) prepare(ctx context.Context) error {
 		}
 		delete(found, one.ID)
 	}
+	if err := v.readEvery(ctx, byPartition); err != nil {
+		return err
+	}
 	for _, seg := range s.segments {
 		seg.deltas = byPartition[seg.Partition][seg.ID]
 		delete(byPartition[seg.Partition], seg.ID)
@@ -98,12 +105,28 @@ func (v *survey) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, all := range []map[int64]deletes{v.level, v.lost} {
+	for _, all := range []map[int64]deletes{v.level, v.every, v.lost} {
 		for partition := range all {
 			all[partition] = all[partition].sorted()
 		}
 	}
 	return v.listAll(ctx)
+}
+
+// readEvery reads all deletes of the partitions in which segments were replaced: what was deleted since is told of the new ones alone.
+func (v *survey) readEvery(ctx context.Context, byPartition map[int64]deltas) error {
+	for _, g := range v.s.cut.replaced {
+		if _, done := v.every[g.Partition]; done {
+			continue
+		}
+		v.every[g.Partition] = deletes{}
+		for id, logs := range byPartition[g.Partition] {
+			if _, err := v.add(ctx, v.every, g.Partition, id, logs); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // readLeft reads the deletes of segments that are no more: those that are not listed now either.
@@ -130,7 +153,7 @@ func (v *survey) readLeft(ctx context.Context, byPartition map[int64]deltas) err
 func (v *survey) add(ctx context.Context, to map[int64]deletes, partition, id int64, logs []int64) (newest uint64, err error) {
 	more, newest, err := v.s.readDeletes(ctx, partition, id, logs)
 	to[partition] = append(to[partition], more...)
-	v.newest, v.deleted = max(v.newest, newest), max(v.deleted, newest)
+	v.newest = max(v.newest, newest)
 	return newest, err
 }
 
@@ -150,7 +173,6 @@ func (v *survey) first(ctx context.Context, g *segment, dup *copies) error {
 		return err
 	}
 	own = own.sorted()
-	deleted := newest
 	alive, dead, lost, lostKey := allOf(g.Rows), int64(0), int64(0), model.Key{}
 	err = v.s.scan(ctx, g, func(at int64, keys *schemapb.FieldData, times []int64) error {
 		ids := identities(keys)
@@ -158,10 +180,10 @@ func (v *survey) first(ctx context.Context, g *segment, dup *copies) error {
 			ts := uint64(times[i])
 			newest = max(newest, ts)
 			switch {
-			case ts > v.s.cut.at, own.kill(key, ts), v.level[g.Partition].kill(key, ts), v.level[allPartitions].kill(key, ts):
+			case ts > v.s.cut.at, own.kill(key, ts), g.gone && v.every[g.Partition].kill(key, ts), v.level[g.Partition].kill(key, ts), v.level[allPartitions].kill(key, ts):
 				alive.clear(at + int64(i))
 				dead++
-			case v.lost[g.Partition].kill(key, ts):
+			case v.lost[g.Partition].kill(key, ts), v.every[g.Partition].kill(key, ts):
 				if lost++; lost == 1 {
 					lostKey = keyAt(keys, i)
 				}
@@ -178,8 +200,7 @@ func (v *survey) first(ctx context.Context, g *segment, dup *copies) error {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.rows += g.Rows - dead
-	v.newest, v.deleted = max(v.newest, newest), max(v.deleted, deleted)
+	v.newest = max(v.newest, newest)
 	if lost > 0 && v.lostRows == 0 {
 		v.lostKey, v.lostWhere = lostKey, g.ID
 	}
@@ -200,7 +221,7 @@ var errCompacted = errors.New("a compaction took away rows that were deleted mea
 // check refuses what does not add up.
 func (v *survey) check() error {
 	s, c := v.s, v.s.cut
-	if v.left > c.at || c.compacted && v.deleted > c.at {
+	if v.left > c.at {
 		return fmt.Errorf("reading %q from the storage: %w: %w", s.coll.Name, ErrBusy, errCompacted)
 	}
 	if v.lostRows > 0 {
