@@ -45,6 +45,9 @@ func ParamsOf(job checkpoint.Job) (p Params, err error) {
 type Body struct {
 	Target     int64 `json:"target_collection"`     // the id of the collection that it fills
 	RowsBefore int64 `json:"rows_before,omitempty"` // that the target had before it
+	// Collection is what the rows of a folder of others' are: no manifest says it, and the target has no indexes until the end. nil where
+	// migrate exported.
+	Collection *export.Collection `json:"collection,omitempty"`
 }
 
 // fresh is an import that has not begun.
@@ -58,10 +61,19 @@ func (im *importing) params() Params {
 		Checksum: fmt.Sprintf("%016x", uint64(im.manifest.Total.Hash)), KeepIDs: im.opts.KeepIDs,
 		IndexTypes: model.IndexTypesText(im.opts.IndexTypes), Via: im.opts.Via.named(), NewKeys: im.opts.NewKeys,
 	}
-	if slices.ContainsFunc(im.manifest.Parts, func(p export.Part) bool { return p.Foreign != nil }) {
+	if im.manifest.Foreign() {
 		p.Folder = im.export.URL("")
 	}
 	return p
+}
+
+// body is what the job keeps once its collection is there.
+func (im *importing) body(target int64) Body {
+	b := Body{Target: target, RowsBefore: im.before}
+	if im.manifest.Foreign() {
+		b.Collection = &im.manifest.Collection
+	}
+	return b
 }
 
 // begin checks and creates, or resumes what is there.
@@ -98,7 +110,7 @@ func (im *importing) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := im.job.Plan(ctx, Body{Target: coll.ID, RowsBefore: im.before}, planned); err != nil {
+	if err := im.job.Plan(ctx, im.body(coll.ID), planned); err != nil {
 		return err
 	}
 	return im.way.begin(ctx)

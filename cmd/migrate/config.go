@@ -12,6 +12,8 @@ import (
 
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
+
+	"migrate/internal/model"
 )
 
 // config is every setting there is. A setting named source.address is --source-address as a flag,
@@ -33,6 +35,7 @@ type config struct {
 	AtOnce      int `mapstructure:"at-once"`
 	Parquet     string
 	Schema      string
+	described   *model.Collection // what the rows of the folder are, by the import that is resumed
 	Job         string
 	As          string
 	From        string

@@ -58,8 +58,11 @@ func (c config) readFolder(ctx context.Context, target *milvus.Server, sink sink
 	}.Manifest(ctx)
 }
 
-// folderCollection is what the rows of the folder are to be in: as --schema says, or as the target has it.
+// folderCollection is what the rows of the folder are to be in: as --schema says, or the import that is resumed, or as the target has it.
 func (c config) folderCollection(ctx context.Context, target *milvus.Server) (*model.Collection, error) {
+	if c.Schema == "" && c.described != nil {
+		return c.described, nil
+	}
 	if c.Schema != "" {
 		text, err := os.ReadFile(c.Schema)
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 	"migrate/checkpoint"
 	"migrate/exporter"
 	"migrate/importer"
+	"migrate/internal/model"
 	"migrate/internal/move"
 )
 
@@ -111,10 +112,22 @@ func resume(cmd *cobra.Command, c config, j checkpoint.Job) error {
 		if err != nil {
 			return err
 		}
+		if c.described, err = describedBy(j); err != nil {
+			return err
+		}
 		c.Parquet = cmp.Or(c.Parquet, p.Folder)
 		c.Target.Database, c.As, c.KeepIDs, c.NewKeys, c.Index = p.Database, p.Collection, p.KeepIDs, p.NewKeys, p.IndexTypes
 		c.Via = string(cmp.Or(p.Via, importer.Bulk))
 		return runImport(cmd, c)
 	}
 	return fmt.Errorf("resuming job %q: %s", j.Name, j.Error)
+}
+
+// describedBy is what an import says of the rows of a folder that others wrote; nil where it keeps nothing of the kind.
+func describedBy(j checkpoint.Job) (*model.Collection, error) {
+	var body importer.Body
+	if err := j.Read(&body); err != nil || body.Collection == nil {
+		return nil, err
+	}
+	return body.Collection.Milvus(), nil
 }

@@ -100,6 +100,11 @@ type Foreign struct {
 	Rewrite bool `json:"rewrite,omitempty"` // bulk insert may not take it as it is
 }
 
+// Foreign reports whether others wrote the parts.
+func (m *Manifest) Foreign() bool {
+	return slices.ContainsFunc(m.Parts, func(p Part) bool { return p.Foreign != nil })
+}
+
 // Widen widens the key bounds of a part by those of a batch.
 func (p *Part) Widen(keys []model.Key) {
 	low, high := slices.MinFunc(keys, model.Key.Compare), slices.MaxFunc(keys, model.Key.Compare)
