@@ -20,6 +20,7 @@ import (
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/faulttable"
 	"migrate/internal/labtest/memory"
+	"migrate/internal/milvus"
 	"migrate/internal/model"
 	"migrate/internal/source/query"
 	"migrate/sinks"
@@ -239,6 +240,21 @@ func TestMoveRefuses(t *testing.T) {
 		if got := report.Collections[i].Error; !strings.Contains(got, want) {
 			t.Errorf("%s: %q, want %q", report.Collections[i].Named, got, want)
 		}
+	}
+}
+
+// TestMoveRefusesRights that are missing to bulk insert, before anything is made.
+func TestMoveRefusesRights(t *testing.T) {
+	t.Parallel()
+	s := between(t, map[string]int{"docs": 10})
+	s.target.Denied = []string{"Import"}
+	report, err := s.move(t).Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantStates(t, report, "docs refused")
+	if !errors.Is(report.Collections[0].Err, milvus.ErrPrivilege) || len(s.target.Collections()) > 0 {
+		t.Errorf("%v; made: %v", report.Collections[0].Err, s.target.Collections())
 	}
 }
 

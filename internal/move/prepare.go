@@ -246,7 +246,11 @@ func (m *moving) fits(ctx context.Context, p *Planned, coll *model.Collection) e
 	if model.AutoID(coll.Schema) && !m.Import.KeepIDs {
 		p.Notes = append(p.Notes, "the target gives its rows new keys (--keep-ids keeps them)")
 	}
-	err := importer.Fits(ctx, m.Target.In(p.Target.Database), coll, m.importOptions(p))
+	database, opts := m.Target.In(p.Target.Database), m.importOptions(p)
+	err := importer.Fits(ctx, database, coll, opts)
+	if err == nil && opts.Via != importer.Insert && m.Target.Capabilities().GRPCImport { // the right to, which costs nothing to try
+		err = milvus.Probe{Server: database, Collection: p.Target.Collection}.Import(ctx)
+	}
 	if errors.Is(err, milvus.ErrNotFound) || err != nil && m.importState(ctx, p) != checkpoint.Todo { // a database that is not there is made
 		return nil
 	}
