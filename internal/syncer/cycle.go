@@ -28,6 +28,10 @@ func (s *Sync) cycle(ctx context.Context) Report {
 	if !pos.AsOf.IsZero() {
 		r.Lag = time.Since(pos.AsOf)
 	}
+	s.sizes = rowSizes{}
+	if r.InStep && r.Err == nil {
+		s.sizes = rowSizes{c.sides.source.RowBytes(), c.sides.target.RowBytes()}
+	}
 	if r.Err == nil {
 		s.took = r.Took - r.comparing
 	}

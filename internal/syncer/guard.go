@@ -54,7 +54,7 @@ func (c *cycle) open(ctx context.Context) error {
 	if err := c.addPartitions(ctx, from, to); err != nil {
 		return err
 	}
-	if c.sides, err = openSides(ctx, c.source, c.target, from, to); err != nil {
+	if c.sides, err = openSides(ctx, c.source, c.target, from, to, c.sizes); err != nil {
 		return err
 	}
 	c.sides.limit, c.sides.read = c.limit, &c.report.Read

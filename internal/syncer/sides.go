@@ -30,16 +30,19 @@ type sides struct {
 	read           *int64           // rows that were
 }
 
-func openSides(ctx context.Context, from, to *milvus.Server, a, b *model.Collection) (s sides, err error) {
+// rowSizes are how large a row is on the two sides; zero where that is not known.
+type rowSizes struct{ source, target float64 }
+
+func openSides(ctx context.Context, from, to *milvus.Server, a, b *model.Collection, known rowSizes) (s sides, err error) {
 	if s.layout, err = columns.NewLayout(b.Schema); err != nil {
 		return s, err
 	}
 	s.defaults = columns.DefaultsOf(b.Schema)
 	err = both(ctx, func(ctx context.Context) (err error) {
-		s.source, err = query.Open(ctx, from, a)
+		s.source, err = query.OpenAt(ctx, from, a, nil, query.Options{RowBytes: known.source})
 		return err
 	}, func(ctx context.Context) (err error) {
-		s.target, err = query.Open(ctx, to, b)
+		s.target, err = query.OpenAt(ctx, to, b, nil, query.Options{RowBytes: known.target})
 		return err
 	})
 	if err == nil {

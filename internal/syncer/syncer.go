@@ -203,6 +203,7 @@ type Sync struct {
 	pos            *Position          // as the checkpoint has it; never changed in place
 	lost           bool               // it was, at least once
 	described      []string           // how the target is described otherwise, as was said last
+	sizes          rowSizes           // as they were when both sides were in sync; no longer than nothing is written
 	doubts         doubts             // whether the source tells what was written to it
 	kept           []byte             // the position of what tells changes, and all that is kept for it
 	took           time.Duration      // by the last cycle that ended well, to find out what to compare
@@ -220,7 +221,7 @@ func begin(source, target *milvus.Server, sink sinks.Sink, opts Options) *Sync {
 
 // face has the sync go from the side that serves to the other.
 func (s *Sync) face(serving Side) {
-	s.source, s.target, s.opts = s.given.source, s.given.target, s.given.opts
+	s.source, s.target, s.opts, s.sizes = s.given.source, s.given.target, s.given.opts, rowSizes{}
 	if serving.Is(Target) {
 		s.source, s.target = s.target, s.source
 		s.opts.Collection, s.opts.As = s.opts.As, s.opts.Collection

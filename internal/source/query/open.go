@@ -21,6 +21,8 @@ type Options struct {
 	MaxRate int  // rows a second, in all reads together; no limit where zero
 	// Limit is what the reads of several collections share, in place of MaxRate.
 	Limit *rate.Limiter
+	// RowBytes is the size of a row, where it is known from before; a sample of rows tells it where zero.
+	RowBytes float64
 }
 
 // Opener opens collections of a server.
@@ -71,7 +73,7 @@ func OpenAt(ctx context.Context, server *milvus.Server, coll *model.Collection, 
 			return nil, err
 		}
 	}
-	if err := s.open(ctx, pin); err != nil {
+	if err := s.open(ctx, pin, opts.RowBytes); err != nil {
 		return nil, errors.Join(err, s.Close(ctx))
 	}
 	return s, nil
@@ -88,7 +90,7 @@ func (s *Source) load(ctx context.Context) (err error) {
 	return err
 }
 
-func (s *Source) open(ctx context.Context, pin json.RawMessage) error {
+func (s *Source) open(ctx context.Context, pin json.RawMessage, rowBytes float64) error {
 	if !s.coll.Loaded {
 		return s.openUnloaded(ctx)
 	}
@@ -100,6 +102,10 @@ func (s *Source) open(ctx context.Context, pin json.RawMessage) error {
 	}
 	if err := s.checkWhole(ctx); err != nil {
 		return err
+	}
+	if rowBytes > 0 {
+		s.sizeBy(rowBytes)
+		return nil
 	}
 	return s.sample(ctx)
 }

@@ -155,12 +155,17 @@ func (s *Source) size(rows, bytes int, err error) error {
 	if err != nil {
 		return fmt.Errorf("sampling %q: %w", s.coll.Name, err)
 	}
-	s.rowBytes = float64(s.layout.RowBytes())
 	if rows > 0 {
-		s.rowBytes = float64(bytes) / float64(rows)
+		s.sizeBy(float64(bytes) / float64(rows))
+	} else {
+		s.sizeBy(float64(s.layout.RowBytes()))
 	}
-	s.pageRows.Store(s.pageOf(s.rowBytes))
 	return nil
+}
+
+func (s *Source) sizeBy(rowBytes float64) {
+	s.rowBytes = rowBytes
+	s.pageRows.Store(s.pageOf(rowBytes))
 }
 
 // pageOf is how many rows of a size are aimed at for a page, which may hold a quarter more.
