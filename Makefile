@@ -60,6 +60,7 @@ test-all: test test-faults soak ## everything: 30 instants of kills, a soak, and
 		else echo "the files of deploy/compose were not run: $$why" ; test '$(COMPOSE)' != must ; fi
 
 test-faults: export KILLS ?= 30
+test-faults: export SNAPSHOTS ?= 20
 test-faults: export FAULT_TABLE := $(CURDIR)/.lab/faults.jsonl
 test-faults: ## all tests, and those that take minutes: kill -9 at 30 random instants each, servers restarted under load; writes the table of docs/reliability.md
 	mkdir -p .lab && rm -f $(FAULT_TABLE)
