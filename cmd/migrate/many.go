@@ -55,7 +55,7 @@ func (c config) moveOf(ctx context.Context, steps move.Steps) (m move.Move, clos
 		return m, nil, err
 	}
 	m.Export = exporter.Options{Workers: c.Workers, PartBytes: bytes, Load: c.Load, Overwrite: c.Overwrite, AllowUnreadable: c.AllowUnreadable, MaxRate: c.MaxRate}
-	m.Import = importer.Options{Jobs: c.Jobs, IntoExisting: c.IntoExisting, KeepIDs: c.KeepIDs, NewKeys: c.NewKeys, IndexTypes: types, Widen: c.Widen, Force: c.Force}
+	m.Import = importer.Options{Via: c.namedWay(), Jobs: c.Jobs, IntoExisting: c.IntoExisting, KeepIDs: c.KeepIDs, NewKeys: c.NewKeys, IndexTypes: types, Widen: c.Widen, Force: c.Force}
 	if c.Source.Storage.URL != "" || c.Source.Read == readStorage {
 		m.Read = func(database *milvus.Server) (func(*model.Collection) (exporter.Way, error), error) {
 			return c.reading(ctx, database)
@@ -93,17 +93,18 @@ func (c config) openFor(ctx context.Context, m *move.Move) (close func(), err er
 	return close, err
 }
 
-// openWay decides how the rows of all come to the target, and opens the store that its bulk insert reads.
+// openWay opens the store that the target's bulk insert reads, unless the rows of all are inserted. Which of the two is best for each
+// collection is the importer's to choose.
 func (c config) openWay(ctx context.Context, m *move.Move) (err error) {
-	auto := c.Via == "" || c.Via == "auto"
-	if m.Import.Via = importer.Insert; c.Via == string(importer.Insert) || auto && !m.Target.Capabilities().BulkInserts() {
+	auto := m.Import.Via == ""
+	if m.Import.Via == importer.Insert || auto && !m.Target.Capabilities().BulkInserts() {
 		return nil
 	}
 	if auto && c.stagingStore().Endpoint == "" {
+		m.Import.Via = importer.Insert
 		slog.WarnContext(ctx, "no staging store is given, so the rows are inserted; bulk insert is quicker, by --staging-url and --staging-endpoint")
 		return nil
 	}
-	m.Import.Via = importer.Bulk
 	m.Staging, err = openStaging(ctx, c)
 	return err
 }
@@ -227,9 +228,7 @@ func (c config) planMany(cmd *cobra.Command) error {
 		if m.Target, err = connectTarget(ctx, c); err != nil {
 			return err
 		}
-		if m.Steps.Import, m.Import.Via = true, importer.Insert; m.Target.Capabilities().BulkInserts() && c.Via != string(importer.Insert) {
-			m.Import.Via = importer.Bulk
-		}
+		m.Steps.Import = true
 	}
 	m.Name = c.Move // what it has moved is told
 	planned, err := m.Plan(ctx)

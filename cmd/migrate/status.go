@@ -73,7 +73,7 @@ func runStatus(cmd *cobra.Command, c config) error {
 		if err != nil {
 			return err
 		}
-		if c.selects() || c.Collection != "" {
+		if c.selects() || cmd.Flags().Changed("collection") { // the one that a file names is for the commands that move it
 			jobs = slices.DeleteFunc(jobs, func(j move.Status) bool { return !selection.MeansJob(j.Job) })
 		}
 		for i, j := range jobs {

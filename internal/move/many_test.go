@@ -533,3 +533,42 @@ func (c counted) Put(ctx context.Context, name string, write func(io.Writer) err
 	}
 	return c.Sink.Put(ctx, name, write)
 }
+
+// TestMoveWays brings the rows of each collection by the way that takes them: keys that are texts, and given anew, by inserts, which are gone
+// on with, and the others by bulk insert.
+func TestMoveWays(t *testing.T) {
+	t.Parallel()
+	s := between(t, map[string]int{"docs": 30})
+	key := labtest.TextKey("id")
+	key.AutoID = true
+	texts := labtest.Collection(labtest.Schema(key, labtest.Vector("v", schemapb.DataType_FloatVector, 2)))
+	texts.Name = "texts"
+	s.source.Add(t, texts)
+	s.source.Sealed(t, "texts", labtest.Rows{N: 20, Columns: []*schemapb.FieldData{
+		labtest.Column(key, labtest.Each(20, func(i int) string { return fmt.Sprint(i) })), labtest.Vectors("v", 2, 20, 1),
+	}})
+	s.rows["texts"] = 20
+	ctx, cancel := context.WithCancel(t.Context())
+	m := s.move(t)
+	m.Import.NewKeys, m.AtOnce = true, 1
+	m.Watch.Step = func(p *Planned, name string, _ int64) {
+		if p.Collection == "texts" && name == "load" {
+			cancel()
+		}
+	}
+	if r, err := m.Run(ctx); !errors.Is(err, context.Canceled) {
+		t.Fatal(err, r.Collections)
+	}
+	m.Watch.Step = nil
+	report, err := m.Run(t.Context())
+	if err != nil || report.Err() != nil {
+		t.Fatal(err, report.Err())
+	}
+	wantStates(t, report, "docs done", "texts done")
+	s.wantAll(t)
+	for name, store := range map[string]sinks.Sink{"docs": s.staging, "texts": s.sink} {
+		if _, err := checkpoint.Read(t.Context(), store, checkpoint.Name(checkpoint.Import, name, name)); err != nil {
+			t.Errorf("%s came another way: %v", name, err)
+		}
+	}
+}

@@ -105,7 +105,14 @@ func (m *moving) importInto(ctx context.Context, p *Planned, manifest *export.Ma
 	opts.Progress = step.did
 	opts.Job = func(id int64, state ingest.State, why string) { m.Watch.Job(id, string(state), why) }
 	before := m.importState(ctx, p)
-	_, err := importer.Import(ctx, m.Target.In(p.Target.Database), m.Sink, manifest, m.Staging, opts)
+	inserted, err := m.inserted(ctx, p)
+	if err != nil {
+		return err
+	}
+	if inserted {
+		opts.Via = importer.Insert
+	}
+	_, err = importer.Import(ctx, m.Target.In(p.Target.Database), m.Sink, manifest, m.Staging, opts)
 	switch {
 	case errors.Is(err, importer.ErrImported):
 		err = nil

@@ -16,6 +16,7 @@ import (
 	"migrate/importer"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
+	"migrate/sinks"
 )
 
 // Planned is one collection of a move, and what is known of it before it is moved.
@@ -259,15 +260,31 @@ func (m *moving) fits(ctx context.Context, p *Planned, coll *model.Collection) e
 
 // importState is how the job stands that imports a collection; checkpoint.Todo where there is none that could be read.
 func (m *moving) importState(ctx context.Context, p *Planned) checkpoint.State {
-	store := m.Sink // where what is inserted has its job
-	if m.Staging != nil {
-		store = m.Staging
+	for _, store := range []sinks.Sink{m.Sink, m.Staging} { // what is inserted has its job on the sink
+		if store == nil {
+			continue
+		}
+		if job, err := checkpoint.Read(ctx, store, p.importJob()); err == nil {
+			return job.Standing()
+		}
 	}
-	job, err := checkpoint.Read(ctx, store, checkpoint.Name(checkpoint.Import, p.Job, p.Target.Collection))
-	if err != nil {
-		return checkpoint.Todo
+	return checkpoint.Todo
+}
+
+func (p *Planned) importJob() string {
+	return checkpoint.Name(checkpoint.Import, p.Job, p.Target.Collection)
+}
+
+// inserted reports whether the rows of a collection were begun to be inserted, where the way was not said: its job lies on the sink then.
+func (m *moving) inserted(ctx context.Context, p *Planned) (bool, error) {
+	_, err := checkpoint.Read(ctx, m.Sink, p.importJob())
+	switch {
+	case m.Import.Via != "", errors.Is(err, sinks.ErrNotExist):
+		return false, nil
+	case err == nil, errors.Is(err, checkpoint.ErrDamaged), errors.Is(err, checkpoint.ErrVersion):
+		return true, nil
 	}
-	return job.Standing()
+	return false, err
 }
 
 // importOptions are those of one collection.

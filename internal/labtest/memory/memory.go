@@ -387,6 +387,9 @@ func (c *collection) withKeys(n int, data []*schemapb.FieldData) []*schemapb.Fie
 		return data
 	}
 	c.lastID += int64(n)
+	if key.DataType == schemapb.DataType_VarChar {
+		return append(slices.Clone(data), labtest.Column(key, labtest.Each(n, func(i int) string { return strconv.FormatInt(c.lastID-int64(i), 10) })))
+	}
 	return append(slices.Clone(data), labtest.Column(key, labtest.Each(n, func(i int) int64 { return c.lastID - int64(i) })))
 }
 
