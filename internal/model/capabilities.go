@@ -89,6 +89,8 @@ type Capabilities struct {
 	// LogsV1: its storage has rows and deletes in logs of one column each, which migrate reads (seen on 2.3.5; of 2.4 and 2.5 read in
 	// their sources).
 	LogsV1 bool
+	// CompactionLosesDeletes: of deletes that are written while segments are compacted it may lose some (seen on 2.3.5).
+	CompactionLosesDeletes bool
 
 	// IndexTypes are the types of indexes that it builds, those on paths of JSON as "JSON INVERTED", and the one that it chooses for
 	// a scalar as "scalar AUTOINDEX"; nil: not known.

@@ -23,6 +23,8 @@ type cut struct {
 	// replaced are segments that were there after the first flush, and that a compaction has replaced since: what it made of them may lack rows
 	// that were deleted after the cut.
 	replaced []milvus.Segment
+	// compacted: segments were replaced since before the first flush.
+	compacted bool
 }
 
 const (
@@ -44,6 +46,10 @@ func (s *Source) cutNow(ctx context.Context) (c cut, err error) {
 			return c, err
 		}
 	}
+	earlier, err := s.server.PersistentSegments(ctx, s.coll.Name)
+	if err != nil {
+		return c, err
+	}
 	if c.at, err = s.server.FlushAt(ctx, s.coll.Name); err != nil {
 		return c, err
 	}
@@ -57,13 +63,20 @@ func (s *Source) cutNow(ctx context.Context) (c cut, err error) {
 	if c.segments, err = s.flushedSegments(ctx); err != nil {
 		return c, err
 	}
+	c.replaced = s.replaced(before, c.segments)
+	c.compacted = len(c.replaced) > 0 || len(s.replaced(earlier, c.segments)) > 0
+	return c, s.notImporting(ctx)
+}
+
+// replaced are the segments of some partition that is there which are not listed any more.
+func (s *Source) replaced(before, now []milvus.Segment) (gone []milvus.Segment) {
 	for _, b := range before {
 		_, there := s.partitions[b.Partition]
-		if there && !b.Deletes && !slices.ContainsFunc(c.segments, func(g milvus.Segment) bool { return g.ID == b.ID }) {
-			c.replaced = append(c.replaced, b)
+		if there && !b.Deletes && !slices.ContainsFunc(now, func(g milvus.Segment) bool { return g.ID == b.ID }) {
+			gone = append(gone, b)
 		}
 	}
-	return c, s.notImporting(ctx)
+	return gone
 }
 
 func (s *Source) notImporting(ctx context.Context) error {

@@ -37,6 +37,7 @@ type fake struct {
 	deletes    []kill
 	importing  bool
 	compacted  int
+	loses      bool  // deletes in a compaction
 	away       error // of PartitionIDs
 	journal    []row // everything that was ever written
 }
@@ -306,7 +307,7 @@ func (f *fake) alive(at uint64, newest bool) map[string][]string {
 // What a Milvus tells.
 
 func (f *fake) Capabilities() model.Capabilities {
-	return model.Capabilities{LogsV1: strings.HasPrefix(f.version, "v2.3") || strings.HasPrefix(f.version, "v2.5")}
+	return model.Capabilities{CompactionLosesDeletes: f.loses, LogsV1: strings.HasPrefix(f.version, "v2.3") || strings.HasPrefix(f.version, "v2.5")}
 }
 func (f *fake) Version() string { return f.version }
 

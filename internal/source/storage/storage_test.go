@@ -212,6 +212,7 @@ func TestRefused(t *testing.T) {
 		"rows that expire":     {func(_ *testing.T, f *fake) { f.coll.Properties = ttl }, storage.ErrUnsupported, "collection.ttl.seconds"},
 		"an import under way":  {func(_ *testing.T, f *fake) { f.importing = true }, storage.ErrBusy, "bulk insert"},
 		"lost deletes":         {func(_ *testing.T, f *fake) { f.loseDelete() }, storage.ErrLostDeletes, "such as key 1"},
+		"compacted meanwhile":  {func(_ *testing.T, f *fake) { f.compactMeanwhile() }, storage.ErrLostDeletes, "or may have"},
 		"a delta log missing":  {func(t *testing.T, f *fake) { f.lose(t, "delta_log/7/10/", "") }, storage.ErrContradiction, "4 rows are there, and 3 are counted"},
 		"a delta log of v2":    {func(_ *testing.T, f *fake) { f.put("delta_log/7/10/x/1", nil) }, binlog.ErrLayout, "delta_log/7/10/x/1"},
 		"a delta that is none": {func(t *testing.T, f *fake) { f.alter(t, "delta_log/", func(b []byte) []byte { return b[:40] }) }, binlog.ErrDamaged, "delta_log"},
@@ -334,6 +335,16 @@ func (f *fake) object(t *testing.T, name string) []byte {
 		t.Fatal(err)
 	}
 	return all.Bytes()
+}
+
+// compactMeanwhile compacts between the flushes, while somebody deletes, as a server that may lose deletes then.
+func (f *fake) compactMeanwhile() {
+	f.loses = true
+	f.flushing = func(nth int) {
+		if f.remove(3); nth == 2 {
+			f.compact(10)
+		}
+	}
 }
 
 // loseDelete compacts as 2.3.5 does while deletes are flushed: they stay with a segment that is no more.

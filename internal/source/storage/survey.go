@@ -26,6 +26,7 @@ type survey struct {
 
 	mu        sync.Mutex
 	rows      int64  // alive, each of a duplicate key included, once the copies are known
+	deleted   uint64 // when a delete was last written, be it after the cut
 	newest    uint64 // when a row or a delete was last written, be it after the cut
 	left      uint64 // and one of a segment that is no more
 	lostRows  int64
@@ -153,7 +154,7 @@ func (v *survey) readLeft(ctx context.Context, byPartition map[int64]deltas) err
 func (v *survey) add(ctx context.Context, to map[int64]deletes, partition, id int64, logs []int64) (newest uint64, err error) {
 	more, newest, err := v.s.readDeletes(ctx, partition, id, logs)
 	to[partition] = append(to[partition], more...)
-	v.newest = max(v.newest, newest)
+	v.newest, v.deleted = max(v.newest, newest), max(v.deleted, newest)
 	return newest, err
 }
 
@@ -173,6 +174,7 @@ func (v *survey) first(ctx context.Context, g *segment, dup *copies) error {
 		return err
 	}
 	own = own.sorted()
+	deleted := newest
 	alive, dead, lost, lostKey := allOf(g.Rows), int64(0), int64(0), model.Key{}
 	err = v.s.scan(ctx, g, func(at int64, keys *schemapb.FieldData, times []int64) error {
 		ids := identities(keys)
@@ -200,7 +202,7 @@ func (v *survey) first(ctx context.Context, g *segment, dup *copies) error {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.newest = max(v.newest, newest)
+	v.newest, v.deleted = max(v.newest, newest), max(v.deleted, deleted)
 	if lost > 0 && v.lostRows == 0 {
 		v.lostKey, v.lostWhere = lostKey, g.ID
 	}
@@ -218,11 +220,17 @@ func keyAt(keys *schemapb.FieldData, i int) model.Key {
 // errCompacted: rows were alive at the cut that a compaction has taken away since, because they were deleted after it.
 var errCompacted = errors.New("a compaction took away rows that were deleted meanwhile")
 
+// compacting is how long a compaction may have been at work when segments were listed first: a minute, in the terms of timestamps.
+const compacting = 60_000 << 18
+
 // check refuses what does not add up.
 func (v *survey) check() error {
 	s, c := v.s, v.s.cut
 	if v.left > c.at {
 		return fmt.Errorf("reading %q from the storage: %w: %w", s.coll.Name, ErrBusy, errCompacted)
+	}
+	if c.compacted && s.server.Capabilities().CompactionLosesDeletes && c.began-min(c.began, compacting) < v.deleted {
+		return fmt.Errorf("reading %q from the storage: %w, or may have: segments were compacted while others deleted and upserted", s.coll.Name, ErrLostDeletes)
 	}
 	if v.lostRows > 0 {
 		return fmt.Errorf("reading %q from the storage: %w: %d rows of segment %d and others are there that were deleted, such as key %s",
