@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
@@ -119,12 +118,11 @@ func (s *Server) statistics(ctx context.Context, name string) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("counting the rows of %q on %s: %w", name, s.Address, err)
 	}
-	for _, kv := range resp.GetStats() {
-		if kv.GetKey() == "row_count" {
-			return strconv.ParseInt(kv.GetValue(), 10, 64)
-		}
+	n, err := rowCount(resp.GetStats())
+	if err != nil {
+		return 0, fmt.Errorf("counting the rows of %q on %s: %w", name, s.Address, err)
 	}
-	return 0, fmt.Errorf("counting the rows of %q on %s: the server answered no row_count", name, s.Address)
+	return n, nil
 }
 
 // Flush seals the rows that were written to a collection, and waits until they are stored.

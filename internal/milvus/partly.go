@@ -80,7 +80,7 @@ func (s *Server) loadedOneByOne(ctx context.Context, c *model.Collection) (names
 	return names, nil
 }
 
-// LoadPartitions loads partitions beside those that are loaded, and waits until the server says that they are.
+// LoadPartitions loads partitions beside those that are loaded, and waits until their rows are seen.
 func (s *Server) LoadPartitions(ctx context.Context, name string, partitions []string, like model.Load) error {
 	req := &milvuspb.LoadPartitionsRequest{
 		DbName: s.database, CollectionName: name, PartitionNames: partitions, ReplicaNumber: int32(like.Replicas), ResourceGroups: like.Groups,
@@ -88,7 +88,10 @@ func (s *Server) LoadPartitions(ctx context.Context, name string, partitions []s
 	if _, err := s.svc.LoadPartitions(ctx, req); err != nil {
 		return fmt.Errorf("loading partitions %v of %q on %s: %w", partitions, name, s.Address, err)
 	}
-	return s.awaitLoad(ctx, name, partitions...)
+	if err := s.awaitLoad(ctx, name, partitions...); err != nil {
+		return err
+	}
+	return s.awaitRows(ctx, name, partitions)
 }
 
 // LoadLike loads a collection that is released as another one is: as many replicas, in resource groups of the same names, of which the

@@ -51,7 +51,7 @@ type accessMove struct {
 	Access
 	source, target *milvus.Server
 	as             func(Named) Named
-	journal        *journal
+	record         *record
 	making         []string // databases that the target is to have
 }
 
@@ -74,7 +74,7 @@ func (a accessMove) plan(ctx context.Context) (*AccessPlan, error) {
 	if err != nil {
 		return nil, err
 	}
-	ours, _, err := a.journal.read(ctx)
+	ours, err := a.record.madeSoFar(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -30,7 +30,7 @@ func (a accessMove) make(ctx context.Context, p *AccessPlan) (*AccessReport, err
 	if len(p.Groups)+len(p.Grants)+len(p.Roles)+len(p.Users) == 0 {
 		return r, nil
 	}
-	ours, err := a.journal.note(ctx, func(m *made) {
+	ours, err := a.record.noteMade(ctx, func(m *made) {
 		add(&m.Groups, p.newGroups...)
 		add(&m.Roles, p.newRoles...)
 		for _, u := range p.Users {

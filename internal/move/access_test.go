@@ -13,11 +13,10 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"migrate/checkpoint"
 	"migrate/internal/labtest/memory"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
-	sinkmemory "migrate/sinks/memory"
+	store "migrate/sinks/memory"
 )
 
 // movedAccess plans and makes.
@@ -38,11 +37,11 @@ func accessOn(t *testing.T, source, target *memory.Server) accessMove {
 
 func accessBetween(t *testing.T, source, target *milvus.Server) accessMove {
 	t.Helper()
-	store, err := checkpoint.On(&sinkmemory.Sink{})
+	kept, err := recordOn(&store.Sink{}, "all")
 	must(t, err)
 	return accessMove{
 		Access: Access{File: filepath.Join(t.TempDir(), "users.yaml")}, source: source, target: target,
-		as: func(n Named) Named { return n }, journal: &journal{store, "made.json"},
+		as: func(n Named) Named { return n }, record: kept,
 	}
 }
 

@@ -4,11 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"slices"
 
 	"migrate/checkpoint"
-	"migrate/internal/document"
 	"migrate/internal/model"
 	"migrate/sinks"
 )
@@ -31,61 +29,39 @@ type borrowed struct {
 	Before model.Load `json:"before"`
 }
 
-// journal is where that is kept. A nil one keeps nothing: all that is on the target was there before.
-type journal struct {
-	store  checkpoint.Store
-	object string
+func (r *record) made() string { return r.folder() + "made.json" }
+
+// madeSoFar is what is kept so far. Where nothing is kept, all that is on the target was there before.
+func (r *record) madeSoFar(ctx context.Context) (m made, err error) {
+	if r == nil {
+		return m, nil
+	}
+	if _, err = r.read(ctx, r.made(), func() int { return m.Format }, &m); errors.Is(err, sinks.ErrNotExist) {
+		err = nil
+	}
+	return m, err
 }
 
-// madeFormat is the newest format of the document that this program reads, and the one that it writes.
-const madeFormat = 1
-
-// read is what is kept so far.
-func (j *journal) read(ctx context.Context) (m made, version checkpoint.Version, err error) {
-	if j == nil {
-		return m, "", nil
+// noteMade keeps what is about to be made or borrowed, or is given back.
+func (r *record) noteMade(ctx context.Context, change func(*made)) (m made, err error) {
+	if r == nil {
+		m.ID = rand.Text()
+		change(&m)
+		return m, nil
 	}
-	text, version, err := j.store.Get(ctx, j.object)
-	if errors.Is(err, sinks.ErrNotExist) {
-		return m, "", nil
-	}
-	if err != nil {
-		return m, "", fmt.Errorf("reading what the move has made: %w", err)
-	}
-	if err := document.Unmarshal(text, &m); err != nil {
-		return m, "", fmt.Errorf("%s: %w: %w", j.object, checkpoint.ErrDamaged, err)
-	}
-	if m.Format > madeFormat {
-		return m, "", fmt.Errorf("%s: %w: %d, and this migrate reads up to %d", j.object, checkpoint.ErrVersion, m.Format, madeFormat)
-	}
-	return m, version, nil
-}
-
-// note keeps what is about to be made or borrowed, or is given back.
-func (j *journal) note(ctx context.Context, change func(*made)) (made, error) {
-	for {
-		m, version, err := j.read(ctx)
-		if err != nil {
-			return m, err
+	err = r.swap(ctx, r.made(), func() (checkpoint.Version, any, error) {
+		m = made{}
+		version, err := r.read(ctx, r.made(), func() int { return m.Format }, &m)
+		if err != nil && !errors.Is(err, sinks.ErrNotExist) {
+			return "", nil, err
 		}
-		if m.Format = madeFormat; m.ID == "" {
+		if m.Format = recordFormat; m.ID == "" {
 			m.ID = rand.Text()
 		}
 		change(&m)
-		if j == nil {
-			return m, nil
-		}
-		text, err := document.Marshal(m)
-		if err != nil {
-			return m, fmt.Errorf("encoding what the move makes: %w", err)
-		}
-		if _, err = j.store.Put(ctx, j.object, version, text); !errors.Is(err, checkpoint.ErrConflict) { // another process has noted something
-			if err != nil {
-				err = fmt.Errorf("keeping what the move makes: %w", err)
-			}
-			return m, err
-		}
-	}
+		return version, m, nil
+	})
+	return m, err
 }
 
 // add adds names to some, once each.

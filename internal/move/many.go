@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 	"golang.org/x/time/rate"
 
 	"migrate/checkpoint"
@@ -66,6 +67,8 @@ type Move struct {
 	AtOnce         int              // collections; 4 where zero
 	Export         exporter.Options // of each; Workers is for all of them together
 	Import         importer.Options // of each; Jobs is for all of them together
+	LoadMemory     int64            // that collections may take which are loaded for the time being, in bytes; no bound where zero
+	Access         *Access          // how users and rights are moved; they are not where nil
 	// Read has the collections of a database be read otherwise than by queries, where they may be; nil: they are not.
 	Read  func(database *milvus.Server) (func(*model.Collection) (exporter.Way, error), error)
 	Watch Watch
@@ -135,11 +138,12 @@ type Outcome struct {
 
 // Report is what became of a move.
 type Report struct {
-	Move        string    `json:"move,omitempty"`
-	Collections []Outcome `json:"collections"`
-	Created     []Named   `json:"created_meanwhile,omitempty"` // which the same call would move
-	Notes       []string  `json:"notes,omitempty"`
-	Page        string    `json:"page,omitempty"` // where a summary is kept
+	Move        string        `json:"move,omitempty"`
+	Collections []Outcome     `json:"collections"`
+	Created     []Named       `json:"created_meanwhile,omitempty"` // which the same call would move
+	Notes       []string      `json:"notes,omitempty"`
+	Access      *AccessReport `json:"access,omitempty"` // users and rights
+	Page        string        `json:"page,omitempty"`   // where a summary is kept
 }
 
 // Count is how many collections are in a state.
@@ -154,6 +158,9 @@ func (r Report) Count(s State) (n int) {
 
 // Err is ErrSome, or model.ErrDiffers where all were moved and some differ, and nil where all is well.
 func (r Report) Err() error {
+	if r.Access != nil && len(r.Access.Failed) > 0 {
+		return fmt.Errorf("%w: %d users, roles or grants could not be made", ErrSome, len(r.Access.Failed))
+	}
 	well := r.Count(Done) + r.Count(Gone)
 	switch differ, all := r.Count(Different), len(r.Collections); {
 	case well+differ < all:
@@ -170,10 +177,15 @@ type moving struct {
 	record *record // nil where nothing is kept
 	reads  *budget.Budget
 	jobs   *budget.Budget
+	memory *semaphore.Weighted // of LoadMemory
+	made   made                // by earlier calls of the move
+	access *AccessPlan
+	denied error         // why nothing is known of users
 	rate   *rate.Limiter // of rows; nil where there is no limit
 
 	mu       sync.Mutex
 	outcomes []Outcome
+	notes    []string
 	held     []*Planned // by another process
 	away     error      // that a server could not be reached by
 }
@@ -197,9 +209,16 @@ func (m Move) Run(ctx context.Context) (*Report, error) {
 	if err := mv.before(ctx, all); err != nil {
 		return report, err
 	}
-	err = mv.workAll(ctx, mv.todo(all))
+	todo := mv.todo(all)
+	if err := mv.giveBackAll(ctx, todo); err != nil {
+		return report, err
+	}
+	err = mv.workAll(ctx, todo)
 	report.Collections = mv.sorted()
 	if err != nil {
+		return report, err
+	}
+	if err := mv.after(ctx, report); err != nil {
 		return report, err
 	}
 	mv.lookAgain(ctx, all, report)
@@ -209,7 +228,7 @@ func (m Move) Run(ctx context.Context) (*Report, error) {
 func (m Move) begin() *moving {
 	m.AtOnce, m.Export.Workers, m.Import.Jobs = cmp.Or(m.AtOnce, 4), cmp.Or(m.Export.Workers, 4), cmp.Or(m.Import.Jobs, 4)
 	m.Watch = m.Watch.withDefaults()
-	mv := &moving{Move: m, reads: budget.New(m.Export.Workers), jobs: budget.New(m.Import.Jobs)}
+	mv := &moving{Move: m, reads: budget.New(m.Export.Workers), jobs: budget.New(m.Import.Jobs), memory: semaphore.NewWeighted(m.LoadMemory)}
 	if m.Export.MaxRate > 0 {
 		mv.rate = rate.NewLimiter(rate.Limit(m.Export.MaxRate), m.Export.MaxRate)
 	}

@@ -30,7 +30,12 @@ func (m *moving) move(ctx context.Context, p *Planned) (Outcome, error) {
 	if err == nil && m.Steps.Verify {
 		equal, err = m.verify(ctx, p, manifest)
 	}
+	var notes []string
+	if err == nil && equal {
+		notes, err = m.complete(ctx, p)
+	}
 	o := p.outcome(Done, err)
+	o.Notes = append(o.Notes, notes...)
 	if manifest != nil {
 		o.Rows, o.Bytes = manifest.Total.Rows, manifest.Bytes
 	}
@@ -44,7 +49,7 @@ func (m *moving) move(ctx context.Context, p *Planned) (Outcome, error) {
 }
 
 // export exports a collection, unless that is done; nil where neither is asked for nor needed.
-func (m *moving) export(ctx context.Context, p *Planned) (*export.Manifest, error) {
+func (m *moving) export(ctx context.Context, p *Planned) (manifest *export.Manifest, err error) {
 	if !m.Steps.Export && !m.Steps.Import && m.FromSource {
 		return nil, nil
 	}
@@ -56,6 +61,11 @@ func (m *moving) export(ctx context.Context, p *Planned) (*export.Manifest, erro
 		m.skip(p, there)
 		return there, err
 	}
+	giveBack, err := m.borrow(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { giveBack(err) }()
 	opts, step := m.Export, m.stepOf(p)
 	opts.Job, opts.Budget, opts.Load = p.Job, m.reads, m.loads(p)
 	opts.Planned = func(rows int64) { step.begin("export", rows) }

@@ -34,6 +34,8 @@ type Planned struct {
 
 	special Special
 	moved   time.Time // when an earlier run had moved it, though the target has it no more
+	aliases []string
+	load    model.Load
 }
 
 // asked is how many collections are asked about at once.
@@ -57,6 +59,9 @@ func (m *moving) prepare(ctx context.Context) ([]*Planned, error) {
 	}
 	before, err := m.record.outcomes(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if m.made, err = m.record.madeSoFar(ctx); err != nil {
 		return nil, err
 	}
 	g, each := errgroup.WithContext(ctx)
@@ -189,11 +194,12 @@ func (m *moving) examine(ctx context.Context, p *Planned, before map[Named]Outco
 	if m.Source == nil {
 		return nil
 	}
-	coll, err := m.Source.In(p.Database).Describe(ctx, p.Collection)
+	coll, err := m.Source.In(p.Database).DescribeWhole(ctx, p.Collection)
 	if err != nil {
 		return err
 	}
-	p.ID = coll.ID
+	p.ID, p.aliases = coll.ID, coll.Aliases
+	p.load, _ = m.made.lent(coll, p.Named)
 	if p.Rows, err = m.Source.In(p.Database).StoredRows(ctx, p.Collection); err != nil {
 		return err
 	}
@@ -222,7 +228,11 @@ func (m *moving) readable(ctx context.Context, p *Planned, coll *model.Collectio
 	case len(unindexed) > 0 && p.Rows > 0:
 		return fmt.Errorf("reading %q on %s, which has %d rows: %w on %s, so it can't be loaded",
 			coll.Name, m.Source.Address, p.Rows, milvus.ErrNoIndex, strings.Join(unindexed, ", "))
-	case len(unindexed) == 0 && !m.loads(p):
+	case len(unindexed) == 0 && m.loads(p):
+		return m.checkMemory(p, coll)
+	case len(unindexed) == 0 && !coll.Load.Released():
+		return fmt.Errorf("reading %q on %s: %w", coll.Name, m.Source.Address, milvus.ErrPartly)
+	case len(unindexed) == 0:
 		return fmt.Errorf("reading %q on %s: %w as a whole", coll.Name, m.Source.Address, milvus.ErrNotLoaded)
 	}
 	return nil

@@ -3,6 +3,7 @@ package memory
 import (
 	"context"
 	"slices"
+	"strconv"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
@@ -96,7 +97,32 @@ func (s *Server) takeIn(name string) {
 
 // LoadPartitions does so for some.
 func (s *Server) LoadPartitions(_ context.Context, q *milvuspb.LoadPartitionsRequest) (*commonpb.Status, error) {
-	return s.load(q.CollectionName, q.PartitionNames, q)
+	st, err := s.load(q.CollectionName, q.PartitionNames, q)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c, _ := s.find(q.CollectionName); c != nil {
+		for _, p := range q.PartitionNames {
+			c.late[p] = s.SeenLate
+		}
+	}
+	return st, err
+}
+
+// GetPartitionStatistics counts the rows of all segments of one, deleted ones too.
+func (s *Server) GetPartitionStatistics(_ context.Context, q *milvuspb.GetPartitionStatisticsRequest) (*milvuspb.GetPartitionStatisticsResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, st := s.find(q.CollectionName)
+	resp, n := &milvuspb.GetPartitionStatisticsResponse{Status: st}, 0
+	if c != nil {
+		for _, r := range c.rows {
+			if r.partition == q.PartitionName {
+				n++
+			}
+		}
+	}
+	resp.Stats = []*commonpb.KeyValuePair{{Key: "row_count", Value: strconv.Itoa(n)}}
+	return resp, nil
 }
 
 // replicated is how a load is asked for.

@@ -55,6 +55,8 @@ type Server struct {
 	Login string
 	// Denied are privileges that the user lacks, as they are granted.
 	Denied []string
+	// SeenLate is how many counts there are after partitions were loaded, until their rows are seen.
+	SeenLate int
 	// ResourceGroups are those beside the default one.
 	ResourceGroups []string
 	// Room is what it tells of its memory and quotas.
@@ -93,6 +95,7 @@ type collection struct {
 	layouts
 	rows     []row
 	released map[string]bool // partitions that are not loaded
+	late     map[string]int  // those that are, and how many counts do not see their rows yet
 	replicas int
 	groups   []string // in which they are
 	lastID   int64    // that it gave
@@ -290,7 +293,7 @@ func (s *Server) add(c *model.Collection, l layouts) {
 	if len(copied.Partitions) == 0 {
 		copied.Partitions = []string{model.DefaultPartition}
 	}
-	s.collections[c.Name] = &collection{Collection: &copied, layouts: l, released: map[string]bool{}}
+	s.collections[c.Name] = &collection{Collection: &copied, layouts: l, released: map[string]bool{}, late: map[string]int{}}
 }
 
 // Collections are the names of all.

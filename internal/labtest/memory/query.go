@@ -57,6 +57,9 @@ func (s *Server) Query(_ context.Context, q *milvuspb.QueryRequest) (*milvuspb.Q
 		for range visible {
 			rows++
 		}
+		for p := range c.late {
+			c.late[p]--
+		}
 		resp.FieldsData = []*schemapb.FieldData{count(rows)}
 		return resp, nil
 	}
@@ -118,7 +121,7 @@ func (c *collection) visible(q *milvuspb.QueryRequest, at uint64, matches func(*
 	return func(yield func(*row) bool) {
 		for i := range c.rows {
 			r := &c.rows[i]
-			named := (len(q.PartitionNames) == 0 || slices.Contains(q.PartitionNames, r.partition)) && !c.released[r.partition]
+			named := (len(q.PartitionNames) == 0 || slices.Contains(q.PartitionNames, r.partition)) && !c.released[r.partition] && c.late[r.partition] <= 0
 			if r.written <= at && (r.deleted == 0 || r.deleted > at) && named && !r.unseen && !(sealedOnly && r.segment == growing) && matches(r) && !yield(r) {
 				return
 			}

@@ -1,0 +1,236 @@
+package move
+
+import (
+	"errors"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+
+	"migrate/internal/labtest"
+	"migrate/internal/labtest/memory"
+	"migrate/internal/milvus"
+	"migrate/internal/model"
+)
+
+// odd are two servers, of which the source has all that there is around rows: databases, one of them empty, aliases, collections that are
+// released and loaded in part, users and rights.
+func odd(t *testing.T) *servers {
+	t.Helper()
+	s := between(t, map[string]int{"docs": 20, "news.items": 30, "news.released": 10})
+	s.source.Add(t, vectors("parts", "p1", "p2"))
+	s.rows["parts"] = 15
+	source, ctx := s.source.Client(t), t.Context()
+	for i, partition := range []string{"_default", "p1", "p2"} {
+		keys := labtest.Column(labtest.IntKey("id"), labtest.Each(5, func(row int) int64 { return int64(5*i + row) }))
+		must(t, source.Insert(ctx, "parts", partition, []*schemapb.FieldData{keys, labtest.Vectors("v", 2, 5, 1)}, 5))
+	}
+	must(t, source.ReleasePartitions(ctx, "parts", []string{"p1"}))
+	must(t, source.In("news").Release(ctx, "released"))
+	must(t, source.CreateDatabase(ctx, model.Database{Name: "empty"}))
+	must(t, source.PointAlias(ctx, "d", "docs"))
+	must(t, source.In("news").PointAlias(ctx, "n", "items"))
+	must(t, source.CreateRole(ctx, "reader"))
+	must(t, source.Grant(ctx, queryItems))
+	must(t, source.CreateUser(ctx, "ann", "secret-of-ann"))
+	must(t, source.GiveRole(ctx, "ann", "reader"))
+	return s
+}
+
+// whole is a move of all, with its users.
+func (s *servers) whole(t *testing.T) Move {
+	t.Helper()
+	m := s.move(t)
+	m.Export.Load, m.Access = true, &Access{Passwords: Passwords{"ann": "secret-of-ann"}}
+	return m
+}
+
+// diff is what differs between the two but for their rows.
+func (s *servers) diff(t *testing.T) []string {
+	t.Helper()
+	report, err := Diff{Source: s.source.Client(t), Target: s.target.Client(t), Selection: Selection{All: true}}.Compare(t.Context())
+	must(t, err)
+	return lines(report.Differences)
+}
+
+// loadedPartitions are those of a collection of the source.
+func (s *servers) loadedPartitions(t *testing.T, database, collection string) []string {
+	t.Helper()
+	c, err := s.source.Client(t).In(database).DescribeWhole(t.Context(), collection)
+	must(t, err)
+	return c.Load.Partitions
+}
+
+// wantAsBefore wants the source loaded as it was.
+func (s *servers) wantAsBefore(t *testing.T) {
+	t.Helper()
+	if got := s.loadedPartitions(t, "", "parts"); !slices.Equal(got, []string{"_default", "p2"}) {
+		t.Errorf("of parts is loaded: %v", got)
+	}
+	if got := s.loadedPartitions(t, "news", "released"); len(got) > 0 {
+		t.Errorf("loaded, and was not: %v", got)
+	}
+}
+
+// TestMoveAround moves a server of odd things: after it both are the same in all that there is around rows, and the source is loaded as it
+// was, though partitions that it was asked to load had no rows for a while.
+func TestMoveAround(t *testing.T) {
+	s := odd(t)
+	s.source.SeenLate = 3
+	report, err := s.whole(t).Run(t.Context())
+	if err != nil || report.Err() != nil || report.Count(Done) != 4 {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	if differ := s.diff(t); len(differ) > 0 {
+		t.Errorf("not the same: %s", strings.Join(differ, "\n"))
+	}
+	s.wantAsBefore(t)
+	if report.Access == nil || !slices.Equal(report.Access.Users, []string{"ann"}) || !s.target.Accepts("ann", "secret-of-ann") {
+		t.Errorf("users: %+v", report.Access)
+	}
+	if n, err := s.target.Client(t).StoredRows(t.Context(), "parts"); n != 15 || err != nil {
+		t.Errorf("rows of parts: %d, %v", n, err)
+	}
+	again, err := s.whole(t).Run(t.Context())
+	if err != nil || again.Err() != nil || len(again.Access.Users) > 0 {
+		t.Errorf("again: %+v, %v", again, err)
+	}
+}
+
+// TestMoveLeaves names what is on the target already and is not as on the source, and leaves it.
+func TestMoveLeaves(t *testing.T) {
+	s := odd(t)
+	target, ctx := s.target.Client(t), t.Context()
+	s.target.Add(t, vectors("theirs"))
+	must(t, target.PointAlias(ctx, "d", "theirs"))
+	must(t, target.CreateUser(ctx, "ann", "their-own"))
+	report, err := s.whole(t).Run(ctx)
+	if err != nil || report.Err() != nil {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	i := slices.IndexFunc(report.Collections, func(o Outcome) bool { return o.Collection == "docs" })
+	if notes := report.Collections[i].Notes; !slices.Equal(notes, []string{`alias "d" names "theirs" on the target, and was left so`}) {
+		t.Errorf("notes: %v", notes)
+	}
+	if !slices.Contains(lines(report.Access.Left), "user ann: it is there, and keeps its password") || !s.target.Accepts("ann", "their-own") {
+		t.Errorf("left: %v", lines(report.Access.Left))
+	}
+}
+
+// TestMoveWithoutLoad names collections that are not loaded as a whole, and moves the others.
+func TestMoveWithoutLoad(t *testing.T) {
+	s := odd(t)
+	m := s.whole(t)
+	m.Export.Load = false
+	report, err := m.Run(t.Context())
+	must(t, err)
+	for _, o := range report.Collections {
+		want := map[string]error{"parts": milvus.ErrPartly, "released": milvus.ErrNotLoaded}[o.Collection]
+		if (o.State == Done) != (want == nil) || !errors.Is(o.Err, want) {
+			t.Errorf("%s: %s, %v", o.Named, o.State, o.Err)
+		}
+	}
+	s.wantAsBefore(t)
+}
+
+// TestMoveLoadMemory refuses, before anything is changed, what does not fit into the memory that may be used, and moves the rest.
+func TestMoveLoadMemory(t *testing.T) {
+	s := odd(t)
+	m := s.whole(t)
+	m.LoadMemory = 12 * model.EstimatedRow(vectors("x").Schema)
+	report, err := m.Run(t.Context())
+	must(t, err)
+	for _, o := range report.Collections {
+		if refused := errors.Is(o.Err, ErrLoadMemory); refused != (o.Collection == "parts") || refused != (o.State == Refused) {
+			t.Errorf("%s: %s, %v", o.Named, o.State, o.Err)
+		}
+	}
+}
+
+// TestBorrowedByTheDead gives back what a call that was killed had loaded: where it is read still, after that, and at once otherwise.
+func TestBorrowedByTheDead(t *testing.T) {
+	for title, first := range map[string]func(*Move){
+		"read by the next call":     func(*Move) {},
+		"not read by the next call": func(m *Move) { m.Selection.Exclude = []string{"parts", "news.released"} },
+	} {
+		s := odd(t)
+		dead := s.whole(t).begin()
+		must(t, dead.open(t.Context()))
+		all, err := dead.prepare(t.Context())
+		must(t, err)
+		for _, p := range all {
+			if _, err := dead.borrow(t.Context(), p); err != nil { // and is killed
+				t.Fatal(err)
+			}
+		}
+		if got := s.loadedPartitions(t, "", "parts"); len(got) != 3 {
+			t.Fatalf("%s: loaded: %v", title, got)
+		}
+		m := s.whole(t)
+		first(&m)
+		report, err := m.Run(t.Context())
+		if err != nil || report.Err() != nil {
+			t.Errorf("%s: %+v, %v", title, report, err)
+		}
+		s.wantAsBefore(t)
+		made, err := dead.record.madeSoFar(t.Context())
+		if err != nil || len(made.Borrowed) > 0 {
+			t.Errorf("%s: still borrowed: %v, %v", title, made.Borrowed, err)
+		}
+	}
+	s := odd(t)
+	report, err := s.whole(t).Run(t.Context())
+	if err != nil || report.Err() != nil || len(s.diff(t)) > 0 {
+		t.Errorf("%v, %v", s.diff(t), err)
+	}
+}
+
+// TestLoadLike has a collection of the target in as many replicas as that of the source, in its resource groups, and told where that can't be.
+func TestLoadLike(t *testing.T) {
+	for title, c := range map[string]struct {
+		groups []string // of the target
+		like   model.Load
+		want   model.Load
+		note   string
+	}{
+		"two replicas": {nil, model.Load{Partitions: []string{"_default", "p1"}, Replicas: 2}, model.Load{Partitions: []string{"_default", "p1"}, Replicas: 2}, ""},
+		"in a resource group": {[]string{"rg"}, model.Load{Partitions: []string{"_default", "p1"}, Replicas: 1, Groups: []string{"rg"}},
+			model.Load{Partitions: []string{"_default", "p1"}, Replicas: 1, Groups: []string{"rg"}}, ""},
+		"in one that is not there": {nil, model.Load{Partitions: []string{"p1"}, Replicas: 1, Groups: []string{"rg"}},
+			model.Load{Partitions: []string{"p1"}, Replicas: 1}, "its replicas are in the default resource group: the target has no rg"},
+		"released": {nil, model.Load{}, model.Load{}, ""},
+	} {
+		s := memory.Start(t, "v2.5.10")
+		s.ResourceGroups = c.groups
+		s.Add(t, vectors("docs", "p1"))
+		target := s.Client(t)
+		notes, err := loadLike(t.Context(), target, "docs", c.like)
+		if err != nil || strings.Join(notes, "\n") != c.note {
+			t.Errorf("%s: %v, %v", title, notes, err)
+		}
+		got, err := target.DescribeWhole(t.Context(), "docs")
+		must(t, err)
+		if differ := model.CompareAll(&model.Collection{Schema: got.Schema, Partitions: got.Partitions, Load: &c.want, Shards: got.Shards,
+			Indexes: got.Indexes, ConsistencyLevel: got.ConsistencyLevel}, got); len(differ) > 0 {
+			t.Errorf("%s: %v", title, differ)
+		}
+	}
+}
+
+// TestUsersFileInTheWay refuses a move before anything is changed, where its new passwords would go into a file of somebody else.
+func TestUsersFileInTheWay(t *testing.T) {
+	s := odd(t)
+	m := s.whole(t)
+	m.Access = &Access{File: filepath.Join(t.TempDir(), "users.yaml")}
+	if _, err := (newPasswords{m.Access.File, "ANOTHER"}).add([]string{"bob"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Run(t.Context()); !errors.Is(err, ErrUsersFile) {
+		t.Errorf("%v", err)
+	}
+	if there := s.target.Collections(); len(there) > 0 {
+		t.Errorf("made: %v", there)
+	}
+}
