@@ -40,6 +40,11 @@ type config struct {
 	As          string
 	From        string
 
+	UsersFile     string `mapstructure:"users-file"`
+	NewUsersFile  string `mapstructure:"new-users-file"`
+	WithoutAccess bool   `mapstructure:"without-access"`
+	LoadMemory    string `mapstructure:"load-memory"`
+
 	Workers         int
 	Jobs            int
 	PartSize        string `mapstructure:"part-size"`
@@ -108,7 +113,7 @@ func (c *config) expandHome() error {
 		"target.ca-file": &c.Target.CAFile, "target.cert-file": &c.Target.CertFile, "target.key-file": &c.Target.KeyFile,
 		"source.storage.url": &c.Source.Storage.URL, "source.storage.ca-file": &c.Source.Storage.CAFile,
 		"sink.url": &c.Sink.URL, "sink.ca-file": &c.Sink.CAFile, "staging.ca-file": &c.Staging.CAFile,
-		parquetSetting.key: &c.Parquet, schemaSetting.key: &c.Schema, projectDir.key: &c.ProjectDir, labSetting.key: &c.Lab, html.key: &c.Bench.HTML,
+		parquetSetting.key: &c.Parquet, schemaSetting.key: &c.Schema, "users-file": &c.UsersFile, "new-users-file": &c.NewUsersFile, projectDir.key: &c.ProjectDir, labSetting.key: &c.Lab, html.key: &c.Bench.HTML,
 	} {
 		at, err := inHome(*path)
 		if err != nil {

@@ -29,6 +29,8 @@ var hints = []struct {
 }{
 	{move.ErrSome, "see why above; the same command goes on with what is left, and does nothing twice"},
 	{move.ErrStopped, "the same command goes on"},
+	{move.ErrUsersFile, "see that each line of it is `user: password`; or, where it is in the way of new passwords, keep them and remove it, or name another with --new-users-file"},
+	{move.ErrLoadMemory, "raise --load-memory, or leave it out, where the query nodes have the memory; or move it after the others were released"},
 	{move.ErrNothing, "see how it is spelled; the shell leaves a pattern alone that is in quotes"},
 	{move.ErrAnother, "export it again with --overwrite, or remove that job with `migrate jobs rm`, and its collection on the target"},
 	{exporter.ErrExists, "import it, export under another name with --job, or replace it with --overwrite"},

@@ -56,6 +56,9 @@ func (c config) moveOf(ctx context.Context, steps move.Steps) (m move.Move, clos
 	}
 	m.Export = exporter.Options{Workers: c.Workers, PartBytes: bytes, Load: c.Load, Overwrite: c.Overwrite, AllowUnreadable: c.AllowUnreadable, MaxRate: c.MaxRate}
 	m.Import = importer.Options{Via: c.namedWay(), Jobs: c.Jobs, IntoExisting: c.IntoExisting, KeepIDs: c.KeepIDs, NewKeys: c.NewKeys, IndexTypes: types, Widen: c.Widen, Force: c.Force}
+	if err := c.sayAround(&m); err != nil {
+		return m, nil, err
+	}
 	if c.Source.Storage.URL != "" || c.Source.Read == readStorage {
 		m.Read = func(database *milvus.Server) (func(*model.Collection) (exporter.Way, error), error) {
 			return c.reading(ctx, database)
@@ -209,6 +212,7 @@ func (r manyResult) text(w io.Writer) {
 	for _, n := range r.Notes {
 		fmt.Fprintln(w, n)
 	}
+	printAccess(w, r.Access)
 	all, bytes := r.Total()
 	fmt.Fprintf(w, "%d collections: %s; %s (%s), %s\n", len(r.Collections), cmp.Or(r.InWords(), "none"), rows(all), size(bytes), r.usage)
 	if r.Page != "" {
@@ -235,13 +239,18 @@ func (c config) planMany(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	r := manyPlan{planned, usageSince(started)}
+	access, err := m.PlanAccess(ctx)
+	if err != nil {
+		return err
+	}
+	r := manyPlan{planned, access, usageSince(started)}
 	return c.print(cmd.OutOrStdout(), r, r.text)
 }
 
 // manyPlan is what --json prints of a plan of many.
 type manyPlan struct {
-	Collections []*move.Planned `json:"collections"`
+	Collections []*move.Planned  `json:"collections"`
+	Access      *move.AccessPlan `json:"access,omitempty"` // users and rights
 	usage
 }
 
@@ -266,6 +275,7 @@ func (r manyPlan) text(w io.Writer) {
 			fmt.Fprintf(w, "%s: %s\n", p.Named, n)
 		}
 	}
+	printAccessPlan(w, r.Access)
 	fmt.Fprintf(w, "%d collections of about %s, of which %d can't be moved; what is flushed is counted, deleted rows too; %s\n",
 		len(r.Collections), rows(all), refused, r.usage)
 }
@@ -287,11 +297,15 @@ type movedAgain struct {
 	Via             string       `json:"via,omitempty"`
 	Index           string       `json:"index,omitempty"`
 	PartSize        string       `json:"part_size"`
+	UsersFile       string       `json:"users_file,omitempty"`
+	NewUsersFile    string       `json:"new_users_file,omitempty"`
+	WithoutAccess   bool         `json:"without_access,omitempty"`
+	LoadMemory      string       `json:"load_memory,omitempty"`
 }
 
 func (c config) again() movedAgain {
 	return movedAgain{c.All, c.Databases, c.Collections, c.Exclude, c.Moves, c.Load, c.AllowUnreadable, c.IntoExisting, c.KeepIDs, c.NewKeys, c.Widen,
-		c.Force, c.Via, c.Index, c.PartSize}
+		c.Force, c.Via, c.Index, c.PartSize, c.UsersFile, c.NewUsersFile, c.WithoutAccess, c.LoadMemory}
 }
 
 // as is the configuration that a move was called with.
@@ -299,6 +313,7 @@ func (c config) as(was movedAgain) config {
 	c.All, c.Databases, c.Collections, c.Exclude, c.Moves = was.All, was.Databases, was.Collections, was.Exclude, was.Moves
 	c.Load, c.AllowUnreadable, c.IntoExisting, c.KeepIDs, c.NewKeys = was.Load, was.AllowUnreadable, was.IntoExisting, was.KeepIDs, was.NewKeys
 	c.Widen, c.Force, c.Via, c.Index, c.PartSize = was.Widen, was.Force, was.Via, was.Index, was.PartSize
+	c.UsersFile, c.NewUsersFile, c.WithoutAccess, c.LoadMemory = was.UsersFile, was.NewUsersFile, was.WithoutAccess, was.LoadMemory
 	return c
 }
 

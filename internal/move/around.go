@@ -97,6 +97,22 @@ func (m *moving) as(n Named) Named {
 	return n
 }
 
+// PlanAccess says what is to be done about users and rights, where they are moved; nil where they are not. It changes nothing.
+func (m Move) PlanAccess(ctx context.Context) (*AccessPlan, error) {
+	if m.Access == nil || m.Target == nil {
+		return nil, nil
+	}
+	mv := m.begin()
+	if err := mv.open(ctx); err != nil {
+		return nil, err
+	}
+	databases, err := m.Source.Databases(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return mv.accessMove(databases).plan(ctx)
+}
+
 // planAccess finds out what is to be done about users, before anything is changed.
 func (m *moving) planAccess(ctx context.Context, all []*Planned) (err error) {
 	if m.Access == nil || m.Source == nil {

@@ -20,7 +20,7 @@ var ErrLoadMemory = errors.New("loading it as a whole takes more memory than --l
 // it was, unless the error of what was done with it says that another process reads it now. What is borrowed is kept before: the next call of the move gives back what this one could not, or reads it and gives it back then.
 func (m *moving) borrow(ctx context.Context, p *Planned) (giveBack func(error), err error) {
 	source, nothing := m.Source.In(p.Database), func(error) {}
-	if !m.loads(p) {
+	if !m.loads(p) || m.Read != nil { // from its storage it is read as it is
 		return nothing, nil
 	}
 	c, err := source.DescribeWhole(ctx, p.Collection)

@@ -70,7 +70,7 @@ func (d Diff) Compare(ctx context.Context) (*DiffReport, error) {
 	if err := c.collections(ctx); err != nil {
 		return nil, err
 	}
-	if d.Selection.All {
+	if d.Selection.All && len(d.Selection.Collections) == 0 {
 		if err := c.access(ctx); err != nil {
 			return nil, err
 		}

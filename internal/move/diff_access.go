@@ -71,13 +71,15 @@ const (
 	collectionObject = "Collection"
 )
 
-// accessDiffers says how users and rights are not as they should be.
+// accessDiffers says how users and rights are not as they should be, sorted.
 func accessDiffers(want, have *model.Access) []Told {
-	return slices.Concat(
+	differ := slices.Concat(
 		listsDiffer("user ", rolesOf(want), rolesOf(have), "role "),
 		listsDiffer("role ", grantsOf(want), grantsOf(have), ""),
 		listsDiffer("privilege group ", heldBy(want), heldBy(have), "privilege "),
 	)
+	sortTold(differ)
+	return differ
 }
 
 // listsDiffer compares what things of the same names have.

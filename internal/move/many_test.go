@@ -82,6 +82,10 @@ func (s *servers) wantAll(t *testing.T) {
 		if !ok {
 			database, collection = "", name
 		}
+		if err := client.In(database).Load(t.Context(), collection); err != nil { // it may be released, as on the source
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
 		side, err := query.OpenByName(t.Context(), client.In(database), collection)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
