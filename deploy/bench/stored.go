@@ -40,25 +40,47 @@ func stored(ctx context.Context, l *lab.Lab, s settings) error {
 	return reportStored(ctx, l, readers, s.rows)
 }
 
+// idleFor is how long the server is watched at rest: what it does then is not done for an export.
+const idleFor = 10 * time.Second
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// processors is how long the server was on the processors while something was done.
+func processors(l *lab.Lab, do func() error) (time.Duration, error) {
+	before, err := l.ProcessorTime("standalone")
+	if err != nil {
+		return 0, err
+	}
+	if err := do(); err != nil {
+		return 0, err
+	}
+	after, err := l.ProcessorTime("standalone")
+	return after - before, err
+}
+
 // reportStored reads once more with each, between two looks at the server's time on the processors.
 func reportStored(ctx context.Context, l *lab.Lab, readers []*reader, rows int) error {
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "READER\tSECONDS\tROWS/S\tSOURCE CPU S\tPEAK MEMORY MIB")
+	idle, err := processors(l, func() error { return sleep(ctx, idleFor) })
+	if err != nil {
+		return err
+	}
 	var took [2]time.Duration
 	var missed []error
 	for i, r := range readers {
-		before, err := l.ProcessorTime("standalone")
-		if err != nil {
+		began := time.Now()
+		if took[i], err = processors(l, func() error { _, err := r.measure(ctx); return err }); err != nil {
 			return err
 		}
-		if _, err := r.measure(ctx); err != nil {
-			return err
-		}
-		after, err := l.ProcessorTime("standalone")
-		if err != nil {
-			return err
-		}
-		took[i] = after - before
+		took[i] -= time.Duration(idle.Seconds() / idleFor.Seconds() * float64(time.Since(began)))
 		fmt.Fprintf(table, "%s\t%.3f\t%.0f\t%.2f\t%d\n", r.name, r.median().Seconds(), float64(rows)/r.median().Seconds(), took[i].Seconds(), r.memory>>20)
 		if r.memory > memoryGoal {
 			missed = append(missed, fmt.Errorf("%s takes %d MiB of memory, and the goal is %d", r.name, r.memory>>20, memoryGoal>>20))
