@@ -13,6 +13,7 @@ import (
 	"migrate/internal/labtest/memory"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
+	"migrate/sinks/faults"
 )
 
 // odd are two servers, of which the source has all that there is around rows: databases, one of them empty, aliases, collections that are
@@ -184,6 +185,30 @@ func TestBorrowedByTheDead(t *testing.T) {
 	report, err := s.whole(t).Run(t.Context())
 	if err != nil || report.Err() != nil || len(s.diff(t)) > 0 {
 		t.Errorf("%v, %v", s.diff(t), err)
+	}
+}
+
+// TestMoveReleasedUnsaid ends a move that has loaded collections of the target as they are on the source, and could not say so: the same call
+// reads them again, and leaves them as they are on the source.
+func TestMoveReleasedUnsaid(t *testing.T) {
+	s := odd(t)
+	sink := faults.Wrap(s.sink)
+	for _, of := range []string{"collections/parts", "collections/news.released"} {
+		sink.Queue(faults.Swap, faults.Error(errors.New("broken on purpose")).On(of))
+	}
+	m := s.whole(t)
+	m.Sink = sink
+	if _, err := m.Run(t.Context()); err != nil || len(sink.Unused()) > 0 {
+		t.Fatal(err, sink.Unused())
+	}
+	again := s.whole(t)
+	again.Export.Load = false // all is exported
+	report, err := again.Run(t.Context())
+	if err != nil || report.Err() != nil {
+		t.Errorf("again: %v, %v", err, report.Err())
+	}
+	if differ := s.diff(t); len(differ) > 0 {
+		t.Errorf("not the same: %s", strings.Join(differ, "\n"))
 	}
 }
 

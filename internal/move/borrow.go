@@ -72,13 +72,19 @@ func (m *moving) lend(ctx context.Context, source *milvus.Server, c *model.Colle
 	}); err != nil {
 		return err
 	}
-	switch lacking := c.Load.Lacking(c.Partitions); {
-	case c.Load.Released():
-		return source.Load(ctx, c.Name)
-	case len(lacking) > 0:
-		return source.LoadPartitions(ctx, c.Name, lacking, *c.Load)
+	return loadWhole(ctx, source, c.Name)
+}
+
+// loadWhole loads what of a collection is not loaded, unless it can't be for want of an index.
+func loadWhole(ctx context.Context, server *milvus.Server, name string) error {
+	c, err := server.DescribeWhole(ctx, name)
+	if err != nil || c.Loaded || len(c.Unindexed()) > 0 {
+		return err
 	}
-	return nil
+	if c.Load.Released() {
+		return server.Load(ctx, name)
+	}
+	return server.LoadPartitions(ctx, name, c.Load.Lacking(c.Partitions), *c.Load)
 }
 
 func (b borrowed) same(other borrowed) bool { return b.Named == other.Named }

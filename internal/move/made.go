@@ -49,6 +49,8 @@ func (r *record) noteMade(ctx context.Context, change func(*made)) (m made, err 
 		change(&m)
 		return m, nil
 	}
+	r.making.Lock()
+	defer r.making.Unlock()
 	err = r.swap(ctx, r.made(), func() (checkpoint.Version, any, error) {
 		m = made{}
 		version, err := r.read(ctx, r.made(), func() int { return m.Format }, &m)

@@ -148,7 +148,13 @@ func (m *moving) verify(ctx context.Context, p *Planned, manifest *export.Manife
 		return false, err
 	}
 	defer func() { err = errors.Join(err, left.Close(ctx)) }()
-	right, err := m.openLoaded(ctx, m.Target.In(p.Target.Database), p.Target.Collection, m.loads(p))
+	target := m.Target.In(p.Target.Database)
+	if m.Steps.Import { // an earlier call may have released it, as it is on the source, and not have come to say so
+		if err := loadWhole(ctx, target, p.Target.Collection); err != nil {
+			return false, err
+		}
+	}
+	right, err := m.openLoaded(ctx, target, p.Target.Collection, m.loads(p))
 	if err != nil {
 		return false, err
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -51,6 +52,8 @@ type record struct {
 	store checkpoint.Store
 	sink  sinks.Sink
 	name  string
+
+	making sync.Mutex // of what this process notes of what it makes, which is one document
 }
 
 func recordOn(sink sinks.Sink, name string) (*record, error) {
@@ -58,7 +61,7 @@ func recordOn(sink sinks.Sink, name string) (*record, error) {
 		return nil, err
 	}
 	store, err := checkpoint.On(sink)
-	return &record{store, sink, name}, err
+	return &record{store: store, sink: sink, name: name}, err
 }
 
 // CheckName refuses what no move can be called.
