@@ -58,7 +58,7 @@ var arrows = []struct{ from, to string }{
 	// the program
 	{"cmd/migrate", "checkpoint deploy deploy/lab exporter importer internal/clock internal/cutover internal/export internal/ingest " +
 		"internal/milvus internal/model internal/monitor internal/move internal/ops/bench internal/ops/cluster " +
-		"internal/ops/compose internal/ops/drill internal/source internal/source/query internal/source/storage internal/syncer internal/verify " +
+		"internal/ops/compose internal/ops/drill internal/source internal/source/query internal/source/storage internal/source/storage/binlog internal/syncer internal/verify " +
 		"sinks"},
 	// the lab, what is beside the program, and what only tests import
 	{"cmd/lab", "deploy/lab"},

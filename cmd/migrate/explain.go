@@ -18,6 +18,7 @@ import (
 	"migrate/internal/ops/drill"
 	"migrate/internal/source"
 	"migrate/internal/source/storage"
+	"migrate/internal/source/storage/binlog"
 	"migrate/internal/syncer"
 	"migrate/sinks"
 )
@@ -71,6 +72,8 @@ var hints = []struct {
 	{storage.ErrUnsupported, "say --source-read query"},
 	{storage.ErrContradiction, "see whether --source-storage-url is where this server keeps its rows; --source-read query reads them by queries"},
 	{storage.ErrLostDeletes, "rows may be back that were deleted, whoever reads them: look at them on the source, after it has loaded the collection anew; --source-read query reads what it answers then"},
+	{binlog.ErrDamaged, "say --source-read query, and see whether the server still reads these rows: what it keeps of them is damaged"},
+	{binlog.ErrLayout, "say --source-read query"},
 	{storage.ErrBusy, "give the same command again when that has ended, or say --source-read query"},
 	{milvus.ErrLineBreak, "an export reads such rows; a sync needs them to have other keys"},
 	{model.ErrNoFilters, "copy the rows on the source into a collection without a partition key, or serve the file with a later version"},

@@ -13,7 +13,7 @@ import (
 )
 
 // sourceRead says how rows are read, beside storageSettings, which say where they lie.
-var sourceRead = setting{"source.read", readAuto, "how rows are read: query, storage, or auto, which reads from --source-storage-url where that is given, can be reached and is of a version that is known, and by queries elsewhere"}
+var sourceRead = setting{"source.read", readAuto, "how rows are read: query, storage, or auto, which reads from --source-storage-url where that is given, can be reached and is of a version that is known (of 2.3 what is not loaded), and by queries elsewhere"}
 
 // Ways of reading.
 const (
@@ -46,6 +46,9 @@ func (c config) reading(ctx context.Context, server *milvus.Server) (func(*model
 	stored := exporter.Way{Name: readStorage, Open: storage.Opener(server, bucket, storage.Options{Told: told})}
 	return func(coll *model.Collection) (exporter.Way, error) {
 		err := storage.Check(server, coll)
+		if err == nil && auto && coll.Loaded && server.Capabilities().CompactionLosesDeletes {
+			err = errLosesDeletes
+		}
 		if err != nil && auto {
 			slog.WarnContext(ctx, "rows are read by queries", "reason", err)
 			return exporter.Way{}, nil
@@ -53,3 +56,6 @@ func (c config) reading(ctx context.Context, server *milvus.Server) (func(*model
 		return stored, err
 	}, nil
 }
+
+// errLosesDeletes is why a loaded collection of such a server is left to queries, unless somebody asks for its storage.
+var errLosesDeletes = errors.New("of rows that are deleted meanwhile some may be back in the storage of this server; where nobody deletes, say --source-read storage")

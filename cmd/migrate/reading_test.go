@@ -16,6 +16,7 @@ func TestReading(t *testing.T) {
 	}{
 		"nothing said":                          {"v2.3.5", nil, exitOK, "exported"},
 		"queries, though there is a storage":    {"v2.3.5", args(folder, "--source-read", "query"), exitOK, "exported"},
+		"a loaded collection of 2.3":            {"v2.3.5", folder, exitOK, "say --source-read storage"},
 		"of a version whose storage is unknown": {"v2.6.5", folder, exitOK, "rows are read by queries"},
 		"the same, but it has to be":            {"v2.6.5", args(folder, "--source-read", "storage"), exitFailed, "--source-read query"},
 		"a bucket that does not answer":         {"v2.3.5", nowhere, exitOK, "rows are read by queries"},
