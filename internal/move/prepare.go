@@ -270,7 +270,7 @@ func (m *moving) fits(ctx context.Context, p *Planned, coll *model.Collection) e
 
 // denialWithin is how long a denial of a bulk insert may take. Of a collection that is not there, 2.3.5 answers who is not denied after
 // 50 seconds.
-const denialWithin = 3 * time.Second
+const denialWithin = time.Second
 
 // mayImport is an error where the right to bulk insert into a collection is missing.
 func mayImport(ctx context.Context, database *milvus.Server, name string) error {
