@@ -68,12 +68,13 @@ func newWhole(t *testing.T) wholeMove {
 			}
 		})
 	}
-	labtest.EmptyLater(t, lab.RemoteBucket, "whole")
+	staging := labtest.Name() // of its own: jobs of a test that was ended are no jobs of this one
+	labtest.EmptyLater(t, lab.RemoteBucket, staging)
 	all := args("--source-address", source.Address, "--source-username", source.Username, "--source-tls", "--source-ca-file", source.CAFile,
 		"--target-address", target.Address, "--target-username", target.Username, "--all")
 	to := args(sink, t.TempDir())
 	s.plan, s.diff, s.verify = args("plan", all, "--load", "--new-keys"), args("diff", all), args("verify", all, to, "--load")
-	s.run = args("run", all, to, "--staging-url", "s3://"+lab.RemoteBucket+"/whole", "--staging-endpoint", lab.MinIO, "--load", "--new-keys",
+	s.run = args("run", all, to, "--staging-url", "s3://"+lab.RemoteBucket+"/"+staging, "--staging-endpoint", lab.MinIO, "--load", "--new-keys",
 		"--users-file", wholeUsers(t), "--listen", "", "--at-once", "8", "--jobs", "8")
 	for name := range whole.NotMovable {
 		s.without = append(s.without, "--exclude", name)
