@@ -195,6 +195,9 @@ func loadConfig(flags *pflag.FlagSet) (config, error) {
 	}
 	c.Collections = slices.DeleteFunc(c.Collections, func(name string) bool { return name == "" })
 	c.Collection = c.plain()
+	if named := flags.Lookup(collection.key); named != nil && named.Changed && c.Collection == "" && flags.Lookup("all") == nil {
+		return c, usageError{fmt.Errorf("collection %q: this command is about one collection, by its name", c.Collections)}
+	}
 	if err := c.expandHome(); err != nil {
 		return c, err
 	}

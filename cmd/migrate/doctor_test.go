@@ -15,7 +15,8 @@ import (
 func TestDoctor(t *testing.T) {
 	name := documents(t, labtest.Source(t), 100)
 	folder := t.TempDir()
-	all := args("doctor", toSource, toTarget, toStaging, sink, folder, "--collection", name)
+	tried := args("doctor", toSource, toTarget, toStaging, sink, folder)
+	all := args(tried, "--collection", name)
 	t.Run("fit", func(t *testing.T) {
 		r := migrate(t, nil, args(all, "--json")...)
 		r.want(t, exitOK)
@@ -41,7 +42,7 @@ func TestDoctor(t *testing.T) {
 		want []string
 	}{
 		"nobody listens":       {args(all, "--target-address", "127.0.0.1:9"), []string{"MEND  target", "check the address"}},
-		"no such collection":   {args(all, "--collection", "nobody"), []string{"MEND  sink space", "not found"}},
+		"no such collection":   {args(tried, "--collection", "nobody"), []string{"MEND  sink space", "not found"}},
 		"no such bucket":       {args(all, "--staging-url", "s3://no-such-bucket/x"), []string{"MEND  staging", "bucket does not exist"}},
 		"wrong key":            {args(all, "--staging-secret-key", "hunter2"), []string{"MEND  staging", "access denied"}},
 		"a folder that is one": {args(all, sink, "/proc/version"), []string{"MEND  sink", "it is a file"}},

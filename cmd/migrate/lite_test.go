@@ -25,8 +25,8 @@ func TestToLite(t *testing.T) {
 	migrate(t, nil, args("export", "--source-address", from.Address, "--collection", c.Name, in)...).want(t, exitOK)
 	as := []string{"--as", "imported"}
 	migrate(t, nil, args("import", "--target-address", to.Address, "--collection", c.Name, in, as)...).want(t, exitOK, "imported 700 rows", "by inserts")
-	migrate(t, nil, args("sync", "--once", both, in, as)...).want(t, exitOK, "behind by 0s")
-	migrate(t, nil, args("run", "--once", both, in, "--as", "moved")...).want(t, exitOK, "imported 700 rows", "by inserts", "behind by 0s")
+	migrate(t, nil, args("sync", "--once", both, in, as)...).want(t, exitOK, "behind by ")
+	migrate(t, nil, args("run", "--once", both, in, "--as", "moved")...).want(t, exitOK, "imported 700 rows", "by inserts", "behind by ")
 	migrate(t, nil, args("status", in)...).want(t, exitOK, "import", "done")
 	migrate(t, nil, args("sync", "--once", "--create", both, in)...).want(t, exitOK, "700 rows inserted")
 	migrate(t, nil, args("verify", both)...).want(t, exitOK, "by value, since a server of the two spells JSON anew: $meta", "equal: 700 rows")

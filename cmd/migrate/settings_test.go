@@ -38,3 +38,12 @@ func TestWiden(t *testing.T) {
 		t.Errorf("--widen is read as %t, %v", c.Widen, err)
 	}
 }
+
+// TestOneCollection refuses several collections, and patterns, where a command is about one.
+func TestOneCollection(t *testing.T) {
+	t.Parallel()
+	for _, command := range []string{"sync", "cutover", "doctor", "describe"} {
+		migrate(t, nil, command, "--collection", "a", "--collection", "b").want(t, exitUsage, "about one collection")
+		migrate(t, nil, command, "--collection", "a*").want(t, exitUsage, "about one collection")
+	}
+}
