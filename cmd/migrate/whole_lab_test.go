@@ -32,7 +32,8 @@ func TestWholeServer(t *testing.T) {
 	s.wantRefused(t)
 	migrate(t, s.env, s.run...).want(t, exitFailed, "34 collections: 30 done, 4 refused")
 	s.wantSame(t)
-	migrate(t, s.env, args(s.verify, s.without)...).want(t, exitOK, "30 done")
+	// The rows of the one that is partly loaded were held against the target by the move itself.
+	migrate(t, s.env, args(s.verify, s.without, "--exclude", "partly")...).want(t, exitOK, "29 done")
 	s.wantEqual(t)
 	s.wantLogins(t)
 
