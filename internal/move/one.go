@@ -22,6 +22,11 @@ var ErrAnother = errors.New("the export is of another collection")
 
 // move does the steps of one collection, leaving out what is done already.
 func (m *moving) move(ctx context.Context, p *Planned) (Outcome, error) {
+	if !p.moved.IsZero() { // and dropped from the target since: what is begun now is not done before its end
+		if err := m.record.forget(ctx, p.Named); err != nil {
+			return p.outcome(Failed, err), err
+		}
+	}
 	manifest, err := m.export(ctx, p)
 	if err == nil && m.Steps.Import {
 		err = m.importInto(ctx, p, manifest)

@@ -150,6 +150,17 @@ func (r *record) outcome(ctx context.Context, n Named) (*Outcome, error) {
 	return &k.Outcome, err
 }
 
+// forget has nothing be known of a collection.
+func (r *record) forget(ctx context.Context, n Named) error {
+	if r == nil {
+		return nil
+	}
+	if err := r.store.Delete(ctx, r.outcomeOf(n)); err != nil {
+		return fmt.Errorf("removing %s: %w", r.sink.URL(r.outcomeOf(n)), err)
+	}
+	return nil
+}
+
 // put takes note of what became of a collection. That it was moved stays, unless it is another one by now.
 func (r *record) put(ctx context.Context, o Outcome) error {
 	object := r.outcomeOf(o.Named)
