@@ -338,6 +338,32 @@ func TestMoveGoesOn(t *testing.T) {
 	}
 }
 
+// TestMoveDropped moves a collection again that was moved and dropped from the target since. Where that ends before all of it is there, it is
+// not taken for moved.
+func TestMoveDropped(t *testing.T) {
+	t.Parallel()
+	s := between(t, map[string]int{"docs": 100, "users": 20})
+	if report, err := s.move(t).Run(t.Context()); err != nil || report.Err() != nil {
+		t.Fatal(err, report.Err())
+	}
+	if err := s.target.Client(t).Drop(t.Context(), "docs"); err != nil {
+		t.Fatal(err)
+	}
+	disturbed := faults.Wrap(s.staging)
+	disturbed.Queue(faults.Swap, faults.Error(errors.New("broken on purpose")).On("_migrate/chunks/docs/import"))
+	m := s.move(t)
+	m.Staging = bucket{disturbed}
+	report, err := m.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantStates(t, report, "docs failed", "users done")
+	if report, err = s.move(t).Run(t.Context()); err != nil || report.Err() != nil {
+		t.Fatal(err, report.Err())
+	}
+	s.wantAll(t)
+}
+
 // TestMoveWithoutItsRecord moves all though what became of a collection can't be kept; its jobs know it the next time.
 func TestMoveWithoutItsRecord(t *testing.T) {
 	t.Parallel()
