@@ -350,7 +350,8 @@ func TestMoveDropped(t *testing.T) {
 		t.Fatal(err)
 	}
 	disturbed := faults.Wrap(s.staging)
-	disturbed.Queue(faults.Swap, faults.Error(errors.New("broken on purpose")).On("_migrate/chunks/docs/import"))
+	inserted := "_migrate/chunks/docs/import" // of a job that was submitted, the second time
+	disturbed.Queue(faults.Swap, faults.Delay(0).On(inserted), faults.Error(errors.New("broken on purpose")).On(inserted))
 	m := s.move(t)
 	m.Staging = bucket{disturbed}
 	report, err := m.Run(t.Context())
