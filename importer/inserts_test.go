@@ -62,7 +62,7 @@ func TestInsert(t *testing.T) {
 			t.Parallel()
 			m, sink := exported(t, schema())
 			to := newTargetOf(t, c.version)
-			to.Denied = c.denied
+			to.Deny(c.denied...)
 			var upserts atomic.Int64
 			to.Answered = func(method string) error {
 				if method == "Upsert" && upserts.Add(1) == 1 {

@@ -55,7 +55,7 @@ func TestDiffCommand(t *testing.T) {
 			t.Errorf("%v: %+v", wrong, r)
 		}
 	}
-	target.Denied = []string{"IndexDetail"}
+	target.Deny("IndexDetail")
 	if r := diff("--collection", "docs"); r.code != exitFailed || !strings.Contains(r.stderr, "not compared: collection docs") {
 		t.Errorf("without a right: %+v", r)
 	}

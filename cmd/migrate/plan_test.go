@@ -120,7 +120,7 @@ func TestPlanWithoutRights(t *testing.T) {
 	s := memory.Start(t, "v2.3.5")
 	coll := labtest.Collection(labtest.Schema(labtest.IntKey("id"), labtest.Vector("v", schemapb.DataType_FloatVector, 2)))
 	s.Add(t, coll)
-	s.Denied = []string{"ShowPartitions"}
+	s.Deny("ShowPartitions")
 	cmd := newPlan()
 	cmd.SetContext(t.Context())
 	err := runPlan(cmd, config{Source: origin{server: server{Address: s.Address}, Read: readQuery}, Collection: coll.Name, Workers: 1, PartSize: "16MiB"})

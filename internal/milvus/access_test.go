@@ -48,7 +48,7 @@ func TestAccess(t *testing.T) {
 	if got, err := server.Access(ctx, []string{"default"}); err != nil || len(got.Grants) != 1 {
 		t.Errorf("after a revocation, without the other database: %+v, %v", got, err)
 	}
-	srv.Denied = []string{"SelectUser"}
+	srv.Deny("SelectUser")
 	if _, err := server.Access(ctx, nil); !errors.Is(err, milvus.ErrPrivilege) {
 		t.Errorf("without the right: %v", err)
 	}

@@ -170,7 +170,7 @@ const wantSelected = "collection archive.others: it is on the target only\ndatab
 // TestDiffDenied names what the user may not see, and is no proof then.
 func TestDiffDenied(t *testing.T) {
 	source, target := world(t), world(t)
-	target.Denied = []string{"SelectUser", "IndexDetail"}
+	target.Deny("SelectUser", "IndexDetail")
 	report, err := Diff{Source: source.Client(t), Target: target.Client(t), Selection: Selection{All: true}}.Compare(t.Context())
 	must(t, err)
 	if len(report.Differences) > 0 || len(report.NotCompared) != 3 || !errors.Is(report.Err(), ErrNotCompared) {

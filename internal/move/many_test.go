@@ -251,7 +251,7 @@ func TestMoveRefuses(t *testing.T) {
 func TestMoveRefusesRights(t *testing.T) {
 	t.Parallel()
 	s := between(t, map[string]int{"docs": 10})
-	s.target.Denied = []string{"Import"}
+	s.target.Deny("Import")
 	report, err := s.move(t).Run(t.Context())
 	if err != nil {
 		t.Fatal(err)

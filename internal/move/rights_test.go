@@ -70,7 +70,7 @@ func TestDoctorTriesRights(t *testing.T) {
 		"drop":           {[]string{"DropCollection"}, []string{"DropCollection"}},
 	} {
 		s := memory.Start(t, "v2.3.5")
-		s.Denied = c.denied
+		s.Deny(c.denied...)
 		found := Doctor{Collection: "documents"}.tryTarget(t.Context(), s.Client(t))
 		wantRights(t, title, found, c.missing)
 		if left := s.Collections(); len(left) > 0 {
@@ -86,7 +86,7 @@ func TestDoctorTriesRightsOfSource(t *testing.T) {
 		s := memory.Start(t, "v2.3.5")
 		c := labtest.Collection(labtest.Schema(labtest.IntKey("id"), labtest.Vector("v", schemapb.DataType_FloatVector, 2)))
 		s.Add(t, c)
-		s.Denied = denied
+		s.Deny(denied...)
 		found := Doctor{Collection: c.Name}.trySource(t.Context(), s.Client(t))
 		found = slices.DeleteFunc(found, func(f Finding) bool { return f.What == "source collection" && title == "one" })
 		wantRights(t, title, found, denied)

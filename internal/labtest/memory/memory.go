@@ -53,8 +53,6 @@ type Server struct {
 	Disorder func(n int, swap func(i, j int))
 	// Login is user:password or a token that calls have to bear, where not empty.
 	Login string
-	// Denied are privileges that the user lacks, as they are granted.
-	Denied []string
 	// SeenLate is how many counts there are after partitions were loaded, until their rows are seen.
 	SeenLate int
 	// ResourceGroups are those beside the default one.
@@ -79,6 +77,7 @@ type Server struct {
 	listener    *net.TCPListener
 	mu          sync.Mutex
 	watched     func(ctx context.Context, method string)
+	denied      []string
 	version     string
 	time        uint64
 	databases   []string
@@ -178,8 +177,9 @@ func serve(t testing.TB, listener net.Listener, with milvuspb.MilvusServiceServe
 // permit refuses what the user has no right to, before anything else is looked at.
 func (s *Server) permit(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
 	method := path.Base(info.FullMethod)
-	s.arrive()(ctx, method)
-	if p := milvus.Privilege(req); slices.Contains(s.Denied, p) {
+	watch, denied := s.arrive()
+	watch(ctx, method)
+	if p := milvus.Privilege(req); slices.Contains(denied, p) {
 		return nil, status.Errorf(codes.PermissionDenied, "Privilege%s: permission deny to tester", p)
 	}
 	answer, err := handle(ctx, req)
@@ -190,14 +190,21 @@ func (s *Server) permit(ctx context.Context, req any, info *grpc.UnaryServerInfo
 }
 
 // arrive orders a call after what was done to the server before it was asked by another process, which no connection shows to the race
-// detector, and returns what watches it.
-func (s *Server) arrive() func(ctx context.Context, method string) {
+// detector. It returns what watches the call, and the privileges that are denied.
+func (s *Server) arrive() (watch func(ctx context.Context, method string), denied []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.watched == nil {
-		return func(context.Context, string) {}
+		return func(context.Context, string) {}, s.denied
 	}
-	return s.watched
+	return s.watched, s.denied
+}
+
+// Deny takes privileges, by the names that they are granted by, from the user; all others the user has.
+func (s *Server) Deny(privileges ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.denied = privileges
 }
 
 // Watch has f be called as each call arrives, by its method, before anything is done of it. Its context ends with its caller.
