@@ -132,22 +132,21 @@ func (s *Server) Flush(ctx context.Context, name string) error {
 }
 
 // flush returns the instant before which all that was written is stored; 0 where the server does not tell.
-func (s *Server) flush(ctx context.Context, name string) (uint64, error) {
+func (s *Server) flush(ctx context.Context, name string) (told Flushed, err error) {
 	resp, err := s.svc.Flush(ctx, &milvuspb.FlushRequest{DbName: s.database, CollectionNames: []string{name}})
 	if err != nil {
-		return 0, err
+		return told, err
 	}
-	req := &milvuspb.GetFlushStateRequest{
-		DbName: s.database, CollectionName: name,
-		SegmentIDs: resp.GetCollSegIDs()[name].GetData(), FlushTs: resp.GetCollFlushTs()[name],
-	}
+	sealed := resp.GetCollSegIDs()[name].GetData()
+	told.At, told.Segments = resp.GetCollFlushTs()[name], slices.Concat(sealed, resp.GetFlushCollSegIDs()[name].GetData())
+	req := &milvuspb.GetFlushStateRequest{DbName: s.database, CollectionName: name, SegmentIDs: sealed, FlushTs: told.At}
 	for {
 		state, err := s.svc.GetFlushState(ctx, req)
 		if err != nil || state.GetFlushed() {
-			return req.FlushTs, err
+			return told, err
 		}
 		if err := clock.Sleep(ctx, pollEvery); err != nil {
-			return 0, err
+			return told, err
 		}
 	}
 }

@@ -51,17 +51,22 @@ func (s *Server) PartitionIDs(ctx context.Context, name string) (map[int64]strin
 	return ids, nil
 }
 
-// FlushAt seals the rows that were written to a collection, waits until they and all deletes are stored, and returns the instant of it, as a
-// timestamp of the server: all that was written before it is stored.
-func (s *Server) FlushAt(ctx context.Context, name string) (uint64, error) {
-	at, err := s.flush(ctx, name)
+// Flushed is what a flush tells.
+type Flushed struct {
+	At       uint64  // a timestamp of the server: all that was written before it is stored
+	Segments []int64 // all of the collection at that time, also those that it sealed
+}
+
+// FlushAt seals the rows that were written to a collection, and waits until they and all deletes are stored.
+func (s *Server) FlushAt(ctx context.Context, name string) (Flushed, error) {
+	told, err := s.flush(ctx, name)
 	if err != nil {
-		return 0, fmt.Errorf("flushing %q on %s: %w", name, s.Address, err)
+		return told, fmt.Errorf("flushing %q on %s: %w", name, s.Address, err)
 	}
-	if at == 0 {
-		return 0, fmt.Errorf("flushing %q on %s: %w", name, s.Address, errNoInstant)
+	if told.At == 0 {
+		return told, fmt.Errorf("flushing %q on %s: %w", name, s.Address, errNoInstant)
 	}
-	return at, nil
+	return told, nil
 }
 
 // errNoInstant: a flush without the time of it.

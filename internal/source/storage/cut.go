@@ -20,11 +20,11 @@ type cut struct {
 	began   uint64
 	counted int64
 	loaded  bool
-	// replaced are segments that were there after the first flush, and that a compaction has replaced since: what it made of them may lack rows
-	// that were deleted after the cut.
+	// replaced are segments that were there before the first flush, or after it, and that a compaction has replaced since: what it made of them
+	// may lack rows that were deleted after the cut.
 	replaced []milvus.Segment
-	// compacted: segments were replaced since before the first flush.
-	compacted bool
+	// told are all segments that the server told of: one with rows of before the cut is among them.
+	told map[int64]bool
 }
 
 const (
@@ -50,22 +50,36 @@ func (s *Source) cutNow(ctx context.Context) (c cut, err error) {
 	if err != nil {
 		return c, err
 	}
-	if c.at, err = s.server.FlushAt(ctx, s.coll.Name); err != nil {
-		return c, err
-	}
-	before, err := s.server.PersistentSegments(ctx, s.coll.Name)
+	first, err := s.server.FlushAt(ctx, s.coll.Name)
 	if err != nil {
 		return c, err
 	}
-	if _, err := s.server.FlushAt(ctx, s.coll.Name); err != nil {
+	between, err := s.server.PersistentSegments(ctx, s.coll.Name)
+	if err != nil {
+		return c, err
+	}
+	second, err := s.server.FlushAt(ctx, s.coll.Name)
+	if err != nil {
 		return c, err
 	}
 	if c.segments, err = s.flushedSegments(ctx); err != nil {
 		return c, err
 	}
-	c.replaced = s.replaced(before, c.segments)
-	c.compacted = len(c.replaced) > 0 || len(s.replaced(earlier, c.segments)) > 0
+	before := withoutDoubles(between, earlier)
+	c.at, c.replaced, c.told = first.At, s.replaced(before, c.segments), map[int64]bool{}
+	for _, id := range slices.Concat(first.Segments, second.Segments) {
+		c.told[id] = true
+	}
+	for _, g := range before {
+		c.told[g.ID] = true
+	}
 	return c, s.notImporting(ctx)
+}
+
+// withoutDoubles are the segments of several lists, as the first says that has one.
+func withoutDoubles(lists ...[]milvus.Segment) []milvus.Segment {
+	all := slices.SortedStableFunc(slices.Values(slices.Concat(lists...)), func(a, b milvus.Segment) int { return cmp.Compare(a.ID, b.ID) })
+	return slices.CompactFunc(all, func(a, b milvus.Segment) bool { return a.ID == b.ID })
 }
 
 // replaced are the segments of some partition that is there which are not listed any more.

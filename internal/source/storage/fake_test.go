@@ -1,6 +1,7 @@
 package storage_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -25,6 +26,7 @@ type fake struct {
 	level    bool
 	version  string
 	flushing func(nth int)  // called before each flush
+	flushed  func(nth int)  // called after each
 	holds    func(row) bool // rows that the first flush comes too early for
 	columns  bool           // deltas in two columns
 
@@ -33,6 +35,7 @@ type fake struct {
 	flushes    int
 	partitions map[int64]string
 	growing    []row
+	synced     map[int64]*sealed // growing segments that have logs, by partition
 	segments   []*sealed
 	deletes    []kill
 	importing  bool
@@ -64,7 +67,7 @@ type sealed struct {
 
 // newFake has the partitions of sourcetest, by numbers from 10 on.
 func newFake(coll *model.Collection) *fake {
-	f := &fake{coll: coll, version: "v2.3.5", partitions: map[int64]string{}, clock: 100_000}
+	f := &fake{coll: coll, version: "v2.3.5", partitions: map[int64]string{}, synced: map[int64]*sealed{}, clock: 100_000}
 	f.coll.ID = 7
 	for i, field := range f.coll.Schema.Fields {
 		field.FieldID = int64(binlog.FirstUser + i)
@@ -110,7 +113,7 @@ func (f *fake) flush(hold func(row) bool) {
 	byPartition := map[int64][]row{}
 	var held []row
 	for _, r := range f.growing {
-		if hold != nil && hold(r) {
+		if hold != nil && hold(r) && !f.isSynced(r) {
 			held = append(held, r)
 			continue
 		}
@@ -119,31 +122,62 @@ func (f *fake) flush(hold func(row) bool) {
 	f.growing = held
 	for partition := range f.partitions {
 		if rows := byPartition[partition]; len(rows) > 0 {
-			f.seal(partition, rows)
+			f.seal(partition, rows, f.synced[partition])
 		}
+		delete(f.synced, partition)
 	}
 	f.storeDeletes()
 }
 
-// seal makes a segment of rows. Its deletes are those of since: of 2.3 they are its own.
-func (f *fake) seal(partition int64, rows []row) *sealed {
-	g := &sealed{Segment: milvus.Segment{ID: int64(f.tick()), Partition: partition, Rows: int64(len(rows)), Flushed: true}, rows: rows}
+// sync stores what was written, as a flush does that comes upon rows which are written just then: their segments go on growing.
+func (f *fake) sync() {
+	for partition := range f.partitions {
+		var rows []row
+		for _, r := range f.growing {
+			if r.partition == partition {
+				rows = append(rows, r)
+			}
+		}
+		if len(rows) == 0 || f.synced[partition] != nil {
+			continue
+		}
+		g := &sealed{Segment: milvus.Segment{ID: int64(f.tick()), Partition: partition}, rows: rows}
+		f.synced[partition] = g
+		f.storeRows(g, rows)
+		f.putDeletes(g, f.killsOf(rows))
+	}
+}
+
+func (f *fake) isSynced(r row) bool {
+	g := f.synced[r.partition]
+	return g != nil && slices.Contains(g.rows, r)
+}
+
+// killsOf are the deletes of rows which are those of a segment: of 2.3 they are its own.
+func (f *fake) killsOf(rows []row) (kills []kill) {
 	for _, k := range f.deletes {
 		if !f.level && slices.ContainsFunc(rows, func(r row) bool { return r.key == k.key && r.ts < k.ts }) {
-			g.dead = append(g.dead, k)
+			kills = append(kills, k)
 		}
 	}
+	return kills
+}
+
+// seal makes a segment of rows, of which one that grew has some.
+func (f *fake) seal(partition int64, rows []row, grew *sealed) {
+	g := cmp.Or(grew, &sealed{Segment: milvus.Segment{ID: int64(f.tick()), Partition: partition}})
+	rest := slices.DeleteFunc(slices.Clone(rows), func(r row) bool { return slices.Contains(g.rows, r) })
+	g.rows, g.Rows, g.Flushed, g.dead = slices.Concat(g.rows, rest), int64(len(rows)), true, f.killsOf(rows)
 	f.segments = append(f.segments, g)
 	half := 0
-	if len(rows) > 3 {
-		half = len(rows) / 2
+	if len(rest) > 3 {
+		half = len(rest) / 2
 	}
-	for _, some := range [][]row{rows[:half], rows[half:]} {
+	for _, some := range [][]row{rest[:half], rest[half:]} {
 		if len(some) > 0 {
 			f.storeRows(g, some)
 		}
 	}
-	return g
 }
 
 func (f *fake) storeRows(g *sealed, rows []row) {
@@ -260,7 +294,7 @@ func (f *fake) compact(partition int64) {
 		return true
 	})
 	if len(rows) > 0 {
-		f.seal(partition, rows)
+		f.seal(partition, rows, nil)
 	}
 }
 
@@ -326,20 +360,26 @@ func (f *fake) CountAsOf(context.Context, string, uint64) (n int64, err error) {
 	return n, nil
 }
 
-func (f *fake) FlushAt(context.Context, string) (uint64, error) {
+func (f *fake) FlushAt(context.Context, string) (told milvus.Flushed, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.flushes++
 	if f.flushing != nil {
 		f.flushing(f.flushes)
 	}
-	at := f.tick()
+	told.At = f.tick()
 	hold := f.holds
 	if f.flushes%2 == 0 {
 		hold = nil
 	}
 	f.flush(hold)
-	return at, nil
+	for _, g := range f.segments {
+		told.Segments = append(told.Segments, g.ID)
+	}
+	if f.flushed != nil {
+		f.flushed(f.flushes)
+	}
+	return told, nil
 }
 
 func (f *fake) PersistentSegments(context.Context, string) (all []milvus.Segment, err error) {

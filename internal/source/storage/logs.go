@@ -45,7 +45,7 @@ var _ keys.Logs = (*logs)(nil)
 // List implements keys.Logs. What was written before the first flush is stored after the second.
 func (l *logs) List(ctx context.Context) (keys.Listing, error) {
 	s := l.s
-	at, err := s.server.FlushAt(ctx, s.coll.Name)
+	first, err := s.server.FlushAt(ctx, s.coll.Name)
 	if err != nil {
 		return keys.Listing{}, err
 	}
@@ -56,7 +56,7 @@ func (l *logs) List(ctx context.Context) (keys.Listing, error) {
 	if err != nil {
 		return keys.Listing{}, err
 	}
-	listing := keys.Listing{Collection: s.coll.ID, Text: s.textKey(), At: at}
+	listing := keys.Listing{Collection: s.coll.ID, Text: s.textKey(), At: first.At}
 	listing.Segments, err = l.listed(ctx, all)
 	return listing, err
 }

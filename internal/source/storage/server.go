@@ -31,7 +31,7 @@ type Server interface {
 	Version() string
 	Now(ctx context.Context) (uint64, error)
 	CountAsOf(ctx context.Context, collection string, asOf uint64) (int64, error)
-	FlushAt(ctx context.Context, collection string) (uint64, error)
+	FlushAt(ctx context.Context, collection string) (milvus.Flushed, error)
 	PersistentSegments(ctx context.Context, collection string) ([]milvus.Segment, error)
 	PartitionIDs(ctx context.Context, collection string) (map[int64]string, error)
 	Importing(ctx context.Context, collection string) (bool, error)

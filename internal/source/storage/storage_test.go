@@ -71,6 +71,11 @@ func TestAnyHistory(t *testing.T) {
 		}
 		write(8)
 		f.flushing = func(int) { write(3) }
+		f.flushed = func(int) {
+			if write(2); rapid.Bool().Draw(t, "synced") {
+				f.sync()
+			}
+		}
 		f.holds = func(r row) bool { return r.key%3 == 0 }
 		compacted := f.compacted
 		s, plan, err := planned(f, rapid.IntRange(2, 30).Draw(t, "entries"))
@@ -100,6 +105,26 @@ func TestAnyHistory(t *testing.T) {
 			t.Fatalf("a resumed run reads %v, and the first %v", resumed, got)
 		}
 	})
+}
+
+// TestGrowing reads while rows are written and deleted whose segment grows, and has logs all the same since a flush came upon it.
+func TestGrowing(t *testing.T) {
+	f := newFake(sourcetest.Collection())
+	f.insert(10, 1, 2, 3)
+	f.flushed = func(int) {
+		f.insert(10, 4)
+		f.upsert(10, 4)
+		f.remove(2)
+		f.sync()
+	}
+	s, plan, err := planned(f, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, _ := readAll(t, s, plan.Chunks)
+	if want := f.alive(plan.Snapshot, true); count(want) != 3 || !slices.Equal(got[f.partitions[10]], want[f.partitions[10]]) {
+		t.Errorf("%v, want %v", got, want)
+	}
 }
 
 func historyCollection(text bool) *model.Collection {
