@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"migrate/internal/clock"
 	"migrate/internal/milvus"
@@ -27,11 +26,8 @@ type cut struct {
 	told map[int64]bool
 }
 
-const (
-	askEvery = 200 * time.Millisecond
-	// mostLooks bounds how often the segments are listed until all of them are flushed: five minutes.
-	mostLooks = 1500
-)
+// mostLooks bounds how often the segments are listed until all of them are flushed: five minutes.
+const mostLooks = 1500
 
 // cutNow flushes twice: all that was written before the first flush is stored after the second, also what the first came too early for.
 func (s *Source) cutNow(ctx context.Context) (c cut, err error) {
@@ -118,7 +114,7 @@ func (s *Source) flushedSegments(ctx context.Context) ([]milvus.Segment, error) 
 			return s.ofPartitions(ctx, all)
 		}
 		last = append([]milvus.Segment{}, all...)
-		if err := clock.Sleep(ctx, cmp.Or(s.opts.AskEvery, askEvery)); err != nil {
+		if err := clock.Sleep(ctx, s.opts.askEvery()); err != nil {
 			return nil, err
 		}
 	}

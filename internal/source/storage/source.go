@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"migrate/internal/clock"
 	"migrate/internal/columns"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
@@ -26,6 +28,8 @@ type Options struct {
 	AskEvery time.Duration // how often the segments are listed, until they stay the same and are flushed; 200 ms where zero
 	Entries  int           // rows whose keys are held against each other at once; 8 million where zero
 }
+
+func (o Options) askEvery() time.Duration { return cmp.Or(o.AskEvery, 200*time.Millisecond) }
 
 // Opener opens collections of a server whose storage is a folder or a bucket: that which its logs lie in.
 func Opener(server Server, bucket sinks.Sink, opts Options) source.Opener {
@@ -108,20 +112,17 @@ func (s *Source) Collection() *model.Collection { return s.coll }
 // Close does nothing: the server's connection and the bucket are its caller's.
 func (s *Source) Close(context.Context) error { return nil }
 
-// triedAgain is how often a cut is made anew where a compaction was in the way.
-const triedAgain = 3
+// A cut is made so often where a compaction was in the way, and so long after the one before, in terms of AskEvery: 10 s.
+const (
+	mostCuts     = 4
+	betweenLooks = 50
+)
 
 // Plan flushes, finds out which rows there are by their keys and times, and cuts them into chunks.
 func (s *Source) Plan(ctx context.Context, size source.Size) (*source.Plan, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var err error
-	for range triedAgain {
-		if err = s.plan(ctx); !errors.Is(err, errGone) && !errors.Is(err, sinks.ErrNotExist) && !errors.Is(err, errCompacted) {
-			break
-		}
-	}
-	if err != nil {
+	if err := s.planUndisturbed(ctx); err != nil {
 		return nil, err
 	}
 	s.chunkRows = map[string]int64{}
@@ -130,6 +131,20 @@ func (s *Source) Plan(ctx context.Context, size source.Size) (*source.Plan, erro
 	}
 	s.cutChunks()
 	return s.planned()
+}
+
+// planUndisturbed plans anew where a compaction came between, once it may be over.
+func (s *Source) planUndisturbed(ctx context.Context) error {
+	for cuts := 1; ; cuts++ {
+		err := s.plan(ctx)
+		passes := errors.Is(err, errGone) || errors.Is(err, sinks.ErrNotExist) || errors.Is(err, errCompacted)
+		if !passes || cuts == mostCuts {
+			return err
+		}
+		if err := clock.Sleep(ctx, betweenLooks*s.opts.askEvery()); err != nil {
+			return err
+		}
+	}
 }
 
 func (s *Source) plan(ctx context.Context) (err error) {

@@ -127,6 +127,22 @@ func TestGrowing(t *testing.T) {
 	}
 }
 
+// TestCompactionEnds reads once a compaction is over under which the server may have lost deletes.
+func TestCompactionEnds(t *testing.T) {
+	f := newFake(sourcetest.Collection())
+	f.insert(10, 1, 2, 3)
+	f.flush(nil)
+	f.compactMeanwhile(2)
+	s, plan, err := planned(f, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, _ := readAll(t, s, plan.Chunks)
+	if want := f.alive(plan.Snapshot, true); count(want) != 2 || !slices.Equal(got[f.partitions[10]], want[f.partitions[10]]) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
+
 func historyCollection(text bool) *model.Collection {
 	c := sourcetest.Collection()
 	if text {
@@ -237,7 +253,7 @@ func TestRefused(t *testing.T) {
 		"rows that expire":     {func(_ *testing.T, f *fake) { f.coll.Properties = ttl }, storage.ErrUnsupported, "collection.ttl.seconds"},
 		"an import under way":  {func(_ *testing.T, f *fake) { f.importing = true }, storage.ErrBusy, "bulk insert"},
 		"lost deletes":         {func(_ *testing.T, f *fake) { f.loseDelete() }, storage.ErrLostDeletes, "such as key 1"},
-		"compacted meanwhile":  {func(_ *testing.T, f *fake) { f.compactMeanwhile() }, storage.ErrLostDeletes, "or may have"},
+		"compacted meanwhile":  {func(_ *testing.T, f *fake) { f.compactMeanwhile(100) }, storage.ErrLostDeletes, "or may have"},
 		"a delta log missing":  {func(t *testing.T, f *fake) { f.lose(t, "delta_log/7/10/", "") }, storage.ErrContradiction, "4 rows are there, and 3 are counted"},
 		"a delta log of v2":    {func(_ *testing.T, f *fake) { f.put("delta_log/7/10/x/1", nil) }, binlog.ErrLayout, "delta_log/7/10/x/1"},
 		"a delta that is none": {func(t *testing.T, f *fake) { f.alter(t, "delta_log/", func(b []byte) []byte { return b[:40] }) }, binlog.ErrDamaged, "delta_log"},
@@ -262,7 +278,7 @@ var ttl = []*commonpb.KeyValuePair{{Key: "collection.ttl.seconds", Value: "60"}}
 
 // tryAll plans and reads everything.
 func tryAll(f *fake) error {
-	s, err := storage.Opener(f, &f.bucket, storage.Options{})(context.Background(), f.coll, nil)
+	s, err := storage.Opener(f, &f.bucket, storage.Options{AskEvery: time.Microsecond})(context.Background(), f.coll, nil)
 	if err != nil {
 		return err
 	}
@@ -362,11 +378,11 @@ func (f *fake) object(t *testing.T, name string) []byte {
 	return all.Bytes()
 }
 
-// compactMeanwhile compacts between the flushes, while somebody deletes, as a server that may lose deletes then.
-func (f *fake) compactMeanwhile() {
+// compactMeanwhile compacts between the flushes of the first so many cuts, while somebody deletes, as a server that may lose deletes then.
+func (f *fake) compactMeanwhile(cuts int) {
 	f.loses = true
 	f.flushing = func(nth int) {
-		if f.remove(3); nth == 2 {
+		if f.remove(3); nth%2 == 0 && nth <= 2*cuts {
 			f.compact(10)
 		}
 	}

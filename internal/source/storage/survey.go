@@ -220,8 +220,8 @@ func keyAt(keys *schemapb.FieldData, i int) model.Key {
 	return model.IntKey(keys.GetScalars().GetLongData().GetData()[i])
 }
 
-// errCompacted: rows were alive at the cut that a compaction has taken away since, because they were deleted after it.
-var errCompacted = errors.New("a compaction took away rows that were deleted meanwhile")
+// errCompacted: a compaction is in the way of what can be told. It ends, so that a later try may tell.
+var errCompacted = errors.New("segments were compacted")
 
 // compacting is how long a compaction may have been at work when segments were listed first: a minute, in the terms of timestamps.
 const compacting = 60_000 << 18
@@ -230,10 +230,10 @@ const compacting = 60_000 << 18
 func (v *survey) check() error {
 	s, c := v.s, v.s.cut
 	if v.left > c.at {
-		return fmt.Errorf("reading %q from the storage: %w: %w", s.coll.Name, ErrBusy, errCompacted)
+		return fmt.Errorf("reading %q from the storage: %w: %w of which rows were deleted since", s.coll.Name, ErrBusy, errCompacted)
 	}
 	if len(c.replaced) > 0 && s.server.Capabilities().CompactionLosesDeletes && c.began-min(c.began, compacting) < v.deleted {
-		return fmt.Errorf("reading %q from the storage: %w, or may have: segments were compacted while others deleted and upserted", s.coll.Name, ErrLostDeletes)
+		return fmt.Errorf("reading %q from the storage: %w, or may have: %w while others deleted and upserted", s.coll.Name, ErrLostDeletes, errCompacted)
 	}
 	if v.lostRows > 0 {
 		return fmt.Errorf("reading %q from the storage: %w: %d rows of segment %d and others are there that were deleted, such as key %s",
