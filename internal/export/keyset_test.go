@@ -1,6 +1,7 @@
 package export
 
 import (
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -20,7 +21,13 @@ func TestKeySet(t *testing.T) {
 			times[model.IntKey(n)]++
 		}
 		s, several := newKeySet(most), map[uint64]bool{}
-		for s.add(keys); s.next(several, 1000); s.add(keys) {
+		some := rapid.IntRange(1, 50).Draw(t, "at once")
+		add := func() {
+			for few := range slices.Chunk(keys, some) {
+				s.add(few)
+			}
+		}
+		for add(); s.next(several, 1000); add() {
 		}
 		for k, n := range times {
 			if several[k.Hash()] != (n > 1) {
@@ -28,4 +35,23 @@ func TestKeySet(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestKeySetOfOneKey is of files whose rows all have the same key, by mistake: of its hash no more is kept than of others.
+func TestKeySetOfOneKey(t *testing.T) {
+	const most, some = 100, 10
+	for n := range int64(10) { // whichever part the hash is in
+		keys := slices.Repeat([]model.Key{model.IntKey(n)}, some)
+		s, several := newKeySet(most), map[uint64]bool{}
+		for again := true; again; again = s.next(several, 1000) {
+			for range 100 {
+				if s.add(keys); len(s.hashes) > most {
+					t.Fatalf("%d hashes are kept, where %d may be", len(s.hashes), most)
+				}
+			}
+		}
+		if !several[keys[0].Hash()] {
+			t.Fatalf("the key %v, which came 1,000 times, was not found", keys[0])
+		}
+	}
 }
