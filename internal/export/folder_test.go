@@ -2,6 +2,7 @@ package export_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -331,6 +332,44 @@ func TestAltered(t *testing.T) {
 	defer stream.Close()
 	if _, err := stream.Next(); !errors.Is(err, export.ErrPartDamaged) {
 		t.Errorf("altered: %v", err)
+	}
+}
+
+// stuck is a sink whose objects can be read in order, and give nothing of a place in them until their context ends.
+type stuck struct {
+	sinks.Sink
+	asked chan struct{}
+}
+
+type stuckObject struct {
+	sinks.Object
+	ctx   context.Context
+	asked chan struct{}
+}
+
+func (s stuck) Open(ctx context.Context, name string) (sinks.Object, error) {
+	obj, err := s.Sink.Open(ctx, name)
+	return stuckObject{obj, ctx, s.asked}, err
+}
+
+func (o stuckObject) ReadAt([]byte, int64) (int, error) {
+	o.asked <- struct{}{}
+	<-o.ctx.Done()
+	return 0, o.ctx.Err()
+}
+
+// TestLeftReader leaves a reader that does not come back, whose end is then nobody's: the race detector sees that they share nothing.
+func TestLeftReader(t *testing.T) {
+	local := labtest.Local(t)
+	keyed("[1,2]").put(t, local, "a.parquet")
+	s := labtest.Schema(labtest.IntKey("id"), labtest.Vector("v", schemapb.DataType_FloatVector, 2))
+	for range 20 {
+		sink := stuck{local, make(chan struct{}, 1)}
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { <-sink.asked; cancel() }()
+		if _, err := (export.Folder{Sink: sink, Job: "j", Collection: labtest.Collection(s)}).Manifest(ctx); !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
 	}
 }
 

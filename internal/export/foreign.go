@@ -41,7 +41,8 @@ type foreign struct {
 	adoption *columns.Adoption
 	plain    bool  // bulk insert takes the file's encodings, and its row groups
 	from     int64 // rows that came
-	left     bool  // to a reader that may never end
+	left     bool  // to a reader that may never end, and has the part's own error meanwhile
+	err      error // that ended the stream; nil after its end
 }
 
 func newForeign(ctx context.Context, sink sinks.Sink, object, sha256 string, schema *schemapb.CollectionSchema, names []string) *foreign {
