@@ -178,11 +178,12 @@ func bytesAsLists(col arrow.Array, value func(int) []byte, width int) (arrow.Arr
 	return withNullsOf(lists(fixed(arrow.PrimitiveTypes.Uint8, len(bytes), bytes), offsets), col), nil
 }
 
-// takesHalves makes vectors of half precision of lists of floats, rounded to the nearest; nil where they are none.
+// takesHalves makes vectors of half precision of lists of floats, rounded to the nearest where they are not infinite only there; nil where
+// they are none.
 func (f field) takesHalves(typ arrow.DataType) taking {
-	half := halfOf
+	half, infinite := halfOf, uint16(infiniteHalf)
 	if f.kind == schemapb.DataType_BFloat16Vector {
-		half = brainHalfOf
+		half, infinite = brainHalfOf, infiniteBrainHalf
 	}
 	if of, ok := typ.(*arrow.ListType); !ok || of.Elem().ID() != arrow.FLOAT32 && of.Elem().ID() != arrow.FLOAT64 {
 		return nil
@@ -200,13 +201,24 @@ func (f field) takesHalves(typ arrow.DataType) taking {
 		for i := range col.Len() {
 			from, to := floats.ValueOffsets(i)
 			for _, v := range values[from:to] {
-				bytes = binary.LittleEndian.AppendUint16(bytes, half(v))
+				h := half(v)
+				if h&^signOfHalf == infinite && !math.IsInf(float64(v), 0) {
+					return nil, inRow{i, fmt.Errorf("%v does not fit", v)}
+				}
+				bytes = binary.LittleEndian.AppendUint16(bytes, h)
 			}
 			offsets[i+1] = int32(len(bytes))
 		}
 		return withNullsOf(lists(fixed(arrow.PrimitiveTypes.Uint8, len(bytes), bytes), offsets), col), nil
 	}
 }
+
+// The bits of halves.
+const (
+	signOfHalf        = 0x8000
+	infiniteHalf      = 0x7C00
+	infiniteBrainHalf = 0x7F80
+)
 
 // brainHalfOf is a float's upper half, rounded to the nearest, and of two to the even one.
 func brainHalfOf(v float32) uint16 {
@@ -220,13 +232,13 @@ func brainHalfOf(v float32) uint16 {
 // halfOf is a float in half precision (IEEE 754), rounded to the nearest, and of two to the even one.
 func halfOf(v float32) uint16 {
 	bits := math.Float32bits(v)
-	sign, rest := uint16(bits>>16)&0x8000, bits&0x7FFFFFFF
+	sign, rest := uint16(bits>>16)&signOfHalf, bits&0x7FFFFFFF
 	const infinite, tooLarge, smallestNormal = 0x7F800000, 0x477FF000, 0x38800000
 	switch {
 	case rest > infinite:
 		return sign | 0x7E00
 	case rest >= tooLarge:
-		return sign | 0x7C00
+		return sign | infiniteHalf
 	case rest < smallestNormal: // a multiple of 2^-24
 		return sign | uint16(math.RoundToEven(math.Abs(float64(v))*(1<<24)))
 	}
