@@ -74,16 +74,11 @@ var errNoInstant = errors.New("the server does not say as of when")
 
 // CountAsOf is the count(*) of a loaded collection, which sees all that was written before an instant.
 func (s *Server) CountAsOf(ctx context.Context, name string, asOf uint64) (int64, error) {
-	answer, err := s.Query(ctx, Query{Collection: name, Fields: []string{"count(*)"}, AsOf: asOf})
+	n, err := s.countBy(ctx, Query{Collection: name, AsOf: asOf})
 	if err != nil {
 		return 0, fmt.Errorf("counting the rows of %q on %s: %w", name, s.Address, err)
 	}
-	for _, c := range answer.Columns {
-		if n := c.GetScalars().GetLongData().GetData(); len(n) == 1 {
-			return n[0], nil
-		}
-	}
-	return 0, fmt.Errorf("counting the rows of %q on %s: %w", name, s.Address, errors.New("the answer has no count"))
+	return n, nil
 }
 
 // Importing reports whether a bulk insert into a collection is under way: its rows are stored, and not yet those of the collection.

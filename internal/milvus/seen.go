@@ -2,6 +2,7 @@ package milvus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -59,16 +60,22 @@ func (s *Server) awaitPartition(ctx context.Context, name, partition string) err
 
 // count counts the rows of a partition that is loaded, without a filter.
 func (s *Server) count(ctx context.Context, name, partition string) (int64, error) {
-	answer, err := s.Query(ctx, Query{Collection: name, Partition: partition, Fields: []string{"count(*)"}})
+	return s.countBy(ctx, Query{Collection: name, Partition: partition})
+}
+
+// countBy counts the rows that a query without fields is of.
+func (s *Server) countBy(ctx context.Context, q Query) (int64, error) {
+	q.Fields = []string{"count(*)"}
+	answer, err := s.Query(ctx, q)
 	if err != nil {
 		return 0, err
 	}
-	for _, d := range answer.Columns {
-		if n := d.GetScalars().GetLongData().GetData(); len(n) == 1 {
+	for _, c := range answer.Columns {
+		if n := c.GetScalars().GetLongData().GetData(); len(n) == 1 {
 			return n[0], nil
 		}
 	}
-	return 0, fmt.Errorf("the server answered no count")
+	return 0, errors.New("the server answered no count")
 }
 
 // rowCount is that of statistics.
@@ -78,5 +85,5 @@ func rowCount(stats []*commonpb.KeyValuePair) (int64, error) {
 			return strconv.ParseInt(kv.GetValue(), 10, 64)
 		}
 	}
-	return 0, fmt.Errorf("the server answered no row_count")
+	return 0, errors.New("the server answered no row_count")
 }
