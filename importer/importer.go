@@ -1,5 +1,5 @@
 // Package importer brings an export into a server: it creates the collection, brings the rows, builds the indexes, loads, and counts. The
-// rows come by bulk insert, of parts that are staged in the server's own bucket (bulk.go), or are inserted (rows.go).
+// rows come by bulk insert, of parts that are staged in the server's own bucket (bulk.go), or are inserted (inserts.go).
 package importer
 
 import (
@@ -135,10 +135,9 @@ type Result struct {
 	Aliases    []string `json:"aliases_left,omitempty"`       // of the source; not moved by an import
 }
 
-// Import imports one complete export. The checkpoint lies on staging, which may be nil where the rows are inserted: then it lies on the
-// store of the export. Everything that can be refused is refused before the target is changed. A job
-// that was interrupted is resumed: what the server has, or is doing, is not submitted again. A
-// *checkpoint.ResumableError says that the same call resumes it.
+// Import imports one complete export. The checkpoint lies on staging, or where that is nil, and the rows are inserted, on opts.Checkpoint.
+// Everything that can be refused is refused before the target is changed. A job that was interrupted is resumed: what the server has, or is
+// doing, is not submitted again. A *checkpoint.ResumableError says that the same call resumes it.
 func Import(ctx context.Context, server *milvus.Server, export sinks.Sink, m *export.Manifest, staging Staging, opts Options) (*Result, error) {
 	opts = opts.withDefaults(m)
 	target, err := targetOf(m, opts)
