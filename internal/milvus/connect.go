@@ -155,6 +155,9 @@ func (s *Server) Rest() time.Duration { return s.pace.resting() }
 // Database is the database that was connected to; "" is the default one.
 func (s *Server) Database() string { return s.database }
 
+// LoggedIn reports whether calls bear a login: without one a server either lets everybody do everything, or nobody anything.
+func (s *Server) LoggedIn() bool { return s.jobs.login != "" }
+
 // ImportJobs is the server's REST API for bulk insert, where Capabilities.RESTImport says that it has one.
 func (s *Server) ImportJobs() *ImportJobs { return s.jobs }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 )
@@ -69,11 +70,17 @@ func (p Probe) Statistics(ctx context.Context) error {
 	return err
 }
 
-// Import asks for the bulk insert of no file, which a server refuses to whom it would let import, and keeps no task of.
+// Import asks for the bulk insert of no file, by an option that a proxy of 2.3 refuses to whom it would let import: before it asks others,
+// who take up to 52 seconds to say that there is no such collection.
 func (p Probe) Import(ctx context.Context) error {
-	_, err := p.Server.svc.Import(ctx, &milvuspb.ImportRequest{DbName: p.Server.database, CollectionName: p.Collection})
+	_, err := p.Server.svc.Import(ctx, &milvuspb.ImportRequest{
+		DbName: p.Server.database, CollectionName: p.Collection, Options: []*commonpb.KeyValuePair{{Key: importsFrom, Value: "no time"}},
+	})
 	if errors.Is(err, ErrPrivilege) || !Refused(err) {
 		return err
 	}
 	return nil
 }
+
+// importsFrom is the option of a bulk insert by which rows before an instant are left out.
+const importsFrom = "start_ts"

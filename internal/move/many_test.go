@@ -247,17 +247,18 @@ func TestMoveRefuses(t *testing.T) {
 	}
 }
 
-// TestMoveRefusesRights that are missing to bulk insert, before anything is made.
+// TestMoveRefusesRights that are missing to bulk insert into a collection, before anything is made, and moves the others.
 func TestMoveRefusesRights(t *testing.T) {
 	t.Parallel()
-	s := between(t, map[string]int{"docs": 10})
-	s.target.Deny("Import")
+	s := between(t, map[string]int{"docs": 10, "users": 10})
+	s.target.Login = "mover:secret"
+	s.target.Deny("Import docs")
 	report, err := s.move(t).Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantStates(t, report, "docs refused")
-	if !errors.Is(report.Collections[0].Err, milvus.ErrPrivilege) || len(s.target.Collections()) > 0 {
+	wantStates(t, report, "docs refused", "users done")
+	if !errors.Is(report.Collections[0].Err, milvus.ErrPrivilege) || !slices.Equal(s.target.Collections(), []string{"users"}) {
 		t.Errorf("%v; made: %v", report.Collections[0].Err, s.target.Collections())
 	}
 }

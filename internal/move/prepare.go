@@ -259,25 +259,10 @@ func (m *moving) fits(ctx context.Context, p *Planned, coll *model.Collection) e
 	}
 	database, opts := m.Target.In(p.Target.Database), m.importOptions(p)
 	err := importer.Fits(ctx, database, coll, opts)
-	if err == nil && opts.Via != importer.Insert && m.Target.Capabilities().GRPCImport { // the right to, which costs nothing to try
-		err = mayImport(ctx, database, p.Target.Collection)
+	if err == nil && opts.Via != importer.Insert && m.Target.Capabilities().GRPCImport && m.Target.LoggedIn() { // the right to, which costs a call
+		err = milvus.Probe{Server: database, Collection: p.Target.Collection}.Import(ctx)
 	}
 	if errors.Is(err, milvus.ErrNotFound) || err != nil && m.importState(ctx, p) != checkpoint.Todo { // a database that is not there is made
-		return nil
-	}
-	return err
-}
-
-// denialWithin is how long a denial of a bulk insert may take. Of a collection that is not there, 2.3.5 answers who is not denied after
-// 50 seconds.
-const denialWithin = time.Second
-
-// mayImport is an error where the right to bulk insert into a collection is missing.
-func mayImport(ctx context.Context, database *milvus.Server, name string) error {
-	asking, cancel := context.WithTimeout(ctx, denialWithin)
-	defer cancel()
-	err := milvus.Probe{Server: database, Collection: name}.Import(asking)
-	if asking.Err() != nil && ctx.Err() == nil {
 		return nil
 	}
 	return err

@@ -137,6 +137,11 @@ func TestRightsOfRealUsers(t *testing.T) {
 		t.Errorf("bulk-insert jobs that were left: %v, %v", tasks, err)
 	}
 
+	soon, cancel := context.WithTimeout(t.Context(), 20*time.Second) // less than it takes to look for a collection that is not there
+	defer cancel()
+	if err := (milvus.Probe{Server: root, Collection: name}).Import(soon); err != nil {
+		t.Errorf("who may bulk insert, into a collection that is not there: %v", err)
+	}
 	denied := granted(t, root, ca)
 	if found := tryServer(t.Context(), "source", denied, Doctor{Collection: coll}.trySource); !errors.Is(found[2].Err, milvus.ErrPrivilege) {
 		t.Errorf("of a user without a right: %+v", found)

@@ -5,6 +5,7 @@ package memory
 import (
 	"context"
 	"fmt"
+	"strconv"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -26,8 +27,13 @@ type task struct {
 	rows   int64
 }
 
-// Import makes a task of each file.
+// Import makes a task of each file. Options are looked at before anything else.
 func (s *Server) Import(_ context.Context, q *milvuspb.ImportRequest) (*milvuspb.ImportResponse, error) {
+	for _, option := range q.Options {
+		if _, err := strconv.ParseUint(option.Value, 10, 64); option.Key == "start_ts" && err != nil {
+			return &milvuspb.ImportResponse{Status: &commonpb.Status{Code: 65535, Reason: err.Error()}}, nil
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c, st := s.find(q.CollectionName)

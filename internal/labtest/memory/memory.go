@@ -179,7 +179,7 @@ func (s *Server) permit(ctx context.Context, req any, info *grpc.UnaryServerInfo
 	method := path.Base(info.FullMethod)
 	watch, denied := s.arrive()
 	watch(ctx, method)
-	if p := milvus.Privilege(req); slices.Contains(denied, p) {
+	if p := milvus.Privilege(req); slices.Contains(denied, p) || slices.Contains(denied, p+" "+collectionOf(req)) {
 		return nil, status.Errorf(codes.PermissionDenied, "Privilege%s: permission deny to tester", p)
 	}
 	answer, err := handle(ctx, req)
@@ -187,6 +187,14 @@ func (s *Server) permit(ctx context.Context, req any, info *grpc.UnaryServerInfo
 		err = s.Answered(method)
 	}
 	return answer, err
+}
+
+// collectionOf is the collection that a call names; empty where it names none.
+func collectionOf(req any) string {
+	if of, ok := req.(interface{ GetCollectionName() string }); ok {
+		return of.GetCollectionName()
+	}
+	return ""
 }
 
 // arrive orders a call after what was done to the server before it was asked by another process, which no connection shows to the race
@@ -200,7 +208,8 @@ func (s *Server) arrive() (watch func(ctx context.Context, method string), denie
 	return s.watched, s.denied
 }
 
-// Deny takes privileges, by the names that they are granted by, from the user; all others the user has.
+// Deny takes privileges, by the names that they are granted by, from the user: "Import", or "Import docs" to one collection; all others the
+// user has.
 func (s *Server) Deny(privileges ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -268,7 +277,7 @@ func (s *Server) Upgrade(t testing.TB, version string) {
 // Client is a connection to the server.
 func (s *Server) Client(t testing.TB) *milvus.Server {
 	t.Helper()
-	c, err := milvus.Connect(context.WithoutCancel(t.Context()), milvus.Config{Address: s.Address, RetryFor: time.Second})
+	c, err := milvus.Connect(context.WithoutCancel(t.Context()), milvus.Config{Address: s.Address, Token: s.Login, RetryFor: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
