@@ -53,7 +53,7 @@ func (im *importing) takesSuch() error {
 }
 
 // Fits refuses what an import of a collection would be refused for by its description, before any row is read: what the server can't
-// take, and a collection of that name that is another, or has rows in its segments. It asks the server once, twice where one is there.
+// take, and a collection of that name that is another, or has rows in its segments. It asks the server once, four times where one is there.
 func Fits(ctx context.Context, server *milvus.Server, coll *model.Collection, opts Options) error {
 	opts.As = cmp.Or(opts.As, coll.Name)
 	target, err := asWanted(coll, opts)
@@ -71,11 +71,10 @@ func Fits(ctx context.Context, server *milvus.Server, coll *model.Collection, op
 	if err := server.CheckReading(ctx, target); err != nil {
 		return err
 	}
-	there, err := server.Exists(ctx, opts.As)
-	if err != nil || !there {
-		return err
+	have, err := server.Definition(ctx, opts.As)
+	if errors.Is(err, milvus.ErrNotFound) {
+		return nil
 	}
-	have, err := server.Describe(ctx, opts.As)
 	if err == nil {
 		err = im.sameAs(have)
 	}

@@ -16,7 +16,7 @@ import (
 // Describe asks for everything about a collection but its rows. ErrNotFound where there is none of that name, ErrAlias where it is
 // an alias: what is done to a collection has to name it.
 func (s *Server) Describe(ctx context.Context, name string) (*model.Collection, error) {
-	c, err := s.describe(ctx, name)
+	c, err := s.Definition(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -24,8 +24,8 @@ func (s *Server) Describe(ctx context.Context, name string) (*model.Collection, 
 	return c, err
 }
 
-// describe leaves out whether it is loaded.
-func (s *Server) describe(ctx context.Context, name string) (*model.Collection, error) {
+// Definition is Describe without whether the collection is loaded: three calls.
+func (s *Server) Definition(ctx context.Context, name string) (*model.Collection, error) {
 	resp, err := s.svc.DescribeCollection(ctx, &milvuspb.DescribeCollectionRequest{DbName: s.database, CollectionName: name})
 	if errors.Is(err, ErrNotFound) {
 		return nil, fmt.Errorf("collection %q on %s: %w", name, s.Address, ErrNotFound)

@@ -15,7 +15,7 @@ import (
 
 // DescribeWhole is Describe, and how the collection is loaded, partition by partition: by six calls at most.
 func (s *Server) DescribeWhole(ctx context.Context, name string) (*model.Collection, error) {
-	c, err := s.describe(ctx, name)
+	c, err := s.Definition(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -32,6 +32,11 @@ func (s *Server) LoadOf(ctx context.Context, c *model.Collection) (load model.Lo
 	if state, err := s.stateOf(ctx, c.Name); err != nil || state == commonpb.LoadState_LoadStateNotLoad || state == commonpb.LoadState_LoadStateNotExist {
 		return load, err
 	}
+	return s.loadOfLoaded(ctx, c)
+}
+
+// loadOfLoaded is LoadOf of a collection that was said to be loaded, if only in part.
+func (s *Server) loadOfLoaded(ctx context.Context, c *model.Collection) (load model.Load, err error) {
 	if load.Partitions, err = s.loadedPartitions(ctx, c); err != nil || load.Released() {
 		return load, err
 	}

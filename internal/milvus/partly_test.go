@@ -12,6 +12,7 @@ import (
 
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/memory"
+	"migrate/internal/milvus"
 	"migrate/internal/model"
 )
 
@@ -56,14 +57,24 @@ func TestLoadOf(t *testing.T) {
 	}
 }
 
-// TestDescribeWholeCalls holds the calls of a description to six, however many partitions there are.
-func TestDescribeWholeCalls(t *testing.T) {
+// TestDescribeCalls holds the calls of a description to six, however many partitions there are, and to three where it is one of many that are
+// released, beside those for each database.
+func TestDescribeCalls(t *testing.T) {
 	for _, version := range []string{"v2.3.5", "v2.5.10"} {
 		srv := memory.Start(t, version)
-		coll := labtest.Collection(labtest.Schema(labtest.IntKey("id"), labtest.Vector("v", schemapb.DataType_FloatVector, 2)),
-			"_default", "p1", "p2", "p3", "p4", "p5", "p6", "p7")
-		srv.Add(t, coll)
+		of := func(name string) *model.Collection {
+			c := labtest.Collection(labtest.Schema(labtest.IntKey("id"), labtest.Vector("v", schemapb.DataType_FloatVector, 2)),
+				"_default", "p1", "p2", "p3", "p4", "p5", "p6", "p7")
+			c.Name, c.Database = name, "news"
+			srv.Add(t, c)
+			return c
+		}
+		of("loaded")
+		of("released")
 		server := srv.Client(t)
+		if err := server.In("news").Release(t.Context(), "released"); err != nil {
+			t.Fatal(err)
+		}
 		var mu sync.Mutex
 		calls := 0
 		srv.Watch(func(context.Context, string) {
@@ -71,9 +82,42 @@ func TestDescribeWholeCalls(t *testing.T) {
 			defer mu.Unlock()
 			calls++
 		})
-		if _, err := server.DescribeWhole(t.Context(), coll.Name); err != nil || calls > 6 {
-			t.Errorf("%s: %d calls, %v", version, calls, err)
+		catalog := milvus.NewCatalog(server)
+		for _, c := range []struct {
+			title, name string
+			describe    func(ctx context.Context, database, name string) (*model.Collection, error)
+			most        int
+		}{
+			{"one", "loaded", func(ctx context.Context, database, name string) (*model.Collection, error) {
+				return server.In(database).DescribeWhole(ctx, name)
+			}, 6},
+			{"the first of many", "released", catalog.Describe, 4},
+			{"a released one of many", "released", catalog.Describe, 3},
+			{"a loaded one of many", "loaded", catalog.Describe, 5},
+		} {
+			calls = 0
+			if is, err := c.describe(t.Context(), "news", c.name); err != nil || calls > c.most || is.Loaded != (c.name == "loaded") {
+				t.Errorf("%s, %s: %d calls, %+v, %v", version, c.title, calls, is, err)
+			}
 		}
+	}
+}
+
+// TestCatalogReleased describes one that was released after the others were listed.
+func TestCatalogReleased(t *testing.T) {
+	srv := memory.Start(t, "v2.3.5")
+	c := labtest.Collection(labtest.Schema(labtest.IntKey("id"), labtest.Vector("v", schemapb.DataType_FloatVector, 2)))
+	srv.Add(t, c)
+	server := srv.Client(t)
+	catalog := milvus.NewCatalog(server)
+	if is, err := catalog.Describe(t.Context(), "", c.Name); err != nil || !is.Loaded {
+		t.Errorf("%+v, %v", is, err)
+	}
+	if err := server.Release(t.Context(), c.Name); err != nil {
+		t.Fatal(err)
+	}
+	if is, err := catalog.Describe(t.Context(), "", c.Name); err != nil || is.Loaded || !is.Load.Released() {
+		t.Errorf("%+v, %v", is, err)
 	}
 }
 

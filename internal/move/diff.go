@@ -63,7 +63,9 @@ func (d Diff) Compare(ctx context.Context) (*DiffReport, error) {
 	if d.As == nil {
 		d.As = func(n Named) Named { return n }
 	}
-	c := &differ{Diff: d, has: map[string]bool{}, report: &DiffReport{Differences: []Told{}}}
+	c := &differ{
+		Diff: d, source: milvus.NewCatalog(d.Source), target: milvus.NewCatalog(d.Target), has: map[string]bool{}, report: &DiffReport{Differences: []Told{}},
+	}
 	if err := c.databases(ctx); err != nil {
 		return nil, err
 	}
@@ -87,9 +89,10 @@ func sortTold(told []Told) {
 // differ is one comparison under way.
 type differ struct {
 	Diff
-	has    map[string]bool // the databases of the target, and whether they are meant
-	mu     sync.Mutex
-	report *DiffReport
+	source, target *milvus.Catalog
+	has            map[string]bool // the databases of the target, and whether they are meant
+	mu             sync.Mutex
+	report         *DiffReport
 }
 
 func (c *differ) differs(where, format string, args ...any) {
@@ -254,10 +257,10 @@ func whereCollection(n Named) string { return "collection " + n.String() }
 
 // collection compares two descriptions. What was dropped meanwhile is told of, and no error.
 func (c *differ) collection(ctx context.Context, n, as Named) error {
-	want, err := c.Source.In(n.Database).DescribeWhole(ctx, n.Collection)
+	want, err := c.source.Describe(ctx, n.Database, n.Collection)
 	if err == nil {
 		var have *model.Collection
-		if have, err = c.Target.In(as.Database).DescribeWhole(ctx, as.Collection); err == nil {
+		if have, err = c.target.Describe(ctx, as.Database, as.Collection); err == nil {
 			for _, text := range model.CompareAll(want, have).Texts(model.Refuses, model.Differs, model.Expected) {
 				c.differs(whereCollection(as), "%s", text)
 			}

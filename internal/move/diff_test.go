@@ -3,11 +3,8 @@ package move
 import (
 	"context"
 	"errors"
-	"fmt"
-	"path"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
@@ -203,43 +200,4 @@ func TestDiffIsSymmetric(t *testing.T) {
 			t.Fatalf("of the same: %v", same)
 		}
 	})
-}
-
-// TestDiffCalls compares 1,000 released collections by at most six calls each on either side.
-func TestDiffCalls(t *testing.T) {
-	const n = 1000
-	count := func() (*milvus.Server, func() int) {
-		s := memory.Start(t, "v2.3.5")
-		for i := range n {
-			s.Add(t, vectors(fmt.Sprintf("news.c%03d", i), "p1", "p2"))
-		}
-		server := s.Client(t)
-		for i := range n {
-			must(t, server.In("news").Release(t.Context(), fmt.Sprintf("c%03d", i)))
-		}
-		var mu sync.Mutex
-		calls := 0
-		s.Watch(func(_ context.Context, method string) {
-			mu.Lock()
-			defer mu.Unlock()
-			if path.Base(method) != "Connect" {
-				calls++
-			}
-		})
-		return server, func() int {
-			mu.Lock()
-			defer mu.Unlock()
-			return calls
-		}
-	}
-	source, onSource := count()
-	target, onTarget := count()
-	report, err := Diff{Source: source, Target: target, Selection: Selection{All: true}}.Compare(t.Context())
-	if err != nil || report.Collections != n || len(report.Differences) > 0 {
-		t.Fatalf("%+v, %v", report, err)
-	}
-	if most := 6*n + 20; onSource() > most || onTarget() > most {
-		t.Errorf("calls: %d and %d", onSource(), onTarget())
-	}
-	t.Logf("calls: %d and %d", onSource(), onTarget())
 }

@@ -174,14 +174,15 @@ func (r Report) Err() error {
 // moving is one Move under way.
 type moving struct {
 	Move
-	record *record // nil where nothing is kept
-	reads  *budget.Budget
-	jobs   *budget.Budget
-	memory *semaphore.Weighted // of LoadMemory
-	made   made                // by earlier calls of the move
-	access *AccessPlan
-	denied error         // why nothing is known of users
-	rate   *rate.Limiter // of rows; nil where there is no limit
+	record  *record         // nil where nothing is kept
+	catalog *milvus.Catalog // of the source, as it was when the move began
+	reads   *budget.Budget
+	jobs    *budget.Budget
+	memory  *semaphore.Weighted // of LoadMemory
+	made    made                // by earlier calls of the move
+	access  *AccessPlan
+	denied  error         // why nothing is known of users
+	rate    *rate.Limiter // of rows; nil where there is no limit
 
 	mu       sync.Mutex
 	outcomes []Outcome

@@ -64,6 +64,7 @@ func (m *moving) prepare(ctx context.Context) ([]*Planned, error) {
 	if m.made, err = m.record.madeSoFar(ctx); err != nil {
 		return nil, err
 	}
+	m.catalog = milvus.NewCatalog(m.Source)
 	g, each := errgroup.WithContext(ctx)
 	g.SetLimit(asked)
 	for _, p := range all {
@@ -194,7 +195,7 @@ func (m *moving) examine(ctx context.Context, p *Planned, before map[Named]Outco
 	if m.Source == nil {
 		return nil
 	}
-	coll, err := m.Source.In(p.Database).DescribeWhole(ctx, p.Collection)
+	coll, err := m.catalog.Describe(ctx, p.Database, p.Collection)
 	if err != nil {
 		return err
 	}

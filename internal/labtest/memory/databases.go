@@ -90,7 +90,7 @@ func (s *Server) ListDatabases(context.Context, *milvuspb.ListDatabasesRequest) 
 	return &milvuspb.ListDatabasesResponse{Status: &commonpb.Status{}, DbNames: slices.Clone(s.databases)}, nil
 }
 
-// ShowCollections lists those of a database.
+// ShowCollections lists those of a database, or those of which something is loaded.
 func (s *Server) ShowCollections(_ context.Context, q *milvuspb.ShowCollectionsRequest) (*milvuspb.ShowCollectionsResponse, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -100,7 +100,8 @@ func (s *Server) ShowCollections(_ context.Context, q *milvuspb.ShowCollectionsR
 	}
 	resp.Status = &commonpb.Status{}
 	for _, name := range slices.Sorted(maps.Keys(s.collections)) {
-		if name == Within(q.DbName, own(name)) {
+		listed := q.Type != milvuspb.ShowType_InMemory || s.collections[name].loaded()
+		if listed && name == Within(q.DbName, own(name)) {
 			resp.CollectionNames = append(resp.CollectionNames, own(name))
 			resp.CollectionIds = append(resp.CollectionIds, s.collections[name].ID)
 		}

@@ -419,16 +419,15 @@ func (c *collection) givesKeys(data []*schemapb.FieldData) bool {
 }
 
 func (s *Server) find(name string) (*collection, *commonpb.Status) {
-	c, ok := s.collections[name]
-	for _, other := range s.collections {
-		if slices.Contains(other.Aliases, name) {
-			c, ok = other, true
+	if c, ok := s.collections[name]; ok {
+		return c, &commonpb.Status{}
+	}
+	for _, c := range s.collections {
+		if slices.Contains(c.Aliases, name) {
+			return c, &commonpb.Status{}
 		}
 	}
-	if !ok {
-		return nil, &commonpb.Status{ErrorCode: commonpb.ErrorCode_CollectionNotExists, Code: 100, Reason: "collection not found"}
-	}
-	return c, &commonpb.Status{}
+	return nil, &commonpb.Status{ErrorCode: commonpb.ErrorCode_CollectionNotExists, Code: 100, Reason: "collection not found"}
 }
 
 // Connect tells the version.
