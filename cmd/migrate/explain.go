@@ -71,6 +71,7 @@ var hints = []struct {
 		"If it is a local folder: have the field indexed by one that keeps the vectors, such as FLAT, and load the collection anew"},
 	{storage.ErrUnsupported, "say --source-read query"},
 	{storage.ErrContradiction, "see whether --source-storage-url is where this server keeps its rows; --source-read query reads them by queries"},
+	{storage.ErrElsewhere, "give as --source-storage-url what this server calls its root path: the folder or prefix that insert_log/ is in; --source-read query reads the rows by queries"},
 	{storage.ErrLostDeletes, "rows may be back that were deleted, whoever reads them: look at them on the source, after it has loaded the collection anew; --source-read query reads what it answers then"},
 	{binlog.ErrDamaged, "say --source-read query, and see whether the server still reads these rows: what it keeps of them is damaged"},
 	{binlog.ErrLayout, "say --source-read query"},

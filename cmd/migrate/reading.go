@@ -13,7 +13,7 @@ import (
 )
 
 // sourceRead says how rows are read, beside storageSettings, which say where they lie.
-var sourceRead = setting{"source.read", readAuto, "how rows are read: query, storage, or auto, which reads from --source-storage-url where that is given, can be reached and is of a version that is known (of 2.3 what is not loaded), and by queries elsewhere"}
+var sourceRead = setting{"source.read", readAuto, "how rows are read: query, storage, or auto, which reads from --source-storage-url where that is given, can be reached, holds the collection and is of a version that is known (of 2.3 what is not loaded), and by queries elsewhere"}
 
 // Ways of reading.
 const (
@@ -48,6 +48,9 @@ func (c config) reading(ctx context.Context, server *milvus.Server) (func(*model
 		err := storage.Check(server, coll)
 		if err == nil && auto && coll.Loaded && server.Capabilities().CompactionLosesDeletes {
 			err = errLosesDeletes
+		}
+		if err == nil {
+			err = storage.Holds(ctx, server, bucket, coll)
 		}
 		if err != nil && auto {
 			slog.WarnContext(ctx, "rows are read by queries", "reason", err)

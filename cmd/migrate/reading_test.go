@@ -19,6 +19,8 @@ func TestReading(t *testing.T) {
 		"a loaded collection of 2.3":            {"v2.3.5", folder, exitOK, "say --source-read storage"},
 		"of a version whose storage is unknown": {"v2.6.5", folder, exitOK, "rows are read by queries"},
 		"the same, but it has to be":            {"v2.6.5", args(folder, "--source-read", "storage"), exitFailed, "--source-read query"},
+		"a folder of another server":            {"v2.4.9", folder, exitOK, "no row of it lies in the storage"},
+		"the same folder, but it has to be":     {"v2.4.9", args(folder, "--source-read", "storage"), exitFailed, "the folder or prefix that insert_log/ is in"},
 		"a bucket that does not answer":         {"v2.3.5", nowhere, exitOK, "rows are read by queries"},
 		"the same bucket, but it has to be":     {"v2.3.5", args(nowhere, "--source-read", "storage"), exitFailed, "opening the storage of the source"},
 		"a storage that is not said":            {"v2.3.5", args("--source-read", "storage"), exitUsage, "source.storage.url"},

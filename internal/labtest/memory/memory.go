@@ -468,7 +468,16 @@ func (s *Server) ShowPartitions(_ context.Context, q *milvuspb.ShowPartitionsReq
 	if q.Type == milvuspb.ShowType_InMemory {
 		names = c.inMemory()
 	}
-	return &milvuspb.ShowPartitionsResponse{Status: st, PartitionNames: names}, nil
+	resp := &milvuspb.ShowPartitionsResponse{Status: st, PartitionNames: names}
+	for _, name := range names {
+		resp.PartitionIDs = append(resp.PartitionIDs, c.partitionID(name))
+	}
+	return resp, nil
+}
+
+// partitionID is the number of a partition, which segments are known by.
+func (c *collection) partitionID(name string) int64 {
+	return int64(1 + slices.Index(c.Partitions, name))
 }
 
 // DescribeIndex describes those of a collection.
@@ -515,18 +524,20 @@ func (s *Server) AllocTimestamp(context.Context, *milvuspb.AllocTimestampRequest
 func (s *Server) Flush(_ context.Context, q *milvuspb.FlushRequest) (*milvuspb.FlushResponse, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	resp := &milvuspb.FlushResponse{Status: &commonpb.Status{}, CollFlushTs: map[string]uint64{}}
 	for _, name := range q.CollectionNames {
 		c, st := s.find(name)
 		if c == nil {
 			return &milvuspb.FlushResponse{Status: st}, nil
 		}
+		resp.CollFlushTs[name] = s.tick()
 		for i := range c.rows {
 			if !s.Unsealed {
 				c.rows[i].segment = sealed
 			}
 		}
 	}
-	return &milvuspb.FlushResponse{Status: &commonpb.Status{}}, nil
+	return resp, nil
 }
 
 // GetFlushState says that all is flushed.
@@ -538,9 +549,11 @@ func (s *Server) GetFlushState(context.Context, *milvuspb.GetFlushStateRequest) 
 func (s *Server) GetPersistentSegmentInfo(_ context.Context, q *milvuspb.GetPersistentSegmentInfoRequest) (*milvuspb.GetPersistentSegmentInfoResponse, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	rows, unsorted, deletes := map[int64]int64{}, map[int64]bool{}, map[int64]bool{}
-	for _, r := range s.collections[q.CollectionName].rows {
+	rows, in, unsorted, deletes := map[int64]int64{}, map[int64]int64{}, map[int64]bool{}, map[int64]bool{}
+	c := s.collections[q.CollectionName]
+	for _, r := range c.rows {
 		rows[r.stored]++
+		in[r.stored] = c.partitionID(r.partition)
 		unsorted[r.stored] = r.segment == growing
 		if r.deleted > 0 {
 			deletes[int64(r.deleted)] = true
@@ -548,7 +561,7 @@ func (s *Server) GetPersistentSegmentInfo(_ context.Context, q *milvuspb.GetPers
 	}
 	resp := &milvuspb.GetPersistentSegmentInfoResponse{Status: &commonpb.Status{}}
 	for id, n := range rows {
-		info := &milvuspb.PersistentSegmentInfo{SegmentID: id, NumRows: n, State: commonpb.SegmentState_Flushed}
+		info := &milvuspb.PersistentSegmentInfo{SegmentID: id, PartitionID: in[id], NumRows: n, State: commonpb.SegmentState_Flushed}
 		if s.since("2.4") {
 			info.Level, info.IsSorted = commonpb.SegmentLevel_L1, s.since("2.5") && !unsorted[id]
 		}

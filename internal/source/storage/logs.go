@@ -23,13 +23,16 @@ func ChangesOpener(server Server, bucket, sink sinks.Sink, folder string, opts O
 		if err != nil {
 			return nil, untold(err)
 		}
+		if err := Holds(ctx, server, bucket, coll); err != nil {
+			return nil, untold(err)
+		}
 		return &keys.Keeper{Sink: sink, Folder: folder, Logs: &logs{s}}, nil
 	}
 }
 
 // untold has errors say that nothing can be told by what there is, and not by what is away.
 func untold(err error) error {
-	for _, one := range []error{ErrUnsupported, ErrContradiction, errGone, binlog.ErrDamaged, binlog.ErrLayout} {
+	for _, one := range []error{ErrUnsupported, ErrElsewhere, ErrContradiction, errGone, binlog.ErrDamaged, binlog.ErrLayout} {
 		if errors.Is(err, one) {
 			return fmt.Errorf("%w: %w", source.ErrUntold, err)
 		}

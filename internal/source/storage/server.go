@@ -21,6 +21,8 @@ var (
 	ErrContradiction = errors.New("the storage does not hold what the server says")
 	// ErrLostDeletes: the server compacted segments while deletes were written, and lost some of them.
 	ErrLostDeletes = errors.New("the server lost deletes in a compaction")
+	// ErrElsewhere: a collection that has rows has none of them in the storage.
+	ErrElsewhere = errors.New("no row of it lies in the storage")
 	// ErrBusy: something is under way on the server that has to end first.
 	ErrBusy = errors.New("the server is at work on the collection")
 )
