@@ -97,11 +97,12 @@ type config struct {
 
 // resolve does so for both servers.
 func (c *config) resolve() error {
-	_, err := c.Source.resolve("source", c.Source.milvus())
+	cfg, err := c.Source.resolve("source", c.Source.milvus())
 	if err != nil {
 		return err
 	}
-	cfg, err := c.Target.resolve("target", c.Target.milvus())
+	c.Source.ManagementURL = cfg.ManagementURL
+	cfg, err = c.Target.resolve("target", c.Target.milvus())
 	c.Target.RESTURL = cfg.RESTURL
 	return err
 }

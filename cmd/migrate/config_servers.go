@@ -39,9 +39,16 @@ func (s *server) resolve(side string, given milvus.Config) (milvus.Config, error
 
 // origin is a server that rows come from, and the store in which it keeps them.
 type origin struct {
-	server  `mapstructure:",squash"`
-	Storage store
-	Read    string
+	server        `mapstructure:",squash"`
+	Storage       store
+	Read          string
+	ManagementURL string `mapstructure:"management-url"`
+}
+
+func (o origin) milvus() milvus.Config {
+	cfg := o.server.milvus()
+	cfg.ManagementURL = o.ManagementURL
+	return cfg
 }
 
 // target is a server that takes bulk inserts.

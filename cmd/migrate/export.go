@@ -25,7 +25,7 @@ nothing counts as exported.`,
 		`  migrate export --source-address standalone:19530 --collection rag_documents
   migrate export --source-address standalone:19530 --collection rag_documents \
       --sink-url s3://exports/milvus --sink-endpoint minio:9000   # MIGRATE_SINK_ACCESS_KEY, MIGRATE_SINK_SECRET_KEY`,
-		slices.Concat(sourceSettings, storageSettings, sinkSettings, selectionSettings, []setting{sourceRead, collection, atOnce, jobSetting, workers, partSize, loadSetting, overwrite, allowUnreadable, maxRate}),
+		slices.Concat(sourceSettings, storageSettings, sinkSettings, selectionSettings, readSettings, []setting{collection, atOnce, jobSetting, workers, partSize, loadSetting, overwrite, allowUnreadable, maxRate}),
 		runExport)
 }
 

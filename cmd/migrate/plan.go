@@ -24,7 +24,7 @@ func newPlan() *cobra.Command {
 		`A dry run: reads the schema, counts, cuts the keys into ranges and, where a target is given, says what it lacks. Changes
 nothing.`,
 		`  migrate plan --source-address standalone:19530 --target-address cluster:19530 --collection rag_documents`,
-		slices.Concat(sourceSettings, storageSettings, []setting{sourceRead}, targetSettings, sinkSettings, selectionSettings, aroundSettings, []setting{collection, moveName, loadSetting, jobSetting, asSetting, viaSetting, workers, partSize, keepIDs, newKeys, indexTypes, widen}),
+		slices.Concat(sourceSettings, storageSettings, readSettings, targetSettings, sinkSettings, selectionSettings, aroundSettings, []setting{collection, moveName, loadSetting, jobSetting, asSetting, viaSetting, workers, partSize, keepIDs, newKeys, indexTypes, widen}),
 		runPlan)
 }
 

@@ -12,7 +12,12 @@ import (
 	"migrate/internal/source/storage"
 )
 
-// sourceRead says how rows are read, beside storageSettings, which say where they lie.
+// readSettings say how rows are read, beside storageSettings, which say where they lie.
+var readSettings = []setting{
+	sourceRead,
+	{"source.management-url", "", "http://host:port of the source's metrics (port 9091), where its garbage collection is paused while rows are read from its storage; where empty, it is not paused"},
+}
+
 var sourceRead = setting{"source.read", readAuto, "how rows are read: query, storage, or auto, which reads from --source-storage-url where that is given, can be reached, holds the collection and is of a version that is known (of 2.3 what is not loaded), and by queries elsewhere"}
 
 // Ways of reading.
@@ -43,7 +48,11 @@ func (c config) reading(ctx context.Context, server *milvus.Server) (func(*model
 		return nil, fmt.Errorf("opening the storage of the source: %w", err)
 	}
 	told := func(what string) { slog.WarnContext(ctx, what) }
-	stored := exporter.Way{Name: readStorage, Open: storage.Opener(server, bucket, storage.Options{Told: told})}
+	opts := storage.Options{Told: told}
+	if garbage := server.Garbage(); garbage != nil {
+		opts.Garbage = garbage
+	}
+	stored := exporter.Way{Name: readStorage, Open: storage.Opener(server, bucket, opts)}
 	return func(coll *model.Collection) (exporter.Way, error) {
 		err := storage.Check(server, coll)
 		if err == nil && auto && coll.Loaded && server.Capabilities().CompactionLosesDeletes {

@@ -26,7 +26,7 @@ applied that was written before. What is done already is not done again, so the 
 Meanwhile a status page, Prometheus metrics, /healthz and /readyz are at --listen, from the export on.`,
 		`  migrate run --source-address standalone:19530 --target-address cluster:19530 --collection rag_documents \
       --sink-url s3://exports/milvus --sink-endpoint minio:9000 --staging-url s3://a-bucket/staging`,
-		slices.Concat(sourceSettings, storageSettings, []setting{sourceRead}, targetSettings, sinkSettings, stagingSettings, selectionSettings, aroundSettings,
+		slices.Concat(sourceSettings, storageSettings, readSettings, targetSettings, sinkSettings, stagingSettings, selectionSettings, aroundSettings,
 			[]setting{collection, atOnce, moveName, jobSetting, asSetting, workers, partSize, loadSetting, allowUnreadable, viaSetting, jobs, intoExisting, keepIDs, newKeys, indexTypes, widen, force}, syncSettings),
 		runRun)
 }

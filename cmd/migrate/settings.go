@@ -137,7 +137,7 @@ var globalSettings = []setting{jsonOut, logLevel, logFormat}
 
 // allSettings are those of all commands: only they are read.
 func allSettings() []setting {
-	return slices.Concat(sourceSettings, storageSettings, []setting{sourceRead}, targetSettings, sinkSettings, stagingSettings, selectionSettings, aroundSettings, globalSettings, insertSettings, searchSettings, drillSettings, []setting{
+	return slices.Concat(sourceSettings, storageSettings, readSettings, targetSettings, sinkSettings, stagingSettings, selectionSettings, aroundSettings, globalSettings, insertSettings, searchSettings, drillSettings, []setting{
 		collection, atOnce, moveName, parquetSetting, schemaSetting, jobSetting, asSetting, workers, loadSetting, partSize, overwrite, allowUnreadable, jobs, viaSetting, intoExisting, keepIDs, newKeys,
 		indexTypes, create, widen, force, from, watch,
 		compare, keep, html, projectDir, labSetting, overlays, wipe,

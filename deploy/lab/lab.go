@@ -117,6 +117,15 @@ func (l *Lab) Dir() string { return l.dir }
 // Storage is the folder in which a standalone of the lab keeps its rows.
 func (l *Lab) Storage(standalone string) string { return l.path("data", standalone, "storage") }
 
+// Management is where a Milvus of the lab is managed, as http://host:port: the port of its metrics.
+func (l *Lab) Management(name string) (string, error) {
+	p, err := l.part(name)
+	if err != nil {
+		return "", err
+	}
+	return "http://" + loopback(p.metrics()), nil
+}
+
 // path joins elements onto the lab's folder.
 func (l *Lab) path(elements ...string) string {
 	return filepath.Join(append([]string{l.dir}, elements...)...)

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
 
 	"migrate/deploy/lab"
@@ -25,6 +26,20 @@ func SourceStorage(t testing.TB) *sinks.Local {
 	return s
 }
 
+// SourceManagement is where the lab's standalone is managed, as http://host:port.
+func SourceManagement(t testing.TB) string {
+	t.Helper()
+	l, err := lab.Running(context.WithoutCancel(t.Context()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	url, err := l.Management("standalone")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return url
+}
+
 // TargetStorage is where the lab's cluster keeps its rows.
 func TargetStorage(t testing.TB) *sinks.S3 {
 	t.Helper()
@@ -35,6 +50,17 @@ func TargetStorage(t testing.TB) *sinks.S3 {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// CompactWhenTold has the server compact a collection only by Compact: 2.3 loses deletes that are written meanwhile.
+func CompactWhenTold(t testing.TB, protocol milvuspb.MilvusServiceClient, name string) {
+	t.Helper()
+	_, err := protocol.AlterCollection(t.Context(), &milvuspb.AlterCollectionRequest{
+		CollectionName: name, Properties: []*commonpb.KeyValuePair{{Key: "collection.autocompaction.enabled", Value: "false"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Compact has the server compact a collection, and waits until it has.

@@ -110,6 +110,9 @@ func (c Config) Resolve() (Config, error) {
 	if c.RESTURL, err = parseRESTURL(c.RESTURL); err != nil {
 		return c, fmt.Errorf("rest-url: %w", err)
 	}
+	if c.ManagementURL, err = parseRESTURL(c.ManagementURL); err != nil {
+		return c, fmt.Errorf("management-url: %w", err)
+	}
 	return c, c.checkFiles()
 }
 
@@ -150,8 +153,10 @@ func (c Config) checkFiles() error {
 	return nil
 }
 
-// usesTLS reports whether either way to the server is over TLS.
-func (c Config) usesTLS() bool { return c.TLS || strings.HasPrefix(c.RESTURL, "https://") }
+// usesTLS reports whether any way to the server is over TLS.
+func (c Config) usesTLS() bool {
+	return c.TLS || strings.HasPrefix(c.RESTURL, "https://") || strings.HasPrefix(c.ManagementURL, "https://")
+}
 
 // parseRESTURL gives the URL of a REST API in its usual form. Its errors show nothing of the text.
 func parseRESTURL(text string) (string, error) {

@@ -34,6 +34,8 @@ type Config struct {
 	KeyFile  string
 	// RESTURL is where the server's REST API is, as http://host:port, where it is not at Address.
 	RESTURL string
+	// ManagementURL is where it is managed, as http://host:port: the port of its metrics. Its garbage collection is not paused where empty.
+	ManagementURL string
 	// Bucket: its own storage is known to be a bucket, and no local folder.
 	Bucket bool
 	// RetryFor bounds how long one call is tried again while the server is away; 2 minutes where zero. It begins anew with
@@ -70,7 +72,8 @@ type connection struct {
 	pace  *pace
 	retry *retrier
 	// bucket: its storage is known to be one.
-	bucket bool
+	bucket  bool
+	garbage *GarbageCollection // nil where nobody says where it is managed
 }
 
 // Answers of megabytes come without waiting for leave to send more, and in few reads.
@@ -94,7 +97,7 @@ func Connect(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, err
 	}
 	p, r := &pace{changes: logLimiter{burst: 5}}, &retrier{total: cfg.RetryFor}
-	s := &Server{Address: cfg.Address, connection: &connection{pace: p, retry: r, bucket: cfg.Bucket}, database: cfg.Database, jobs: newImportJobs(cfg, security)}
+	s := &Server{Address: cfg.Address, connection: &connection{pace: p, retry: r, bucket: cfg.Bucket, garbage: newGarbageCollection(cfg, security)}, database: cfg.Database, jobs: newImportJobs(cfg, security)}
 	creds := insecure.NewCredentials()
 	if cfg.TLS {
 		creds = credentials.NewTLS(security)

@@ -80,12 +80,16 @@ func newImportJobs(cfg Config, security *tls.Config) *ImportJobs {
 	}
 	return &ImportJobs{
 		base: url + "/v2/vectordb/jobs/import/", login: login, database: cfg.Database, retry: &retrier{total: cfg.RetryFor},
-		client: &http.Client{
-			Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: security, IdleConnTimeout: 30 * time.Second},
-			Timeout:   oneAnswer,
-			// A server that sends elsewhere is not Milvus.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
+		client: newHTTPClient(security),
+	}
+}
+
+func newHTTPClient(security *tls.Config) *http.Client {
+	return &http.Client{
+		Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: security, IdleConnTimeout: 30 * time.Second},
+		Timeout:   oneAnswer,
+		// A server that sends elsewhere is not Milvus.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
 

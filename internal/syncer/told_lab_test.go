@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
-	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
 	"golang.org/x/sync/errgroup"
 
 	"migrate/internal/labtest"
@@ -54,25 +52,14 @@ func watched(t *testing.T, source *milvus.Server) (*milvus.Server, *calls) {
 	return server, c
 }
 
-// compactNotByItself has the server compact a collection only when it is told to: 2.3 loses deletes that are written meanwhile.
-func compactNotByItself(t *testing.T, protocol milvuspb.MilvusServiceClient, name string) {
-	t.Helper()
-	_, err := protocol.AlterCollection(t.Context(), &milvuspb.AlterCollectionRequest{
-		CollectionName: name, Properties: []*commonpb.KeyValuePair{{Key: "collection.autocompaction.enabled", Value: "false"}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // TestToldByStorage keeps a target in sync by the logs in the storage of a real source, while rows are inserted, upserted and deleted, and over
 // a compaction: equal to the journal, and nothing is compared any more once all was. Where nothing is written a cycle asks for no row.
 func TestToldByStorage(t *testing.T) {
 	t.Parallel()
 	w := newWriters(t)
 	protocol := labtest.Protocol(t, w.Source)
-	compactNotByItself(t, protocol, w.Name)
-	compactNotByItself(t, labtest.Protocol(t, w.Target), w.Name)
+	labtest.CompactWhenTold(t, protocol, w.Name)
+	labtest.CompactWhenTold(t, labtest.Protocol(t, w.Target), w.Name)
 	var asked *calls
 	w.Source, asked = watched(t, w.Source)
 	opts := w.Options()

@@ -52,6 +52,7 @@ func (s *Source) openPinned(ctx context.Context, text json.RawMessage) error {
 	if err := json.Unmarshal(text, &p); err != nil {
 		return fmt.Errorf("reading %q as it was planned: %w", s.coll.Name, err)
 	}
+	s.keep(ctx)
 	var err error
 	if s.partitions, err = s.server.PartitionIDs(ctx, s.coll.Name); err != nil {
 		return err

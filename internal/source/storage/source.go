@@ -24,9 +24,14 @@ import (
 type Options struct {
 	// Told is told what is to be known of a plan.
 	Told func(what string)
+	// Garbage is paused while the logs are read; it is left alone where nil.
+	Garbage Garbage
 
 	AskEvery time.Duration // how often the segments are listed, until they stay the same and are flushed; 200 ms where zero
 	Entries  int           // rows whose keys are held against each other at once; 8 million where zero
+
+	RenewEvery time.Duration // how often a pause is renewed; 20 s where zero
+	KeptFor    time.Duration // how long the server keeps what a compaction has replaced; 3 h where zero
 }
 
 func (o Options) askEvery() time.Duration { return cmp.Or(o.AskEvery, 200*time.Millisecond) }
@@ -50,6 +55,8 @@ type Source struct {
 	layout   *columns.Layout
 	opts     Options
 	fieldIDs []int64 // that are described, and those that a server adds
+	release  func()  // what keeps the logs there; nil where nothing does
+	paused   bool    // garbage collection was, at first
 
 	mu         sync.Mutex
 	pinned     bool // as an earlier run planned it
@@ -76,7 +83,7 @@ func open(ctx context.Context, server Server, bucket sinks.Sink, coll *model.Col
 	}
 	if len(pin) > 0 {
 		if err := s.openPinned(ctx, pin); err != nil {
-			return nil, err
+			return nil, errors.Join(err, s.Close(ctx))
 		}
 		s.cutChunks()
 	}
@@ -109,8 +116,13 @@ func property(coll *model.Collection, key string) (n int64) {
 // Collection is all of the collection but its rows.
 func (s *Source) Collection() *model.Collection { return s.coll }
 
-// Close does nothing: the server's connection and the bucket are its caller's.
-func (s *Source) Close(context.Context) error { return nil }
+// Close leaves the logs to garbage collection again. The server's connection and the bucket are its caller's.
+func (s *Source) Close(context.Context) error {
+	if s.release != nil {
+		s.release()
+	}
+	return nil
+}
 
 // A cut is made so often where a compaction was in the way, and so long after the one before, in terms of AskEvery: 10 s.
 const (
@@ -122,6 +134,7 @@ const (
 func (s *Source) Plan(ctx context.Context, size source.Size) (*source.Plan, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.keep(ctx)
 	if err := s.planUndisturbed(ctx); err != nil {
 		return nil, err
 	}
@@ -186,8 +199,11 @@ func (s *Source) planned() (*source.Plan, error) {
 		}
 	}
 	plan.Bytes = int64(float64(plan.Rows) * s.rowBytes(func(*segment) bool { return true }))
-	if s.opts.Told != nil && s.cut.loaded && !s.counted {
-		s.opts.Told("the rows were not held against count(*), since somebody wrote meanwhile: every segment's were, against what the server says of it")
+	if !s.paused && float64(plan.Bytes)/slowest > s.keptFor().Seconds() {
+		s.tell(s.mayGo("it may take longer than"))
+	}
+	if s.cut.loaded && !s.counted {
+		s.tell("the rows were not held against count(*), since somebody wrote meanwhile: every segment's were, against what the server says of it")
 	}
 	var err error
 	plan.Pin, err = s.pin()
