@@ -25,6 +25,7 @@ func TestToldSyncKilled(t *testing.T) {
 	c := labtest.Collection(labtest.Schema(labtest.IntKey("id"), labtest.Vector("v", schemapb.DataType_FloatVector, dim)))
 	labtest.Create(t, from, c)
 	labtest.CompactWhenTold(t, labtest.Protocol(t, from), c.Name)
+	c.Properties = labtest.Describe(t, from, c.Name).Properties
 	target.Add(t, c)
 	both := args("--source-address", from.Address, "--target-address", target.Address, "--collection", c.Name)
 	told := args("sync", "--log-level", "error", both, sink, t.TempDir(), "--source-storage-url", labtest.SourceStorage(t).URL(""))

@@ -118,7 +118,7 @@ func file(names []string, nullable []bool, columns ...arrow.Array) []byte {
 	schema := arrow.NewSchema(fields, nil)
 	table := array.NewTableFromRecords(schema, []arrow.Record{array.NewRecord(schema, columns, int64(columns[0].Len()))})
 	var out bytes.Buffer
-	props := parquet.NewWriterProperties(parquet.WithCompression(compress.Codecs.Zstd), parquet.WithCompressionLevel(3))
+	props := parquet.NewWriterProperties(parquet.WithCompression(compress.Codecs.Zstd), parquet.WithCompressionLevel(1))
 	if err := pqarrow.WriteTable(table, &out, 1<<30, props, pqarrow.DefaultWriterProps()); err != nil {
 		panic(err) // of a type that Parquet has not
 	}
