@@ -247,6 +247,31 @@ func TestMoveRefuses(t *testing.T) {
 	}
 }
 
+// TestImportRefuses an export whose collection does not fit the target, before anything is made; the others are imported, the source not asked.
+func TestImportRefuses(t *testing.T) {
+	t.Parallel()
+	s := between(t, map[string]int{"docs": 10, "other": 10})
+	m := s.move(t)
+	m.Name, m.Steps = "", Steps{Export: true}
+	if report, err := m.Run(t.Context()); err != nil || report.Err() != nil {
+		t.Fatal(err, report.Err())
+	}
+	other := labtest.Collection(labtest.Schema(labtest.IntKey("id"), labtest.Vector("v", schemapb.DataType_FloatVector, 4)))
+	other.Name = "other"
+	s.target.Add(t, other)
+	m.Source, m.Steps = nil, Steps{Import: true}
+	m.Watch.Planned = func(all []*Planned) {
+		if made := s.target.Collections(); len(made) != 1 || len(all) != 2 || !errors.Is(all[1].Err, importer.ErrSchema) {
+			t.Errorf("when it was told what can't be imported, there were %q: %+v", made, all)
+		}
+	}
+	report, err := m.Run(t.Context())
+	if err != nil || !errors.Is(report.Err(), ErrSome) {
+		t.Fatal(err, report.Err())
+	}
+	wantStates(t, report, "docs done", "other refused")
+}
+
 // TestMoveRefusesRights that are missing to bulk insert into a collection, before anything is made, and moves the others.
 func TestMoveRefusesRights(t *testing.T) {
 	t.Parallel()

@@ -14,6 +14,7 @@ import (
 	"migrate/checkpoint"
 	"migrate/exporter"
 	"migrate/importer"
+	"migrate/internal/export"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
 	"migrate/sinks"
@@ -193,7 +194,7 @@ func (m *moving) examine(ctx context.Context, p *Planned, before map[Named]Outco
 		}
 	}
 	if m.Source == nil {
-		return nil
+		return m.exportFits(ctx, p)
 	}
 	coll, err := m.catalog.Describe(ctx, p.Database, p.Collection)
 	if err != nil {
@@ -247,12 +248,24 @@ func (m *moving) exportDone(ctx context.Context, p *Planned) bool {
 	return err == nil && job.State == checkpoint.Done
 }
 
+// exportFits refuses an export of a collection that can't be imported by its description, of which nothing is held on to.
+func (m *moving) exportFits(ctx context.Context, p *Planned) error {
+	if !m.Steps.Import {
+		return nil
+	}
+	manifest, err := export.Read(ctx, m.Sink, p.Job)
+	if err != nil {
+		return err
+	}
+	return m.fits(ctx, p, manifest.Collection.Milvus())
+}
+
 // fits refuses what can't be imported, unless that was begun: what is on the target may be of it then.
 func (m *moving) fits(ctx context.Context, p *Planned, coll *model.Collection) error {
 	if !m.Steps.Import || m.Target == nil {
 		return nil
 	}
-	if m.Target.Address == m.Source.Address && p.Target == p.Named {
+	if m.Source != nil && m.Target.Address == m.Source.Address && p.Target == p.Named {
 		return fmt.Errorf("%w: it is the source itself", importer.ErrTarget)
 	}
 	if model.AutoID(coll.Schema) && !m.Import.KeepIDs {
