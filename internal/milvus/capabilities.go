@@ -29,6 +29,7 @@ func capabilitiesOf(text string) model.Capabilities {
 		SnapshotReads:          !v.before(2, 5, 0),
 		SegmentRows:            !v.before(2, 3, 0),
 		LogsV1:                 v.in(2, 3) || v.in(2, 4) || v.in(2, 5),
+		TellsLogs:              !v.before(2, 5, 7),
 		CompactionLosesDeletes: v.in(2, 3),
 		Clock:                  true, Partitions: true, Databases: true, KeyedFilters: true, Users: true, Replicas: true,
 		DatabaseProperties: !v.before(2, 4, 0),

@@ -200,14 +200,14 @@ func (e *callError) rateLimited() bool {
 
 // RESTError is a refusal by the REST API, or by what stands before it.
 type RESTError struct {
-	Action string // the last part of the path, e.g. "create"
+	Action string // what follows /v2/vectordb/ in the path, e.g. "jobs/import/create"
 	Status int    // of HTTP
 	Code   int64  // Milvus' error code; 0 where the answer is not Milvus'
 	Reason string
 }
 
 func (e *RESTError) Error() string {
-	return fmt.Sprintf("REST import/%s: %s (HTTP %d, code %d)", e.Action, e.Reason, e.Status, e.Code)
+	return fmt.Sprintf("REST %s: %s (HTTP %d, code %d)", e.Action, e.Reason, e.Status, e.Code)
 }
 
 // Is matches the sentinels of this package.

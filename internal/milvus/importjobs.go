@@ -29,6 +29,9 @@ type ImportJobs struct {
 	retry      *retrier
 }
 
+// jobsImport is what the actions of bulk insert begin with.
+const jobsImport = "jobs/import/"
+
 // ImportOrder is one job to start.
 type ImportOrder struct {
 	Collection string
@@ -79,7 +82,7 @@ func newImportJobs(cfg Config, security *tls.Config) *ImportJobs {
 		login = cfg.Username + ":" + cfg.Password
 	}
 	return &ImportJobs{
-		base: url + "/v2/vectordb/jobs/import/", login: login, database: cfg.Database, retry: &retrier{total: cfg.RetryFor},
+		base: url + "/v2/vectordb/", login: login, database: cfg.Database, retry: &retrier{total: cfg.RetryFor},
 		client: newHTTPClient(security),
 	}
 }
@@ -118,11 +121,11 @@ func (j *ImportJobs) Create(ctx context.Context, order ImportOrder) (id int64, e
 	if j.idempotent {
 		send = j.ask
 	}
-	if err := send(ctx, "create", order.Key, body, &made); err != nil {
+	if err := send(ctx, jobsImport+"create", order.Key, body, &made); err != nil {
 		return 0, err
 	}
 	if made.JobID == 0 {
-		return 0, &RESTError{Action: "create", Status: http.StatusOK, Reason: "the answer has no jobId"}
+		return 0, &RESTError{Action: jobsImport + "create", Status: http.StatusOK, Reason: "the answer has no jobId"}
 	}
 	return int64(made.JobID), nil
 }
@@ -153,7 +156,7 @@ func (j *ImportJobs) List(ctx context.Context, collection string) ([]ImportJob, 
 	var data struct {
 		Records []jobJSON `json:"records"`
 	}
-	if err := j.ask(ctx, "list", "", map[string]any{"collectionName": collection}, &data); err != nil {
+	if err := j.ask(ctx, jobsImport+"list", "", map[string]any{"collectionName": collection}, &data); err != nil {
 		return nil, err
 	}
 	jobs := make([]ImportJob, len(data.Records))
@@ -173,7 +176,7 @@ func (j *ImportJobs) Progress(ctx context.Context, id int64) (ImportProgress, er
 			FileName string `json:"fileName"`
 		} `json:"details"`
 	}
-	if err := j.ask(ctx, "get_progress", "", map[string]any{"jobId": strconv.FormatInt(id, 10)}, &data); err != nil {
+	if err := j.ask(ctx, jobsImport+"get_progress", "", map[string]any{"jobId": strconv.FormatInt(id, 10)}, &data); err != nil {
 		return ImportProgress{}, err
 	}
 	p := ImportProgress{ImportJob: data.job(), Rows: -1}
@@ -198,7 +201,7 @@ func (j *ImportJobs) Abort(ctx context.Context, id int64) error { return j.concl
 
 func (j *ImportJobs) conclude(ctx context.Context, action string, id int64) error {
 	var ignored json.RawMessage
-	return j.once(ctx, action, "", map[string]any{"jobId": strconv.FormatInt(id, 10)}, &ignored)
+	return j.once(ctx, jobsImport+action, "", map[string]any{"jobId": strconv.FormatInt(id, 10)}, &ignored)
 }
 
 // ask makes a call that may be repeated.

@@ -72,9 +72,14 @@ func (s *Server) FlushAt(ctx context.Context, name string) (Flushed, error) {
 // errNoInstant: a flush without the time of it.
 var errNoInstant = errors.New("the server does not say as of when")
 
-// CountAsOf is the count(*) of a loaded collection, which sees all that was written before an instant.
+// CountAsOf is the count(*) of a loaded collection, which sees all that was written before an instant; of a server of 2.5 or later, nothing that
+// was written after it either.
 func (s *Server) CountAsOf(ctx context.Context, name string, asOf uint64) (int64, error) {
-	n, err := s.countBy(ctx, Query{Collection: name, AsOf: asOf})
+	q := Query{Collection: name, AsOf: asOf}
+	if s.Capabilities().SnapshotReads {
+		q.Params = []*commonpb.KeyValuePair{{Key: "iterator", Value: "True"}} // which makes it see just that instant
+	}
+	n, err := s.countBy(ctx, q)
 	if err != nil {
 		return 0, fmt.Errorf("counting the rows of %q on %s: %w", name, s.Address, err)
 	}

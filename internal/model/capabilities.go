@@ -89,6 +89,8 @@ type Capabilities struct {
 	// LogsV1: its storage has rows and deletes in logs of one column each, which migrate reads (seen on 2.3.5; of 2.4 and 2.5 read in
 	// their sources).
 	LogsV1 bool
+	// TellsLogs: its REST API tells the logs of each segment.
+	TellsLogs bool
 	// CompactionLosesDeletes: of deletes that are written while segments are compacted it may lose some (seen on 2.3.5).
 	CompactionLosesDeletes bool
 

@@ -19,6 +19,10 @@ type cut struct {
 	began   uint64
 	counted int64
 	loaded  bool
+	// exact: they were counted at the cut itself, which a server that can hold a snapshot does.
+	exact bool
+	// logs are those of the segments, where the server tells of them.
+	logs map[int64]milvus.SegmentLogs
 	// replaced are segments that were there before the first flush, or after it, and that a compaction has replaced since: what it made of them
 	// may lack rows that were deleted after the cut.
 	replaced []milvus.Segment
@@ -37,7 +41,9 @@ func (s *Source) cutNow(ctx context.Context) (c cut, err error) {
 	if c.began, err = s.server.Now(ctx); err != nil {
 		return c, err
 	}
-	if c.loaded = s.coll.Loaded; c.loaded {
+	c.loaded = s.coll.Loaded
+	c.exact = c.loaded && s.server.Capabilities().SnapshotReads
+	if c.loaded && !c.exact {
 		if c.counted, err = s.server.CountAsOf(ctx, s.coll.Name, c.began); err != nil {
 			return c, err
 		}
@@ -49,6 +55,11 @@ func (s *Source) cutNow(ctx context.Context) (c cut, err error) {
 	first, err := s.server.FlushAt(ctx, s.coll.Name)
 	if err != nil {
 		return c, err
+	}
+	if c.at = first.At; c.exact {
+		if c.counted, err = s.server.CountAsOf(ctx, s.coll.Name, c.at); err != nil {
+			return c, err
+		}
 	}
 	between, err := s.server.PersistentSegments(ctx, s.coll.Name)
 	if err != nil {
@@ -62,12 +73,15 @@ func (s *Source) cutNow(ctx context.Context) (c cut, err error) {
 		return c, err
 	}
 	before := withoutDoubles(between, earlier)
-	c.at, c.replaced, c.told = first.At, s.replaced(before, c.segments), map[int64]bool{}
+	c.replaced, c.told = s.replaced(before, c.segments), map[int64]bool{}
 	for _, id := range slices.Concat(first.Segments, second.Segments) {
 		c.told[id] = true
 	}
 	for _, g := range before {
 		c.told[g.ID] = true
+	}
+	if c.logs, err = s.tellLogs(ctx, c.segments); err != nil {
+		return c, err
 	}
 	return c, s.notImporting(ctx)
 }

@@ -42,6 +42,8 @@ type fake struct {
 	compacted  int
 	loses      bool  // deletes in a compaction
 	away       error // of PartitionIDs
+	secret     error // of SegmentLogs
+	late       int   // how many counts see no row yet
 	journal    []row // everything that was ever written
 }
 
@@ -63,6 +65,10 @@ type sealed struct {
 	milvus.Segment
 	rows []row
 	dead []kill // of its own, not stored yet
+	logs milvus.SegmentLogs
+	// stray is a log of deletes that the server tells of once it was asked so many times.
+	stray  int64
+	untold int
 }
 
 // newFake has the partitions of sourcetest, by numbers from 10 on.
@@ -189,7 +195,12 @@ func (f *fake) storeRows(g *sealed, rows []row) {
 	columns := append([]*schemapb.FieldData{labtest.Column(fields[0], times), labtest.Column(fields[1], times)}, f.columnsOf(rows)...)
 	for i, field := range fields {
 		of := binlog.Owner{Collection: f.coll.ID, Partition: g.Partition, Segment: g.ID, Field: field.FieldID}
-		f.put(fmt.Sprintf("insert_log/%d/%d/%d/%d/%d", f.coll.ID, g.Partition, g.ID, field.FieldID, f.tick()), binlogtest.Insert(of, field, columns[i]))
+		log := int64(f.tick())
+		f.put(logName(of, log), binlogtest.Insert(of, field, columns[i]))
+		if g.logs.Inserts == nil {
+			g.logs.Inserts = map[int64][]int64{}
+		}
+		g.logs.Inserts[field.FieldID] = append(g.logs.Inserts[field.FieldID], log)
 	}
 }
 
@@ -265,7 +276,9 @@ func (f *fake) putDeletes(g *sealed, kills []kill) {
 		write = binlogtest.ColumnDeletes
 	}
 	of := binlog.Owner{Collection: f.coll.ID, Partition: g.Partition, Segment: g.ID, Field: -1}
-	f.put(fmt.Sprintf("delta_log/%d/%d/%d/%d", f.coll.ID, g.Partition, g.ID, f.tick()), write(of, all...))
+	log := int64(f.tick())
+	f.put(fmt.Sprintf("delta_log/%d/%d/%d/%d", f.coll.ID, g.Partition, g.ID, log), write(of, all...))
+	g.logs.Deletes = append(g.logs.Deletes, log)
 }
 
 func (f *fake) put(name string, data []byte) {
@@ -341,7 +354,8 @@ func (f *fake) alive(at uint64, newest bool) map[string][]string {
 // What a Milvus tells.
 
 func (f *fake) Capabilities() model.Capabilities {
-	return model.Capabilities{CompactionLosesDeletes: f.loses, LogsV1: strings.HasPrefix(f.version, "v2.3") || strings.HasPrefix(f.version, "v2.5")}
+	later := strings.HasPrefix(f.version, "v2.5")
+	return model.Capabilities{CompactionLosesDeletes: f.loses, LogsV1: later || strings.HasPrefix(f.version, "v2.3"), SnapshotReads: later, TellsLogs: later}
 }
 func (f *fake) Version() string { return f.version }
 
@@ -351,13 +365,37 @@ func (f *fake) Now(context.Context) (uint64, error) {
 	return f.tick(), nil
 }
 
-func (f *fake) CountAsOf(context.Context, string, uint64) (n int64, err error) {
+func (f *fake) CountAsOf(_ context.Context, _ string, asOf uint64) (n int64, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, rows := range f.alive(f.clock, false) {
+	if f.late--; f.late >= 0 {
+		return 0, nil
+	}
+	if !f.Capabilities().SnapshotReads {
+		asOf = f.clock
+	}
+	for _, rows := range f.alive(asOf, false) {
 		n += int64(len(rows))
 	}
 	return n, nil
+}
+
+func (f *fake) SegmentLogs(_ context.Context, _ int64, segments []int64) (map[int64]milvus.SegmentLogs, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.secret != nil || !f.Capabilities().TellsLogs {
+		return nil, f.secret
+	}
+	all := map[int64]milvus.SegmentLogs{}
+	for _, g := range f.segments {
+		if slices.Contains(segments, g.ID) {
+			all[g.ID] = g.logs
+			if g.untold--; g.untold == 0 {
+				g.logs.Deletes = append(g.logs.Deletes, g.stray)
+			}
+		}
+	}
+	return all, nil
 }
 
 func (f *fake) FlushAt(context.Context, string) (told milvus.Flushed, err error) {

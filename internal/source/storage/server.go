@@ -36,5 +36,6 @@ type Server interface {
 	FlushAt(ctx context.Context, collection string) (milvus.Flushed, error)
 	PersistentSegments(ctx context.Context, collection string) ([]milvus.Segment, error)
 	PartitionIDs(ctx context.Context, collection string) (map[int64]string, error)
+	SegmentLogs(ctx context.Context, collection int64, segments []int64) (map[int64]milvus.SegmentLogs, error)
 	Importing(ctx context.Context, collection string) (bool, error)
 }

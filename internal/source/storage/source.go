@@ -203,7 +203,7 @@ func (s *Source) planned() (*source.Plan, error) {
 		s.tell(s.mayGo("it may take longer than"))
 	}
 	if s.cut.loaded && !s.counted {
-		s.tell("the rows were not held against count(*), since somebody wrote meanwhile: every segment's were, against what the server says of it")
+		s.tell("the rows were not held against count(*), since somebody wrote meanwhile, or segments were compacted: every segment's were, against what the server says of it")
 	}
 	var err error
 	plan.Pin, err = s.pin()

@@ -64,6 +64,9 @@ func TestAnyHistory(t *testing.T) {
 		f := newFake(historyCollection(rapid.Bool().Draw(t, "text keys")))
 		f.level, f.columns = rapid.Bool().Draw(t, "level 0"), rapid.Bool().Draw(t, "columns")
 		f.coll.Loaded = rapid.Bool().Draw(t, "loaded")
+		if f.level {
+			f.version = "v2.5.10"
+		}
 		write := func(n int) {
 			for range rapid.IntRange(0, n).Draw(t, "writes") {
 				f.change(t)

@@ -40,6 +40,9 @@ func (s *Source) look(ctx context.Context) error {
 	if err := v.prepare(ctx); err != nil {
 		return err
 	}
+	if err := s.holdLogs(ctx); err != nil {
+		return err
+	}
 	dup := newCopies(s)
 	for pass := range dup.passes {
 		dup.begin(pass)
@@ -62,6 +65,9 @@ func (s *Source) look(ctx context.Context) error {
 	v.rows = dup.others
 	for _, g := range s.segments {
 		v.rows += g.alive.count(0, g.Rows)
+	}
+	if err := v.countAgain(ctx); err != nil {
+		return err
 	}
 	return v.check()
 }
@@ -239,7 +245,7 @@ func (v *survey) check() error {
 		return fmt.Errorf("reading %q from the storage: %w: %d rows of segment %d and others are there that were deleted, such as key %s",
 			s.coll.Name, ErrLostDeletes, v.lostRows, v.lostWhere, v.lostKey)
 	}
-	s.counted = c.loaded && v.newest <= c.began
+	s.counted = v.countable()
 	if s.counted && v.rows != c.counted {
 		return fmt.Errorf("reading %q from the storage: %w: %d rows are there, and %d are counted", s.coll.Name, ErrContradiction, v.rows, c.counted)
 	}
