@@ -103,7 +103,7 @@ func (m Move) PlanAccess(ctx context.Context) (*AccessPlan, error) {
 		return nil, nil
 	}
 	mv := m.begin()
-	if err := mv.open(ctx); err != nil {
+	if err := mv.open(); err != nil {
 		return nil, err
 	}
 	databases, err := m.Source.Databases(ctx)

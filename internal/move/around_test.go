@@ -158,7 +158,7 @@ func TestBorrowedByTheDead(t *testing.T) {
 	} {
 		s := odd(t)
 		dead := s.whole(t).begin()
-		must(t, dead.open(t.Context()))
+		must(t, dead.open())
 		all, err := dead.prepare(t.Context())
 		must(t, err)
 		for _, p := range all {

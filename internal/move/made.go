@@ -36,7 +36,7 @@ func (r *record) madeSoFar(ctx context.Context) (m made, err error) {
 	if r == nil {
 		return m, nil
 	}
-	if _, err = r.read(ctx, r.made(), func() int { return m.Format }, &m); errors.Is(err, sinks.ErrNotExist) {
+	if _, err = r.read(ctx, r.made(), &m); errors.Is(err, sinks.ErrNotExist) {
 		err = nil
 	}
 	return m, err
@@ -53,7 +53,7 @@ func (r *record) noteMade(ctx context.Context, change func(*made)) (m made, err 
 	defer r.making.Unlock()
 	err = r.swap(ctx, r.made(), func() (checkpoint.Version, any, error) {
 		m = made{}
-		version, err := r.read(ctx, r.made(), func() int { return m.Format }, &m)
+		version, err := r.read(ctx, r.made(), &m)
 		if err != nil && !errors.Is(err, sinks.ErrNotExist) {
 			return "", nil, err
 		}

@@ -196,7 +196,7 @@ type moving struct {
 func (m Move) Run(ctx context.Context) (*Report, error) {
 	mv := m.begin()
 	report := &Report{Move: m.Name}
-	if err := mv.open(ctx); err != nil {
+	if err := mv.open(); err != nil {
 		return report, err
 	}
 	all, err := mv.prepare(ctx)

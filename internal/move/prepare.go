@@ -46,7 +46,7 @@ const asked = 8
 // collection.
 func (m Move) Plan(ctx context.Context) ([]*Planned, error) {
 	mv := m.begin()
-	if err := mv.open(ctx); err != nil {
+	if err := mv.open(); err != nil {
 		return nil, err
 	}
 	return mv.prepare(ctx)

@@ -1,6 +1,7 @@
 package move
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -79,16 +80,17 @@ func (r *record) summary() string          { return r.folder() + "summary.md" }
 func (r *record) outcomeOf(n Named) string { return r.collections() + n.String() + ".json" }
 
 // read reads one document; sinks.ErrNotExist where there is none.
-func (r *record) read(ctx context.Context, object string, format func() int, into any) (checkpoint.Version, error) {
+func (r *record) read(ctx context.Context, object string, into any) (checkpoint.Version, error) {
 	text, version, err := r.store.Get(ctx, object)
 	if err != nil {
 		return "", fmt.Errorf("reading %s: %w", r.sink.URL(object), err)
 	}
-	if err := document.Unmarshal(text, into); err != nil {
+	var head struct{ Format int }
+	if err := cmp.Or(document.Unmarshal(text, into), json.Unmarshal(text, &head)); err != nil {
 		return version, fmt.Errorf("%s: %w: %w", r.sink.URL(object), checkpoint.ErrDamaged, err)
 	}
-	if n := format(); n > recordFormat {
-		return version, fmt.Errorf("%s: %w: %d, and this migrate reads up to %d", r.sink.URL(object), checkpoint.ErrVersion, n, recordFormat)
+	if head.Format > recordFormat {
+		return version, fmt.Errorf("%s: %w: %d, and this migrate reads up to %d", r.sink.URL(object), checkpoint.ErrVersion, head.Format, recordFormat)
 	}
 	return version, nil
 }
@@ -125,7 +127,7 @@ func wrapped(err error, doing string) error {
 func (r *record) call(ctx context.Context, now Kept) error {
 	return r.swap(ctx, r.object(), func() (checkpoint.Version, any, error) {
 		var was Kept
-		version, err := r.read(ctx, r.object(), func() int { return was.Format }, &was)
+		version, err := r.read(ctx, r.object(), &was)
 		if err != nil && !errors.Is(err, sinks.ErrNotExist) {
 			return "", nil, err
 		}
@@ -143,7 +145,7 @@ func (r *record) call(ctx context.Context, now Kept) error {
 // outcome is what became of a collection; nil where nothing is known.
 func (r *record) outcome(ctx context.Context, n Named) (*Outcome, error) {
 	var k kept
-	_, err := r.read(ctx, r.outcomeOf(n), func() int { return k.Format }, &k)
+	_, err := r.read(ctx, r.outcomeOf(n), &k)
 	if errors.Is(err, sinks.ErrNotExist) {
 		return nil, nil
 	}
@@ -166,7 +168,7 @@ func (r *record) put(ctx context.Context, o Outcome) error {
 	object := r.outcomeOf(o.Named)
 	return r.swap(ctx, object, func() (checkpoint.Version, any, error) {
 		var was kept
-		version, err := r.read(ctx, object, func() int { return was.Format }, &was)
+		version, err := r.read(ctx, object, &was)
 		switch {
 		case err != nil && !errors.Is(err, sinks.ErrNotExist) && !errors.Is(err, checkpoint.ErrDamaged):
 			return "", nil, err
@@ -195,7 +197,7 @@ func (r *record) outcomes(ctx context.Context) (map[Named]Outcome, error) {
 	g.SetLimit(asked)
 	for i, object := range objects {
 		g.Go(func() error {
-			_, err := r.read(each, object, func() int { return found[i].Format }, &found[i])
+			_, err := r.read(each, object, &found[i])
 			if errors.Is(err, checkpoint.ErrDamaged) || errors.Is(err, sinks.ErrNotExist) {
 				found[i] = kept{}
 				return nil
@@ -213,7 +215,7 @@ func (r *record) outcomes(ctx context.Context) (map[Named]Outcome, error) {
 }
 
 // open begins to keep what becomes of the collections, where the move has a name.
-func (m *moving) open(context.Context) (err error) {
+func (m *moving) open() (err error) {
 	if m.Name == "" {
 		return nil
 	}
@@ -322,7 +324,7 @@ func KeptOf(ctx context.Context, sink sinks.Sink, name string) (k Kept, err erro
 	if err != nil {
 		return k, err
 	}
-	_, err = r.read(ctx, r.object(), func() int { return k.Format }, &k)
+	_, err = r.read(ctx, r.object(), &k)
 	return k, err
 }
 

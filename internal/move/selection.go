@@ -41,7 +41,7 @@ func (n Named) String() string {
 func NamedIn(database, collection string) Named { return Named{withoutDefault(database), collection} }
 
 // Whole is database.collection, also in the default one: a pattern that it alone meets.
-func (n Named) Whole() string { return cmp.Or(n.Database, milvus.DefaultDatabase) + "." + n.Collection }
+func (n Named) Whole() string { return withDefault(n.Database) + "." + n.Collection }
 
 // matches reports whether a pattern of database.collection or of a collection's name is met.
 func (n Named) matches(pattern string) bool {
@@ -191,9 +191,7 @@ func (s Selection) among(some []Named, where string) ([]Named, error) {
 	}
 	if len(s.Databases) > 0 {
 		var err error
-		in := func(pattern string, n Named) bool {
-			return matches(pattern, cmp.Or(n.Database, milvus.DefaultDatabase))
-		}
+		in := func(pattern string, n Named) bool { return matches(pattern, withDefault(n.Database)) }
 		if some, err = chosen(some, s.Databases, in, "database", where); err != nil {
 			return nil, err
 		}
