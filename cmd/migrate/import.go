@@ -103,9 +103,16 @@ func (c config) importExport(ctx context.Context, out io.Writer, seen *monitor.M
 	return c.print(out, r, r.text)
 }
 
+// viaAuto is the best way that there is.
+const viaAuto = "auto"
+
+func warnUnstaged(ctx context.Context) {
+	slog.WarnContext(ctx, "no staging store is given, so the rows are inserted; bulk insert is quicker, by --staging-url and --staging-endpoint")
+}
+
 // checkWay refuses a way that there is not, and keys that are to be kept and given anew.
 func (c config) checkWay() error {
-	if !slices.Contains([]string{"", "auto", string(importer.Bulk), string(importer.Insert)}, c.Via) {
+	if !slices.Contains([]string{"", viaAuto, string(importer.Bulk), string(importer.Insert)}, c.Via) {
 		return usageError{fmt.Errorf("via %q: bulk, insert or auto", c.Via)}
 	}
 	if c.KeepIDs && c.NewKeys {
@@ -117,9 +124,9 @@ func (c config) checkWay() error {
 // way is how the rows of an export come to a target, and the store that its bulk insert reads; nil where they are inserted.
 func (c config) way(ctx context.Context, server *milvus.Server, sink sinks.Sink, m *export.Manifest) (importer.Way, importer.Staging, error) {
 	switch {
-	case c.Via == string(importer.Insert), c.Via == "auto" && !server.Capabilities().BulkInserts():
+	case c.Via == string(importer.Insert), c.Via == viaAuto && !server.Capabilities().BulkInserts():
 		return importer.Insert, nil, nil
-	case c.Via == "auto":
+	case c.Via == viaAuto:
 		_, err := checkpoint.Read(ctx, sink, checkpoint.Name(checkpoint.Import, m.Job, cmp.Or(c.As, m.Collection.Name)))
 		switch {
 		case err == nil, errors.Is(err, checkpoint.ErrDamaged), errors.Is(err, checkpoint.ErrVersion): // so it was begun, and lies there
@@ -128,7 +135,7 @@ func (c config) way(ctx context.Context, server *milvus.Server, sink sinks.Sink,
 			return "", nil, err
 		}
 		if c.stagingStore().Endpoint == "" {
-			slog.WarnContext(ctx, "no staging store is given, so the rows are inserted; bulk insert is quicker, by --staging-url and --staging-endpoint")
+			warnUnstaged(ctx)
 			return importer.Insert, nil, nil
 		}
 	}
@@ -138,7 +145,7 @@ func (c config) way(ctx context.Context, server *milvus.Server, sink sinks.Sink,
 
 // namedWay is the way that is asked for; "" for the best that there is.
 func (c config) namedWay() importer.Way {
-	if c.Via == "auto" {
+	if c.Via == viaAuto {
 		return ""
 	}
 	return importer.Way(c.Via)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"text/tabwriter"
 	"time"
@@ -105,7 +104,7 @@ func (c config) openWay(ctx context.Context, m *move.Move) (err error) {
 	}
 	if auto && c.stagingStore().Endpoint == "" {
 		m.Import.Via = importer.Insert
-		slog.WarnContext(ctx, "no staging store is given, so the rows are inserted; bulk insert is quicker, by --staging-url and --staging-endpoint")
+		warnUnstaged(ctx)
 		return nil
 	}
 	m.Staging, err = openStaging(ctx, c)

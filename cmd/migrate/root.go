@@ -14,7 +14,7 @@ const longHelp = `migrate moves Milvus collections from a standalone to a distri
   migrate doctor   tries servers and stores for real, before a move
   migrate plan     says what would be moved, and what stands in the way
   migrate export   streams a collection into Parquet, in a folder or in a bucket
-  migrate import   bulk-inserts an export into a cluster
+  migrate import   brings an export into a cluster or a Milvus Lite
   migrate describe writes down what a collection is, for a folder of Parquet that others wrote
   migrate verify   proves that both hold the same rows, or names those that differ
   migrate diff     says in what two servers differ, but for their rows

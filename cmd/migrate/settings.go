@@ -65,7 +65,7 @@ var (
 	overwrite       = setting{"overwrite", false, "replace a complete export of the same job"}
 	allowUnreadable = setting{"allow-unreadable", false, "leave out rows that the server counts but never returns, and name them"}
 	jobs            = setting{"jobs", 4, "bulk-insert jobs in flight, or calls that insert rows"}
-	viaSetting      = setting{"via", "auto", "how the rows come: bulk (insert), insert, or auto: insert where the target has no bulk insert or no staging store is given"}
+	viaSetting      = setting{"via", viaAuto, "how the rows come: bulk (insert), insert, or auto: insert where the target has no bulk insert or no staging store is given"}
 	newKeys         = setting{"new-keys", false, "have a target with auto ids give the rows new keys, where they come by inserts"}
 	intoExisting    = setting{"into-existing", false, "add to a collection that has rows; refused where a key is there already"}
 	keepIDs         = setting{"keep-ids", false, "keep the keys of an auto-id collection, by making them explicit ones on the target"}
