@@ -24,7 +24,7 @@ import (
 var errBroken = errors.New("broken on purpose")
 
 // TestSnapshot exports from a server that holds an instant, while its rows are written to: the export is that instant,
-// from every worker, and also if it was interrupted and gone on with by a connection of its own.
+// from every worker, and also if it was interrupted and resumed by a connection of its own.
 func TestSnapshot(t *testing.T) {
 	t.Parallel()
 	faulttable.Tried(t, "export from a double of 2.5: rows inserted, upserted and deleted meanwhile, and an interruption", 1, "all rows are those of one instant")
