@@ -39,13 +39,14 @@ var (
 
 // Options of one export. The zero value of everything but Job is useful.
 type Options struct {
-	Job             string // names the export's folder on the sink
-	Workers         int    // ranges read at once; 4 where zero
-	PartBytes       int64  // aimed at for a part; 256 MiB where zero
-	Load            bool   // load a collection that is not loaded, and release it at the end
-	Overwrite       bool   // replace a complete export of the same job
-	MaxRate         int    // rows a second read from the source; no limit where zero
-	AllowUnreadable bool   // leave out rows that the server counts and never returns, and say so
+	Job             string   // names the export's folder on the sink
+	Workers         int      // ranges read at once; 4 where zero
+	PartBytes       int64    // aimed at for a part; 256 MiB where zero
+	Load            bool     // load a collection that is not loaded, and release it at the end
+	Overwrite       bool     // replace a complete export of the same job
+	Partitions      []string // those that are exported alone, sorted; all where empty
+	MaxRate         int      // rows a second read from the source; no limit where zero
+	AllowUnreadable bool     // leave out rows that the server counts and never returns, and say so
 	// Budget is what this export shares with others: each part that is under way takes one of it. None where nil.
 	Budget *budget.Budget
 	// Limit is what the queries of several exports share, in place of MaxRate.
@@ -90,7 +91,7 @@ func (o Options) withDefaults() Options {
 // whole; a *checkpoint.ResumableError says that the same call resumes it.
 func Export(ctx context.Context, server *milvus.Server, collection string, sink sinks.Sink, opts Options) (*export.Manifest, error) {
 	opts = opts.withDefaults()
-	coll, err := describe(ctx, server, collection)
+	coll, err := describe(ctx, server, collection, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -126,16 +127,20 @@ func (o Options) way(server *milvus.Server, coll *model.Collection) (way Way, er
 func newJob(server *milvus.Server, coll *model.Collection, opts Options, way Way) checkpoint.Fresh {
 	return checkpoint.Fresh{Kind: checkpoint.Export, Name: opts.Job, Params: Params{
 		Source: server.Address, Database: coll.Database, Collection: coll.Name, CollectionID: coll.ID, PartBytes: opts.PartBytes, Read: way.Name,
+		Partitions: opts.Partitions,
 	}}
 }
 
-// describe refuses what can't be carried before any work.
-func describe(ctx context.Context, server *milvus.Server, collection string) (*model.Collection, error) {
+// describe refuses what can't be carried before any work. It has those partitions that are exported.
+func describe(ctx context.Context, server *milvus.Server, collection string, opts Options) (*model.Collection, error) {
 	coll, err := server.Describe(ctx, collection)
 	if err != nil {
 		return nil, err
 	}
-	return coll, Carries(server.Capabilities(), coll)
+	if err := Carries(server.Capabilities(), coll); err != nil {
+		return nil, err
+	}
+	return coll.Only(opts.Partitions)
 }
 
 // Carries refuses a collection of a server that can't be carried as it is described: ErrUnsupported.

@@ -15,12 +15,13 @@ import (
 
 // Params is what an export is bound to.
 type Params struct {
-	Source       string `json:"source"` // its server's address, as host:port
-	Database     string `json:"database"`
-	Collection   string `json:"collection"`
-	CollectionID int64  `json:"collection id,string"`
-	PartBytes    int64  `json:"part size,string"`
-	Read         string `json:"way of reading,omitempty"` // its name; empty for queries
+	Source       string   `json:"source"` // its server's address, as host:port
+	Database     string   `json:"database"`
+	Collection   string   `json:"collection"`
+	CollectionID int64    `json:"collection id,string"`
+	PartBytes    int64    `json:"part size,string"`
+	Read         string   `json:"way of reading,omitempty"` // its name; empty for queries
+	Partitions   []string `json:"partitions,omitempty"`     // those that are exported alone, sorted; all where empty
 }
 
 // ParamsOf are those of an export.

@@ -27,7 +27,7 @@ func Check(ctx context.Context, server *milvus.Server, collection string) error 
 }
 
 func open(ctx context.Context, server *milvus.Server, collection string, opts Options) (source.Source, error) {
-	coll, err := describe(ctx, server, collection)
+	coll, err := describe(ctx, server, collection, opts)
 	if err != nil {
 		return nil, err
 	}

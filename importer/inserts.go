@@ -33,7 +33,7 @@ func (in *inserts) fits() error {
 	if in.newKeys() && !in.opts.NewKeys {
 		return fmt.Errorf("collection %q on %s: %w", in.target.Name, in.server.Address, ErrNewKeys)
 	}
-	if more := len(in.target.Partitions) - 1; more > 0 && !can.Partitions && !model.PartitionKey(schema) {
+	if more := len(in.target.OtherPartitions()); more > 0 && !can.Partitions && !model.PartitionKey(schema) {
 		return fmt.Errorf("%w: it has no partitions but the default one, and there are %d others", ErrTarget, more)
 	}
 	return nil

@@ -15,8 +15,10 @@ var aroundSettings = []setting{
 	{"users-file", "", "file of passwords for users of the source, a line `user: password` of YAML each: no server tells them"},
 	{"new-users-file", "migrate-users.yaml", "file to write the new passwords to of users that no password is given for; only its owner can read it"},
 	{"without-access", false, "with --all: leave users, roles and grants as they are on the target"},
-	{"load-memory", "", "with --load: memory that collections may take which are loaded for their export, all together, such as 8GiB; no bound where empty"},
+	loadMemory,
 }
+
+var loadMemory = setting{"load-memory", "", "with --load: memory that collections may take on a server which are loaded for the time being, all together, such as 8GiB; no bound where empty"}
 
 // sayAround says what is to be done about users, and about collections that are not loaded.
 func (c config) sayAround(m *move.Move) (err error) {

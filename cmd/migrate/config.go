@@ -35,6 +35,7 @@ type config struct {
 	AtOnce      int `mapstructure:"at-once"`
 	Parquet     string
 	Schema      string
+	partitions  []string          // of the one that are exported alone, by the export that is resumed
 	described   *model.Collection // what the rows of the folder are, by the import that is resumed
 	Job         string
 	As          string

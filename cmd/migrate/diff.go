@@ -75,7 +75,7 @@ func (c config) diff() (d move.Diff, err error) {
 	}
 	switch {
 	case c.selects():
-		d.As = c.moved
+		d.As, d.Partitions = c.moved, c.partitionsOf
 	case !d.Selection.All:
 		d.As = c.one
 	}

@@ -33,6 +33,7 @@ var hints = []struct {
 	{move.ErrUsersFile, "see that each line of it is `user: password`; or, where it is in the way of new passwords, keep them and remove it, or name another with --new-users-file"},
 	{move.ErrLoadMemory, "raise --load-memory, or leave it out, where the query nodes have the memory; or move it after the others were released"},
 	{move.ErrNothing, "see how it is spelled; the shell leaves a pattern alone that is in quotes"},
+	{model.ErrPartitions, "see `partitions` of that collection under moves: in migrate.yaml; `migrate describe` shows which there are"},
 	{move.ErrAnother, "export it again with --overwrite, or remove that job with `migrate jobs rm`, and its collection on the target"},
 	{exporter.ErrExists, "import it, export under another name with --job, or replace it with --overwrite"},
 	{exporter.ErrNotKept, "the same command writes these parts again; if that does not help, try the sink with `migrate doctor`"},

@@ -25,7 +25,7 @@ nothing counts as exported.`,
 		`  migrate export --source-address standalone:19530 --collection rag_documents
   migrate export --source-address standalone:19530 --collection rag_documents \
       --sink-url s3://exports/milvus --sink-endpoint minio:9000   # MIGRATE_SINK_ACCESS_KEY, MIGRATE_SINK_SECRET_KEY`,
-		slices.Concat(sourceSettings, storageSettings, sinkSettings, selectionSettings, readSettings, []setting{collection, atOnce, jobSetting, workers, partSize, loadSetting, overwrite, allowUnreadable, maxRate}),
+		slices.Concat(sourceSettings, storageSettings, sinkSettings, selectionSettings, readSettings, []setting{collection, atOnce, jobSetting, workers, partSize, loadSetting, loadMemory, moveName, overwrite, allowUnreadable, maxRate}),
 		runExport)
 }
 
@@ -100,6 +100,7 @@ func exportOptions(c config) (exporter.Options, error) {
 	bytes, err := c.partBytes()
 	return exporter.Options{
 		Job: job, Workers: c.Workers, PartBytes: bytes, Load: c.Load, Overwrite: c.Overwrite, AllowUnreadable: c.AllowUnreadable, MaxRate: c.MaxRate,
+		Partitions: c.partitions,
 	}, err
 }
 

@@ -103,25 +103,40 @@ func newRebuild() *cobra.Command {
 	return command("rebuild", "Make a checkpoint anew that is damaged or lost",
 		`Makes the damaged checkpoint of a job anew from its plan and what was recorded of its parts. Of an export only those that
 are whole on the sink, by their SHA-256, count as done. A sync compares all rows again; its certificates tell which side
-serves. Give the same export, import or sync command afterwards.`,
-		`  migrate jobs rebuild --job rag_documents`,
-		slices.Concat(sinkSettings, stagingSettings, []setting{jobName}),
+serves. Give the same export, import or sync command afterwards. With --all, --database, --collection or --exclude it is the jobs of all
+collections that are meant.`,
+		`  migrate jobs rebuild --job rag_documents
+  migrate jobs rebuild --all`,
+		slices.Concat(sinkSettings, stagingSettings, selectionSettings, []setting{collection, jobName}),
 		runRebuild)
 }
 
 func runRebuild(cmd *cobra.Command, c config) error {
-	if err := require("job", c.Job); err != nil {
+	names, err := c.jobNames(cmd.Context())
+	if err != nil {
 		return err
 	}
 	stores, err := c.jobStores(cmd.Context())
 	if err != nil {
 		return err
 	}
-	rebuilt, err := move.Rebuild(cmd.Context(), stores, c.Job)
-	for _, r := range rebuilt {
-		fmt.Fprintln(cmd.OutOrStdout(), "made the checkpoint of", rebuiltText(r))
+	var failed []error
+	undamaged := 0
+	for _, name := range names {
+		rebuilt, err := move.Rebuild(cmd.Context(), stores, name)
+		for _, r := range rebuilt {
+			fmt.Fprintln(cmd.OutOrStdout(), "made the checkpoint of", rebuiltText(r))
+		}
+		if errors.Is(err, move.ErrUndamaged) && c.Job == "" { // as of most of many
+			undamaged++
+			continue
+		}
+		failed = append(failed, err)
 	}
-	return err
+	if c.Job == "" {
+		fmt.Fprintf(cmd.OutOrStdout(), "%d of %d jobs have no checkpoint that is damaged or lost\n", undamaged, len(names))
+	}
+	return errors.Join(failed...)
 }
 
 func rebuiltText(r move.Rebuilt) string {

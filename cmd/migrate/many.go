@@ -38,7 +38,7 @@ func (c config) moveOf(ctx context.Context, steps move.Steps) (m move.Move, clos
 	if err := cmp.Or(c.refuseOne(), atLeastOne("at-once", c.AtOnce), atLeastOne("workers", c.Workers), atLeastOne("jobs", c.Jobs), c.checkWay()); err != nil {
 		return m, nil, err
 	}
-	m = move.Move{Steps: steps, AtOnce: c.AtOnce, FromSource: !steps.Export && !steps.Import && c.From == "source"}
+	m = move.Move{Loans: c.Move, Steps: steps, AtOnce: c.AtOnce, FromSource: !steps.Export && !steps.Import && c.From == "source"}
 	if m.Selection, err = c.selection(); err != nil {
 		return m, nil, err
 	}

@@ -74,12 +74,18 @@ func TestMoves(t *testing.T) {
 	t.Parallel()
 	from, to, folder := manyInMemory(t), memory.Start(t, "v2.3.5"), t.TempDir()
 	file := filepath.Join(folder, "moves.yaml")
-	text := "moves:\n  - {collection: docs, as: papers, database: library}\n  - {collection: shop.orders}\n"
+	text := "moves:\n  - {collection: docs, as: papers, database: library, partitions: [_default]}\n  - {collection: shop.orders}\n"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	servers := []string{"--config", file, "--source-address", from.Address, "--target-address", to.Address, sink, folder}
-	migrate(t, nil, args("run", servers, "--via", "insert", "--listen", "")...).want(t, exitOK, "library.papers", "2 done; 200 rows")
+	migrate(t, nil, args("run", servers, "--via", "insert", "--listen", "")...).want(t, exitOK, "library.papers", "docs: of its partitions alone: _default", "2 done; 200 rows")
+	migrate(t, nil, args("status", sink, folder)...).want(t, exitOK, "export docs is of these partitions alone: _default")
+	wrong := filepath.Join(folder, "wrong.yaml")
+	if err := os.WriteFile(wrong, []byte("moves:\n  - {collection: users, partitions: [nobody]}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	migrate(t, nil, args("run", "--config", wrong, servers[2:], "--via", "insert", "--listen", "")...).want(t, exitFailed, "users: ", "it has no nobody", "`partitions` of that collection")
 	for title, c := range map[string]struct {
 		args []string
 		want string

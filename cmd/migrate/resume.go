@@ -97,6 +97,7 @@ func resumeMove(cmd *cobra.Command, c config) error {
 
 // resume gives the command again that a job was begun with.
 func resume(cmd *cobra.Command, c config, j checkpoint.Job) error {
+	c.Job = j.Name
 	switch j.Kind {
 	case checkpoint.Export:
 		p, err := exporter.ParamsOf(j)
@@ -106,6 +107,7 @@ func resume(cmd *cobra.Command, c config, j checkpoint.Job) error {
 		c.Source.Address = cmp.Or(c.Source.Address, p.Source)
 		c.Source.Read = cmp.Or(p.Read, readQuery)
 		c.Source.Database, c.Collection, c.PartSize = p.Database, p.Collection, strconv.FormatInt(p.PartBytes, 10)
+		c.partitions = p.Partitions
 		return runExport(cmd, c)
 	case checkpoint.Import:
 		p, err := importer.ParamsOf(j)

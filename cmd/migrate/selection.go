@@ -20,11 +20,12 @@ var selectionSettings = []setting{
 
 // moveConfig is what the file says of one collection of a move.
 type moveConfig struct {
-	Collection string `json:"collection"` // of the default database, or database.collection
-	As         string `json:"as,omitempty"`
-	Database   string `json:"database,omitempty"` // of the target
-	Index      string `json:"index,omitempty"`
-	Load       bool   `json:"load,omitempty"`
+	Collection string   `json:"collection"` // of the default database, or database.collection
+	As         string   `json:"as,omitempty"`
+	Database   string   `json:"database,omitempty"` // of the target
+	Index      string   `json:"index,omitempty"`
+	Load       bool     `json:"load,omitempty"`
+	Partitions []string `json:"partitions,omitempty"`
 }
 
 // plain is the collection that is named, where it is one, and no pattern.
@@ -81,9 +82,19 @@ func (c config) specials() (specials []move.Special, err error) {
 		if err != nil {
 			return nil, usageError{fmt.Errorf("moves, %s: %w", m.Collection, err)}
 		}
-		specials = append(specials, move.Special{Named: m.from(), As: m.As, Into: m.Database, IndexTypes: types, Load: m.Load})
+		specials = append(specials, move.Special{Named: m.from(), As: m.As, Into: m.Database, IndexTypes: types, Load: m.Load, Partitions: model.ChosenPartitions(m.Partitions)})
 	}
 	return specials, nil
+}
+
+// partitions are those of a collection that are meant alone, by what the file says of it; all where it names none.
+func (c config) partitionsOf(n move.Named) []string {
+	for _, m := range c.Moves {
+		if m.from() == n {
+			return model.ChosenPartitions(m.Partitions)
+		}
+	}
+	return nil
 }
 
 // moved is what a collection is called on the target, by what the file says of it.

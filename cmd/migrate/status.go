@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -146,6 +147,9 @@ func printJobs(w io.Writer, jobs []move.Status) {
 // printNotes says of jobs what has no column.
 func printNotes(w io.Writer, jobs []move.Status) {
 	for _, j := range jobs {
+		if len(j.Partitions) > 0 {
+			fmt.Fprintf(w, "%s %s is of these partitions alone: %s\n", j.Kind, j.Job, strings.Join(j.Partitions, ", "))
+		}
 		if j.Sync != nil {
 			printSync(w, j.Job, j.Sync)
 		}

@@ -23,11 +23,14 @@ import (
 func newVerify() *cobra.Command {
 	return command("verify", "Prove that source or export and target hold the same rows",
 		`Compares counts, partitions, primary keys and a checksum over all columns (vectors by their bits), streamed from both
-sides. Exits with 3 where they differ, and names the first keys that are missing, extra or different.`,
+sides. Exits with 3 where they differ, and names the first keys that are missing, extra or different.
+
+Of many, --load also has what is loaded in part loaded as a whole for the time being, on both sides, and given back as it was; what a call
+that was killed could not give back, the next one of the same --move does.`,
 		`  migrate verify --source-address standalone:19530 --target-address cluster:19530 --collection rag_documents
   migrate verify --from export --target-address cluster:19530 --collection rag_documents
   migrate verify --parquet ./bulk-writer --target-address cluster:19530 --collection rag_documents`,
-		slices.Concat(sourceSettings, targetSettings, sinkSettings, selectionSettings, []setting{from, collection, atOnce, parquetSetting, schemaSetting, jobSetting, asSetting, workers, loadSetting, maxRate}),
+		slices.Concat(sourceSettings, targetSettings, sinkSettings, selectionSettings, []setting{from, collection, atOnce, parquetSetting, schemaSetting, jobSetting, asSetting, workers, loadSetting, loadMemory, moveName, maxRate}),
 		runVerify)
 }
 

@@ -159,3 +159,23 @@ func (s *Server) ResourceGroups(ctx context.Context) ([]string, error) {
 func (s *Server) StoredRows(ctx context.Context, name string) (int64, error) {
 	return s.statistics(ctx, name)
 }
+
+// StoredRowsOf is StoredRows of some partitions, by a call for each.
+func (s *Server) StoredRowsOf(ctx context.Context, name string, partitions []string) (rows int64, err error) {
+	for _, p := range partitions {
+		n, err := s.partitionStatistics(ctx, name, p)
+		if err != nil {
+			return 0, err
+		}
+		rows += n
+	}
+	return rows, nil
+}
+
+func (s *Server) partitionStatistics(ctx context.Context, name, partition string) (int64, error) {
+	resp, err := s.svc.GetPartitionStatistics(ctx, &milvuspb.GetPartitionStatisticsRequest{DbName: s.database, CollectionName: name, PartitionName: partition})
+	if err != nil {
+		return 0, fmt.Errorf("counting the rows of partition %q of %q on %s: %w", partition, name, s.Address, err)
+	}
+	return rowCount(resp.GetStats())
+}

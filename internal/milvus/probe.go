@@ -70,6 +70,60 @@ func (p Probe) Statistics(ctx context.Context) error {
 	return err
 }
 
+// noName is one that no partition, alias or database can have.
+const noName = "0 no.name"
+
+// CreateCollection asks for a collection without a schema, which a server refuses to whom it would let create.
+func (p Probe) CreateCollection(ctx context.Context) error {
+	_, err := p.Server.svc.CreateCollection(ctx, &milvuspb.CreateCollectionRequest{DbName: p.Server.database, CollectionName: p.Collection})
+	return err
+}
+
+// CreateDatabase asks for one of a name that none can have.
+func (p Probe) CreateDatabase(ctx context.Context) error {
+	_, err := p.Server.svc.CreateDatabase(ctx, &milvuspb.CreateDatabaseRequest{DbName: noName})
+	return err
+}
+
+// CreateAlias asks for one of a name that none can have.
+func (p Probe) CreateAlias(ctx context.Context) error {
+	_, err := p.Server.svc.CreateAlias(ctx, &milvuspb.CreateAliasRequest{DbName: p.Server.database, CollectionName: p.Collection, Alias: noName})
+	return err
+}
+
+// CreateNoPartition asks for one of a name that none can have.
+func (p Probe) CreateNoPartition(ctx context.Context) error { return p.CreatePartition(ctx, noName) }
+
+// CreateIndex asks for one on no field.
+func (p Probe) CreateIndex(ctx context.Context) error {
+	_, err := p.Server.svc.CreateIndex(ctx, &milvuspb.CreateIndexRequest{DbName: p.Server.database, CollectionName: p.Collection})
+	return err
+}
+
+// LoadNothing asks to load a partition that there can't be.
+func (p Probe) LoadNothing(ctx context.Context) error {
+	_, err := p.Server.svc.LoadPartitions(ctx, &milvuspb.LoadPartitionsRequest{DbName: p.Server.database, CollectionName: p.Collection, PartitionNames: []string{noName}})
+	return err
+}
+
+// ReleaseNothing asks to release a partition that there can't be.
+func (p Probe) ReleaseNothing(ctx context.Context) error {
+	_, err := p.Server.svc.ReleasePartitions(ctx, &milvuspb.ReleasePartitionsRequest{DbName: p.Server.database, CollectionName: p.Collection, PartitionNames: []string{noName}})
+	return err
+}
+
+// InsertNothing asks to insert no row.
+func (p Probe) InsertNothing(ctx context.Context) error {
+	_, err := p.Server.svc.Insert(ctx, &milvuspb.InsertRequest{DbName: p.Server.database, CollectionName: p.Collection})
+	return err
+}
+
+// UpsertNothing asks to upsert no row.
+func (p Probe) UpsertNothing(ctx context.Context) error {
+	_, err := p.Server.svc.Upsert(ctx, &milvuspb.UpsertRequest{DbName: p.Server.database, CollectionName: p.Collection})
+	return err
+}
+
 // Import asks for the bulk insert of no file, by an option that a proxy of 2.3 refuses to whom it would let import: before it asks others,
 // who take up to 52 seconds to say that there is no such collection.
 func (p Probe) Import(ctx context.Context) error {

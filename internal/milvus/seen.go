@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
-	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
-
 	"migrate/internal/clock"
 )
 
@@ -32,11 +30,7 @@ func (s *Server) awaitRows(ctx context.Context, name string, partitions []string
 
 // awaitPartition waits until as many rows are counted as its segments have, or until their number stands.
 func (s *Server) awaitPartition(ctx context.Context, name, partition string) error {
-	resp, err := s.svc.GetPartitionStatistics(ctx, &milvuspb.GetPartitionStatisticsRequest{DbName: s.database, CollectionName: name, PartitionName: partition})
-	if err != nil {
-		return err
-	}
-	stored, err := rowCount(resp.GetStats())
+	stored, err := s.partitionStatistics(ctx, name, partition)
 	if err != nil {
 		return err
 	}

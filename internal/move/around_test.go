@@ -9,10 +9,12 @@ import (
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
+	"migrate/checkpoint"
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/memory"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
+	"migrate/sinks"
 	"migrate/sinks/faults"
 )
 
@@ -162,7 +164,7 @@ func TestBorrowedByTheDead(t *testing.T) {
 		all, err := dead.prepare(t.Context())
 		must(t, err)
 		for _, p := range all {
-			if _, err := dead.borrow(t.Context(), p); err != nil { // and is killed
+			if _, err := dead.borrow(t.Context(), p, dead.onSource(p)); err != nil { // and is killed
 				t.Fatal(err)
 			}
 		}
@@ -185,6 +187,133 @@ func TestBorrowedByTheDead(t *testing.T) {
 	report, err := s.whole(t).Run(t.Context())
 	if err != nil || report.Err() != nil || len(s.diff(t)) > 0 {
 		t.Errorf("%v, %v", s.diff(t), err)
+	}
+}
+
+// TestVerifyPartly verifies what is loaded in part, on both sides: it is loaded as a whole for the time being, and given back as it was, after
+// a call that was killed too, by the next one, whether that reads it or not.
+func TestVerifyPartly(t *testing.T) {
+	s := odd(t)
+	if report, err := s.whole(t).Run(t.Context()); err != nil || report.Err() != nil {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	verify := func() Move {
+		m := s.move(t)
+		m.Name, m.Loans, m.Steps, m.FromSource, m.Export.Load = "", "all", Steps{Verify: true}, true, true
+		return m
+	}
+	for title, c := range map[string]struct {
+		killed  bool
+		exclude []string
+		want    int
+	}{
+		"whole":            {false, nil, 4},
+		"read again":       {true, nil, 4},
+		"given back alone": {true, []string{"parts", "news.released"}, 2},
+	} {
+		if c.killed {
+			dead := verify().begin()
+			must(t, dead.open())
+			all, err := dead.prepare(t.Context())
+			must(t, err)
+			for _, p := range all {
+				if _, err := dead.borrowToVerify(t.Context(), p); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for side, server := range map[string]*milvus.Server{"source": dead.Source, "target": dead.Target} {
+				if !labtest.Describe(t, server, "parts").Loaded {
+					t.Errorf("%s: not loaded on the %s", title, side)
+				}
+			}
+		}
+		m := verify()
+		m.Selection.Exclude = c.exclude
+		report, err := m.Run(t.Context())
+		if err != nil || report.Err() != nil || report.Count(Done) != c.want {
+			t.Errorf("%s: %+v, %v", title, report, err)
+		}
+		s.wantAsBefore(t)
+		if differ := s.diff(t); len(differ) > 0 {
+			t.Errorf("%s: not as it was: %s", title, strings.Join(differ, "\n"))
+		}
+		loans, err := recordOn(s.sink, "all")
+		must(t, err)
+		if made, err := loans.madeSoFar(t.Context()); err != nil || len(made.Borrowed) > 0 {
+			t.Errorf("%s: still borrowed: %v, %v", title, made.Borrowed, err)
+		}
+	}
+	tight, without := verify(), verify()
+	tight.LoadMemory = 12 * model.EstimatedRow(vectors("x").Schema)
+	without.Export.Load = false
+	for want, m := range map[error]Move{ErrLoadMemory: tight, milvus.ErrPartly: without} {
+		report, err := m.Run(t.Context())
+		must(t, err)
+		i := slices.IndexFunc(report.Collections, func(o Outcome) bool { return o.Collection == "parts" })
+		if o := report.Collections[i]; o.State != Refused || !errors.Is(o.Err, want) {
+			t.Errorf("%s, %v, want %v", o.State, o.Err, want)
+		}
+	}
+}
+
+// TestMovePartitions moves those partitions of a collection alone that are named, and nothing else of it is a difference. Other ones are
+// refused afterwards, and those that are not there before anything is made.
+func TestMovePartitions(t *testing.T) {
+	s := odd(t)
+	of := func(partitions ...string) Move {
+		m := s.whole(t)
+		m.Special = []Special{{Named: Named{Collection: "parts"}, Partitions: partitions}}
+		return m
+	}
+	outcome := func(m Move) Outcome {
+		report, err := m.Run(t.Context())
+		must(t, err)
+		i := slices.IndexFunc(report.Collections, func(o Outcome) bool { return o.Collection == "parts" })
+		if others := report.Count(Done); others < 3 {
+			t.Errorf("%d of the others were moved: %+v", others, report)
+		}
+		return report.Collections[i]
+	}
+	target := s.target.Client(t)
+	if o := outcome(of("nobody", "p1")); o.State != Refused || !errors.Is(o.Err, model.ErrPartitions) || !strings.HasSuffix(o.Error, "it has no nobody") {
+		t.Errorf("of no such partition: %s, %v", o.State, o.Err)
+	}
+	if there, err := target.Exists(t.Context(), "parts"); there || err != nil {
+		t.Errorf("made though it was refused: %t, %v", there, err)
+	}
+	for range 2 { // it is not moved again
+		if o := outcome(of("p1")); o.State != Done || o.Rows != 5 || !slices.Equal(o.Partitions, []string{"p1"}) {
+			t.Errorf("%+v", o)
+		}
+	}
+	made, err := target.DescribeWhole(t.Context(), "parts")
+	if err != nil || !slices.Equal(made.Partitions, []string{"_default", "p1"}) || !made.Load.Released() {
+		t.Errorf("made: %+v, %v", made, err)
+	}
+	if rows, err := target.StoredRowsOf(t.Context(), "parts", made.Partitions); rows != 5 || err != nil {
+		t.Errorf("%d rows, %v", rows, err)
+	}
+	d := Diff{Source: s.source.Client(t), Target: target, Selection: Selection{All: true}}
+	if report, err := d.Compare(t.Context()); err != nil || !slices.Contains(lines(report.Differences), `collection parts: partition "p2" is missing`) {
+		t.Errorf("of all partitions: %+v, %v", report, err)
+	}
+	d.Partitions = func(n Named) []string { return of("p1").begin().specialOf(n).Partitions }
+	if report, err := d.Compare(t.Context()); err != nil || len(report.Differences) > 0 {
+		t.Errorf("of one: %+v, %v", report, err)
+	}
+	verify := of("p1")
+	verify.Name, verify.Steps, verify.FromSource = "", Steps{Verify: true}, true
+	if o := outcome(verify); o.State != Done {
+		t.Errorf("verified: %s, %v", o.State, o.Err)
+	}
+	statuses, err := Statuses(t.Context(), []sinks.Sink{s.sink}, "parts")
+	if err != nil || len(statuses) != 1 || !slices.Equal(statuses[0].Partitions, []string{"p1"}) {
+		t.Errorf("status: %+v, %v", statuses, err)
+	}
+	for _, other := range [][]string{{"p2"}, {"p1", "p2"}, nil} {
+		if o := outcome(of(other...)); o.State != Failed || !errors.Is(o.Err, checkpoint.ErrOther) {
+			t.Errorf("then %v: %s, %v", other, o.State, o.Err)
+		}
 	}
 }
 

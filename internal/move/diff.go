@@ -20,7 +20,9 @@ type Diff struct {
 	Source, Target *milvus.Server
 	Selection      Selection
 	As             func(Named) Named // what a collection is called on the target; the same where nil
-	Workers        int               // collections described at once; 8 where zero
+	// Partitions are those that are compared alone of a collection, which is named as on the source; all where none is, and where nil.
+	Partitions func(Named) []string
+	Workers    int // collections described at once; 8 where zero
 }
 
 // Told is one thing that there is to say, and of what.
@@ -62,6 +64,9 @@ func (r *DiffReport) Err() error {
 func (d Diff) Compare(ctx context.Context) (*DiffReport, error) {
 	if d.As == nil {
 		d.As = func(n Named) Named { return n }
+	}
+	if d.Partitions == nil {
+		d.Partitions = func(Named) []string { return nil }
 	}
 	c := &differ{
 		Diff: d, source: milvus.NewCatalog(d.Source), target: milvus.NewCatalog(d.Target), has: map[string]bool{}, report: &DiffReport{Differences: []Told{}},
@@ -259,9 +264,12 @@ func whereCollection(n Named) string { return "collection " + n.String() }
 func (c *differ) collection(ctx context.Context, n, as Named) error {
 	want, err := c.source.Describe(ctx, n.Database, n.Collection)
 	if err == nil {
+		want, err = want.Only(c.Partitions(n))
+	}
+	if err == nil {
 		var have *model.Collection
 		if have, err = c.target.Describe(ctx, as.Database, as.Collection); err == nil {
-			for _, text := range model.CompareAll(want, have).Texts(model.Refuses, model.Differs, model.Expected) {
+			for _, text := range model.CompareAll(want, have.Among(c.Partitions(n))).Texts(model.Refuses, model.Differs, model.Expected) {
 				c.differs(whereCollection(as), "%s", text)
 			}
 		}

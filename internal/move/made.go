@@ -11,7 +11,7 @@ import (
 	"migrate/sinks"
 )
 
-// made is what a move makes on the target beside collections, and what it loads on the source for the time being. It is kept before it is
+// made is what a move makes on the target beside collections, and what it loads for the time being. It is kept before it is
 // done, so that another call of the move tells it from what was there before.
 type made struct {
 	Format   int        `json:"format"`
@@ -22,9 +22,10 @@ type made struct {
 	Borrowed []borrowed `json:"borrowed,omitempty"`
 }
 
-// borrowed is a collection of the source that is loaded as a whole for the time being, and what of it was loaded before.
+// borrowed is a collection that is loaded as a whole for the time being, and what of it was loaded before.
 type borrowed struct {
 	Named
+	Server string     `json:"server,omitempty"` // as host:port; the source of the move where empty
 	ID     int64      `json:"id,string"`
 	Before model.Load `json:"before"`
 }

@@ -49,14 +49,18 @@ type Special struct {
 	Into       string            // the database there; that on the source where empty
 	IndexTypes map[string]string // that its indexes are to have there
 	Load       bool              // load it, where it is not loaded, and release it at the end
+	Partitions []string          // that are moved alone, sorted; all where empty
 }
 
 // Move is many collections that are moved as one. Each has a job of its own, with lease and checkpoint: what is interrupted is resumed by
 // the same call, and several processes that make it share the collections.
 type Move struct {
 	// Name is that under which it is kept what became of each collection; nothing is kept where it is empty.
-	Name           string
-	Command        any            // what it is resumed by, in JSON: nothing to this package
+	Name    string
+	Command any // what it is resumed by, in JSON: nothing to this package
+	// Loans is the name under which it is kept what is loaded for the time being, where Name is empty: a later call of that name gives back
+	// what this one could not.
+	Loans          string
 	Source, Target *milvus.Server // nil where no step needs it
 	Sink           sinks.Sink
 	Staging        importer.Staging // nil where nothing is imported
@@ -67,7 +71,7 @@ type Move struct {
 	AtOnce         int              // collections; 4 where zero
 	Export         exporter.Options // of each; Workers is for all of them together
 	Import         importer.Options // of each; Jobs is for all of them together
-	LoadMemory     int64            // that collections may take which are loaded for the time being, in bytes; no bound where zero
+	LoadMemory     int64            // that collections may take on a server which are loaded for the time being, in bytes; no bound where zero
 	Access         *Access          // how users and rights are moved; they are not where nil
 	// Read has the collections of a database be read otherwise than by queries, where they may be; nil: they are not.
 	Read  func(database *milvus.Server) (func(*model.Collection) (exporter.Way, error), error)
@@ -122,16 +126,18 @@ const (
 // Outcome is what became of one collection.
 type Outcome struct {
 	Named
-	ID      int64     `json:"id,string,omitempty"` // on the source
-	Job     string    `json:"job"`
-	Target  Named     `json:"target"`
-	State   State     `json:"state"`
-	Rows    int64     `json:"rows"`
-	Bytes   int64     `json:"bytes"`
-	Seconds float64   `json:"seconds"`
-	Error   string    `json:"error,omitempty"`
-	Notes   []string  `json:"notes,omitempty"` // what else is to be known
-	Ended   time.Time `json:"ended,omitzero"`
+	ID      int64    `json:"id,string,omitempty"` // on the source
+	Job     string   `json:"job"`
+	Target  Named    `json:"target"`
+	State   State    `json:"state"`
+	Rows    int64    `json:"rows"`
+	Bytes   int64    `json:"bytes"`
+	Seconds float64  `json:"seconds"`
+	Error   string   `json:"error,omitempty"`
+	Notes   []string `json:"notes,omitempty"` // what else is to be known
+	// Partitions are those that were moved alone; all where empty.
+	Partitions []string  `json:"partitions,omitempty"`
+	Ended      time.Time `json:"ended,omitzero"`
 
 	Err error `json:"-"` // of which Error is the text; nil where it is not of this run
 }
@@ -175,14 +181,17 @@ func (r Report) Err() error {
 type moving struct {
 	Move
 	record  *record         // nil where nothing is kept
+	loans   *record         // of what is loaded for the time being; nil where nothing is kept of it
 	catalog *milvus.Catalog // of the source, as it was when the move began
 	reads   *budget.Budget
 	jobs    *budget.Budget
-	memory  *semaphore.Weighted // of LoadMemory
-	made    made                // by earlier calls of the move
+	made    made // by earlier calls of the move
 	access  *AccessPlan
 	denied  error         // why nothing is known of users
 	rate    *rate.Limiter // of rows; nil where there is no limit
+
+	sourceMemory, targetMemory *semaphore.Weighted // of LoadMemory each
+	sourceRights, targetRights knownRights
 
 	mu       sync.Mutex
 	outcomes []Outcome
@@ -229,7 +238,8 @@ func (m Move) Run(ctx context.Context) (*Report, error) {
 func (m Move) begin() *moving {
 	m.AtOnce, m.Export.Workers, m.Import.Jobs = cmp.Or(m.AtOnce, 4), cmp.Or(m.Export.Workers, 4), cmp.Or(m.Import.Jobs, 4)
 	m.Watch = m.Watch.withDefaults()
-	mv := &moving{Move: m, reads: budget.New(m.Export.Workers), jobs: budget.New(m.Import.Jobs), memory: semaphore.NewWeighted(m.LoadMemory)}
+	mv := &moving{Move: m, reads: budget.New(m.Export.Workers), jobs: budget.New(m.Import.Jobs)}
+	mv.sourceMemory, mv.targetMemory = semaphore.NewWeighted(m.LoadMemory), semaphore.NewWeighted(m.LoadMemory)
 	if m.Export.MaxRate > 0 {
 		mv.rate = rate.NewLimiter(rate.Limit(m.Export.MaxRate), m.Export.MaxRate)
 	}

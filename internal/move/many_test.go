@@ -462,10 +462,11 @@ func (m *most) leave() {
 // TestMoveMeanwhile notices what happens to the source while a move is under way.
 func TestMoveMeanwhile(t *testing.T) {
 	t.Parallel()
-	s := between(t, map[string]int{"docs": 100, "dropped": 20, "remade": 10})
+	s := between(t, map[string]int{"docs": 100, "dropped": 20, "remade": 10, "old": 5})
 	client := s.source.Client(t)
 	m := s.move(t)
 	m.Watch.Planned = func([]*Planned) {
+		s.source.Rename(t, "old", "new")
 		for _, name := range []string{"dropped", "remade"} {
 			if err := client.Drop(t.Context(), name); err != nil {
 				t.Error(err)
@@ -481,14 +482,21 @@ func TestMoveMeanwhile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantStates(t, report, "docs done", "dropped gone", "remade done")
+	wantStates(t, report, "docs done", "dropped gone", "old failed", "remade done")
 	if want := []Named{{Collection: "created"}}; !slices.Equal(report.Created, want) {
 		t.Errorf("created: %v, want %v", report.Created, want)
 	}
-	if notes := fmt.Sprint(report.Collections[1].Notes, report.Collections[2].Notes); !strings.Contains(notes, "dropped from the source") ||
-		!strings.Contains(notes, "another one made") {
-		t.Errorf("told: %s", notes)
+	for i, want := range []string{"", "it was dropped from the source meanwhile", "it was renamed to new meanwhile", "and another one made under its name"} {
+		if notes := fmt.Sprint(report.Collections[i].Notes); !strings.Contains(notes, want) {
+			t.Errorf("told of %s: %s, want %q", report.Collections[i].Named, notes, want)
+		}
 	}
+	if report, err = s.move(t).Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantStates(t, report, "created done", "docs done", "new done", "remade done")
+	s.rows = map[string]int{"created": 0, "docs": 100, "new": 5, "remade": 0}
+	s.wantAll(t)
 }
 
 // TestTwoMoves has two processes make one move together: each collection is moved once, and both know it in the end.

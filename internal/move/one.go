@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"migrate/checkpoint"
 	"migrate/exporter"
@@ -66,13 +68,15 @@ func (m *moving) export(ctx context.Context, p *Planned) (manifest *export.Manif
 		m.skip(p, there)
 		return there, err
 	}
-	giveBack, err := m.borrow(ctx, p)
-	if err != nil {
-		return nil, err
+	if m.Read == nil { // from its storage it is read as it is
+		giveBack, err := m.borrow(ctx, p, m.onSource(p))
+		if err != nil {
+			return nil, err
+		}
+		defer func() { giveBack(err) }()
 	}
-	defer func() { giveBack(err) }()
 	opts, step := m.Export, m.stepOf(p)
-	opts.Job, opts.Budget, opts.Load = p.Job, m.reads, m.loads(p)
+	opts.Job, opts.Budget, opts.Load, opts.Partitions = p.Job, m.reads, m.loads(p), p.Partitions
 	opts.Planned = func(rows int64) { step.begin("export", rows) }
 	opts.Limit = m.rate
 	if m.Read != nil {
@@ -96,13 +100,29 @@ func (m *moving) isOf(ctx context.Context, p *Planned, there *export.Manifest) e
 		return fmt.Errorf("export %q at %s: %w: %s", p.Job, m.Sink.URL(p.Job), ErrAnother, of)
 	}
 	job, err := checkpoint.Read(ctx, m.Sink, checkpoint.Name(checkpoint.Export, p.Job, ""))
-	if err != nil || p.ID == 0 {
-		return nil // of an earlier migrate, or the source is not asked: the names have to do
+	if err != nil {
+		return nil // of an earlier migrate: the names have to do
 	}
-	if params, err := exporter.ParamsOf(*job); err == nil && params.CollectionID != p.ID {
+	params, err := exporter.ParamsOf(*job)
+	asked := p.ID != 0 // the source is
+	switch {
+	case err != nil:
+		return nil
+	case asked && params.CollectionID != p.ID:
 		return fmt.Errorf("export %q at %s: %w, which was called so", p.Job, m.Sink.URL(p.Job), ErrAnother)
+	case (asked || len(p.Partitions) > 0) && !slices.Equal(params.Partitions, p.Partitions):
+		return fmt.Errorf("export %q at %s: %w: it is of %s, and %s are meant", p.Job, m.Sink.URL(p.Job), checkpoint.ErrOther,
+			inPartitions(params.Partitions), inPartitions(p.Partitions))
 	}
 	return nil
+}
+
+// inPartitions says of which partitions something is.
+func inPartitions(names []string) string {
+	if len(names) == 0 {
+		return "all partitions"
+	}
+	return "the partitions " + strings.Join(names, ", ")
 }
 
 // skip counts the rows of an export that is done for the whole.
@@ -148,6 +168,11 @@ func (m *moving) byAnother(ctx context.Context, p *Planned, before checkpoint.St
 
 // verify holds the target against what was exported, or against the source.
 func (m *moving) verify(ctx context.Context, p *Planned, manifest *export.Manifest) (equal bool, err error) {
+	giveBack, err := m.borrowToVerify(ctx, p)
+	if err != nil {
+		return false, err
+	}
+	defer giveBack()
 	left, err := m.left(ctx, p, manifest)
 	if err != nil {
 		return false, err
@@ -159,7 +184,7 @@ func (m *moving) verify(ctx context.Context, p *Planned, manifest *export.Manife
 			return false, err
 		}
 	}
-	right, err := m.openLoaded(ctx, target, p.Target.Collection, m.loads(p))
+	right, err := m.openLoaded(ctx, target, p.Target.Collection, p)
 	if err != nil {
 		return false, err
 	}
@@ -177,17 +202,18 @@ func (m *moving) verify(ctx context.Context, p *Planned, manifest *export.Manife
 
 func (m *moving) left(ctx context.Context, p *Planned, manifest *export.Manifest) (source.Source, error) {
 	if m.FromSource {
-		return m.openLoaded(ctx, m.Source.In(p.Database), p.Collection, m.loads(p))
+		return m.openLoaded(ctx, m.Source.In(p.Database), p.Collection, p)
 	}
 	return export.Source{Sink: m.Sink, Manifest: manifest}, nil
 }
 
-func (m *moving) openLoaded(ctx context.Context, server *milvus.Server, name string, load bool) (*query.Source, error) {
+// openLoaded opens a side of what is verified, of which only those partitions are read that are moved.
+func (m *moving) openLoaded(ctx context.Context, server *milvus.Server, name string, p *Planned) (*query.Source, error) {
 	coll, err := server.Describe(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	return query.OpenAt(ctx, server, coll, nil, query.Options{Load: load, Limit: m.rate})
+	return query.OpenAt(ctx, server, coll.Among(p.Partitions), nil, query.Options{Load: m.loads(p), Limit: m.rate})
 }
 
 // step is a step of one collection, of which the watch is told.

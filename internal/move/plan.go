@@ -119,7 +119,7 @@ func liteLacks(can model.Capabilities, coll *model.Collection) (lacks []string) 
 	if err := can.CheckFilters(coll.Schema); err != nil {
 		lacks = append(lacks, "it "+err.Error()+", so that sync refuses it")
 	}
-	if more := len(coll.Partitions) - 1; more > 0 && !can.Partitions && !model.PartitionKey(coll.Schema) {
+	if more := len(coll.OtherPartitions()); more > 0 && !can.Partitions && !model.PartitionKey(coll.Schema) {
 		lacks = append(lacks, fmt.Sprintf("it has no partitions but the default one, and there are %d others", more))
 	}
 	if documents := model.Documents(coll.Schema); can.RewritesJSON && len(documents) > 0 {

@@ -27,6 +27,8 @@ type Planned struct {
 	Job    string `json:"job"`
 	Target Named  `json:"target"`
 	Rows   int64  `json:"rows"` // of its segments, those that were deleted included
+	// Partitions are those that are moved alone; all where empty.
+	Partitions []string `json:"partitions,omitempty"`
 
 	Err     error    `json:"-"` // why it can't be moved
 	Refused string   `json:"refused,omitempty"`
@@ -34,6 +36,7 @@ type Planned struct {
 	Before  *Outcome `json:"before,omitempty"` // of an earlier run of the same move, which has moved it
 
 	special Special
+	stored  int64     // rows of all partitions
 	moved   time.Time // when an earlier run had moved it, though the target has it no more
 	aliases []string
 	load    model.Load
@@ -62,7 +65,7 @@ func (m *moving) prepare(ctx context.Context) ([]*Planned, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m.made, err = m.record.madeSoFar(ctx); err != nil {
+	if m.made, err = m.loans.madeSoFar(ctx); err != nil {
 		return nil, err
 	}
 	m.catalog = milvus.NewCatalog(m.Source)
@@ -91,6 +94,7 @@ func (m *moving) selected(ctx context.Context) ([]*Planned, error) {
 	}
 	for _, p := range all {
 		p.Job, p.special = p.String(), m.specialOf(p.Named)
+		p.Partitions = p.special.Partitions
 		p.Target = NamedIn(cmp.Or(p.special.Into, p.Database), cmp.Or(p.special.As, p.Collection))
 	}
 	return all, refuseTwice(all)
@@ -151,7 +155,7 @@ func (m *moving) exported(ctx context.Context) (all []*Planned, err error) {
 	}
 	names, err := m.Selection.among(there, m.Sink.URL(""))
 	for _, n := range names {
-		all = append(all, &Planned{Named: n, Rows: rows[n]})
+		all = append(all, &Planned{Named: n, Rows: rows[n], stored: rows[n]})
 	}
 	return all, err
 }
@@ -180,7 +184,7 @@ func refuseTwice(all []*Planned) error {
 // examine finds out whether one collection can be moved. Of one that an earlier run has moved, and that is on both sides still, no more is
 // asked.
 func (m *moving) examine(ctx context.Context, p *Planned, before map[Named]Outcome) error {
-	if o, ok := before[p.Named]; ok && o.State == Done && o.ID == p.ID && o.Target == p.Target {
+	if o, ok := before[p.Named]; ok && o.State == Done && p.is(o) {
 		there, err := m.stillThere(ctx, p)
 		if err != nil || there {
 			p.Before, p.Rows = &o, o.Rows
@@ -201,11 +205,39 @@ func (m *moving) examine(ctx context.Context, p *Planned, before map[Named]Outco
 		return err
 	}
 	p.ID, p.aliases = coll.ID, coll.Aliases
-	p.load, _ = m.made.lent(coll, p.Named)
-	if p.Rows, err = m.Source.In(p.Database).StoredRows(ctx, p.Collection); err != nil {
+	loan, _ := m.onSource(p).lent(m.made, coll)
+	some, err := coll.Only(p.Partitions)
+	if err != nil {
 		return err
 	}
-	return cmp.Or(m.readable(ctx, p, coll), m.fits(ctx, p, coll))
+	if p.load = loan.Before; !p.load.Whole(coll.Partitions) { // of what is loaded as a whole, the target has more than what is moved
+		p.load.Partitions = (&model.Collection{Load: &p.load}).Among(p.Partitions).Load.Partitions
+	}
+	if err := m.countStored(ctx, p); err != nil {
+		return err
+	}
+	if err := cmp.Or(m.readable(ctx, p, coll), m.fits(ctx, p, some)); err != nil {
+		return err
+	}
+	return m.allowed(ctx, p, some)
+}
+
+// countStored asks for the rows of a collection, and of the partitions that are moved alone.
+func (m *moving) countStored(ctx context.Context, p *Planned) (err error) {
+	database := m.Source.In(p.Database)
+	if p.stored, err = database.StoredRows(ctx, p.Collection); err != nil {
+		return err
+	}
+	if p.Rows = p.stored; len(p.Partitions) > 0 {
+		p.Notes = append(p.Notes, "of its partitions alone: "+strings.Join(p.Partitions, ", "))
+		p.Rows, err = database.StoredRowsOf(ctx, p.Collection, p.Partitions)
+	}
+	return err
+}
+
+// is reports whether an outcome is of this collection as it is to be moved.
+func (p *Planned) is(o Outcome) bool {
+	return o.ID == p.ID && o.Target == p.Target && slices.Equal(o.Partitions, p.Partitions)
 }
 
 // stillThere reports whether the target has a collection that was moved, unless it is not asked.
@@ -221,8 +253,7 @@ func (m *moving) readable(ctx context.Context, p *Planned, coll *model.Collectio
 	if err := exporter.Carries(m.Source.Capabilities(), coll); err != nil {
 		return err
 	}
-	reads := m.Steps.Export || m.Steps.Verify && m.FromSource
-	if coll.Loaded || m.Read != nil || !reads || m.exportDone(ctx, p) {
+	if coll.Loaded || !m.reading(ctx, p) {
 		return nil
 	}
 	unindexed := coll.Unindexed()
@@ -238,6 +269,11 @@ func (m *moving) readable(ctx context.Context, p *Planned, coll *model.Collectio
 		return fmt.Errorf("reading %q on %s: %w as a whole", coll.Name, m.Source.Address, milvus.ErrNotLoaded)
 	}
 	return nil
+}
+
+// reading reports whether the source is to be asked for the rows of a collection.
+func (m *moving) reading(ctx context.Context, p *Planned) bool {
+	return m.Steps.Verify && m.FromSource || m.Steps.Export && m.Read == nil && !m.exportDone(ctx, p)
 }
 
 // loads reports whether a collection may be loaded for the time being.
@@ -323,7 +359,9 @@ func (m *moving) importOptions(p *Planned) importer.Options {
 
 // outcome is an end of one collection.
 func (p *Planned) outcome(s State, err error) Outcome {
-	o := Outcome{Named: p.Named, ID: p.ID, Job: p.Job, Target: p.Target, State: s, Rows: p.Rows, Notes: slices.Clone(p.Notes), Err: err}
+	o := Outcome{
+		Named: p.Named, ID: p.ID, Job: p.Job, Target: p.Target, Partitions: p.Partitions, State: s, Rows: p.Rows, Notes: slices.Clone(p.Notes), Err: err,
+	}
 	if err != nil {
 		o.Error = err.Error()
 	}

@@ -13,6 +13,9 @@ import (
 	"migrate/sinks"
 )
 
+// ErrUndamaged: there is nothing to be made anew of a job.
+var ErrUndamaged = errors.New("has no checkpoint that is damaged or lost")
+
 // Rebuilt is a checkpoint that was made anew.
 type Rebuilt struct {
 	Kind checkpoint.Kind
@@ -26,6 +29,7 @@ type Rebuilt struct {
 }
 
 // Rebuild makes the damaged and lost checkpoints of a job anew, and reports those that were, also where another one could not be.
+// ErrUndamaged where there are none.
 func Rebuild(ctx context.Context, stores []sinks.Sink, job string) (rebuilt []Rebuilt, err error) {
 	for _, store := range stores {
 		documents, err := documentsOf(ctx, store, job)
@@ -44,7 +48,7 @@ func Rebuild(ctx context.Context, stores []sinks.Sink, job string) (rebuilt []Re
 		}
 	}
 	if len(rebuilt) == 0 {
-		return nil, fmt.Errorf("job %q has no checkpoint that is damaged or lost; `migrate status` shows the jobs", job)
+		return nil, fmt.Errorf("job %q %w; `migrate status` shows the jobs", job, ErrUndamaged)
 	}
 	return rebuilt, nil
 }

@@ -214,12 +214,14 @@ func (r *record) outcomes(ctx context.Context) (map[Named]Outcome, error) {
 	return all, err
 }
 
-// open begins to keep what becomes of the collections, where the move has a name.
+// open begins to keep what becomes of the collections, where the move has a name, and what is loaded for the time being.
 func (m *moving) open() (err error) {
-	if m.Name == "" {
-		return nil
+	if m.Name != "" {
+		m.record, err = recordOn(m.Sink, m.Name)
+		m.loans = m.record
+	} else if m.Loans != "" {
+		m.loans, err = recordOn(m.Sink, m.Loans)
 	}
-	m.record, err = recordOn(m.Sink, m.Name)
 	return err
 }
 
@@ -253,7 +255,7 @@ func (m *moving) movedBy(ctx context.Context, p *Planned) *Outcome {
 		return nil
 	}
 	o, err := m.record.outcome(ctx, p.Named)
-	if err != nil || o == nil || o.State != Done || o.ID != p.ID || o.Target != p.Target || o.Ended.Equal(p.moved) {
+	if err != nil || o == nil || o.State != Done || !p.is(*o) || o.Ended.Equal(p.moved) {
 		return nil
 	}
 	return o

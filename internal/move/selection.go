@@ -184,7 +184,8 @@ func chosen[T any](all []T, patterns []string, meets func(string, T) bool, what,
 	return some, nil
 }
 
-// among are those of some collections that are meant, in all databases unless some are named.
+// among are those of some exported collections that are meant, in all databases unless some are named. What is left out need not be there:
+// it was left out by the export too.
 func (s Selection) among(some []Named, where string) ([]Named, error) {
 	if err := s.check(); err != nil {
 		return nil, err
@@ -196,7 +197,10 @@ func (s Selection) among(some []Named, where string) ([]Named, error) {
 			return nil, err
 		}
 	}
-	return s.of(some, where)
+	out := s.Exclude
+	s.Exclude = nil
+	meant, err := s.of(some, where)
+	return slices.DeleteFunc(meant, func(n Named) bool { return slices.ContainsFunc(out, n.matches) }), err
 }
 
 // MeansJob reports whether a job is of a collection that is meant, by its name, which is that of the collection.

@@ -30,6 +30,8 @@ type Status struct {
 	LastError string           `json:"last_error,omitempty"`
 	Next      string           `json:"next"`              // what to do, by whoever shows it: it is left empty here
 	Found     model.Findings   `json:"findings,omitzero"` // of an export: duplicate keys, and rows that were not read
+	// Partitions are those that an export is of alone; all where empty.
+	Partitions []string `json:"partitions,omitempty"`
 
 	Sync *SyncStatus `json:"sync,omitempty"` // of a sync
 
@@ -103,7 +105,9 @@ func statusOf(j checkpoint.Job) (s Status, err error) {
 	}
 	switch j.Kind {
 	case checkpoint.Export:
-		s.Found, err = exporter.FindingsOf(j)
+		if s.Found, err = exporter.FindingsOf(j); err == nil {
+			s.Partitions = partitionsOf(j)
+		}
 	case checkpoint.Sync:
 		s.RowsDone = s.Rows
 		s.Sync, err = syncStatusOf(j)
@@ -112,6 +116,15 @@ func statusOf(j checkpoint.Job) (s Status, err error) {
 		s.Left = float64(s.Rows-s.RowsDone) / s.RowsPer
 	}
 	return s, err
+}
+
+// partitionsOf are those that an export is of alone. One that can't be read, as of an earlier migrate, is of all.
+func partitionsOf(j checkpoint.Job) []string {
+	p, err := exporter.ParamsOf(j)
+	if err != nil {
+		return nil
+	}
+	return p.Partitions
 }
 
 func syncStatusOf(j checkpoint.Job) (*SyncStatus, error) {

@@ -5,6 +5,7 @@ package memory
 import (
 	"cmp"
 	"context"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -29,6 +30,9 @@ func (s *Server) CreateCollection(_ context.Context, q *milvuspb.CreateCollectio
 	if st := s.lacksDatabase(q.DbName); st != nil {
 		return st, nil
 	}
+	if schema.Name == "" {
+		return &commonpb.Status{Code: 1100, Reason: "collection name should not be empty: invalid parameter"}, nil
+	}
 	l, err := layoutsOf(&schema)
 	if err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
@@ -51,6 +55,9 @@ func (s *Server) DropCollection(_ context.Context, q *milvuspb.DropCollectionReq
 
 // CreatePartition adds one.
 func (s *Server) CreatePartition(_ context.Context, q *milvuspb.CreatePartitionRequest) (*commonpb.Status, error) {
+	if !named(q.PartitionName) {
+		return &commonpb.Status{Code: 1100, Reason: "Invalid partition name: " + q.PartitionName}, nil
+	}
 	return s.change(q.CollectionName, func(c *collection) { c.Partitions = append(c.Partitions, q.PartitionName) })
 }
 
@@ -58,6 +65,8 @@ func (s *Server) CreatePartition(_ context.Context, q *milvuspb.CreatePartitionR
 func (s *Server) CreateIndex(_ context.Context, q *milvuspb.CreateIndexRequest) (*commonpb.Status, error) {
 	params := model.ToMap(q.ExtraParams)
 	switch {
+	case q.FieldName == "":
+		return s.change(q.CollectionName, func(*collection) {}) // which it refuses, unless there is no such collection
 	case strings.Contains(q.IndexName, "/"):
 		return &commonpb.Status{Code: 1100, Reason: "Invalid index name: " + q.IndexName}, nil
 	case params["index_type"] == "AUTOINDEX" && params["metric_type"] != "" && len(params) > 2:
@@ -101,8 +110,16 @@ func (s *Server) AlterIndex(ctx context.Context, q *milvuspb.AlterIndexRequest) 
 
 // CreateAlias has an alias name a collection.
 func (s *Server) CreateAlias(_ context.Context, q *milvuspb.CreateAliasRequest) (*commonpb.Status, error) {
+	if !named(own(q.Alias)) {
+		return &commonpb.Status{Code: 1100, Reason: "Invalid collection alias: " + q.Alias}, nil
+	}
 	return s.change(q.CollectionName, func(c *collection) { c.Aliases = append(c.Aliases, q.Alias) })
 }
+
+// named reports whether something can have a name.
+func named(name string) bool { return validName.MatchString(name) }
+
+var validName = regexp.MustCompile(`^[_A-Za-z][_A-Za-z0-9]*$`)
 
 // AlterAlias has it name another.
 func (s *Server) AlterAlias(ctx context.Context, q *milvuspb.AlterAliasRequest) (*commonpb.Status, error) {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"testing"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
@@ -14,6 +15,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"migrate/internal/milvus"
+	"migrate/internal/model"
 )
 
 // Within is what a collection or an alias of a database is called here: no name has a dot, so those of the default one are their own.
@@ -72,12 +74,31 @@ func (s *Server) lacksDatabase(database string) *commonpb.Status {
 func (s *Server) CreateDatabase(_ context.Context, q *milvuspb.CreateDatabaseRequest) (*commonpb.Status, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !named(q.DbName) {
+		return &commonpb.Status{Code: 802, Reason: "invalid database name[database=" + q.DbName + "]"}, nil
+	}
 	if s.lacksDatabase(q.DbName) == nil {
 		return &commonpb.Status{Code: 65535, Reason: "database already exist: " + q.DbName}, nil
 	}
 	s.databases = append(s.databases, q.DbName)
 	s.properties[q.DbName] = q.Properties
 	return &commonpb.Status{}, nil
+}
+
+// Rename gives a collection another name; it keeps its id.
+func (s *Server) Rename(t testing.TB, from, to string) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, there := s.collections[from]
+	if !there {
+		t.Fatalf("there is no collection %q to be renamed", from)
+	}
+	delete(s.collections, from)
+	renamed := *c.Collection
+	renamed.Name, renamed.Schema = own(to), model.CloneSchema(c.Schema)
+	renamed.Schema.Name = own(to)
+	c.Collection, s.collections[to] = &renamed, c
 }
 
 // ListDatabases lists them.

@@ -138,6 +138,9 @@ func (s *Server) load(name string, partitions []string, how replicated) (*common
 	if c == nil {
 		return st, nil
 	}
+	if st := c.lacksPartition(partitions); st != nil {
+		return st, nil
+	}
 	if len(c.Unindexed()) > 0 {
 		return &commonpb.Status{Code: 700, Reason: "index not found"}, nil
 	}
@@ -165,7 +168,27 @@ func (s *Server) ReleaseCollection(_ context.Context, q *milvuspb.ReleaseCollect
 
 // ReleasePartitions leaves the rows of some out of all answers.
 func (s *Server) ReleasePartitions(_ context.Context, q *milvuspb.ReleasePartitionsRequest) (*commonpb.Status, error) {
-	return s.change(q.CollectionName, func(c *collection) { c.release(q.PartitionNames) })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, st := s.find(q.CollectionName)
+	if c == nil {
+		return st, nil
+	}
+	if lacks := c.lacksPartition(q.PartitionNames); lacks != nil {
+		return lacks, nil
+	}
+	c.release(q.PartitionNames)
+	return st, nil
+}
+
+// lacksPartition is how a call for partitions is refused of which one is not there; nil where all are.
+func (c *collection) lacksPartition(partitions []string) *commonpb.Status {
+	for _, p := range partitions {
+		if !slices.Contains(c.Partitions, p) {
+			return &commonpb.Status{Code: 200, Reason: "partition not found[partition=" + p + "]"}
+		}
+	}
+	return nil
 }
 
 func (c *collection) release(partitions []string) {

@@ -32,6 +32,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"migrate/internal/columns"
 	"migrate/internal/labtest"
@@ -78,6 +79,7 @@ type Server struct {
 	mu          sync.Mutex
 	watched     func(ctx context.Context, method string)
 	denied      []string
+	granted     map[string][]string // all the same, by the names of collections
 	version     string
 	time        uint64
 	databases   []string
@@ -179,7 +181,7 @@ func (s *Server) permit(ctx context.Context, req any, info *grpc.UnaryServerInfo
 	method := path.Base(info.FullMethod)
 	watch, denied := s.arrive()
 	watch(ctx, method)
-	if p := milvus.Privilege(req); slices.Contains(denied, p) || slices.Contains(denied, p+" "+collectionOf(req)) {
+	if p := milvus.Privilege(req); slices.Contains(denied, p) && !s.grantedTo(req, p) || slices.Contains(denied, p+" "+collectionOf(req)) {
 		return nil, status.Errorf(codes.PermissionDenied, "Privilege%s: permission deny to tester", p)
 	}
 	answer, err := handle(ctx, req)
@@ -214,6 +216,28 @@ func (s *Server) Deny(privileges ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.denied = privileges
+}
+
+// Grant gives privileges back to collections of one name.
+func (s *Server) Grant(collection string, privileges ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.granted == nil {
+		s.granted = map[string][]string{}
+	}
+	s.granted[collection] = append(s.granted[collection], privileges...)
+}
+
+// grantedTo reports whether a privilege is granted to the collection that a call names.
+func (s *Server) grantedTo(req any, privilege string) bool {
+	m := req.(proto.Message).ProtoReflect()
+	f := m.Descriptor().Fields().ByName("collection_name")
+	if f == nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Contains(s.granted[own(m.Get(f).String())], privilege)
 }
 
 // Watch has f be called as each call arrives, by its method, before anything is done of it. Its context ends with its caller.
