@@ -19,6 +19,7 @@ import (
 	"migrate/internal/export"
 	"migrate/internal/ingest"
 	"migrate/internal/milvus"
+	"migrate/internal/model"
 )
 
 // bulk is the way of bulk insert: a chunk is a group of parts, which a job of the server reads from its own bucket.
@@ -40,7 +41,10 @@ func (im *bulk) fits() error {
 	if fields := can.NotImportedOf(im.target.Schema); len(fields) > 0 {
 		return fmt.Errorf("%w: the bulk insert of Milvus %s does not take %s; upgrade it", ErrTarget, version, strings.Join(fields, ", "))
 	}
-	if !im.bulkGivesKeys() {
+	if !im.opts.NewKeys && !im.otherKeys && !can.ImportsAutoIDs && model.AutoID(im.target.Schema) && can.KeepsKeys(im.asThere()) {
+		return fmt.Errorf("the bulk insert of Milvus %s into %q: %w, and inserts would keep theirs (--via insert)", version, im.target.Name, ErrNewKeys)
+	}
+	if im.newKeys() && !bulkGivesKeys(can, im.target.Schema) {
 		return fmt.Errorf("%w: the bulk insert of Milvus %s gives no keys that are texts; import by inserts, or with --keep-ids", ErrTarget, version)
 	}
 	return nil
@@ -64,7 +68,7 @@ func (im *bulk) planned(ctx context.Context, parts []export.Part) (planned []che
 	}
 	parts = slices.DeleteFunc(parts, func(p export.Part) bool { return im.odd.rows[p.Object] == p.Rows.Rows })
 	for _, g := range groups(parts, im.dialect.Limits().Files, im.opts.Jobs) {
-		planned = append(planned, checkpoint.Planned{Spec: spec{g}, Size: tallyOf(g)})
+		planned = append(planned, checkpoint.Planned{Spec: spec{Parts: g, Keys: im.givesIDs()}, Size: tallyOf(g)})
 	}
 	return planned, nil
 }
@@ -89,6 +93,9 @@ func (im *bulk) begin(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if im.otherKeys = im.otherKeys || !g.keys; g.keys && !im.givesIDs() { // its properties were altered since this was begun
+			return fmt.Errorf("collection %q on %s, into which rows were imported with theirs: %w", im.target.Name, im.server.Address, ErrNewKeys)
+		}
 		for _, i := range g.left() {
 			inUse[g.stagedAs(i)] = true
 		}
@@ -112,7 +119,7 @@ func (im *bulk) work(ctx context.Context, claims checkpoint.Claims) error {
 	for range im.opts.Jobs {
 		g.Go(func() error { return im.insertGroups(jobs, claims) })
 	}
-	if err := g.Wait(); err != nil || len(im.odd.fields) == 0 {
+	if err := g.Wait(); err != nil || im.odd.none() {
 		return err
 	}
 	return im.bringOdd(ctx)

@@ -53,39 +53,42 @@ func (im *importing) takesSuch() error {
 }
 
 // Fits refuses what an import of a collection would be refused for by its description, before any row is read: what the server can't
-// take, and a collection of that name that is another, or has rows in its segments. It asks the server once, four times where one is there.
-func Fits(ctx context.Context, server *milvus.Server, coll *model.Collection, opts Options) error {
+// take, and a collection of that name that is another, or has rows in its segments. It asks the server once, four times where one is there,
+// and says in any case what is known of the keys.
+func Fits(ctx context.Context, server *milvus.Server, coll *model.Collection, opts Options) (Keys, error) {
 	opts.As = cmp.Or(opts.As, coll.Name)
-	target, err := asWanted(coll, opts)
+	keys := KeysOf(server.Capabilities(), coll, nil, opts)
+	target, err := Wanted(server.Capabilities(), coll, opts)
 	if err != nil {
-		return err
+		return keys, err
 	}
 	im := &importing{server: server, opts: opts, target: target, properties: target.Properties}
 	im.choose(true)
 	if err := checkpoint.CheckCollection(opts.As); err != nil {
-		return err
+		return keys, err
 	}
 	if err := im.takesSuch(); err != nil {
-		return err
+		return keys, err
 	}
 	if err := server.CheckReading(ctx, target); err != nil {
-		return err
+		return keys, err
 	}
 	have, err := server.Definition(ctx, opts.As)
 	if errors.Is(err, milvus.ErrNotFound) {
-		return nil
+		return keys, nil
 	}
 	if err == nil {
-		err = im.sameAs(have)
+		keys, im.properties = KeysOf(server.Capabilities(), coll, have, opts), have.Properties
+		err = cmp.Or(im.sameAs(have), im.way.fits())
 	}
 	if err != nil || opts.IntoExisting {
-		return err
+		return keys, err
 	}
 	rows, err := server.StoredRows(ctx, opts.As)
 	if err == nil && rows > 0 {
 		err = im.notEmpty(rows)
 	}
-	return err
+	return keys, err
 }
 
 // checkDone refuses to repeat an import that is done, unless its collection is there no more, or rows are to be added to it
@@ -107,9 +110,6 @@ func (im *importing) refuseDone(ctx context.Context, job *checkpoint.Job) error 
 	if was, is := was.Database, im.server.Database(); was != is { // whose checkpoint would be written over
 		return fmt.Errorf("export %q into %q: %w: it was imported into the database %q and not into %q", im.manifest.Job, im.opts.As, checkpoint.ErrOther, was, is)
 	}
-	if im.opts.IntoExisting && !im.newKeys() {
-		return nil
-	}
 	var filled Body
 	if err := job.Read(&filled); err != nil {
 		return err
@@ -120,6 +120,9 @@ func (im *importing) refuseDone(ctx context.Context, job *checkpoint.Job) error 
 	}
 	if err != nil {
 		return err
+	}
+	if im.properties = have.Properties; im.opts.IntoExisting && !im.newKeys() {
+		return nil
 	}
 	return fmt.Errorf("export %q into %q on %s: %w, at %s", im.manifest.Job, im.opts.As, im.server.Address, ErrImported,
 		job.Updated.Local().Format(time.DateTime))
@@ -149,7 +152,10 @@ func (im *importing) check(ctx context.Context) error {
 	if err := im.checkTarget(ctx); err != nil {
 		return err
 	}
-	if err := Refused(im.server.Capabilities(), im.opts.Via, im.takes, im.manifest); err != nil {
+	if err := im.way.fits(); err != nil { // as the collection that is there is
+		return err
+	}
+	if err := Refused(im.server.Capabilities(), im.opts.Via, im.newKeys(), im.takes, im.manifest); err != nil {
 		return fmt.Errorf("importing %q into %q on %s: %w", im.manifest.Job, im.target.Name, im.server.Address, err)
 	}
 	if im.checked {

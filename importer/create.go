@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -9,8 +10,9 @@ import (
 )
 
 // targetOf is the collection as the target is to have it.
-func targetOf(m *export.Manifest, opts Options) (*model.Collection, error) {
-	c, err := asWanted(m.Collection.Milvus(), opts)
+func targetOf(can model.Capabilities, m *export.Manifest, opts Options) (*model.Collection, error) {
+	opts.NewKeys = opts.NewKeys || m.Keyless()
+	c, err := Wanted(can, m.Collection.Milvus(), opts)
 	if err != nil {
 		return nil, fmt.Errorf("importing %q: %w", m.Job, err)
 	}
@@ -20,16 +22,19 @@ func targetOf(m *export.Manifest, opts Options) (*model.Collection, error) {
 	return c, nil
 }
 
-// asWanted is a collection under the name, with the indexes and with the keys that it is to have.
-func asWanted(coll *model.Collection, opts Options) (*model.Collection, error) {
+// Wanted is a collection as an import makes it on a server: under the name, with the indexes and with the keys that it is to have.
+func Wanted(can model.Capabilities, coll *model.Collection, opts Options) (*model.Collection, error) {
 	wanted := *coll
 	var err error
 	if wanted.Indexes, err = coll.WithIndexTypes(opts.IndexTypes); err != nil {
 		return nil, err
 	}
-	wanted.Name = opts.As
-	if opts.KeepIDs {
+	wanted.Name = cmp.Or(opts.As, coll.Name)
+	switch {
+	case opts.KeepIDs:
 		wanted.Schema = model.WithGivenKeys(coll.Schema)
+	case !opts.NewKeys && (opts.Via != Bulk || can.ImportsAutoIDs):
+		return can.KeepingAutoIDs(&wanted), nil
 	}
 	return &wanted, nil
 }

@@ -25,13 +25,14 @@ func (im *importing) finish(ctx context.Context) (*Result, error) {
 	}
 	r := &Result{
 		Collection: name, Via: im.opts.Via, Rows: im.manifest.Total.Rows, Bytes: im.manifest.Bytes, Parts: im.job.Job().Planned.Parts,
-		Unindexed: built.Unfinished, Aliases: im.target.Aliases, Keys: im.keysInWords(), NotFinite: im.brought,
+		Unindexed: built.Unfinished, Aliases: im.target.Aliases, Keys: im.keysInWords(), NotFinite: im.brought.notFinite,
 	}
 	im.opts.Step("load", im.manifest.Total.Rows)
 	if err := im.loadAndCount(ctx); err != nil {
 		return r, err
 	}
 	r.EmptyLists, err = im.bringEmpty(ctx)
+	r.EmptyLists += im.brought.emptyLists
 	return r, err
 }
 

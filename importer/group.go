@@ -49,6 +49,7 @@ func tallyOf(parts []export.Part) (t checkpoint.Tally) {
 // spec is what of a plan one bulk-insert job brings.
 type spec struct {
 	Parts []export.Part `json:"parts"`
+	Keys  bool          `json:"keys,omitempty"` // the rows bring the keys of a collection with auto ids
 }
 
 // progress is how far a group is.
@@ -62,6 +63,7 @@ type progress struct {
 type group struct {
 	*checkpoint.Claim
 	parts []export.Part
+	keys  bool // as spec.Keys
 	progress
 }
 
@@ -75,7 +77,7 @@ func groupOf(claim *checkpoint.Claim) (*group, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading chunk %d of the plan: %w: %w", claim.ID, checkpoint.ErrDamaged, err)
 	}
-	g.parts = s.Parts
+	g.parts, g.keys = s.Parts, s.Keys
 	return g, nil
 }
 

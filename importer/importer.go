@@ -53,7 +53,7 @@ type Staging interface {
 type Options struct {
 	As           string // the collection's name on the target; that of the export where empty
 	Via          Way    // how the rows come; what the target has, and staging allows, where empty
-	NewKeys      bool   // have a target with auto ids give the rows new keys, where they come by inserts
+	NewKeys      bool   // have a target with auto ids give the rows new keys, also where it could keep theirs
 	Jobs         int    // bulk-insert jobs in flight, or calls that insert rows; 4 where zero
 	IntoExisting bool   // add to a collection that has rows, where none of the keys is there
 	KeepIDs      bool   // make an auto-id collection's keys explicit ones, and keep them
@@ -140,11 +140,14 @@ type Result struct {
 // doing, is not submitted again. A *checkpoint.ResumableError says that the same call resumes it.
 func Import(ctx context.Context, server *milvus.Server, export sinks.Sink, m *export.Manifest, staging Staging, opts Options) (*Result, error) {
 	opts = opts.withDefaults(m)
-	target, err := targetOf(m, opts)
+	target, err := targetOf(server.Capabilities(), m, opts)
 	if err != nil {
 		return nil, err
 	}
-	im := &importing{server: server, export: export, manifest: m, jobs: opts.Checkpoint, opts: opts, target: target, takes: target.Schema, properties: target.Properties}
+	im := &importing{
+		server: server, export: export, manifest: m, jobs: opts.Checkpoint, opts: opts,
+		target: target, takes: target.Schema, properties: target.Properties, otherKeys: m.Keyless(),
+	}
 	if im.jobs == nil {
 		im.jobs = export
 	}
@@ -184,7 +187,8 @@ type importing struct {
 	before     int64                      // rows that the target had
 	checked    bool                       // target and parts, by this run
 	created    bool                       // the collection, by this run
-	brought    int64                      // odd rows, by this run
+	otherKeys  bool                       // it was begun with new keys, or its rows have none
+	brought    broughtOdd                 // by this run
 	way        way
 	fence      fence // of what is inserted or upserted
 	job        *checkpoint.Holder
@@ -200,8 +204,14 @@ func (im *importing) newKeys() bool { return model.AutoID(im.target.Schema) && !
 
 // givesIDs reports whether the rows bring keys that the target would give otherwise, and takes.
 func (im *importing) givesIDs() bool {
-	return model.AutoID(im.target.Schema) && im.opts.Via == Insert && !im.opts.NewKeys &&
-		im.server.Capabilities().TakesAutoIDs && model.TakesAutoIDs(im.properties)
+	return model.AutoID(im.target.Schema) && !im.otherKeys && keepsKeys(im.server.Capabilities(), im.asThere(), im.opts)
+}
+
+// asThere is the target as it is there, or is to be.
+func (im *importing) asThere() *model.Collection {
+	there := *im.target
+	there.Properties = im.properties
+	return &there
 }
 
 func (im *importing) run(ctx context.Context) (*Result, error) {

@@ -45,7 +45,7 @@ func (in *inserts) open(context.Context) error { return nil } // it was connecte
 func (in *inserts) planned(_ context.Context, parts []export.Part) (planned []checkpoint.Planned, _ error) {
 	for _, p := range parts {
 		one := []export.Part{p}
-		planned = append(planned, checkpoint.Planned{Spec: spec{one}, Size: tallyOf(one)})
+		planned = append(planned, checkpoint.Planned{Spec: spec{Parts: one}, Size: tallyOf(one)})
 	}
 	return planned, nil
 }
@@ -275,7 +275,7 @@ func (im *importing) newWriter(schema *schemapb.CollectionSchema) (*ingest.Write
 		layout = layout.Only(func(column string) bool { return column != key })
 	}
 	return &ingest.Writer{
-		Rows: im.server, Collection: im.target.Name, Layout: layout, Key: im.server.Filters().KeyOf(schema),
+		Rows: im.server, Collection: im.target.Name, Layout: layout, Key: im.server.Filters().KeyOf(schema), AutoIDs: im.givesIDs(),
 		May: im.job.StillOwner, Again: im.server.Again,
 	}, nil
 }

@@ -136,7 +136,7 @@ func TestTextKeysGiven(t *testing.T) {
 		"kept keys": {"v2.3.5", importer.Options{KeepIDs: true}, nil},
 		"later":     {"v2.4.4", importer.Options{}, nil},
 	} {
-		if err := importer.Fits(t.Context(), memory.Start(t, test.version).Client(t), c, test.opts); !errors.Is(err, test.want) {
+		if _, err := importer.Fits(t.Context(), memory.Start(t, test.version).Client(t), c, test.opts); !errors.Is(err, test.want) {
 			t.Errorf("%s: %v, want %v", title, err, test.want)
 		}
 	}

@@ -105,6 +105,10 @@ func (im *importing) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	kept := im.givesIDs()
+	if im.properties = coll.Properties; kept && !im.givesIDs() {
+		return fmt.Errorf("collection %q on %s, of which the server has not taken all properties: %w", coll.Name, im.server.Address, ErrNewKeys)
+	}
 	parts := slices.DeleteFunc(slices.Clone(im.manifest.Parts), func(p export.Part) bool { return p.Object == "" })
 	planned, err := im.way.planned(ctx, parts)
 	if err != nil {

@@ -47,16 +47,16 @@ func raise(f *schemapb.FieldSchema, key string, need *columns.Most, most int64) 
 	}
 }
 
-// Refused says which values of an export a server refuses that come by a way, where the collection is as schema says. Of an export of
+// Refused says which values of an export a server refuses that come by a way, with new keys or theirs, where the collection is as schema says. Of an export of
 // an earlier migrate, which noted none, nothing is known.
-func Refused(can model.Capabilities, via Way, schema *schemapb.CollectionSchema, m *export.Manifest) error {
+func Refused(can model.Capabilities, via Way, newKeys bool, schema *schemapb.CollectionSchema, m *export.Manifest) error {
 	var values, lengths, empty []string
 	if via == Insert {
 		lengths = LongJSON(m)
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.Columns)) {
 		s, f := m.Columns[name], fieldOf(schema, name)
-		if s.NotFinite != nil && via == Bulk && model.AutoID(schema) { // an insert could bring them, and twice
+		if s.NotFinite != nil && via == Bulk && newKeys { // an insert could bring them, and twice
 			values = append(values, fmt.Sprintf("field %q of key %s is NaN or infinite", name, s.NotFinite))
 		}
 		if s.Empty != nil && f.GetDataType() == schemapb.DataType_SparseFloatVector && !can.EmptySparse && via == Bulk {

@@ -53,12 +53,12 @@ func TestRefused(t *testing.T) {
 		}}
 		schema.Fields = append(schema.Fields, &schemapb.FieldSchema{Name: "id", IsPrimaryKey: true})
 		m := &export.Manifest{Columns: test.stats}
-		err := Refused(test.can, Bulk, schema, m)
+		err := Refused(test.can, Bulk, false, schema, m)
 		if !errors.Is(err, test.want) || test.want == nil && err != nil || err != nil && !strings.Contains(err.Error(), test.says) {
 			t.Errorf("%s: %v", name, err)
 		}
 		Widen(schema, m.Columns)
-		if err := Refused(test.can, Bulk, schema, m); (err == nil) != test.widening {
+		if err := Refused(test.can, Bulk, false, schema, m); (err == nil) != test.widening {
 			t.Errorf("%s, widened: %v", name, err)
 		}
 	}
@@ -68,7 +68,11 @@ func TestRefused(t *testing.T) {
 func TestRefusedNaN(t *testing.T) {
 	nan := model.IntKey(4)
 	schema := &schemapb.CollectionSchema{Fields: []*schemapb.FieldSchema{{Name: "id", IsPrimaryKey: true, AutoID: true}, {Name: "price", DataType: schemapb.DataType_Double}}}
-	err := Refused(model.Capabilities{}, Bulk, schema, &export.Manifest{Columns: map[string]columns.Stats{"price": {NotFinite: &nan}}})
+	m := &export.Manifest{Columns: map[string]columns.Stats{"price": {NotFinite: &nan}}}
+	if err := Refused(model.Capabilities{}, Bulk, false, schema, m); err != nil {
+		t.Errorf("with its own key: %v", err)
+	}
+	err := Refused(model.Capabilities{}, Bulk, true, schema, m)
 	if !errors.Is(err, ingest.ErrValue) || !strings.Contains(err.Error(), `field "price" of key 4 is NaN or infinite`) {
 		t.Error(err)
 	}
@@ -87,7 +91,7 @@ func TestRefusedInserts(t *testing.T) {
 		`field "doc" has 70000 bytes of JSON at key 17`:                {"doc": {Longest: most(70_000)}},
 	} {
 		m := &export.Manifest{Columns: stats, Collection: export.Collection{Schema: export.Schema{CollectionSchema: schema}}}
-		err := Refused(model.Capabilities{}, Insert, schema, m)
+		err := Refused(model.Capabilities{}, Insert, false, schema, m)
 		if (err == nil) != (says == "") || err != nil && (!errors.Is(err, ErrLimits) || !strings.Contains(err.Error(), says)) {
 			t.Errorf("%v, want it to say %q", err, says)
 		}

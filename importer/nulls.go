@@ -22,7 +22,7 @@ import (
 
 // Changed says which values of an export will not be the same on a target, where the collection is as schema says: a NULL becomes the
 // default of its field, and by bulk insert an empty list in a nullable ARRAY becomes NULL, unless an insert can bring such rows once more.
-func Changed(can model.Capabilities, via Way, schema *schemapb.CollectionSchema, m *export.Manifest) []string {
+func Changed(can model.Capabilities, via Way, newKeys bool, schema *schemapb.CollectionSchema, m *export.Manifest) []string {
 	var told []string
 	for _, f := range schema.GetFields() {
 		s := m.Columns[f.GetName()]
@@ -32,9 +32,9 @@ func Changed(can model.Capabilities, via Way, schema *schemapb.CollectionSchema,
 		switch {
 		case !can.EmptyIsNull || via == Insert || f.GetDataType() != schemapb.DataType_Array || !f.GetNullable():
 		case s.Empty != nil:
-			told = append(told, fmt.Sprintf("field %q is an empty list in %s, of which bulk insert makes NULL: %s", f.GetName(), inRows(s.Empty), whatOfEmpty(schema)))
+			told = append(told, fmt.Sprintf("field %q is an empty list in %s, of which bulk insert makes NULL: %s", f.GetName(), inRows(s.Empty), whatOfEmpty(newKeys)))
 		case !fieldOf(m.Collection.Schema.CollectionSchema, f.GetName()).GetNullable():
-			told = append(told, fmt.Sprintf("field %q takes NULL there, and bulk insert makes NULL of empty lists: %s", f.GetName(), whatOfEmpty(schema)))
+			told = append(told, fmt.Sprintf("field %q takes NULL there, and bulk insert makes NULL of empty lists: %s", f.GetName(), whatOfEmpty(newKeys)))
 		}
 	}
 	return told
@@ -47,8 +47,8 @@ func inRows(c *columns.Count) string {
 	return fmt.Sprintf("%s rows, key %s the first", humanize.Comma(c.Rows), c.Key)
 }
 
-func whatOfEmpty(schema *schemapb.CollectionSchema) string {
-	if model.AutoID(schema) {
+func whatOfEmpty(newKeys bool) string {
+	if newKeys {
 		return "they stay NULL, since the target gives the rows new keys; --keep-ids keeps these, and so the lists"
 	}
 	return "an upsert brings them after it"
@@ -56,7 +56,7 @@ func whatOfEmpty(schema *schemapb.CollectionSchema) string {
 
 // warn tells of what will not be as it is.
 func (im *importing) warn() {
-	for _, change := range Changed(im.server.Capabilities(), im.opts.Via, im.takes, im.manifest) {
+	for _, change := range Changed(im.server.Capabilities(), im.opts.Via, im.newKeys(), im.takes, im.manifest) {
 		slog.Warn("not all values will be the same on the target", "what", change)
 	}
 	if long := LongJSON(im.manifest); len(long) > 0 {
@@ -64,9 +64,18 @@ func (im *importing) warn() {
 	}
 }
 
-// lostEmpty are the fields in which bulk insert may have made NULL of empty lists that can be brought once more. The export tells how
+// lostEmpty are the fields in which bulk insert may have made NULL of empty lists that can be brought once more. Rows that keep auto ids are
+// odd for them: they are not brought first, since what is deleted to be brought once more could be missing after a crash.
+func (im *importing) lostEmpty() []string {
+	if im.givesIDs() {
+		return nil
+	}
+	return im.madeNull()
+}
+
+// madeNull are the fields in which bulk insert makes NULL of empty lists, where the rows can be told by their keys. The export tells how
 // many there are of fields that take NULL on the source too.
-func (im *importing) lostEmpty() (fields []string) {
+func (im *importing) madeNull() (fields []string) {
 	if !im.server.Capabilities().EmptyIsNull || im.opts.Via == Insert || im.newKeys() {
 		return nil
 	}
@@ -121,7 +130,7 @@ func (e *empties) bring(ctx context.Context, p export.Part) (brought int64, err 
 		if err != nil {
 			return brought, err
 		}
-		for rows := range slices.Chunk(e.rowsWithEmpty(rec), min(ingest.AtOnce(rec), mostAsked)) {
+		for rows := range slices.Chunk(rowsWithEmpty(rec, e.fields), min(ingest.AtOnce(rec), mostAsked)) {
 			n, err := e.upsert(ctx, p.Partition, rec, rows)
 			if brought += int64(n); err != nil {
 				return brought, err
@@ -166,10 +175,10 @@ func (e *empties) lost(ctx context.Context, partition string, rec arrow.Record, 
 	return lost, nil
 }
 
-// rowsWithEmpty are the rows of a batch that have an empty list in one of the fields.
-func (e *empties) rowsWithEmpty(rec arrow.Record) (rows []int) {
+// rowsWithEmpty are the rows of a batch that have an empty list in one of some fields.
+func rowsWithEmpty(rec arrow.Record, fields []string) (rows []int) {
 	for i := range int(rec.NumRows()) {
-		if slices.ContainsFunc(e.fields, func(name string) bool { return empty(columnOf(rec, name), i) }) {
+		if slices.ContainsFunc(fields, func(name string) bool { return empty(columnOf(rec, name), i) }) {
 			rows = append(rows, i)
 		}
 	}

@@ -164,7 +164,7 @@ func TestEmptyListsOfNewKeys(t *testing.T) {
 	t.Parallel()
 	m, sink := exportedNulls(t, func(s *schemapb.CollectionSchema) { s.Fields[0].AutoID = true })
 	to := newTargetOf(t, "v2.5.10")
-	told := importer.Changed(to.client.Capabilities(), importer.Bulk, m.Collection.Schema.CollectionSchema, m)
+	told := importer.Changed(to.client.Capabilities(), importer.Bulk, true, m.Collection.Schema.CollectionSchema, m)
 	if want := `field "tags" is an empty list in 40 rows, key 1 the first, of which bulk insert makes NULL: they stay NULL`; len(told) != 1 || !strings.HasPrefix(told[0], want) {
 		t.Errorf("told %q, want %q", told, want)
 	}
@@ -215,7 +215,7 @@ func TestChanged(t *testing.T) {
 		{"", []string{`field "size" is NULL in 1,234 rows, key 17 the first: that becomes its default`}},
 	} {
 		can := memory.Start(t, test.can).Client(t).Capabilities()
-		if told := importer.Changed(can, importer.Bulk, m.Collection.Schema.CollectionSchema, m); !slices.Equal(told, test.want) {
+		if told := importer.Changed(can, importer.Bulk, false, m.Collection.Schema.CollectionSchema, m); !slices.Equal(told, test.want) {
 			t.Errorf("%q: told %q, want %q", test.can, told, test.want)
 		}
 	}

@@ -16,11 +16,30 @@ import (
 	"migrate/internal/source"
 )
 
-// odd are the rows of an export that bulk insert refuses and an insert takes: with NaN or an infinity in a FLOAT or DOUBLE. They are left
+// odd are the rows of an export that bulk insert refuses and an insert takes: with NaN or an infinity in a FLOAT or DOUBLE. So are those with
+// an empty list that it would make NULL, where auto ids are kept. They are left
 // out of what is staged, and upserted once all jobs are done. What is left out is told by the export alone, so nothing of it is recorded.
 type odd struct {
-	fields []string
+	fields []string         // that may have such numbers
+	lists  []string         // that may have such lists
 	rows   map[string]int64 // of each part, by its object; nil until they were counted
+}
+
+// broughtOdd counts odd rows that were brought, each for the first reason that there is.
+type broughtOdd struct{ notFinite, emptyLists int64 }
+
+func (o odd) none() bool { return len(o.fields)+len(o.lists) == 0 }
+
+// of are the numbers of a batch's odd rows, and how many are so for a list.
+func (o odd) of(rec arrow.Record) (numbers []int, lists int64) {
+	numbers = columns.NotFinite(rec, o.fields)
+	if len(o.lists) == 0 {
+		return numbers, 0
+	}
+	all := slices.Concat(numbers, rowsWithEmpty(rec, o.lists))
+	slices.Sort(all)
+	all = slices.Compact(all)
+	return all, int64(len(all) - len(numbers))
 }
 
 // OddFields are the fields in which an export has such values.
@@ -36,12 +55,15 @@ func OddFields(m *export.Manifest) (fields []string) {
 // countOdd counts the odd rows of each part, where the export has any.
 func (im *bulk) countOdd(ctx context.Context) error {
 	im.odd.fields = OddFields(im.manifest)
-	if im.odd.rows != nil || len(im.odd.fields) == 0 {
+	if im.givesIDs() {
+		im.odd.lists = im.madeNull()
+	}
+	if im.odd.rows != nil || im.odd.none() {
 		return nil
 	}
 	counted := map[string]int64{}
 	for _, p := range im.manifest.Parts {
-		stream, err := im.manifest.ReadPart(ctx, im.export, p, im.odd.fields...)
+		stream, err := im.manifest.ReadPart(ctx, im.export, p, slices.Concat(im.odd.fields, im.odd.lists)...)
 		if err != nil {
 			return err
 		}
@@ -49,7 +71,8 @@ func (im *bulk) countOdd(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			counted[p.Object] += int64(len(columns.NotFinite(rec, im.odd.fields)))
+			numbers, _ := im.odd.of(rec)
+			counted[p.Object] += int64(len(numbers))
 		}
 	}
 	im.odd.rows = counted
@@ -73,11 +96,12 @@ func (im *bulk) stageWithoutOdd(ctx context.Context, name string, p export.Part)
 	}
 	_, err = im.staging.Put(ctx, name, func(w io.Writer) error {
 		return im.rewrite(ctx, w, layout, p, func(rec arrow.Record) (arrow.Record, error) {
-			return layout.Rows(rec, others(columns.NotFinite(rec, im.odd.fields), int(rec.NumRows())))
+			numbers, _ := im.odd.of(rec)
+			return layout.Rows(rec, others(numbers, int(rec.NumRows())))
 		})
 	})
 	if err != nil {
-		return fmt.Errorf("staging part %s without the rows that have NaN or an infinity: %w", p.Object, err)
+		return fmt.Errorf("staging part %s without the rows that bulk insert does not take: %w", p.Object, err)
 	}
 	return nil
 }
@@ -105,11 +129,12 @@ func (im *bulk) bringOdd(ctx context.Context) error {
 			continue
 		}
 		if err := im.bringOddOf(ctx, p); err != nil {
-			return fmt.Errorf("bringing the rows of part %s that have NaN or an infinity: %w", p.Object, err)
+			return fmt.Errorf("bringing the rows of part %s that bulk insert does not take: %w", p.Object, err)
 		}
 	}
-	if im.brought > 0 {
-		slog.InfoContext(ctx, "rows that bulk insert refuses were upserted after it", "rows", im.brought, "fields", im.odd.fields)
+	if im.brought != (broughtOdd{}) {
+		slog.InfoContext(ctx, "rows that bulk insert does not take were upserted after it",
+			"not_finite", im.brought.notFinite, "in", im.odd.fields, "empty_lists", im.brought.emptyLists, "of", im.odd.lists)
 	}
 	return nil
 }
@@ -123,12 +148,13 @@ func (im *bulk) bringOddOf(ctx context.Context, p export.Part) error {
 		if err != nil {
 			return err
 		}
-		numbers := columns.NotFinite(rec, im.odd.fields)
+		numbers, lists := im.odd.of(rec)
 		err := im.fence.write(ctx, func(w *ingest.Writer) error { return w.Upsert(ctx, p.Partition, rec, numbers) })
 		if err != nil {
 			return err
 		}
-		im.brought += int64(len(numbers))
+		im.brought.notFinite += int64(len(numbers)) - lists
+		im.brought.emptyLists += lists
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ type Way string
 // The ways.
 const (
 	Bulk   Way = "bulk"   // files that lie in its own bucket, which it imports
-	Insert Way = "insert" // upserts, or inserts where it gives the keys
+	Insert Way = "insert" // upserts, or inserts into a collection with auto ids
 )
 
 // named is a way in the parameters of a job.
@@ -50,8 +50,8 @@ type way interface {
 func (im *importing) choose(staged bool) {
 	if im.opts.Via == "" {
 		im.opts.Via = Insert
-		if staged && im.server.Capabilities().BulkInserts() && im.bulkGivesKeys() {
-			im.opts.Via = Bulk
+		if staged {
+			im.opts.Via = best(im.server.Capabilities(), im.target, im.opts.NewKeys || im.otherKeys)
 		}
 	}
 	if im.opts.Via == Insert {
@@ -61,9 +61,28 @@ func (im *importing) choose(staged bool) {
 	im.way = &bulk{importing: im, dialect: im.opts.Dialect}
 }
 
-// bulkGivesKeys reports whether a bulk insert gives the keys that the target is to give, if any.
-func (im *importing) bulkGivesKeys() bool {
-	return im.server.Capabilities().GivesTexts || !im.newKeys() || model.PrimaryKey(im.target.Schema).GetDataType() == schemapb.DataType_Int64
+// best is the way by which rows best come into a collection, as it is to be on a server: by bulk insert, unless that loses keys which
+// inserts keep, or gives none.
+func best(can model.Capabilities, wanted *model.Collection, newKeys bool) Way {
+	switch {
+	case !can.BulkInserts():
+		return Insert
+	case !model.AutoID(wanted.Schema):
+		return Bulk
+	case !newKeys && can.KeepsKeys(wanted):
+		if can.ImportsAutoIDs {
+			return Bulk
+		}
+		return Insert
+	case bulkGivesKeys(can, wanted.Schema):
+		return Bulk
+	}
+	return Insert
+}
+
+// bulkGivesKeys reports whether a bulk insert gives keys of the type that the schema says.
+func bulkGivesKeys(can model.Capabilities, schema *schemapb.CollectionSchema) bool {
+	return can.GivesTexts || model.PrimaryKey(schema).GetDataType() == schemapb.DataType_Int64
 }
 
 // onStaging has a bulk insert use the store that the target reads. Its checkpoint lies there.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"text/tabwriter"
 	"time"
@@ -150,6 +151,9 @@ func (s *crowd) watch(steps move.Steps) move.Watch {
 		Planned: func(all []*move.Planned) {
 			rows, todo := int64(0), 0
 			for _, p := range all {
+				for _, n := range p.Notes {
+					slog.Warn("before it is moved", "collection", p.String(), "note", n)
+				}
 				s.seen.Collection(p.String(), waits(p), p.Rows)
 				if p.Before == nil && p.Err == nil {
 					rows, todo = rows+p.Rows, todo+1

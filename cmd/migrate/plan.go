@@ -125,7 +125,7 @@ func (c config) targetLacks(ctx context.Context, source *milvus.Server, plan *ex
 		return move.Lacks{}, err
 	}
 	defer server.Close()
-	return move.Target{Server: server, Source: source, As: c.As, Widen: c.Widen, Via: c.namedWay(), IndexTypes: types, Exported: exported}.Lacks(ctx, plan)
+	return move.Target{Server: server, Source: source, As: c.As, Widen: c.Widen, Via: c.namedWay(), KeepIDs: c.KeepIDs, NewKeys: c.NewKeys, IndexTypes: types, Exported: exported}.Lacks(ctx, plan)
 }
 
 func (r planResult) text(w io.Writer) {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"migrate/checkpoint"
+	"migrate/importer"
 	"migrate/internal/export"
 	"migrate/internal/model"
 	"migrate/internal/monitor"
@@ -91,10 +92,29 @@ func (c config) checkFields(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if model.AutoID(coll.Schema) && !c.KeepIDs {
-		return usageError{fmt.Errorf("collection %q has auto ids, and the target would give others, by which nothing can be kept in step: say --keep-ids", c.Collection)}
+	if err := c.checkKeys(ctx, coll); err != nil {
+		return err
 	}
 	return syncer.CheckCursor(server, coll, c.CursorField)
+}
+
+// checkKeys refuses keys that the target would not keep.
+func (c config) checkKeys(ctx context.Context, coll *model.Collection) error {
+	if !model.AutoID(coll.Schema) || c.KeepIDs {
+		return nil
+	}
+	target, err := connectTarget(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer target.Close()
+	opts := importer.Options{As: c.As, Via: c.namedWay(), NewKeys: c.NewKeys}
+	kept, err := importer.KeepsKeys(ctx, target, coll, opts)
+	if err != nil || kept {
+		return err
+	}
+	return usageError{fmt.Errorf("collection %q has auto ids, and the target would give others, by which nothing can be kept in step: say --keep-ids, "+
+		"or take a target that keeps them (2.5.19, 2.6.3 or later; one that is there by its property allow_insert_auto_id)", c.Collection)}
 }
 
 // imported reports whether the import of this job is done.

@@ -66,9 +66,9 @@ var (
 	allowUnreadable = setting{"allow-unreadable", false, "leave out rows that the server counts but never returns, and name them"}
 	jobs            = setting{"jobs", 4, "bulk-insert jobs in flight, or calls that insert rows"}
 	viaSetting      = setting{"via", viaAuto, "how the rows come: bulk (insert), insert, or auto: insert where the target has no bulk insert or no staging store is given"}
-	newKeys         = setting{"new-keys", false, "have a target with auto ids give the rows new keys, where they come by inserts"}
+	newKeys         = setting{"new-keys", false, "have a target with auto ids give the rows new keys, also where it could keep theirs"}
 	intoExisting    = setting{"into-existing", false, "add to a collection that has rows; refused where a key is there already"}
-	keepIDs         = setting{"keep-ids", false, "keep the keys of an auto-id collection, by making them explicit ones on the target"}
+	keepIDs         = setting{"keep-ids", false, "keep the keys of an auto-id collection by making them explicit ones, also where the target could keep them as auto ids"}
 	indexTypes      = setting{"index", "", "FIELD=TYPE,…: types that indexes are to have on the target, where it does not build those of the source; NONE for no index"}
 	create          = setting{"create", false, "make the collection on the target where it is not there, and fill it row by row, without an export"}
 	widen           = setting{"widen", false, "raise max_length and max_capacity on the target to what the rows need, where the source took longer ones"}

@@ -30,7 +30,7 @@ that was killed could not give back, the next one of the same --move does.`,
 		`  migrate verify --source-address standalone:19530 --target-address cluster:19530 --collection rag_documents
   migrate verify --from export --target-address cluster:19530 --collection rag_documents
   migrate verify --parquet ./bulk-writer --target-address cluster:19530 --collection rag_documents`,
-		slices.Concat(sourceSettings, targetSettings, sinkSettings, selectionSettings, []setting{from, collection, atOnce, parquetSetting, schemaSetting, jobSetting, asSetting, workers, loadSetting, loadMemory, moveName, maxRate}),
+		slices.Concat(sourceSettings, targetSettings, sinkSettings, selectionSettings, []setting{from, collection, atOnce, parquetSetting, schemaSetting, jobSetting, asSetting, workers, loadSetting, loadMemory, moveName, newKeys, maxRate}),
 		runVerify)
 }
 
@@ -63,7 +63,7 @@ func runVerify(cmd *cobra.Command, c config) (err error) {
 	var bar steps
 	bar.next("verify "+right.Collection().Name, rows)
 	report, err := verify.Compare(ctx, left, right, verify.Options{
-		Workers: c.Workers, WithoutKeys: model.AutoID(right.Collection().Schema), Progress: bar.add,
+		Workers: c.Workers, WithoutKeys: c.newKeysOn(target, left, right.Collection()), Progress: bar.add,
 	})
 	bar.stop()
 	if err != nil {
@@ -74,6 +74,15 @@ func runVerify(cmd *cobra.Command, c config) (err error) {
 		return err
 	}
 	return model.ErrDiffers
+}
+
+// newKeysOn reports whether the target has given the rows other keys than they have on the left: as was said, or since it takes none.
+func (c config) newKeysOn(target *milvus.Server, left source.Source, there *model.Collection) bool {
+	if !model.AutoID(there.Schema) {
+		return false
+	}
+	from, exported := left.(export.Source)
+	return c.NewKeys || exported && from.Manifest.Keyless() || !target.Capabilities().KeepsKeys(there)
 }
 
 // openSide opens a collection, and loads it for the time being where --load says so.
@@ -152,6 +161,9 @@ func (r verifyResult) text(w io.Writer) {
 	}
 	if r.KeptKeys {
 		fmt.Fprintln(w, "the left side gives the keys itself; the target has kept them, and takes new ones from its clients")
+	}
+	if r.NewKeys {
+		fmt.Fprintln(w, "the target has given the rows other keys, so that they are compared without them")
 	}
 	if len(r.ByValue) > 0 {
 		fmt.Fprintf(w, "by value, since a server of the two spells JSON anew: %s; all other columns by their bytes\n", strings.Join(r.ByValue, ", "))

@@ -105,6 +105,11 @@ func (m *Manifest) Foreign() bool {
 	return slices.ContainsFunc(m.Parts, func(p Part) bool { return p.Foreign != nil })
 }
 
+// Keyless reports whether the rows have no keys: others wrote them, for a collection that gives some.
+func (m *Manifest) Keyless() bool {
+	return slices.ContainsFunc(m.Parts, func(p Part) bool { return p.Foreign != nil && p.Foreign.Keyless })
+}
+
 // Widen widens the key bounds of a part by those of a batch.
 func (p *Part) Widen(keys []model.Key) {
 	low, high := slices.MinFunc(keys, model.Key.Compare), slices.MaxFunc(keys, model.Key.Compare)

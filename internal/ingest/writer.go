@@ -29,6 +29,9 @@ type Writer struct {
 	Collection string // by its name, or by an alias
 	Layout     *columns.Layout
 	Key        milvus.KeyField
+	// AutoIDs: the collection has auto ids and takes those that rows bring. An upsert would have it give others, so that rows are deleted and
+	// inserted in its place.
+	AutoIDs bool
 	// May is asked before each call, also before it is made again, and refuses it by an error; nil: each may be made.
 	May func(ctx context.Context) error
 	// Within bounds each call, from when its leave was asked for; no bound where zero.
@@ -59,6 +62,9 @@ func (w *Writer) Upsert(ctx context.Context, partition string, rec arrow.Record,
 			return err
 		}
 		err = w.again(ctx, "Upsert", func(ctx context.Context) error {
+			if w.AutoIDs {
+				return w.replace(ctx, partition, columns.KeysOf(rec, w.Layout.KeyName()), some, data)
+			}
 			return w.Rows.Upsert(ctx, w.Collection, partition, data, len(some))
 		})
 		if err != nil {
@@ -68,8 +74,39 @@ func (w *Writer) Upsert(ctx context.Context, partition string, rec arrow.Record,
 	return nil
 }
 
+// replace deletes the rows of a batch that have the keys of some of its rows, and inserts these. The server orders the two by time, and the
+// insert is made once the delete was answered, so that no row is deleted that it brings. Both are made again where one of them failed: an
+// insert that got no answer may have been heard. A context that ends between the two leaves time for the second.
+func (w *Writer) replace(ctx context.Context, partition string, keys []model.Key, some []int, data []*schemapb.FieldData) error {
+	ctx, cancel := answered(ctx)
+	defer cancel()
+	old := make([]model.Key, len(some))
+	for i, row := range some {
+		old[i] = keys[row]
+	}
+	for few := range slices.Chunk(old, mostDeleted) {
+		if err := w.Rows.Delete(ctx, w.Collection, partition, w.Key.In(few)); err != nil {
+			return err
+		}
+	}
+	if err := w.may(ctx); err != nil { // a process that was stopped meanwhile brings no row late
+		return err
+	}
+	return w.Rows.Insert(ctx, w.Collection, partition, data, len(some))
+}
+
 // ErrUnanswered: a call that adds rows broke off, and nothing tells whether it was heard.
 var ErrUnanswered = errors.New("nothing tells whether the rows were added")
+
+// InsertAll adds rows of a batch, in as many calls as it takes. Each is as Insert.
+func (w *Writer) InsertAll(ctx context.Context, partition string, rec arrow.Record, rows []int) error {
+	for some := range slices.Chunk(rows, AtOnce(rec)) {
+		if err := w.Insert(ctx, partition, rec, some); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // Insert adds rows of a batch, so few that one call takes them, beside all that are there. The call is made again only where the server
 // says that it did nothing of it. ErrUnanswered where it may have been heard.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -18,6 +19,7 @@ import (
 	"migrate/internal/labtest/memory"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
+	"migrate/internal/source/query"
 )
 
 // written is a collection on a server in memory, a client of that, and a writer to it.
@@ -29,7 +31,13 @@ type written struct {
 
 func newWritten(t *testing.T, width int) written {
 	t.Helper()
-	c, s := labtest.Collection(labtest.Schema(labtest.IntKey("id"), labtest.Vector("v", schemapb.DataType_FloatVector, width))), memory.Start(t, "v2.3.5")
+	return newWrittenOf(t, "v2.3.5", width, func(*model.Collection) {})
+}
+
+func newWrittenOf(t *testing.T, version string, width int, change func(*model.Collection)) written {
+	t.Helper()
+	c, s := labtest.Collection(labtest.Schema(labtest.IntKey("id"), labtest.Vector("v", schemapb.DataType_FloatVector, width))), memory.Start(t, version)
+	change(c)
 	s.Add(t, c)
 	layout, err := columns.NewLayout(c.Schema)
 	if err != nil {
@@ -185,5 +193,72 @@ func TestWriterWithin(t *testing.T) {
 	w.Within = 50 * time.Millisecond
 	if err := w.Upsert(t.Context(), "", rec, all); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("held: %v", err)
+	}
+}
+
+// TestWriterAutoIDs: rows with auto ids are deleted and inserted, since an upsert would give them others: asked for before each, and from the
+// delete on again where one of them failed, so that no row is there twice.
+func TestWriterAutoIDs(t *testing.T) {
+	t.Parallel()
+	lost, busy := errors.New("the job is another's"), status.Error(codes.Unavailable, "away on purpose")
+	for name, test := range map[string]struct {
+		leaves int // that are given; all where 0
+		fails  map[string]int
+		want   error
+		calls  []string
+		there  int
+	}{
+		"at once":                 {0, nil, nil, []string{"Delete", "Insert"}, 10},
+		"lost before":             {-1, nil, lost, nil, 10},
+		"lost between":            {1, nil, lost, []string{"Delete"}, 0},
+		"the delete's answer":     {0, map[string]int{"Delete": 1}, nil, []string{"Delete", "Delete", "Insert"}, 10},
+		"the insert's answer":     {0, map[string]int{"Insert": 1}, nil, []string{"Delete", "Insert", "Delete", "Insert"}, 10},
+		"the insert's, and again": {0, map[string]int{"Insert": 2}, nil, []string{"Delete", "Insert", "Delete", "Insert", "Delete", "Insert"}, 10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWrittenOf(t, "v2.6.4", 2, func(c *model.Collection) {
+				c.Schema.Fields[0].AutoID = true
+				c.Properties = []*commonpb.KeyValuePair{{Key: "allow_insert_auto_id", Value: "true"}}
+			})
+			rec, all := w.rows(t, 10, 2)
+			if err := w.Insert(t.Context(), "", rec, all); err != nil {
+				t.Fatal(err)
+			}
+			var calls []string
+			leaves := test.leaves
+			w.server.Answered = func(method string) error {
+				if method != "Delete" && method != "Insert" && method != "Upsert" {
+					return nil
+				}
+				calls = append(calls, method)
+				if test.fails[method] > 0 {
+					test.fails[method]--
+					return busy
+				}
+				return nil
+			}
+			w.AutoIDs, w.May = true, func(context.Context) error {
+				if leaves--; test.leaves != 0 && leaves < 0 {
+					return lost
+				}
+				return nil
+			}
+			if err := w.Upsert(t.Context(), "", rec, all); !errors.Is(err, test.want) {
+				t.Errorf("%v, want %v", err, test.want)
+			}
+			if !slices.Equal(calls, test.calls) {
+				t.Errorf("calls %v, want %v", calls, test.calls)
+			}
+			side, err := query.OpenByName(t.Context(), w.client, w.Collection)
+			if err != nil {
+				t.Fatal(err)
+			}
+			keys := labtest.Each(10, func(i int) model.Key { return model.IntKey(int64(i)) })
+			kept, err := side.CountKeys(t.Context(), model.AllPartitions, keys)
+			if n, countErr := side.Count(t.Context(), model.AllPartitions, model.Range{}); err != nil || countErr != nil || n != int64(test.there) || kept != n {
+				t.Errorf("%d rows, %d of them with their keys, want %d; %v, %v", n, kept, test.there, err, countErr)
+			}
+		})
 	}
 }

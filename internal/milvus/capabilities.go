@@ -40,6 +40,8 @@ func capabilitiesOf(text string) model.Capabilities {
 		RemovesVectors:     told && v.before(2, 4, 10),
 		ChecksLengths:      !v.before(2, 5, 0),
 		TakesAutoIDs:       v.in(2, 5) && !v.before(2, 5, 19) || !v.before(2, 6, 3),
+		ImportsAutoIDs:     v.in(2, 5) && !v.before(2, 5, 19) || !v.before(2, 6, 4),
+		LaterAutoIDs:       true,
 		EmptySparse:        !v.before(2, 5, 7),
 		IndexTypes:         indexTypesOf(v),
 		NeedsIndexParams:   v.before(2, 5, 0),

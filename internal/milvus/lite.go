@@ -54,9 +54,10 @@ func lite3(told string) *said {
 		Types:        slices.DeleteFunc(model.TypesOf(model.Version{2, 6, 19}), func(t schemapb.DataType) bool { return slices.Contains(notInLite3, t) }),
 		Reserved:     append(slices.Clip(reservedIn(version{2, 6})), "is", "IS"),
 		KeyedFilters: true, RewritesJSON: true, MergesUpserts: true,
-		DropsNames: []string{"_seq", "_partition"},
-		IndexTypes: []string{"FLAT", "IVF_FLAT", "IVF_SQ8", "HNSW", "HNSW_SQ", "AUTOINDEX", "SPARSE_INVERTED_INDEX", "INVERTED"},
-		Functions:  []schemapb.FunctionType{schemapb.FunctionType_BM25}, Analyzers: true, NullInputs: true,
+		TakesAutoIDs: true, // whatever the property says; it counts its own from 1 on, and may give one that a row has brought
+		DropsNames:   []string{"_seq", "_partition"},
+		IndexTypes:   []string{"FLAT", "IVF_FLAT", "IVF_SQ8", "HNSW", "HNSW_SQ", "AUTOINDEX", "SPARSE_INVERTED_INDEX", "INVERTED"},
+		Functions:    []schemapb.FunctionType{schemapb.FunctionType_BM25}, Analyzers: true, NullInputs: true,
 	}}
 }
 

@@ -53,6 +53,10 @@ type Capabilities struct {
 	// TakesAutoIDs: an insert into a collection with auto ids may bring the keys, where its property says so (read in Milvus' sources). An
 	// upsert gives new ones all the same.
 	TakesAutoIDs bool
+	// ImportsAutoIDs: its bulk insert takes them in files too (milvus-io/milvus#44601, #44694).
+	ImportsAutoIDs bool
+	// LaterAutoIDs: those that it gives are made of the time, so that they are none that rows have brought.
+	LaterAutoIDs bool
 	// LeastDim is the least dimension of a vector, MostFields and MostVectors how many fields and vector fields a collection has.
 	LeastDim, MostFields, MostVectors int
 	// Clock: it tells the time, as of which reads can be asked for. The reads of one that does not see all that it has acknowledged.

@@ -228,6 +228,8 @@ func propertiesDiffer(want, have *Collection) Differences {
 		_, inHave := h[key]
 		switch {
 		case w[key] == h[key] && inWant == inHave, isCipher(key):
+		case key == givenKeysProperty && h[key] == "true" && AutoID(have.Schema): // without which a move keeps no auto ids
+			d.add(Expected, Properties, "property %s is true instead of %s", key, orNone(w[key]))
 		case key == ttlProperty:
 			ttlDiffers(&d, w[key], h[key])
 		case want.byServer(key, w[key]) && have.byServer(key, h[key]):

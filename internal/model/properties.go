@@ -21,9 +21,27 @@ var byServers = []string{"max_field_id", "preserve_field_ids"}
 // givenKeysProperty lets a client give the keys that the server gives otherwise.
 const givenKeysProperty = "allow_insert_auto_id"
 
-// TakesAutoIDs reports whether a collection's properties say that its auto ids may be given.
-func TakesAutoIDs(properties []*commonpb.KeyValuePair) bool {
+// takesAutoIDs reports whether a collection's properties say that its auto ids may be given.
+func takesAutoIDs(properties []*commonpb.KeyValuePair) bool {
 	return ToMap(properties)[givenKeysProperty] == "true"
+}
+
+// KeepsKeys reports whether rows that are inserted into a collection on this server have the keys that they bring, by its schema and its
+// properties.
+func (c Capabilities) KeepsKeys(coll *Collection) bool {
+	return !AutoID(coll.Schema) || c.TakesAutoIDs && takesAutoIDs(coll.Properties)
+}
+
+// KeepingAutoIDs is a collection as this server is to have it so that its auto ids are kept: with the property for it, where the server has
+// that, and gives no id again that a row has brought. All others are as they were.
+func (c Capabilities) KeepingAutoIDs(coll *Collection) *Collection {
+	if !c.TakesAutoIDs || !c.LaterAutoIDs || !AutoID(coll.Schema) {
+		return coll
+	}
+	kept := *coll
+	kept.Properties = slices.DeleteFunc(slices.Clone(coll.Properties), func(p *commonpb.KeyValuePair) bool { return p.GetKey() == givenKeysProperty })
+	kept.Properties = append(kept.Properties, &commonpb.KeyValuePair{Key: givenKeysProperty, Value: "true"})
+	return &kept
 }
 
 // byServer reports whether a server may have added a property by itself, or may do so where there is none; or whether it has no meaning.

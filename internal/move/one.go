@@ -191,9 +191,8 @@ func (m *moving) verify(ctx context.Context, p *Planned, manifest *export.Manife
 	defer func() { err = errors.Join(err, right.Close(ctx)) }()
 	step := m.stepOf(p)
 	step.begin("verify", p.Rows)
-	report, err := verify.Compare(ctx, left, right, verify.Options{
-		Workers: m.Export.Workers, Budget: m.reads, WithoutKeys: model.AutoID(right.Collection().Schema), Progress: step.moved,
-	})
+	newKeys := m.Import.NewKeys && model.AutoID(right.Collection().Schema) || !target.Capabilities().KeepsKeys(right.Collection())
+	report, err := verify.Compare(ctx, left, right, verify.Options{Workers: m.Export.Workers, Budget: m.reads, WithoutKeys: newKeys, Progress: step.moved})
 	if err != nil {
 		return false, err
 	}

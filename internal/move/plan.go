@@ -1,7 +1,6 @@
 package move
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,7 +22,9 @@ type Target struct {
 	Source *milvus.Server // of the plan; nil where it can't be the same one
 	As     string         // the collection's name on it; that on the source where empty
 	Widen  bool           // fields may be made as wide as the rows need
-	Via    importer.Way   // how the rows come; by bulk insert where there is one, if empty
+	Via    importer.Way   // how the rows come; by the best way that there is, if empty
+	// KeepIDs and NewKeys are said of auto ids, as in importer.Options.
+	KeepIDs, NewKeys bool
 	// IndexTypes are those that the indexes are to have on it, by field.
 	IndexTypes map[string]string
 	Exported   *export.Manifest // by which every value is held against what the server takes; nil where nothing is exported yet
@@ -37,39 +38,31 @@ type Lacks struct {
 
 // Lacks says what a target lacks for what is planned, and what stands in the way.
 func (t Target) Lacks(ctx context.Context, plan *exporter.Plan) (Lacks, error) {
-	coll, err := t.wanted(plan.Collection)
+	can := t.Server.Capabilities()
+	opts := importer.Options{As: t.As, Via: t.Via, KeepIDs: t.KeepIDs, NewKeys: t.NewKeys, IndexTypes: t.IndexTypes}
+	coll, err := importer.Wanted(can, plan.Collection, opts)
 	if err != nil {
 		return Lacks{}, err
 	}
-	if t.Via == "" && !t.Server.Capabilities().BulkInserts() {
-		t.Via = importer.Insert
-	}
-	t.Via = cmp.Or(t.Via, importer.Bulk)
-	told := slices.Concat(t.serverLacks(coll), t.wayLacks(coll), liteLacks(t.Server.Capabilities(), coll), roomLacks(ctx, t.Server, plan), t.valuesRefused(coll))
-	name := cmp.Or(t.As, coll.Name)
-	if name == coll.Name && t.isSource() {
+	name := coll.Name
+	have, unknown := t.Server.Describe(ctx, name)
+	keys := importer.KeysOf(can, plan.Collection, have, opts)
+	t.Via = keys.Via
+	told := slices.Concat(t.serverLacks(coll), t.wayLacks(coll, keys), liteLacks(can, coll), roomLacks(ctx, t.Server, plan), t.valuesRefused(coll, keys.New))
+	if name == plan.Collection.Name && t.isSource() {
 		return Lacks{Told: append(told, "it is the source itself: give the cluster's address, or another name with --as")}, nil
 	}
-	have, err := t.Server.Describe(ctx, name)
 	switch {
-	case errors.Is(err, milvus.ErrNotFound):
+	case errors.Is(unknown, milvus.ErrNotFound):
 		return Lacks{Told: append(told, absent(name, coll))}, nil
-	case errors.Is(err, milvus.ErrAlias):
-		return Lacks{Told: append(told, fmt.Sprintf("%v, and import will refuse it: give another name with --as", err))}, nil
-	case err != nil:
-		return Lacks{}, err
+	case errors.Is(unknown, milvus.ErrAlias):
+		return Lacks{Told: append(told, fmt.Sprintf("%v, and import will refuse it: give another name with --as", unknown))}, nil
+	case unknown != nil:
+		return Lacks{}, unknown
 	}
 	told = append(told, collectionLacks(name, coll, have)...)
 	told = append(told, fmt.Sprintf("collection %q is there: import refuses it if it has rows, unless told --into-existing", name))
 	return Lacks{told, coll.PartitionsLacking(have)}, nil
-}
-
-// wanted is a collection as the target is to have it, but for the width of its fields.
-func (t Target) wanted(coll *model.Collection) (*model.Collection, error) {
-	wanted := *coll
-	var err error
-	wanted.Indexes, err = coll.WithIndexTypes(t.IndexTypes)
-	return &wanted, err
 }
 
 func (t Target) isSource() bool {
@@ -94,14 +87,17 @@ func (t Target) serverLacks(coll *model.Collection) (lacks []string) {
 }
 
 // wayLacks says what of the way that the rows come by is to be known.
-func (t Target) wayLacks(coll *model.Collection) (lacks []string) {
+func (t Target) wayLacks(coll *model.Collection, keys importer.Keys) (lacks []string) {
 	can := t.Server.Capabilities()
+	if keys.Told != "" {
+		lacks = append(lacks, keys.Told)
+	}
 	if t.Via == importer.Insert {
 		if !can.BulkInserts() {
 			lacks = append(lacks, "it has no bulk insert: import inserts the rows, a few megabytes a call")
 		}
-		if model.AutoID(coll.Schema) && !(can.TakesAutoIDs && model.TakesAutoIDs(coll.Properties)) {
-			lacks = append(lacks, "it gives keys of its own: import refuses that unless told --new-keys, or --keep-ids")
+		if keys.New && !t.NewKeys {
+			lacks = append(lacks, "import refuses to insert rows that get new keys, unless told --new-keys, or --keep-ids")
 		}
 		return lacks
 	}
@@ -180,7 +176,7 @@ func roomLacks(ctx context.Context, server *milvus.Server, plan *exporter.Plan) 
 }
 
 // valuesRefused says which values of an export an import would be refused for, or would change.
-func (t Target) valuesRefused(coll *model.Collection) []string {
+func (t Target) valuesRefused(coll *model.Collection, newKeys bool) []string {
 	if t.Exported == nil {
 		return nil
 	}
@@ -189,16 +185,16 @@ func (t Target) valuesRefused(coll *model.Collection) []string {
 		importer.Widen(schema, t.Exported.Columns)
 	}
 	var refused []string
-	if err := importer.Refused(t.Server.Capabilities(), t.Via, schema, t.Exported); err != nil {
+	if err := importer.Refused(t.Server.Capabilities(), t.Via, newKeys, schema, t.Exported); err != nil {
 		refused = append(refused, "import will refuse the export: "+err.Error())
 	}
-	for _, change := range importer.Changed(t.Server.Capabilities(), t.Via, schema, t.Exported) {
+	for _, change := range importer.Changed(t.Server.Capabilities(), t.Via, newKeys, schema, t.Exported) {
 		refused = append(refused, "not all values will be the same: "+change)
 	}
 	if t.Via == importer.Insert {
 		return refused
 	}
-	if odd := importer.OddFields(t.Exported); len(odd) > 0 && !model.AutoID(schema) {
+	if odd := importer.OddFields(t.Exported); len(odd) > 0 && !newKeys {
 		refused = append(refused, "its bulk insert refuses NaN and infinities, as in "+strings.Join(odd, ", ")+": import upserts such rows after it")
 	}
 	for _, long := range importer.LongJSON(t.Exported) {

@@ -304,11 +304,11 @@ func (m *moving) fits(ctx context.Context, p *Planned, coll *model.Collection) e
 	if m.Source != nil && m.Target.Address == m.Source.Address && p.Target == p.Named {
 		return fmt.Errorf("%w: it is the source itself", importer.ErrTarget)
 	}
-	if model.AutoID(coll.Schema) && !m.Import.KeepIDs {
-		p.Notes = append(p.Notes, "the target gives its rows new keys (--keep-ids keeps them)")
-	}
 	database, opts := m.Target.In(p.Target.Database), m.importOptions(p)
-	err := importer.Fits(ctx, database, coll, opts)
+	keys, err := importer.Fits(ctx, database, coll, opts)
+	if keys.Told != "" && !opts.KeepIDs {
+		p.Notes = append(p.Notes, keys.Told)
+	}
 	if err == nil && opts.Via != importer.Insert && m.Target.Capabilities().GRPCImport && m.Target.LoggedIn() { // the right to, which costs a call
 		err = milvus.Probe{Server: database, Collection: p.Target.Collection}.Import(ctx)
 	}

@@ -176,7 +176,7 @@ func (a *applying) mayDelete(ctx context.Context, n int64) error {
 func (a *applying) delete(ctx context.Context, gone map[string][]model.Key) error {
 	for _, p := range slices.Sorted(maps.Keys(gone)) {
 		for keys := range slices.Chunk(gone[p], mostKeys) {
-			if err := a.writer(a.job.StillOwner).Delete(ctx, p, keys); err != nil {
+			if err := a.writer().Delete(ctx, p, keys); err != nil {
 				return err
 			}
 			a.done.Deleted += int64(len(keys))
@@ -218,42 +218,61 @@ func (a *applying) upsertBatch(ctx context.Context, partition string, keys []mod
 	if err := a.now.paced(ctx, from.Record.NumRows()); err != nil {
 		return err
 	}
-	rows, done, err := a.differing(partition, from.Record, to.Record, to.Hidden)
+	missing, changed, done, err := a.differing(partition, from.Record, to.Record, to.Hidden)
 	if err != nil {
 		return err
 	}
 	done.Passed = int64(len(keys)) - done.Inserted - done.Changed
-	if err := a.writer(a.mayUpsert).Upsert(ctx, partition, from.Record, rows); err != nil {
+	if len(missing)+len(changed) > 0 {
+		err = a.sameSource(ctx)
+	}
+	if err == nil {
+		err = a.write(ctx, partition, from.Record, missing, changed)
+	}
+	if err == nil {
+		a.done.add(done)
+	}
+	return err
+}
+
+// write brings rows that the target has not, and others that it has otherwise. An upsert takes both, but where the target gives the keys: of
+// rows that it has not nothing need be deleted there.
+func (a *applying) write(ctx context.Context, partition string, rec arrow.Record, missing, changed []int) error {
+	w := a.writer()
+	if !w.AutoIDs {
+		changed, missing = slices.Concat(missing, changed), nil
+	}
+	if err := w.InsertAll(ctx, partition, rec, missing); err != nil {
 		return err
 	}
-	a.done.add(done)
-	return nil
+	return w.Upsert(ctx, partition, rec, changed)
 }
 
-// writer writes to the target what it may, each call once: the next cycle finds what was not written.
-func (a *applying) writer(may func(context.Context) error) *ingest.Writer {
-	key := a.target.Filters().KeyOf(a.now.target.Collection().Schema)
-	return &ingest.Writer{Rows: a.opts.Writer, Collection: a.opts.As, Layout: a.now.layout, Key: key, May: may}
-}
-
-// mayUpsert refuses rows that may be those of a collection which was made anew.
-func (a *applying) mayUpsert(ctx context.Context) error {
-	if _, err := a.describe(ctx, a.source, a.opts.Collection, ErrSource, a.pos.Source); err != nil {
-		return err
+// writer writes to the target while the job is still this process's, each call once: the next cycle finds what was not written.
+func (a *applying) writer() *ingest.Writer {
+	schema := a.now.target.Collection().Schema
+	return &ingest.Writer{
+		Rows: a.opts.Writer, Collection: a.opts.As, Layout: a.now.layout, Key: a.target.Filters().KeyOf(schema),
+		AutoIDs: model.AutoID(schema), May: a.job.StillOwner,
 	}
-	return a.job.StillOwner(ctx)
 }
 
-// differing are the numbers of the source's rows, one a key, that the target has not, or has otherwise. Keys whose rows the target
-// hides can't be said to differ.
-func (a *applying) differing(partition string, from, to arrow.Record, hidden []model.Key) (numbers []int, done Outcome, err error) {
+// sameSource refuses rows that may be those of a collection which was made anew.
+func (a *applying) sameSource(ctx context.Context) error {
+	_, err := a.describe(ctx, a.source, a.opts.Collection, ErrSource, a.pos.Source)
+	return err
+}
+
+// differing are the numbers of the source's rows, one a key, that are missing on the target, or that it has otherwise. Keys whose rows the
+// target hides can't be said to differ.
+func (a *applying) differing(partition string, from, to arrow.Record, hidden []model.Key) (missing, changed []int, done Outcome, err error) {
 	want, err := a.now.hash(from)
 	if err != nil {
-		return nil, done, err
+		return nil, nil, done, err
 	}
 	have, err := a.now.hash(to)
 	if err != nil {
-		return nil, done, err
+		return nil, nil, done, err
 	}
 	there, seen := map[model.Key]uint64{}, map[model.Key]bool{}
 	for _, k := range hidden {
@@ -268,7 +287,6 @@ func (a *applying) differing(partition string, from, to arrow.Record, hidden []m
 			continue
 		}
 		seen[k] = true
-		numbers = append(numbers, i)
 		if a.suspects.Written {
 			if a.wrote[partition] == nil {
 				a.wrote[partition] = map[model.Key]uint64{}
@@ -276,11 +294,11 @@ func (a *applying) differing(partition string, from, to arrow.Record, hidden []m
 			a.wrote[partition][k.Clone()] = want[i]
 		}
 		if ok {
-			done.Changed++
+			changed, done.Changed = append(changed, i), done.Changed+1
 		} else {
-			done.Inserted++
+			missing, done.Inserted = append(missing, i), done.Inserted+1
 		}
 		done.note(partition, k.Clone())
 	}
-	return numbers, done, nil
+	return missing, changed, done, nil
 }

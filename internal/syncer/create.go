@@ -23,11 +23,14 @@ func (c *cycle) checkFilled(ctx context.Context, from *model.Collection) (err er
 	return c.checkExported(ctx, from)
 }
 
-// make makes the collection on the target as the source describes it, but for the keys, which a sync gives. It reports whether the
-// collection has no row: one that is there is left as it is otherwise.
+// make makes the collection on the target as the source describes it, but for the keys, which a sync gives where the target does not keep
+// auto ids. It reports whether the collection has no row: one that is there is left as it is otherwise.
 func (c *cycle) make(ctx context.Context, from *model.Collection) (empty bool, err error) {
-	want := *from
-	want.Name, want.Schema = c.opts.As, model.WithGivenKeys(from.Schema)
+	can := c.target.Capabilities()
+	want := *can.KeepingAutoIDs(from)
+	if want.Name = c.opts.As; !can.KeepsKeys(&want) {
+		want.Schema = model.WithGivenKeys(from.Schema)
+	}
 	if want.Indexes, err = from.WithIndexTypes(c.opts.IndexTypes); err != nil {
 		return false, err
 	}

@@ -99,8 +99,12 @@ func (c *cycle) describe(ctx context.Context, server *milvus.Server, name string
 }
 
 func (c *cycle) checkSchemas(from, to *model.Collection) error {
-	if model.AutoID(to.Schema) {
+	can := c.target.Capabilities()
+	if !can.KeepsKeys(to) {
 		remedy := "; import with --keep-ids"
+		if can.TakesAutoIDs {
+			remedy += ", or give it the property allow_insert_auto_id if it has the keys of the source"
+		}
 		if c.pos.Serving.Is(Target) {
 			remedy = ", and it can't be kept in step after the switch"
 		}
@@ -108,7 +112,9 @@ func (c *cycle) checkSchemas(from, to *model.Collection) error {
 			ErrTarget, to.Name, c.target.Address, remedy)
 	}
 	want := *from
-	want.Schema = model.WithGivenKeys(from.Schema)
+	if !model.AutoID(to.Schema) {
+		want.Schema = model.WithGivenKeys(from.Schema)
+	}
 	found := model.Compare(&want, to)
 	if c.pos.Serving.Is(Target) {
 		found = found.ForRollback()

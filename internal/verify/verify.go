@@ -40,6 +40,7 @@ type Report struct {
 	// Described are the differences of all but the rows. Those that are expected leave the two sides equal.
 	Described  model.Differences `json:"description_differences,omitempty"`
 	KeptKeys   bool              `json:"kept_keys,omitempty"` // the left side gives the keys, and the right one has kept them as clients' own
+	NewKeys    bool              `json:"new_keys,omitempty"`  // the rows were compared without their keys
 	Partitions []Partition       `json:"partitions"`
 	Left       model.Sum         `json:"left"`
 	Right      model.Sum         `json:"right"`
@@ -97,7 +98,7 @@ func Compare(ctx context.Context, left source.Source, right source.Ranged, opts 
 	c.report = newReport(c.left.coll, c.right.coll)
 	c.documents = source.SpelledAnew(left, right)
 	c.report.ByValue = c.documents
-	if opts.WithoutKeys {
+	if c.report.NewKeys = opts.WithoutKeys; opts.WithoutKeys {
 		c.without = []string{c.left.key}
 	}
 	if err := c.plan(ctx); err != nil {

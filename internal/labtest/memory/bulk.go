@@ -124,7 +124,13 @@ func (s *Server) bulkInsert(ctx context.Context, collection, partition string, f
 			}
 		}
 		if model.AutoID(c.Schema) {
-			rec = s.withKeys(rec, c.layout.Arrow.Field(c.layout.Key))
+			key := c.layout.Arrow.Field(c.layout.Key)
+			switch has := rec.Schema().HasField(key.Name); {
+			case has && !s.importsAutoIDs(c):
+				return 0, fmt.Errorf("the primary key %q is given by the server, and need not be provided", key.Name)
+			case !has:
+				rec = s.withKeys(rec, key)
+			}
 		}
 		numbers := make([]int, rec.NumRows())
 		for i := range numbers {

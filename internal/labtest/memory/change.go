@@ -108,6 +108,15 @@ func (s *Server) AlterIndex(ctx context.Context, q *milvuspb.AlterIndexRequest) 
 	return st, nil
 }
 
+// SetProperty sets a property of a collection, as AlterCollection does.
+func (s *Server) SetProperty(name, key, value string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.collections[name]
+	c.Properties = slices.DeleteFunc(slices.Clone(c.Properties), func(p *commonpb.KeyValuePair) bool { return p.Key == key })
+	c.Properties = append(c.Properties, &commonpb.KeyValuePair{Key: key, Value: value})
+}
+
 // CreateAlias has an alias name a collection.
 func (s *Server) CreateAlias(_ context.Context, q *milvuspb.CreateAliasRequest) (*commonpb.Status, error) {
 	if !named(own(q.Alias)) {

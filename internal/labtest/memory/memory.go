@@ -442,6 +442,34 @@ func (c *collection) givesKeys(data []*schemapb.FieldData) bool {
 	return key.AutoID && slices.ContainsFunc(data, func(d *schemapb.FieldData) bool { return d.FieldName == key.Name })
 }
 
+// withNewKeys has the collection give keys in the place of those that came, which are returned too.
+func (c *collection) withNewKeys(n int, data []*schemapb.FieldData) (own []*schemapb.FieldData, came []model.Key) {
+	key := model.PrimaryKey(c.Schema)
+	for _, d := range data {
+		if d.FieldName != key.Name {
+			own = append(own, d)
+			continue
+		}
+		for _, k := range d.GetScalars().GetLongData().GetData() {
+			came = append(came, model.IntKey(k))
+		}
+		for _, k := range d.GetScalars().GetStringData().GetData() {
+			came = append(came, model.TextKey(k))
+		}
+	}
+	return c.withKeys(n, own), came
+}
+
+// takesAutoIDs reports whether inserts into a collection may bring keys that it gives otherwise; s.mu is held.
+func (s *Server) takesAutoIDs(c *collection) bool {
+	return s.lite() || model.ToMap(c.Properties)["allow_insert_auto_id"] == "true" && (s.is(2, 5, 19) || s.from(2, 6, 3))
+}
+
+// importsAutoIDs reports whether files may; s.mu is held. Of what 2.6.3 does with such a file nothing is known: it is refused.
+func (s *Server) importsAutoIDs(c *collection) bool {
+	return s.takesAutoIDs(c) && !s.lite() && s.numbers() != [3]int{2, 6, 3}
+}
+
 func (s *Server) find(name string) (*collection, *commonpb.Status) {
 	if c, ok := s.collections[name]; ok {
 		return c, &commonpb.Status{}
@@ -635,7 +663,7 @@ func (s *Server) Insert(_ context.Context, q *milvuspb.InsertRequest) (*milvuspb
 		return &milvuspb.MutationResult{Status: st}, nil
 	}
 	at := s.tick()
-	if c.givesKeys(q.FieldsData) && !model.TakesAutoIDs(c.Properties) && !s.lite() {
+	if c.givesKeys(q.FieldsData) && !s.takesAutoIDs(c) {
 		return &milvuspb.MutationResult{Status: &commonpb.Status{Code: 1100, Reason: "more fieldData has pass in: the key is given by the server"}}, nil
 	}
 	keys, err := s.write(c, int(q.NumRows), q.FieldsData, q.PartitionName, growing, at)
@@ -648,7 +676,8 @@ func (s *Server) Insert(_ context.Context, q *milvuspb.InsertRequest) (*milvuspb
 	return &milvuspb.MutationResult{Status: &commonpb.Status{}, InsertCnt: int64(len(keys))}, nil
 }
 
-// Upsert writes rows in place of all with the same keys.
+// Upsert writes rows in place of all with the same keys. A collection with auto ids gives them others, from 2.4.10 on, whatever its
+// properties say, and refuses them before.
 func (s *Server) Upsert(_ context.Context, q *milvuspb.UpsertRequest) (*milvuspb.MutationResult, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -656,12 +685,18 @@ func (s *Server) Upsert(_ context.Context, q *milvuspb.UpsertRequest) (*milvuspb
 	if c == nil {
 		return &milvuspb.MutationResult{Status: st}, nil
 	}
-	at := s.tick()
-	keys, err := s.write(c, int(q.NumRows), q.FieldsData, q.PartitionName, growing, at)
+	at, data, came := s.tick(), q.FieldsData, []model.Key(nil)
+	if model.AutoID(c.Schema) && !s.lite() {
+		if !c.givesKeys(data) || !s.from(2, 4, 10) {
+			return &milvuspb.MutationResult{Status: &commonpb.Status{Code: 1100, Reason: "upsert: no keys came, or they are the server's to give"}}, nil
+		}
+		data, came = c.withNewKeys(int(q.NumRows), data)
+	}
+	keys, err := s.write(c, int(q.NumRows), data, q.PartitionName, growing, at)
 	if err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
-	c.replaced(keys, at, func(*row) bool { return true })
+	c.replaced(slices.Concat(keys, came), at, func(*row) bool { return true })
 	return &milvuspb.MutationResult{Status: &commonpb.Status{}, UpsertCnt: int64(len(keys))}, nil
 }
 
@@ -696,6 +731,25 @@ func (c *collection) remove(at uint64, gone func(*row) bool) {
 			c.rows[i].deleted = at
 		}
 	}
+}
+
+// is reports whether the server is of a line, and of a patch of it or of a later one; s.mu is held.
+func (s *Server) is(major, minor, patch int) bool {
+	v := s.numbers()
+	return v[0] == major && v[1] == minor && v[2] >= patch
+}
+
+// from reports whether it is of a version or of a later one; s.mu is held.
+func (s *Server) from(major, minor, patch int) bool {
+	v := s.numbers()
+	return slices.Compare(v[:], []int{major, minor, patch}) >= 0
+}
+
+func (s *Server) numbers() (v [3]int) {
+	for i, part := range strings.SplitN(strings.TrimPrefix(s.version, "v"), ".", 3) {
+		v[i], _ = strconv.Atoi(part)
+	}
+	return v
 }
 
 // since reports whether the server is of a line or of a later one, and no Lite; s.mu is held.
