@@ -16,7 +16,7 @@ import (
 // TestImportKilled kills an import again and again; in the end every row is there once.
 func TestImportKilled(t *testing.T) {
 	t.Parallel()
-	importKilled(t, kills(t), "import: kill -9 at a random instant", "--target-address", closingLate(t))
+	importKilled(t, kills(t), "import: kill -9 at a random instant", "--target-address", closingLate(t, lab.Proxy1))
 }
 
 // TestImportKilledREST does so with jobs of the REST API, against doubles: one that remembers what it was asked for, one that
@@ -71,12 +71,12 @@ func wantImported(t *testing.T, r result) {
 	r.want(t, exitOK, "imported 3,000 rows")
 }
 
-// closingLate is the cluster's address, but for connections that stay open for a moment after a client was killed. The
+// closingLate is a server's address, but for connections that stay open for a moment after a client was killed. The
 // proxy of 2.3.5 breaks down when a call for a job's state is cut off at the wrong moment (see docs/reliability.md), and
 // the other tests need it.
-func closingLate(t *testing.T) string {
+func closingLate(t *testing.T, address string) string {
 	t.Helper()
-	p := labtest.Proxy(t, lab.Proxy1)
+	p := labtest.Proxy(t, address)
 	toxic := `{"type": "slow_close", "stream": "upstream", "attributes": {"delay": 2000}}`
 	if _, err := p.Toxics.AddToxicJson(strings.NewReader(toxic)); err != nil {
 		t.Fatal(err)

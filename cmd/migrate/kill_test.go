@@ -34,6 +34,7 @@ func kills(t *testing.T) int {
 type killer struct {
 	random *rand.Rand
 	within time.Duration // of an undisturbed run
+	env    []string      // beside that of the test; nil: nothing
 }
 
 func newKiller(t *testing.T, within time.Duration) killer {
@@ -42,7 +43,7 @@ func newKiller(t *testing.T, within time.Duration) killer {
 		seed = given
 	}
 	t.Logf("SEED=%d, killing within %v", seed, within)
-	return killer{rand.New(rand.NewPCG(seed, 1)), within}
+	return killer{random: rand.New(rand.NewPCG(seed, 1)), within: within}
 }
 
 // run runs a command and kills it with -9 at a random instant; it reports whether the command ended before that, as it should.
@@ -59,7 +60,7 @@ func (k killer) run(t *testing.T, args []string) (ended bool) {
 func (k killer) strike(t *testing.T, args []string) (r result, killed bool) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), binary, args...)
-	cmd.Dir = t.TempDir()
+	cmd.Dir, cmd.Env = t.TempDir(), append(os.Environ(), k.env...)
 	end := begin(t, cmd)
 	timer := time.AfterFunc(time.Duration(k.random.Float64()*float64(k.within)), func() { cmd.Process.Kill() })
 	defer timer.Stop()

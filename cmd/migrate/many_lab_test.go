@@ -10,6 +10,7 @@ import (
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
+	"migrate/deploy/lab"
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/faulttable"
 	"migrate/internal/milvus"
@@ -63,7 +64,7 @@ func TestRunManyKilled(t *testing.T) {
 		}
 	}
 	folder := t.TempDir()
-	run := args("run", toSource, "--target-address", closingLate(t), toStaging, sink, folder, "--database", name, "--listen", "", "--workers", "2")
+	run := args("run", toSource, "--target-address", closingLate(t, lab.Proxy1), toStaging, sink, folder, "--database", name, "--listen", "", "--workers", "2")
 	verify := args("verify", toSource, toTarget, sink, folder, "--database", name)
 	k := newKiller(t, 8*time.Second)
 	faulttable.Tried(t, "a move of many: kill -9 at a random instant", kills(t), "the same command ends it: every row of every collection once")

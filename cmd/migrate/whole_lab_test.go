@@ -11,18 +11,20 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
 
 	"migrate/deploy/lab"
 	"migrate/internal/labtest"
+	"migrate/internal/labtest/faulttable"
 	"migrate/internal/labtest/whole"
 	"migrate/internal/milvus"
 )
 
 // TestWholeServer moves a whole server by one command: three databases with collections of every kind, aliases, what is loaded of them, users,
 // roles and grants. What can't be moved is said before anything is changed, and all else is on the target as it is on the source, as verify, diff
-// and pymilvus see it.
+// and pymilvus see it. The command is killed at random instants before it may end.
 func TestWholeServer(t *testing.T) {
 	t.Parallel()
 	s := newWhole(t)
@@ -30,6 +32,7 @@ func TestWholeServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.wantRefused(t)
+	s.killed(t)
 	migrate(t, s.env, s.run...).want(t, exitFailed, "34 collections: 30 done, 4 refused")
 	s.wantSame(t)
 	// The rows of the one that is partly loaded were held against the target by the move itself.
@@ -76,11 +79,31 @@ func newWhole(t *testing.T) wholeMove {
 	to := args(sink, t.TempDir())
 	s.plan, s.diff, s.verify = args("plan", all, "--load", "--new-keys"), args("diff", all), args("verify", all, to, "--load")
 	s.run = args("run", all, to, "--staging-url", "s3://"+lab.RemoteBucket+"/"+staging, "--staging-endpoint", lab.MinIO, "--load", "--new-keys",
-		"--users-file", wholeUsers(t), "--listen", "", "--at-once", "8", "--jobs", "8")
+		"--users-file", wholeUsers(t), "--listen", "", "--at-once", "8", "--jobs", "8", "--target-address", closingLate(t, target.Address))
 	for name := range whole.NotMovable {
 		s.without = append(s.without, "--exclude", name)
 	}
 	return s
+}
+
+// killed has the move be killed at random instants. Where it comes to its end meanwhile, it is made once more, to a server that is empty again.
+func (s wholeMove) killed(t *testing.T) {
+	t.Helper()
+	k := newKiller(t, 12*time.Second)
+	k.env = s.env
+	faulttable.Tried(t, "a move of a whole server: kill -9 at a random instant", kills(t), "the same command ends it: all is there once, as on the source")
+	for strikes := 0; strikes < kills(t); {
+		r, killed := k.strike(t, s.run)
+		if killed {
+			strikes++
+			continue
+		}
+		r.want(t, exitFailed, "34 collections: 30 done, 4 refused")
+		s.wantSame(t)
+		if err := s.to.Wipe(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // wholeUsers has the passwords of all users, as JSON, which is YAML too.
