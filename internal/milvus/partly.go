@@ -96,7 +96,7 @@ func (s *Server) LoadPartitions(ctx context.Context, name string, partitions []s
 	if err := s.awaitLoad(ctx, name, partitions...); err != nil {
 		return err
 	}
-	return s.awaitRows(ctx, name, partitions)
+	return s.AwaitRows(ctx, name, partitions)
 }
 
 // LoadLike loads a collection that is released as another one is: as many replicas, in resource groups of the same names, of which the

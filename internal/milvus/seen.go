@@ -15,8 +15,8 @@ import (
 // them were deleted. 2.3.5 was seen to answer 0, without an error, for up to 8 s after it had said that the partition is loaded.
 const seenStill = 30 * time.Second
 
-// awaitRows waits until the rows of partitions that were loaded beside others are seen.
-func (s *Server) awaitRows(ctx context.Context, name string, partitions []string) error {
+// AwaitRows waits until the rows of partitions that were loaded beside others are seen.
+func (s *Server) AwaitRows(ctx context.Context, name string, partitions []string) error {
 	if err := s.Flush(ctx, name); err != nil {
 		return fmt.Errorf("flushing %q on %s: %w", name, s.Address, err)
 	}

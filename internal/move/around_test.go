@@ -9,6 +9,7 @@ import (
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
+	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
 	"migrate/checkpoint"
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/memory"
@@ -188,6 +189,30 @@ func TestBorrowedByTheDead(t *testing.T) {
 	if err != nil || report.Err() != nil || len(s.diff(t)) > 0 {
 		t.Errorf("%v, %v", s.diff(t), err)
 	}
+}
+
+// TestBorrowedUnseen moves a collection whose partitions were loaded by a call that was killed before their rows were seen.
+func TestBorrowedUnseen(t *testing.T) {
+	s := odd(t)
+	s.source.SeenLate = 30
+	dead, ctx := s.whole(t).begin(), t.Context()
+	must(t, dead.open())
+	c, err := s.source.Client(t).DescribeWhole(ctx, "parts")
+	must(t, err)
+	loan, _ := dead.onSource(&Planned{Named: NamedIn(milvus.DefaultDatabase, c.Name)}).lent(made{}, c)
+	_, err = dead.loans.noteMade(ctx, func(now *made) { now.Borrowed = append(now.Borrowed, loan) })
+	must(t, err)
+	_, err = s.source.LoadPartitions(ctx, &milvuspb.LoadPartitionsRequest{CollectionName: c.Name, PartitionNames: loan.Before.Lacking(c.Partitions)})
+	must(t, err)
+
+	report, err := s.whole(t).Run(ctx)
+	if err != nil || report.Err() != nil {
+		t.Errorf("%+v, %v", report, err)
+	}
+	if n, err := s.target.Client(t).StoredRows(ctx, c.Name); n != 15 || err != nil {
+		t.Errorf("rows of parts: %d, %v", n, err)
+	}
+	s.wantAsBefore(t)
 }
 
 // TestVerifyPartly verifies what is loaded in part, on both sides: it is loaded as a whole for the time being, and given back as it was, after

@@ -67,7 +67,7 @@ func (m *moving) borrow(ctx context.Context, p *Planned, from lender) (giveBack 
 			m.giveBack(ctx, from.server, loan)
 		}
 	}
-	if err := m.lend(ctx, from.server, loan); err != nil {
+	if err := m.lend(ctx, from.server, loan, c); err != nil {
 		giveBack(err)
 		return nothing, err
 	}
@@ -118,12 +118,16 @@ func (l lender) is(server string) bool {
 	return server == milvus.HostPort(l.server.Address) || l.source && server == ""
 }
 
-// lend loads what is not loaded, after that was noted.
-func (m *moving) lend(ctx context.Context, server *milvus.Server, b borrowed) error {
+// lend loads what is not loaded of a collection, after that was noted. A call that was killed may have loaded it just now, so that its rows
+// are not seen yet.
+func (m *moving) lend(ctx context.Context, server *milvus.Server, b borrowed, c *model.Collection) error {
 	if _, err := m.loans.noteMade(ctx, func(now *made) {
 		now.Borrowed = append(slices.DeleteFunc(now.Borrowed, b.same), b)
 	}); err != nil {
 		return err
+	}
+	if c.Loaded && !b.Before.Released() {
+		return server.AwaitRows(ctx, b.Collection, b.Before.Lacking(c.Partitions))
 	}
 	return loadWhole(ctx, server, b.Collection)
 }
