@@ -194,12 +194,12 @@ func TestAutoIDsCrashes(t *testing.T) {
 	undisturbed := newTargetOf(t, "v2.6.4")
 	whole, writes := &mortal{Sink: undisturbed.staging}, 0
 	count := func(method string) bool { return method == "Delete" || method == "Insert" || method == "Upsert" }
-	undisturbed.Answered = func(method string) error {
+	undisturbed.Answer(func(method string) error {
 		if count(method) {
 			writes++
 		}
 		return nil
-	}
+	})
 	r, err := importer.Import(t.Context(), undisturbed.client, sink, m, whole, undisturbed.patient())
 	if err != nil {
 		t.Fatal(err)
@@ -237,7 +237,7 @@ func TestAutoIDsCrashes(t *testing.T) {
 			t.Parallel()
 			faulttable.Tried(t, "bulk insert that keeps auto ids: broke off after the delete or the insert of a row that it does not take", 1, "the same command ends it: every row once, by its key")
 			to, n := newTargetOf(t, "v2.6.4"), 0
-			to.Answered = func(method string) error {
+			to.Answer(func(method string) error {
 				if count(method) {
 					n++
 				}
@@ -245,7 +245,7 @@ func TestAutoIDsCrashes(t *testing.T) {
 					return errBroken
 				}
 				return nil
-			}
+			})
 			if _, err := importer.Import(t.Context(), to.client, sink, m, bucket{to.staging}, to.patient()); err == nil {
 				t.Fatal("it never came to that write")
 			}

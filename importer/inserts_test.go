@@ -64,12 +64,12 @@ func TestInsert(t *testing.T) {
 			to := newTargetOf(t, c.version)
 			to.Deny(c.denied...)
 			var upserts atomic.Int64
-			to.Answered = func(method string) error {
+			to.Answer(func(method string) error {
 				if method == "Upsert" && upserts.Add(1) == 1 {
 					return status.Error(c.answer, "on purpose") // nil where that is OK
 				}
 				return nil
-			}
+			})
 			var brought int64
 			opts := to.inserting()
 			opts.Imported = func(n int64) { brought += n }
@@ -255,14 +255,14 @@ func TestInsertKeepsIDs(t *testing.T) {
 		t.Errorf("before 2.6.3: %v", err)
 	}
 	to, calls := newTargetOf(t, "v2.6.3"), 0
-	to.Answered = func(method string) error {
+	to.Answer(func(method string) error {
 		if method == "Insert" {
 			if calls++; calls == 2 {
 				return status.Error(codes.Unavailable, "the answer is lost on purpose")
 			}
 		}
 		return nil
-	}
+	})
 	opts := to.inserting()
 	opts.Jobs = 1
 	r, err := importer.Import(t.Context(), to.client, sink, m, nil, opts)
@@ -369,12 +369,12 @@ func TestInsertIntoEmpty(t *testing.T) {
 	there.Name = "t"
 	to.Add(t, there)
 	var upserts atomic.Int64
-	to.Answered = func(method string) error {
+	to.Answer(func(method string) error {
 		if method == "Upsert" && upserts.Add(1) == 1 {
 			return errBroken
 		}
 		return nil
-	}
+	})
 	opts := to.inserting()
 	opts.Jobs = 1
 	var resumable *checkpoint.ResumableError

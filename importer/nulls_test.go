@@ -119,12 +119,12 @@ func TestEmptyListsOnce(t *testing.T) {
 	to := newTargetOf(t, "v2.5.10")
 	var upserts, breaks atomic.Int64
 	breaks.Store(2)
-	to.Answered = func(method string) error {
+	to.Answer(func(method string) error {
 		if method == "Upsert" && upserts.Add(1) == breaks.Load() {
 			return errBroken
 		}
 		return nil
-	}
+	})
 	var resumable *checkpoint.ResumableError
 	if _, err := importer.Import(t.Context(), to.client, sink, m, bucket{to.staging}, to.patient()); !errors.As(err, &resumable) {
 		t.Fatalf("an upsert that fails: %v", err)

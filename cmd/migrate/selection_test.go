@@ -76,12 +76,12 @@ func TestOneSelection(t *testing.T) {
 			broken := memory.Start(t, "v2.3.5")
 			var failing atomic.Bool
 			failing.Store(true)
-			broken.Answered = func(method string) error {
+			broken.Answer(func(method string) error {
 				if failing.Load() && method == "CreateIndex" {
 					return status.Error(codes.InvalidArgument, "broken on purpose")
 				}
 				return nil
-			}
+			})
 			onto := args("--target-address", broken.Address, sink, all)
 			migrate(t, nil, args("import", onto, insert, "--all")...).want(t, exitFailed, "3 failed")
 			for _, name := range everyName {

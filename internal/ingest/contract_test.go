@@ -139,7 +139,7 @@ func TestGRPC(t *testing.T) {
 		m := newTarget(t)
 		var mu sync.Mutex
 		lose := false
-		m.Answered = func(method string) error {
+		m.Answer(func(method string) error {
 			mu.Lock()
 			defer mu.Unlock()
 			if method == "Import" && lose {
@@ -147,7 +147,7 @@ func TestGRPC(t *testing.T) {
 				return status.Error(codes.Unavailable, "the connection broke")
 			}
 			return nil
-		}
+		})
 		return m.subject(t, open(t, m.client), func() {
 			mu.Lock()
 			defer mu.Unlock()

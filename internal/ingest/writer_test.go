@@ -135,7 +135,7 @@ func TestWriterAgain(t *testing.T) {
 			w := newWritten(t, 2)
 			rec, all := w.rows(t, 10, 2)
 			attempts := 0
-			w.server.Answered = func(method string) error {
+			w.server.Answer(func(method string) error {
 				if method != "Upsert" && method != "Insert" {
 					return nil
 				}
@@ -143,7 +143,7 @@ func TestWriterAgain(t *testing.T) {
 					return nil
 				}
 				return status.Error(c.code, "broken on purpose")
-			}
+			})
 			write := w.Upsert
 			if c.insert {
 				write = w.Insert
@@ -227,7 +227,7 @@ func TestWriterAutoIDs(t *testing.T) {
 			}
 			var calls []string
 			leaves := test.leaves
-			w.server.Answered = func(method string) error {
+			w.server.Answer(func(method string) error {
 				if method != "Delete" && method != "Insert" && method != "Upsert" {
 					return nil
 				}
@@ -237,7 +237,7 @@ func TestWriterAutoIDs(t *testing.T) {
 					return busy
 				}
 				return nil
-			}
+			})
 			w.AutoIDs, w.May = true, func(context.Context) error {
 				if leaves--; test.leaves != 0 && leaves < 0 {
 					return lost

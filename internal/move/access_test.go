@@ -159,13 +159,13 @@ func TestAccessInterrupted(t *testing.T) {
 			p, err := a.plan(t.Context())
 			must(t, err)
 			ctx, kill := context.WithCancel(t.Context())
-			target.Answered = func(method string) error {
+			target.Answer(func(method string) error {
 				if method != at || ctx.Err() != nil {
 					return nil
 				}
 				kill()
 				return status.Error(codes.Internal, "the answer gets lost")
-			}
+			})
 			_, err = a.make(ctx, p)
 			if killed := ctx.Err() != nil; killed && !errors.Is(err, context.Canceled) {
 				t.Errorf("%s, at %s: %v", version, at, err)

@@ -41,7 +41,7 @@ import (
 	"migrate/sinks"
 )
 
-// Server is a server that runs. Its fields may be set until it is first asked.
+// Server is a server that runs. Its fields may be set until it has its first collection.
 type Server struct {
 	Address string
 	// Hide are keys that are counted and never returned, in the first collection that has them.
@@ -68,8 +68,6 @@ type Server struct {
 	KeepsNulls bool
 	// Unsealed: queries find what was flushed in growing segments, as they do for some seconds, until it is compacted or sorted.
 	Unsealed bool
-	// Answered is called when a call was answered, by its method: its error, of a gRPC status, takes the place of the answer.
-	Answered func(method string) error
 	// Moved is called before each query is answered, when the server is not busy: a place to write from.
 	Moved func()
 
@@ -79,6 +77,7 @@ type Server struct {
 	mu          sync.Mutex
 	watched     func(ctx context.Context, method string)
 	denied      []string
+	told        func(method string) error
 	granted     map[string][]string // all the same, by the names of collections
 	version     string
 	time        uint64
@@ -179,14 +178,14 @@ func serve(t testing.TB, listener net.Listener, with milvuspb.MilvusServiceServe
 // permit refuses what the user has no right to, before anything else is looked at.
 func (s *Server) permit(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
 	method := path.Base(info.FullMethod)
-	watch, denied := s.arrive()
+	watch, denied, told := s.arrive()
 	watch(ctx, method)
 	if p := milvus.Privilege(req); slices.Contains(denied, p) && !s.grantedTo(req, p) || slices.Contains(denied, p+" "+collectionOf(req)) {
 		return nil, status.Errorf(codes.PermissionDenied, "Privilege%s: permission deny to tester", p)
 	}
 	answer, err := handle(ctx, req)
-	if err == nil && s.Answered != nil {
-		err = s.Answered(method)
+	if err == nil && told != nil {
+		err = told(method)
 	}
 	return answer, err
 }
@@ -200,14 +199,21 @@ func collectionOf(req any) string {
 }
 
 // arrive orders a call after what was done to the server before it was asked by another process, which no connection shows to the race
-// detector. It returns what watches the call, and the privileges that are denied.
-func (s *Server) arrive() (watch func(ctx context.Context, method string), denied []string) {
+// detector. It returns what watches the call, the privileges that are denied, and what is to be called once it was answered.
+func (s *Server) arrive() (watch func(ctx context.Context, method string), denied []string, told func(method string) error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.watched == nil {
-		return func(context.Context, string) {}, s.denied
+		return func(context.Context, string) {}, s.denied, s.told
 	}
-	return s.watched, s.denied
+	return s.watched, s.denied, s.told
+}
+
+// Answer has f be called when a call was answered, by its method: its error, of a gRPC status, takes the place of the answer.
+func (s *Server) Answer(f func(method string) error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.told = f
 }
 
 // Deny takes privileges, by the names that they are granted by, from the user: "Import", or "Import docs" to one collection; all others the
