@@ -191,6 +191,29 @@ func TestBorrowedByTheDead(t *testing.T) {
 	}
 }
 
+// TestBorrowedAndRead gives back what a call had loaded that was killed when it had exported that, and nothing more.
+func TestBorrowedAndRead(t *testing.T) {
+	s := odd(t)
+	m := s.whole(t)
+	m.Steps = Steps{Export: true}
+	if report, err := m.Run(t.Context()); err != nil || report.Err() != nil {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	dead := s.whole(t).begin()
+	must(t, dead.open())
+	all, err := dead.prepare(t.Context())
+	must(t, err)
+	for _, p := range all {
+		if _, err := dead.borrow(t.Context(), p, dead.onSource(p)); err != nil { // and is killed
+			t.Fatal(err)
+		}
+	}
+	if report, err := s.whole(t).Run(t.Context()); err != nil || report.Err() != nil || report.Count(Done) != 4 {
+		t.Errorf("%+v, %v", report, err)
+	}
+	s.wantAsBefore(t)
+}
+
 // TestBorrowedUnseen moves a collection whose partitions were loaded by a call that was killed before their rows were seen.
 func TestBorrowedUnseen(t *testing.T) {
 	s := odd(t)

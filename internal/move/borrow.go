@@ -194,6 +194,17 @@ func (m *moving) giveBackAll(ctx context.Context, todo []*Planned) error {
 	return err
 }
 
+// giveBackOf gives back what a call had loaded that was killed once it had read it.
+func (m *moving) giveBackOf(ctx context.Context, from lender) error {
+	made, err := m.loans.madeSoFar(ctx)
+	for _, b := range made.Borrowed {
+		if b.Named == from.Named && from.is(b.Server) {
+			m.giveBack(ctx, from.server, b)
+		}
+	}
+	return err
+}
+
 // lenderOf is the server of what was borrowed; nil where this call has nothing to do with it.
 func (m *moving) lenderOf(b borrowed) *milvus.Server {
 	for _, server := range []*milvus.Server{m.Source, m.Target} {

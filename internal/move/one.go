@@ -66,6 +66,9 @@ func (m *moving) export(ctx context.Context, p *Planned) (manifest *export.Manif
 	}
 	if !m.Steps.Export || err == nil && !m.Export.Overwrite || err != nil && !m.Export.Overwrite && !errors.Is(err, export.ErrNone) {
 		m.skip(p, there)
+		if err == nil && m.Steps.Export {
+			err = m.giveBackOf(ctx, m.onSource(p))
+		}
 		return there, err
 	}
 	if m.Read == nil { // from its storage it is read as it is
