@@ -153,6 +153,20 @@ func TestMoveLoadMemory(t *testing.T) {
 	}
 }
 
+// borrowed is a call of the move that has loaded what it is to read, and is killed then.
+func (s *servers) borrowed(t *testing.T) *moving {
+	t.Helper()
+	dead := s.whole(t).begin()
+	must(t, dead.open())
+	all, err := dead.prepare(t.Context())
+	must(t, err)
+	for _, p := range all {
+		_, err := dead.borrow(t.Context(), p, dead.onSource(p))
+		must(t, err)
+	}
+	return dead
+}
+
 // TestBorrowedByTheDead gives back what a call that was killed had loaded: where it is read still, after that, and at once otherwise.
 func TestBorrowedByTheDead(t *testing.T) {
 	for title, first := range map[string]func(*Move){
@@ -160,15 +174,7 @@ func TestBorrowedByTheDead(t *testing.T) {
 		"not read by the next call": func(m *Move) { m.Selection.Exclude = []string{"parts", "news.released"} },
 	} {
 		s := odd(t)
-		dead := s.whole(t).begin()
-		must(t, dead.open())
-		all, err := dead.prepare(t.Context())
-		must(t, err)
-		for _, p := range all {
-			if _, err := dead.borrow(t.Context(), p, dead.onSource(p)); err != nil { // and is killed
-				t.Fatal(err)
-			}
-		}
+		dead := s.borrowed(t)
 		if got := s.loadedPartitions(t, "", "parts"); len(got) != 3 {
 			t.Fatalf("%s: loaded: %v", title, got)
 		}
@@ -199,15 +205,7 @@ func TestBorrowedAndRead(t *testing.T) {
 	if report, err := m.Run(t.Context()); err != nil || report.Err() != nil {
 		t.Fatalf("%+v, %v", report, err)
 	}
-	dead := s.whole(t).begin()
-	must(t, dead.open())
-	all, err := dead.prepare(t.Context())
-	must(t, err)
-	for _, p := range all {
-		if _, err := dead.borrow(t.Context(), p, dead.onSource(p)); err != nil { // and is killed
-			t.Fatal(err)
-		}
-	}
+	s.borrowed(t)
 	if report, err := s.whole(t).Run(t.Context()); err != nil || report.Err() != nil || report.Count(Done) != 4 {
 		t.Errorf("%+v, %v", report, err)
 	}
