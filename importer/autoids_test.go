@@ -10,7 +10,6 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
-	"migrate/checkpoint"
 	"migrate/exporter"
 	"migrate/importer"
 	"migrate/internal/export"
@@ -191,8 +190,7 @@ func exportedAutoOdd(t *testing.T) (*export.Manifest, sinks.Sink) {
 func TestAutoIDsCrashes(t *testing.T) {
 	t.Parallel()
 	m, sink := exportedAutoOdd(t)
-	undisturbed := newTargetOf(t, "v2.6.4")
-	whole, writes := &mortal{Sink: undisturbed.staging}, 0
+	undisturbed, writes := newTargetOf(t, "v2.6.4"), 0
 	count := func(method string) bool { return method == "Delete" || method == "Insert" || method == "Upsert" }
 	undisturbed.Answer(func(method string) error {
 		if count(method) {
@@ -200,7 +198,7 @@ func TestAutoIDsCrashes(t *testing.T) {
 		}
 		return nil
 	})
-	r, err := importer.Import(t.Context(), undisturbed.client, sink, m, whole, undisturbed.patient())
+	r, err := importer.Import(t.Context(), undisturbed.client, sink, m, bucket{undisturbed.staging}, undisturbed.patient())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,30 +206,22 @@ func TestAutoIDsCrashes(t *testing.T) {
 	if r.NotFinite != rows/10 || r.EmptyLists != rows/5 || writes < 4 {
 		t.Errorf("%+v, %d writes", r, writes)
 	}
-	resumed := func(t *testing.T, to target) {
+	resumed := func(t *testing.T, to target, ended bool) {
 		t.Helper()
 		to.Finish(t.Context())
 		to.Forget()
-		bury(t, to.staging, checkpoint.Object(checkpoint.Name(checkpoint.Import, m.Job, "t")))
-		if _, err := importer.Import(t.Context(), to.client, sink, m, bucket{to.staging}, to.patient()); err != nil {
-			t.Fatal(err)
-		}
-		to.wantOnce(t, m, sink)
+		to.wantResumed(t, m, sink, ended)
 	}
-	for at := range whole.writes.Load() {
-		t.Run(fmt.Sprintf("checkpoint %d", at+1), func(t *testing.T) {
-			t.Parallel()
-			faulttable.Tried(t, "bulk insert that keeps auto ids: died before a write of its checkpoint, its jobs forgotten by then", 1, "the same command ends it: every row once, by its key")
-			to := newTargetOf(t, "v2.6.4")
-			to.Most.KnownFor = 0
-			dying, opts := &mortal{Sink: to.staging, at: at + 1}, to.patient()
-			opts.Dialect = mortalDialect{to.Fake, dying}
-			if _, err := importer.Import(t.Context(), to.client, sink, m, dying, opts); err == nil || !dying.dead.Load() {
-				t.Fatalf("it never came to that write: %v", err)
-			}
-			resumed(t, to)
-		})
-	}
+	dyingAtEachWrite(t, func(t *testing.T, dying *mortal) {
+		faulttable.Tried(t, "bulk insert that keeps auto ids: died before or after a write of its checkpoint, its jobs forgotten by then", 1, "the same command ends it: every row once, by its key")
+		to := newTargetOf(t, "v2.6.4")
+		to.Most.KnownFor = 0
+		dying.Sink = to.staging
+		opts := to.patient()
+		opts.Dialect = mortalDialect{to.Fake, dying}
+		_, err := importer.Import(t.Context(), to.client, sink, m, dying, opts)
+		resumed(t, to, dying.ended(t, err))
+	})
 	for at := range writes {
 		t.Run(fmt.Sprintf("row %d", at+1), func(t *testing.T) {
 			t.Parallel()
@@ -249,7 +239,7 @@ func TestAutoIDsCrashes(t *testing.T) {
 			if _, err := importer.Import(t.Context(), to.client, sink, m, bucket{to.staging}, to.patient()); err == nil {
 				t.Fatal("it never came to that write")
 			}
-			resumed(t, to)
+			resumed(t, to, false)
 		})
 	}
 }

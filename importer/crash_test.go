@@ -13,6 +13,7 @@ import (
 	"migrate/checkpoint"
 	"migrate/importer"
 	"migrate/internal/document"
+	"migrate/internal/export"
 	"migrate/internal/ingest"
 	"migrate/internal/ingest/ingesttest"
 	"migrate/internal/labtest"
@@ -118,6 +119,45 @@ func bury(t *testing.T, store sinks.Swapper, name string) {
 	}
 }
 
+// wantResumed has the call of a process that died, or had ended, be made again: every row is there once.
+func (to target) wantResumed(t *testing.T, m *export.Manifest, sink sinks.Sink, ended bool) {
+	t.Helper()
+	bury(t, to.staging, checkpoint.Object(checkpoint.Name(checkpoint.Import, m.Job, "t")))
+	_, err := importer.Import(t.Context(), to.client, sink, m, bucket{to.staging}, to.patient())
+	if err != nil && !(ended && errors.Is(err, importer.ErrImported)) {
+		t.Fatal(err)
+	}
+	to.wantOnce(t, m, sink)
+}
+
+// ended reports whether the process had come to its end, whatever it died of after that. One that did not die did, and made no error.
+func (m *mortal) ended(t *testing.T, err error) bool {
+	t.Helper()
+	if err != nil && !m.dead.Load() {
+		t.Fatalf("it did not die, and failed: %v", err)
+	}
+	return err == nil
+}
+
+// dyingAtEachWrite has a process die before and after its first write of the checkpoint, its second one, and so on, until it comes to its end
+// before so many: how many there are depends on the time that it takes, for its lease is written too.
+func dyingAtEachWrite(t *testing.T, tried func(*testing.T, *mortal)) {
+	t.Helper()
+	for at, died := int64(1), true; died; at++ {
+		died = false
+		for _, heard := range []bool{false, true} {
+			t.Run(fmt.Sprintf("write %d heard %t", at, heard), func(t *testing.T) {
+				dying := &mortal{at: at, heard: heard}
+				tried(t, dying)
+				died = died || dying.dead.Load()
+			})
+		}
+		if !died && at < 5 {
+			t.Errorf("a process that makes %d writes shows little", at-1)
+		}
+	}
+}
+
 // TestCrashes has the process of an import die before and after each write of its checkpoint. The same call resumes it, be the jobs
 // that were under way done by then, or forgotten: every row is there once.
 func TestCrashes(t *testing.T) {
@@ -134,37 +174,18 @@ func TestCrashes(t *testing.T) {
 	} {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
-			undisturbed := newTarget(t)
-			c.set(undisturbed)
-			store := &mortal{Sink: undisturbed.staging}
-			opts := undisturbed.patient()
-			if _, err := importer.Import(t.Context(), undisturbed.client, sink, m, store, opts); err != nil {
-				t.Fatal(err)
-			}
-			for at := range store.writes.Load() {
-				for _, heard := range []bool{false, true} {
-					t.Run(fmt.Sprintf("write %d heard %t", at+1, heard), func(t *testing.T) {
-						faulttable.Tried(t, "import: died before or after a write of its checkpoint, its jobs "+title, 1, "the same command ends it: every row once")
-						to := newTarget(t)
-						c.set(to)
-						opts := to.patient()
-						store := &mortal{Sink: to.staging, at: at + 1, heard: heard}
-						opts.Dialect = mortalDialect{to.Fake, store}
-						_, err := importer.Import(t.Context(), to.client, sink, m, store, opts)
-						if !store.dead.Load() {
-							t.Fatal("it never came to that write")
-						}
-						c.meanwhile(t, to)
-						bury(t, to.staging, checkpoint.Object(checkpoint.Name(checkpoint.Import, m.Job, "t")))
-						done := err == nil
-						_, err = importer.Import(t.Context(), to.client, sink, m, bucket{to.staging}, to.patient())
-						if err != nil && !(done && errors.Is(err, importer.ErrImported)) {
-							t.Fatal(err)
-						}
-						to.wantOnce(t, m, sink)
-					})
-				}
-			}
+			dyingAtEachWrite(t, func(t *testing.T, dying *mortal) {
+				faulttable.Tried(t, "import: died before or after a write of its checkpoint, its jobs "+title, 1, "the same command ends it: every row once")
+				to := newTarget(t)
+				c.set(to)
+				dying.Sink = to.staging
+				opts := to.patient()
+				opts.Dialect = mortalDialect{to.Fake, dying}
+				_, err := importer.Import(t.Context(), to.client, sink, m, dying, opts)
+				ended := dying.ended(t, err)
+				c.meanwhile(t, to)
+				to.wantResumed(t, m, sink, ended)
+			})
 		})
 	}
 }

@@ -3,7 +3,6 @@ package importer_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -191,47 +190,33 @@ func TestInsertCrashes(t *testing.T) {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
 			newKeys := title == "new"
-			m, sink := exportedOf(t, from())
-			undisturbed := newTargetOf(t, "v2.6.3")
-			whole := &mortal{Sink: sink.(*store.Sink)}
-			opts := undisturbed.inserting()
-			opts.NewKeys = newKeys
-			if _, err := importer.Import(t.Context(), undisturbed.client, whole, m, nil, opts); err != nil {
-				t.Fatal(err)
-			}
 			named := 0
-			for at := range whole.writes.Load() {
-				for _, heard := range []bool{false, true} {
-					t.Run(fmt.Sprintf("write %d heard %t", at+1, heard), func(t *testing.T) {
-						faulttable.Tried(t, "import by inserts: died before or after a write of its checkpoint, keys "+title, 1, "the same command ends it: every row once, or those in doubt named")
-						m, sink := exportedOf(t, from())
-						to, dying := newTargetOf(t, "v2.6.3"), &mortal{Sink: sink.(*store.Sink), at: at + 1, heard: heard}
-						opts := to.inserting()
-						opts.NewKeys = newKeys
-						_, err := importer.Import(t.Context(), to.client, dying, m, nil, opts)
-						if !dying.dead.Load() {
-							t.Fatal("it never came to that write")
-						}
-						done := err == nil
-						bury(t, sink.(*store.Sink), checkpoint.Object(checkpoint.Name(checkpoint.Import, m.Job, "t")))
-						_, err = importer.Import(t.Context(), to.client, sink, m, nil, opts)
-						switch {
-						case newKeys && errors.Is(err, importer.ErrUncertain):
-							named++
-							if !strings.Contains(err.Error(), "of part _default/part-") {
-								t.Errorf("it does not name the rows: %v", err)
-							}
-						case err != nil && !(done && errors.Is(err, importer.ErrImported)):
-							t.Fatal(err)
-						case newKeys:
-							to.wantNewKeys(t, m, sink)
-						default:
-							to.wantOnce(t, m, sink)
-							to.wantNoFence(t)
-						}
-					})
+			dyingAtEachWrite(t, func(t *testing.T, dying *mortal) {
+				faulttable.Tried(t, "import by inserts: died before or after a write of its checkpoint, keys "+title, 1, "the same command ends it: every row once, or those in doubt named")
+				m, sink := exportedOf(t, from())
+				to := newTargetOf(t, "v2.6.3")
+				dying.Sink = sink.(*store.Sink)
+				opts := to.inserting()
+				opts.NewKeys = newKeys
+				_, err := importer.Import(t.Context(), to.client, dying, m, nil, opts)
+				ended := dying.ended(t, err)
+				bury(t, sink.(*store.Sink), checkpoint.Object(checkpoint.Name(checkpoint.Import, m.Job, "t")))
+				_, err = importer.Import(t.Context(), to.client, sink, m, nil, opts)
+				switch {
+				case newKeys && errors.Is(err, importer.ErrUncertain):
+					named++
+					if !strings.Contains(err.Error(), "of part _default/part-") {
+						t.Errorf("it does not name the rows: %v", err)
+					}
+				case err != nil && !(ended && errors.Is(err, importer.ErrImported)):
+					t.Fatal(err)
+				case newKeys:
+					to.wantNewKeys(t, m, sink)
+				default:
+					to.wantOnce(t, m, sink)
+					to.wantNoFence(t)
 				}
-			}
+			})
 			if newKeys != (named > 0) {
 				t.Errorf("rows in doubt were named %d times", named)
 			}

@@ -8,7 +8,6 @@ import (
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
-	"migrate/checkpoint"
 	"migrate/exporter"
 	"migrate/importer"
 	"migrate/internal/export"
@@ -96,29 +95,17 @@ func TestOddNewKeys(t *testing.T) {
 func TestOddCrashes(t *testing.T) {
 	t.Parallel()
 	m, sink := exportedOdd(t)
-	undisturbed := newTarget(t)
-	whole := &mortal{Sink: undisturbed.staging}
-	if _, err := importer.Import(t.Context(), undisturbed.client, sink, m, whole, undisturbed.patient()); err != nil {
-		t.Fatal(err)
-	}
-	for at := range whole.writes.Load() {
-		t.Run(fmt.Sprintf("write %d", at+1), func(t *testing.T) {
-			t.Parallel()
-			faulttable.Tried(t, "import of rows with NaN: died before a write of its checkpoint, its jobs forgotten by then", 1, "the same command ends it: every row once")
-			to := newTarget(t)
-			to.Most.KnownFor = 0
-			dying, opts := &mortal{Sink: to.staging, at: at + 1}, to.patient()
-			opts.Dialect = mortalDialect{to.Fake, dying}
-			if _, err := importer.Import(t.Context(), to.client, sink, m, dying, opts); err == nil || !dying.dead.Load() {
-				t.Fatalf("it never came to that write: %v", err)
-			}
-			to.Finish(t.Context())
-			to.Forget()
-			bury(t, to.staging, checkpoint.Object(checkpoint.Name(checkpoint.Import, m.Job, "t")))
-			if _, err := importer.Import(t.Context(), to.client, sink, m, bucket{to.staging}, to.patient()); err != nil {
-				t.Fatal(err)
-			}
-			to.wantOnce(t, m, sink)
-		})
-	}
+	dyingAtEachWrite(t, func(t *testing.T, dying *mortal) {
+		faulttable.Tried(t, "import of rows with NaN: died before or after a write of its checkpoint, its jobs forgotten by then", 1, "the same command ends it: every row once")
+		to := newTarget(t)
+		to.Most.KnownFor = 0
+		dying.Sink = to.staging
+		opts := to.patient()
+		opts.Dialect = mortalDialect{to.Fake, dying}
+		_, err := importer.Import(t.Context(), to.client, sink, m, dying, opts)
+		ended := dying.ended(t, err)
+		to.Finish(t.Context())
+		to.Forget()
+		to.wantResumed(t, m, sink, ended)
+	})
 }
