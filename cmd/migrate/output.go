@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"syscall"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -56,10 +55,7 @@ type usage struct {
 }
 
 func usageSince(start time.Time) usage {
-	var r syscall.Rusage
-	// It fails for a bad argument only.
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &r)
-	return usage{time.Since(start).Seconds(), r.Maxrss * 1024}
+	return usage{time.Since(start).Seconds(), monitor.PeakMemory()}
 }
 
 func (u usage) String() string {
