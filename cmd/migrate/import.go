@@ -88,13 +88,17 @@ func (c config) importExport(ctx context.Context, out io.Writer, seen *monitor.M
 		return err
 	}
 	var bar steps
-	done, err := importer.Import(ctx, server, from.sink, from.manifest, staging, importer.Options{
+	opts := importer.Options{
 		As: c.As, Checkpoint: from.jobs, Via: via, Jobs: c.Jobs, IntoExisting: c.IntoExisting, KeepIDs: c.KeepIDs, NewKeys: c.NewKeys, IndexTypes: types, Widen: c.Widen, Force: c.Force,
 		Step:     func(name string, rows int64) { bar.next(name, rows); seen.Step(name, rows) },
 		Progress: func(rows, bytes int64) { bar.add(rows, bytes); seen.Did(rows) },
 		Imported: seen.Imported,
 		Job:      func(id int64, state ingest.State, why string) { seen.Job(id, string(state), why) },
-	})
+	}
+	if err := move.MayImport(ctx, server, from.manifest, opts); err != nil {
+		return err
+	}
+	done, err := importer.Import(ctx, server, from.sink, from.manifest, staging, opts)
 	bar.stop()
 	if err != nil {
 		return err

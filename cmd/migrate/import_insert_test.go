@@ -57,6 +57,23 @@ func TestInsertWays(t *testing.T) {
 	}
 }
 
+// TestInsertKnowsRights names all rights that a login lacks, before anything is made on the target.
+func TestInsertKnowsRights(t *testing.T) {
+	t.Parallel()
+	s, folder, to := newInMemory(t, 1), t.TempDir(), memory.Start(t, "v2.3.5")
+	migrate(t, nil, args(s.export, sink, folder)...).want(t, exitOK)
+	imp := args("import", "--via", "insert", "--target-address", to.Address, sink, folder, "--collection", s.name)
+	to.Login = "mover:secret"
+	login := []string{"MIGRATE_TARGET_USERNAME=mover", "MIGRATE_TARGET_PASSWORD=secret"}
+	to.Deny("Load", "Upsert")
+	migrate(t, login, imp...).want(t, exitFailed, `collection "`+s.name+`" on `+to.Address+" needs the rights Upsert, Load: ", "docs/privileges.md")
+	if made := to.Collections(); len(made) > 0 {
+		t.Errorf("made: %q", made)
+	}
+	to.Deny()
+	migrate(t, login, imp...).want(t, exitOK, "imported 1,000 rows")
+}
+
 // TestInsertNewKeys says what to do about a target that gives the keys.
 func TestInsertNewKeys(t *testing.T) {
 	t.Parallel()

@@ -1,6 +1,7 @@
 package move
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"migrate/importer"
+	"migrate/internal/export"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
 )
@@ -36,17 +38,23 @@ var (
 	upsert           = need{"Upsert", milvus.Probe.UpsertNothing}
 	flush            = need{"Flush", milvus.Probe.Flush}
 	flushState       = need{"GetFlushState", milvus.Probe.FlushState}
+	bulkInsert       = need{"Import", milvus.Probe.Import}
 )
 
 // allowed refuses a collection that the logins have not all rights to that its move needs. They are asked for a name that nobody has, once in
 // each database; those that are granted by names, of which that says nothing, are asked for the collection's own.
 func (m *moving) allowed(ctx context.Context, p *Planned, coll *model.Collection) error {
-	if m.Source.Capabilities().Users {
+	if rightsCount(m.Source) {
 		if err := m.sourceRights.missing(ctx, m.Source.In(p.Database), p.Collection, m.toRead(coll), func() bool { return m.reading(ctx, p) }); err != nil {
 			return err
 		}
 	}
-	if !m.Steps.Import || m.Target == nil || !m.Target.Capabilities().Users {
+	return m.mayMake(ctx, p, coll)
+}
+
+// mayMake refuses one that the target's login has not all rights to.
+func (m *moving) mayMake(ctx context.Context, p *Planned, coll *model.Collection) error {
+	if !m.Steps.Import || m.Target == nil || !rightsCount(m.Target) {
 		return nil
 	}
 	database := m.Target.In(p.Target.Database)
@@ -57,11 +65,19 @@ func (m *moving) allowed(ctx context.Context, p *Planned, coll *model.Collection
 	if err := m.targetRights.missing(ctx, database, p.Target.Collection, []need{createDatabase}, lacksDatabase); err != nil {
 		return err
 	}
-	absent := func() bool {
-		there, err := database.Exists(ctx, p.Target.Collection)
-		return err != nil || !there
+	return m.targetRights.toCreate(ctx, database, p.Target.Collection, m.toMake(p, coll))
+}
+
+// MayImport refuses the import of one export by a login that has not all rights that it needs, before anything is changed. Of a collection
+// that is there nothing is asked.
+func MayImport(ctx context.Context, server *milvus.Server, m *export.Manifest, opts importer.Options) error {
+	if !rightsCount(server) {
+		return nil
 	}
-	return m.targetRights.missing(ctx, database, p.Target.Collection, m.toMake(p, coll), absent)
+	opts.NewKeys = opts.NewKeys || m.Keyless()
+	needs := needed(toImport(server.Capabilities(), m.Collection.Milvus(), opts))
+	needs.add(asksToBulkInsert(server, opts), bulkInsert)
+	return new(knownRights).toCreate(ctx, server, cmp.Or(opts.As, m.Collection.Name), needs)
 }
 
 // toRead are the rights to read a collection of the source.
@@ -75,29 +91,38 @@ func (m *moving) toRead(coll *model.Collection) []need {
 	return []need{count, load, release}
 }
 
+// needed are needs of which some depend on what is to be done.
+type needed []need
+
+func (n *needed) add(when bool, more ...need) {
+	if when {
+		*n = append(*n, more...)
+	}
+}
+
 // toMake are the rights to make a collection on the target, as it is to be. That to bulk insert is asked for elsewhere.
 func (m *moving) toMake(p *Planned, coll *model.Collection) []need {
-	needs := []need{createCollection, showPartitions}
-	add := func(needed bool, more ...need) {
-		if needed {
-			needs = append(needs, more...)
-		}
-	}
-	add(len(coll.OtherPartitions()) > 0 && !model.PartitionKey(coll.Schema), createPartition)
-	add(len(coll.Indexes) > 0, createIndex)
-	if m.Import.Via == importer.Insert || !m.Target.Capabilities().BulkInserts() {
-		auto := model.AutoID(coll.Schema) && !m.Import.KeepIDs
-		add(auto, insert)
-		add(!auto, upsert)
-		add(true, flush, flushState)
-	}
-	unindexed := len(coll.Unindexed()) > 0
-	add(unindexed, flush, flushState)
-	add(!unindexed, load, count)
+	needs := needed(toImport(m.Target.Capabilities(), coll, m.importOptions(p)))
 	if m.Steps.Verify { // and then it is completed
-		add(len(p.aliases) > 0, createAlias)
-		add(!m.Import.IntoExisting && !p.load.Whole(coll.Partitions), release)
+		needs.add(len(p.aliases) > 0, createAlias)
+		needs.add(!m.Import.IntoExisting && !p.load.Whole(coll.Partitions), release)
 	}
+	return needs
+}
+
+// toImport are the rights to import a collection into a server that has it not, but for that to bulk insert.
+func toImport(can model.Capabilities, coll *model.Collection, opts importer.Options) []need {
+	if wanted, err := importer.Wanted(can, coll, opts); err == nil { // what it can't be, an import says
+		coll = wanted
+	}
+	needs := needed{createCollection, showPartitions}
+	needs.add(len(coll.OtherPartitions()) > 0 && !model.PartitionKey(coll.Schema), createPartition)
+	needs.add(len(coll.Indexes) > 0, createIndex)
+	unindexed, inserted := len(coll.Unindexed()) > 0, importer.KeysOf(can, coll, nil, opts).Via == importer.Insert
+	needs.add(inserted && model.AutoID(coll.Schema), insert)
+	needs.add(inserted && !model.AutoID(coll.Schema), upsert)
+	needs.add(inserted || unindexed, flush, flushState)
+	needs.add(!unindexed, load, count)
 	return needs
 }
 
@@ -109,15 +134,18 @@ type knownRights struct {
 
 // missing is an error where some rights to a collection are missing, which matter if they do.
 func (r *knownRights) missing(ctx context.Context, database *milvus.Server, name string, needs []need, matters func() bool) error {
+	unknown := slices.DeleteFunc(slices.Clone(needs), func(n need) bool { return r.toAny(ctx, database, n) })
+	if len(unknown) == 0 || !matters() {
+		return nil
+	}
+	return lacking(ctx, database, name, unknown)
+}
+
+// lacking is an error where some rights to a collection are missing.
+func lacking(ctx context.Context, database *milvus.Server, name string, needs []need) error {
 	var lacks []string
 	var denied error
 	for _, n := range needs {
-		if r.toAny(ctx, database, n) {
-			continue
-		}
-		if lacks == nil && !matters() {
-			return nil
-		}
 		if err := n.try(ctx, database, name); err != nil {
 			lacks, denied = append(lacks, n.right), err
 		}
@@ -126,6 +154,23 @@ func (r *knownRights) missing(ctx context.Context, database *milvus.Server, name
 		return nil
 	}
 	return fmt.Errorf("collection %q on %s needs the rights %s: %w", name, database.Address, strings.Join(lacks, ", "), denied)
+}
+
+// asksToBulkInsert reports whether the right to bulk insert can be asked for, and is needed: by REST the list of jobs needs it, which is asked
+// for anyway.
+func asksToBulkInsert(server *milvus.Server, opts importer.Options) bool {
+	return opts.Via != importer.Insert && server.Capabilities().GRPCImport && rightsCount(server)
+}
+
+// rightsCount reports whether a server may deny some calls and not others: who has no login may make all, or none.
+func rightsCount(server *milvus.Server) bool { return server.Capabilities().Users && server.LoggedIn() }
+
+// toCreate is missing for rights to a collection that matter where it is not there.
+func (r *knownRights) toCreate(ctx context.Context, database *milvus.Server, name string, needs []need) error {
+	return r.missing(ctx, database, name, needs, func() bool {
+		there, err := database.Exists(ctx, name)
+		return err != nil || !there
+	})
 }
 
 // toAny reports whether there is a right to collections of any name.

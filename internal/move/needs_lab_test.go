@@ -12,6 +12,8 @@ import (
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
+	"migrate/importer"
+	"migrate/internal/export"
 	"migrate/internal/labtest"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
@@ -76,10 +78,19 @@ func TestMoveKnowsRightsOfRealUsers(t *testing.T) {
 	if p := find(planned, mayNot.Name); !errors.Is(p.Err, milvus.ErrPrivilege) || !strings.Contains(p.Refused, lacks) {
 		t.Errorf("who lacks some: %v", p.Err)
 	}
+	mayImport := func(c *model.Collection) error {
+		return MayImport(t.Context(), target, &export.Manifest{Collection: export.Describe(c)}, importer.Options{As: c.Name + "_new"})
+	}
+	if err := mayImport(may); err != nil {
+		t.Errorf("who has all rights to import: %v", err)
+	}
+	if err := mayImport(mayNot); !errors.Is(err, milvus.ErrPrivilege) || !strings.Contains(err.Error(), lacks) {
+		t.Errorf("who lacks some to import: %v", err)
+	}
 
 	before, err := root.DescribeWhole(t.Context(), mayNot.Name)
 	must(t, err)
-	for _, n := range []need{createCollection, createDatabase, createAlias, createPartition, createIndex, showPartitions, load, release, count, insert, upsert, flush, flushState} {
+	for _, n := range []need{createCollection, createDatabase, createAlias, createPartition, createIndex, showPartitions, load, release, count, insert, upsert, flush, flushState, bulkInsert} {
 		must(t, n.try(t.Context(), root, mayNot.Name))
 	}
 	after, err := root.DescribeWhole(t.Context(), mayNot.Name)

@@ -293,7 +293,11 @@ func (m *moving) exportFits(ctx context.Context, p *Planned) error {
 	if err != nil {
 		return err
 	}
-	return m.fits(ctx, p, manifest.Collection.Milvus())
+	coll := manifest.Collection.Milvus()
+	if err := m.fits(ctx, p, coll); err != nil {
+		return err
+	}
+	return m.mayMake(ctx, p, coll)
 }
 
 // fits refuses what can't be imported, unless that was begun: what is on the target may be of it then.
@@ -309,8 +313,8 @@ func (m *moving) fits(ctx context.Context, p *Planned, coll *model.Collection) e
 	if keys.Told != "" && !opts.KeepIDs {
 		p.Notes = append(p.Notes, keys.Told)
 	}
-	if err == nil && opts.Via != importer.Insert && m.Target.Capabilities().GRPCImport && m.Target.LoggedIn() { // the right to, which costs a call
-		err = milvus.Probe{Server: database, Collection: p.Target.Collection}.Import(ctx)
+	if err == nil && asksToBulkInsert(database, opts) {
+		err = lacking(ctx, database, p.Target.Collection, []need{bulkInsert})
 	}
 	if errors.Is(err, milvus.ErrNotFound) || err != nil && m.importState(ctx, p) != checkpoint.Todo { // a database that is not there is made
 		return nil
