@@ -75,15 +75,14 @@ func (im *importing) loadAndCount(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if have == want {
+		switch {
+		case have == want:
 			im.opts.Progress(im.manifest.Total.Rows, 0)
 			return nil
-		}
-		if time.Now().After(deadline) {
-			return im.miscounted(ctx, target, have, want)
-		}
-		if !refreshed {
+		case !refreshed:
 			im.refresh(ctx)
+		case time.Now().After(deadline):
+			return im.miscounted(ctx, target, have, want)
 		}
 		if err := clock.Sleep(ctx, im.opts.Poll); err != nil {
 			return err

@@ -154,9 +154,12 @@ func (r result) want(t *testing.T, code int, texts ...string) {
 		}
 	}
 	if t.Failed() {
-		t.Logf("stdout:\n%s\nstderr:\n%s", r.stdout, r.stderr)
+		t.Logf("stdout:\n%s\nstderr:\n%s", padding.ReplaceAllString(r.stdout, "  "), r.stderr)
 	}
 }
+
+// padding fills the columns of a table, of which a log of CI keeps only so much.
+var padding = regexp.MustCompile(` {3,}`)
 
 const (
 	dim  = 8
