@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,7 +31,10 @@ func TestToldSyncKilled(t *testing.T) {
 	both := args("--source-address", from.Address, "--target-address", target.Address, "--collection", c.Name)
 	told := args("sync", "--log-level", "error", both, sink, t.TempDir(), "--source-storage-url", labtest.SourceStorage(t).URL(""))
 	next := 0
+	var mu sync.Mutex
 	write := func() {
+		mu.Lock()
+		defer mu.Unlock()
 		labtest.Insert(t, from, c.Name, "", documentRows(next, next+200))
 		if next > 0 {
 			labtest.Upsert(t, from, c.Name, documentRows(next-100, next-90))
@@ -46,12 +50,9 @@ func TestToldSyncKilled(t *testing.T) {
 	started := time.Now()
 	migrate(t, nil, args(told, "--once")...).want(t, exitOK, "told by the storage; 200 rows inserted")
 	k := newKiller(t, time.Since(started))
-	var mu sync.Mutex
-	calls := 0
+	var calls atomic.Int64
 	target.Watch(func(context.Context, string) {
-		mu.Lock()
-		defer mu.Unlock()
-		if calls++; calls%10 == 0 {
+		if calls.Add(1)%10 == 0 {
 			write()
 		}
 	})

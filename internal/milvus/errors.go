@@ -87,6 +87,7 @@ const (
 	codeRateLimit          = 8
 	codeCollectionNotFound = 100
 	codeNotLoaded          = 101
+	codeReplicaNotFound    = 400
 	codeSegmentNotFound    = 600
 	codeIndexNotFound      = 700
 	codeDatabaseNotFound   = 800
@@ -105,7 +106,7 @@ func (e *StatusError) Is(target error) bool {
 			e.legacy == commonpb.ErrorCode_CollectionNotExists || strings.Contains(e.Reason, "can't find collection") ||
 			absentDatabase.MatchString(e.Reason)
 	case ErrNotLoaded:
-		return e.Code == codeNotLoaded || strings.Contains(e.Reason, "collection not loaded")
+		return e.Code == codeNotLoaded || e.Method == "GetReplicas" && e.Code == codeReplicaNotFound || strings.Contains(e.Reason, "collection not loaded")
 	case ErrLogin:
 		return e.Code == codeNotAuthenticated
 	case ErrPrivilege:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
@@ -27,12 +28,22 @@ func (s *Server) DescribeWhole(ctx context.Context, name string) (*model.Collect
 	return c, nil
 }
 
-// LoadOf is what of a collection is loaded, and how.
+// LoadOf is what of a collection is loaded, and how. One that somebody begins to load, or to release, is asked for until the server knows:
+// 2.3.5 calls it loaded before it has made its replicas.
 func (s *Server) LoadOf(ctx context.Context, c *model.Collection) (load model.Load, err error) {
-	if state, err := s.stateOf(ctx, c.Name); err != nil || state == commonpb.LoadState_LoadStateNotLoad || state == commonpb.LoadState_LoadStateNotExist {
-		return load, err
+	for since := time.Now(); ; {
+		state, err := s.stateOf(ctx, c.Name)
+		if err != nil || state == commonpb.LoadState_LoadStateNotLoad || state == commonpb.LoadState_LoadStateNotExist {
+			return model.Load{}, err
+		}
+		load, err := s.loadOfLoaded(ctx, c)
+		if !errors.Is(err, ErrNotLoaded) || time.Since(since) > notLoaded {
+			return load, err
+		}
+		if err := clock.Sleep(ctx, pollEvery); err != nil {
+			return model.Load{}, fmt.Errorf("waiting for %q to be loaded or released on %s: %w", c.Name, s.Address, err)
+		}
 	}
-	return s.loadOfLoaded(ctx, c)
 }
 
 // loadOfLoaded is LoadOf of a collection that was said to be loaded, if only in part.

@@ -57,6 +57,33 @@ func TestLoadOf(t *testing.T) {
 	}
 }
 
+// TestLoadOfChanging describes a collection that somebody begins to load, or releases, while it is looked at.
+func TestLoadOfChanging(t *testing.T) {
+	srv := memory.Start(t, "v2.3.5")
+	c := labtest.Collection(labtest.Schema(labtest.IntKey("id"), labtest.Vector("v", schemapb.DataType_FloatVector, 2)))
+	srv.Add(t, c)
+	server, other := srv.Client(t), srv.Client(t)
+	srv.Loading(3)
+	if is, err := server.DescribeWhole(t.Context(), c.Name); err != nil || is.Load.Replicas != 1 {
+		t.Errorf("being loaded: %+v, %v", is, err)
+	}
+	srv.Loading(2)
+	if is, err := milvus.NewCatalog(server).Describe(t.Context(), "", c.Name); err != nil || is.Load.Replicas != 1 {
+		t.Errorf("being loaded, as one of many: %+v, %v", is, err)
+	}
+	srv.Watch(func(ctx context.Context, method string) {
+		if method != "GetReplicas" {
+			return
+		}
+		if err := other.Release(ctx, c.Name); err != nil {
+			t.Error(err)
+		}
+	})
+	if is, err := server.DescribeWhole(t.Context(), c.Name); err != nil || !is.Load.Released() {
+		t.Errorf("being released: %+v, %v", is, err)
+	}
+}
+
 // TestDescribeCalls holds the calls of a description to six, however many partitions there are, and to three where it is one of many that are
 // released, beside those for each database.
 func TestDescribeCalls(t *testing.T) {

@@ -39,6 +39,14 @@ func (s *Server) GetLoadingProgress(_ context.Context, q *milvuspb.GetLoadingPro
 	return resp, nil
 }
 
+// Loading has the server call collections loaded, and know nothing of their replicas when it is asked for them so many times, as 2.3.5 does while
+// it begins to load them.
+func (s *Server) Loading(times int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.loading = times
+}
+
 // GetReplicas lists those of a loaded collection.
 func (s *Server) GetReplicas(_ context.Context, q *milvuspb.GetReplicasRequest) (*milvuspb.GetReplicasResponse, error) {
 	s.mu.Lock()
@@ -47,6 +55,11 @@ func (s *Server) GetReplicas(_ context.Context, q *milvuspb.GetReplicasRequest) 
 	resp := &milvuspb.GetReplicasResponse{Status: st}
 	if c == nil || !c.loaded() {
 		resp.Status = &commonpb.Status{Code: 400, Reason: "replica not found"}
+		return resp, nil
+	}
+	if s.loading > 0 {
+		s.loading--
+		resp.Status = &commonpb.Status{Code: 100, Reason: "failed to get channels, collection not loaded: collection not found[collection=1]"}
 		return resp, nil
 	}
 	for i := range max(c.replicas, 1) {

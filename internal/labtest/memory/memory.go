@@ -77,6 +77,7 @@ type Server struct {
 	mu          sync.Mutex
 	watched     func(ctx context.Context, method string)
 	denied      []string
+	loading     int // times that it knows of no replicas
 	told        func(method string) error
 	granted     map[string][]string // all the same, by the names of collections
 	version     string
