@@ -120,6 +120,22 @@ type Claims interface {
 	Next(ctx context.Context) (*Claim, error)
 }
 
+// Each calls with one claim after the other, until none is left. It may be called from several goroutines for the same claims.
+func Each(ctx context.Context, claims Claims, do func(*Claim) error) error {
+	for {
+		claim, err := claims.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err == nil {
+			err = do(claim)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
 // Claim is a chunk that this process works at.
 type Claim struct {
 	Chunk

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -120,6 +121,32 @@ func TestResumes(t *testing.T) {
 	}
 	if _, err := claims.Next(t.Context()); !errors.Is(err, io.EOF) {
 		t.Errorf("a third chunk: %v", err)
+	}
+}
+
+// TestEach calls with each chunk once, and ends with the first error.
+func TestEach(t *testing.T) {
+	ctx, h := acquire(t, newSink(t), fresh())
+	defer h.Release(t.Context(), Done, nil)
+	plan(t, h, 3)
+	broken := errors.New("on purpose")
+	var did []int
+	claims := h.Claims()
+	err := Each(ctx, claims, func(c *Claim) error {
+		if did = append(did, c.ID); len(did) == 2 {
+			return broken
+		}
+		return nil
+	})
+	if !errors.Is(err, broken) || !slices.Equal(did, []int{0, 1}) {
+		t.Errorf("%v, %v", did, err)
+	}
+	err = Each(ctx, claims, func(c *Claim) error {
+		did = append(did, c.ID)
+		return nil
+	})
+	if err != nil || !slices.Equal(did, []int{0, 1, 2}) {
+		t.Errorf("%v, %v", did, err)
 	}
 }
 

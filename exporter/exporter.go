@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"path"
 	"strings"
 	"sync/atomic"
@@ -290,18 +289,9 @@ func (e *exporting) work(ctx context.Context, claims checkpoint.Claims) error {
 
 // exportParts exports one part after the other, until none is left.
 func (e *exporting) exportParts(ctx context.Context, claims checkpoint.Claims) error {
-	for {
-		claim, err := claims.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if err := e.opts.Budget.Do(ctx, func() error { return e.exportPart(ctx, claim) }); err != nil {
-			return err
-		}
-	}
+	return checkpoint.Each(ctx, claims, func(claim *checkpoint.Claim) error {
+		return e.opts.Budget.Do(ctx, func() error { return e.exportPart(ctx, claim) })
+	})
 }
 
 // finish removes parts that are not of this export, makes sure that all others are there, and writes the manifest.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -143,14 +142,7 @@ func (im *bulk) tellDone() error {
 
 // insertGroups imports one group after the other, until none is left.
 func (im *bulk) insertGroups(ctx context.Context, claims checkpoint.Claims) error {
-	for {
-		claim, err := claims.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
+	return checkpoint.Each(ctx, claims, func(claim *checkpoint.Claim) error {
 		g, err := groupOf(claim)
 		if err != nil {
 			return err
@@ -158,7 +150,8 @@ func (im *bulk) insertGroups(ctx context.Context, claims checkpoint.Claims) erro
 		if err := im.opts.Budget.Do(ctx, func() error { return im.insertGroup(ctx, g) }); err != nil {
 			return fmt.Errorf("importing part %s: %w", g, err)
 		}
-	}
+		return nil
+	})
 }
 
 // insertGroup has the parts of a group imported, and again where their job fails, of which nothing is on the target then.

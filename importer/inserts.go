@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -120,22 +119,13 @@ func (in *inserts) tellDone() error {
 
 // insertParts reads one part after the other, and hands on its rows.
 func (in *inserts) insertParts(ctx context.Context, g *errgroup.Group, claims checkpoint.Claims) error {
-	for {
-		claim, err := claims.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
+	return checkpoint.Each(ctx, claims, func(claim *checkpoint.Claim) error {
 		p, err := partOf(claim)
 		if err != nil {
 			return err
 		}
-		if err := in.insertPart(ctx, g, p); err != nil {
-			return err
-		}
-	}
+		return in.insertPart(ctx, g, p)
+	})
 }
 
 // insertPart has the rows of a part inserted that are not there yet.
