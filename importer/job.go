@@ -156,8 +156,12 @@ func (im *importing) startOver(ctx context.Context) error {
 
 // end leaves the job in order. One that submitted nothing leaves nothing behind.
 func (im *importing) end(ctx context.Context, cause error) error {
-	if left := im.fence.drop(ctx); cause == nil {
+	left := im.fence.drop(ctx)
+	switch {
+	case cause == nil:
 		cause = left
+	case left != nil: // the next owner drops it
+		slog.WarnContext(ctx, "the alias that the rows were written by is left on the target", "collection", im.target.Name, "error", left)
 	}
 	if cause == nil {
 		return im.job.Release(ctx, checkpoint.Done, nil)
