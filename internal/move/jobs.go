@@ -14,25 +14,12 @@ import (
 )
 
 // Unfinished are the exports and imports of a job that are to be resumed, in the order of the stores: at least one.
-func Unfinished(ctx context.Context, stores []sinks.Sink, name string) (left []checkpoint.Job, err error) {
-	known := false
-	for _, store := range stores {
-		found, err := checkpoint.List(ctx, store)
-		if err != nil {
-			return nil, err
-		}
-		for _, j := range found {
-			if j.Name != name {
-				continue
-			}
-			known = true
-			if j.State != checkpoint.Done && j.Kind != checkpoint.Sync {
-				left = append(left, j)
-			}
-		}
-	}
+func Unfinished(ctx context.Context, stores []sinks.Sink, name string) ([]checkpoint.Job, error) {
+	left, known, err := unfinished(ctx, stores, func(job string) bool { return job == name })
 	switch {
-	case !known:
+	case err != nil:
+		return nil, err
+	case known == 0:
 		return nil, noJob(name)
 	case len(left) == 0:
 		return nil, fmt.Errorf("nothing of job %q is left to be done; `migrate status` shows the jobs", name)
@@ -41,19 +28,29 @@ func Unfinished(ctx context.Context, stores []sinks.Sink, name string) (left []c
 }
 
 // UnfinishedOf are the exports and imports that are to be resumed of the collections that are meant, in the order of the stores.
-func UnfinishedOf(ctx context.Context, stores []sinks.Sink, of Selection) (left []checkpoint.Job, err error) {
+func UnfinishedOf(ctx context.Context, stores []sinks.Sink, of Selection) ([]checkpoint.Job, error) {
+	left, _, err := unfinished(ctx, stores, of.MeansJob)
+	return left, err
+}
+
+// unfinished are the exports and imports that are to be resumed of the jobs that are meant, and how many documents there are of these.
+func unfinished(ctx context.Context, stores []sinks.Sink, meant func(job string) bool) (left []checkpoint.Job, known int, err error) {
 	for _, store := range stores {
 		found, err := checkpoint.List(ctx, store)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		for _, j := range found {
-			if j.State != checkpoint.Done && j.Kind != checkpoint.Sync && of.MeansJob(j.Name) {
+			if !meant(j.Name) {
+				continue
+			}
+			known++
+			if j.State != checkpoint.Done && j.Kind != checkpoint.Sync {
 				left = append(left, j)
 			}
 		}
 	}
-	return left, nil
+	return left, known, nil
 }
 
 func noJob(name string) error {
