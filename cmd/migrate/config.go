@@ -25,43 +25,25 @@ type config struct {
 	Sink    store
 	Staging store
 
-	Collection  string   `mapstructure:"-"`          // the one that is named
-	Collections []string `mapstructure:"collection"` // as they are given: that one, or patterns
-	All         bool
-	Databases   []string `mapstructure:"database"`
-	Exclude     []string
-	Moves       []moveConfig
-	Move        string
-	AtOnce      int `mapstructure:"at-once"`
-	Parquet     string
-	Schema      string
-	partitions  []string          // of the one that are exported alone, by the export that is resumed
-	described   *model.Collection // what the rows of the folder are, by the import that is resumed
-	Job         string
-	As          string
-	From        string
+	movedAgain `mapstructure:",squash"` // those by which a move of many is resumed
 
-	UsersFile     string `mapstructure:"users-file"`
-	NewUsersFile  string `mapstructure:"new-users-file"`
-	WithoutAccess bool   `mapstructure:"without-access"`
-	LoadMemory    string `mapstructure:"load-memory"`
+	Collection string `mapstructure:"-"` // the one that is named
+	Move       string
+	AtOnce     int `mapstructure:"at-once"`
+	Parquet    string
+	Schema     string
+	partitions []string          // of the one that are exported alone, by the export that is resumed
+	described  *model.Collection // what the rows of the folder are, by the import that is resumed
+	Job        string
+	As         string
+	From       string
 
-	Workers         int
-	Jobs            int
-	PartSize        string `mapstructure:"part-size"`
-	Load            bool
-	Overwrite       bool
-	AllowUnreadable bool `mapstructure:"allow-unreadable"`
-	IntoExisting    bool `mapstructure:"into-existing"`
-	KeepIDs         bool `mapstructure:"keep-ids"`
-	NewKeys         bool `mapstructure:"new-keys"`
-	Via             string
-	Widen           bool
-	Create          bool
-	Index           string
-	Force           bool
-	Watch           bool
-	Bench           benchConfig `mapstructure:",squash"`
+	Workers   int
+	Jobs      int
+	Overwrite bool
+	Create    bool
+	Watch     bool
+	Bench     benchConfig `mapstructure:",squash"`
 
 	ProjectDir string `mapstructure:"project-dir"`
 	Lab        string

@@ -121,7 +121,7 @@ func (c config) moveMany(ctx context.Context, out io.Writer, steps move.Steps, s
 	}
 	defer close()
 	if steps == (move.Steps{Export: true, Import: true, Verify: true}) {
-		m.Name, m.Command = c.Move, c.again()
+		m.Name, m.Command = c.Move, c.movedAgain
 	}
 	shown := &crowd{seen: seen}
 	m.Watch = shown.watch(m.Steps)
@@ -286,38 +286,24 @@ func (r manyPlan) text(w io.Writer) {
 // movedAgain is what a move is resumed by: all that was said of it but servers, stores and logins.
 type movedAgain struct {
 	All             bool         `json:"all,omitempty"`
-	Databases       []string     `json:"databases,omitempty"`
-	Collections     []string     `json:"collections,omitempty"`
+	Databases       []string     `json:"databases,omitempty" mapstructure:"database"`
+	Collections     []string     `json:"collections,omitempty" mapstructure:"collection"` // as they are given: one, or patterns
 	Exclude         []string     `json:"exclude,omitempty"`
 	Moves           []moveConfig `json:"moves,omitempty"`
 	Load            bool         `json:"load,omitempty"`
-	AllowUnreadable bool         `json:"allow_unreadable,omitempty"`
-	IntoExisting    bool         `json:"into_existing,omitempty"`
-	KeepIDs         bool         `json:"keep_ids,omitempty"`
-	NewKeys         bool         `json:"new_keys,omitempty"`
+	AllowUnreadable bool         `json:"allow_unreadable,omitempty" mapstructure:"allow-unreadable"`
+	IntoExisting    bool         `json:"into_existing,omitempty" mapstructure:"into-existing"`
+	KeepIDs         bool         `json:"keep_ids,omitempty" mapstructure:"keep-ids"`
+	NewKeys         bool         `json:"new_keys,omitempty" mapstructure:"new-keys"`
 	Widen           bool         `json:"widen,omitempty"`
 	Force           bool         `json:"force,omitempty"`
 	Via             string       `json:"via,omitempty"`
 	Index           string       `json:"index,omitempty"`
-	PartSize        string       `json:"part_size"`
-	UsersFile       string       `json:"users_file,omitempty"`
-	NewUsersFile    string       `json:"new_users_file,omitempty"`
-	WithoutAccess   bool         `json:"without_access,omitempty"`
-	LoadMemory      string       `json:"load_memory,omitempty"`
-}
-
-func (c config) again() movedAgain {
-	return movedAgain{c.All, c.Databases, c.Collections, c.Exclude, c.Moves, c.Load, c.AllowUnreadable, c.IntoExisting, c.KeepIDs, c.NewKeys, c.Widen,
-		c.Force, c.Via, c.Index, c.PartSize, c.UsersFile, c.NewUsersFile, c.WithoutAccess, c.LoadMemory}
-}
-
-// as is the configuration that a move was called with.
-func (c config) as(was movedAgain) config {
-	c.All, c.Databases, c.Collections, c.Exclude, c.Moves = was.All, was.Databases, was.Collections, was.Exclude, was.Moves
-	c.Load, c.AllowUnreadable, c.IntoExisting, c.KeepIDs, c.NewKeys = was.Load, was.AllowUnreadable, was.IntoExisting, was.KeepIDs, was.NewKeys
-	c.Widen, c.Force, c.Via, c.Index, c.PartSize = was.Widen, was.Force, was.Via, was.Index, was.PartSize
-	c.UsersFile, c.NewUsersFile, c.WithoutAccess, c.LoadMemory = was.UsersFile, was.NewUsersFile, was.WithoutAccess, was.LoadMemory
-	return c
+	PartSize        string       `json:"part_size" mapstructure:"part-size"`
+	UsersFile       string       `json:"users_file,omitempty" mapstructure:"users-file"`
+	NewUsersFile    string       `json:"new_users_file,omitempty" mapstructure:"new-users-file"`
+	WithoutAccess   bool         `json:"without_access,omitempty" mapstructure:"without-access"`
+	LoadMemory      string       `json:"load_memory,omitempty" mapstructure:"load-memory"`
 }
 
 // runMany is the whole move of all that is selected. Each is kept in step by a sync of its own.

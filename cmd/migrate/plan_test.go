@@ -22,7 +22,7 @@ func plannedOn(t *testing.T, from, to *memory.Server, collection string) (text s
 	var out bytes.Buffer
 	cmd.SetOut(&out)
 	cmd.SetContext(t.Context())
-	c := config{Source: origin{server: server{Address: from.Address}, Read: readQuery}, Target: target{server: server{Address: to.Address}}, Collection: collection, Workers: 1, PartSize: "16MiB"}
+	c := config{Source: origin{server: server{Address: from.Address}, Read: readQuery}, Target: target{server: server{Address: to.Address}}, Collection: collection, Workers: 1, movedAgain: movedAgain{PartSize: "16MiB"}}
 	for _, c.JSON = range []bool{true, false} {
 		out.Reset()
 		if err := runPlan(cmd, c); err != nil {
@@ -123,7 +123,7 @@ func TestPlanWithoutRights(t *testing.T) {
 	s.Deny("ShowPartitions")
 	cmd := newPlan()
 	cmd.SetContext(t.Context())
-	err := runPlan(cmd, config{Source: origin{server: server{Address: s.Address}, Read: readQuery}, Collection: coll.Name, Workers: 1, PartSize: "16MiB"})
+	err := runPlan(cmd, config{Source: origin{server: server{Address: s.Address}, Read: readQuery}, Collection: coll.Name, Workers: 1, movedAgain: movedAgain{PartSize: "16MiB"}})
 	if err == nil || exitCode(err) != exitFailed {
 		t.Fatal(err)
 	}

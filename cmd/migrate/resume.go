@@ -87,12 +87,12 @@ func resumeMove(cmd *cobra.Command, c config) error {
 	if err != nil {
 		return err
 	}
-	var was movedAgain
-	if err := json.Unmarshal(kept.Command, &was); err != nil {
+	c.movedAgain = movedAgain{}
+	if err := json.Unmarshal(kept.Command, &c.movedAgain); err != nil {
 		return fmt.Errorf("reading what move %q was called with: %w: %w", c.Move, checkpoint.ErrDamaged, err)
 	}
 	c.Source.Address = cmp.Or(c.Source.Address, kept.Source)
-	return c.as(was).runMany(cmd)
+	return c.runMany(cmd)
 }
 
 // resume gives the command again that a job was begun with.

@@ -31,7 +31,7 @@ func TestRunRefusesFields(t *testing.T) {
 		s.Add(t, coll)
 		folder := t.TempDir()
 		c := config{
-			Source: origin{server: server{Address: s.Address}, Read: readQuery}, Target: target{server: server{Address: s.Address}}, Sink: store{URL: folder}, Collection: coll.Name, CursorField: test.cursor, Workers: 1, PartSize: "16MiB",
+			Source: origin{server: server{Address: s.Address}, Read: readQuery}, Target: target{server: server{Address: s.Address}}, Sink: store{URL: folder}, Collection: coll.Name, CursorField: test.cursor, Workers: 1, movedAgain: movedAgain{PartSize: "16MiB"},
 		}
 		err := c.move(t.Context(), t.Output(), c.monitor())
 		if err == nil {
