@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"slices"
 	"syscall"
 
@@ -26,6 +27,7 @@ const (
 )
 
 func main() {
+	collectOften()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	err := newRoot().ExecuteContext(ctx)
@@ -37,6 +39,14 @@ func main() {
 		tell(err)
 	}
 	os.Exit(exitCode(err))
+}
+
+// collectOften has garbage be collected once there is half as much of it as of what is in use, where Go would wait until there is as much,
+// unless somebody says otherwise: what is in flight is most of an export's memory, and so a quarter is saved for a twentieth of its work.
+func collectOften() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50)
+	}
 }
 
 // tell says what went wrong, in the log's own format where that is for machines.

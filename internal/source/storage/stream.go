@@ -15,8 +15,8 @@ import (
 
 // A batch has so many rows at most, and about so many bytes.
 const (
-	mostBatchRows  = 8192
-	mostBatchBytes = 4 << 20
+	mostBatchRows  = 2048
+	mostBatchBytes = 1 << 20
 )
 
 // stream reads the pieces of a chunk one after the other.

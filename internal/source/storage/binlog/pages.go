@@ -43,6 +43,8 @@ type values struct {
 	valid []bool // of each row whether it has a value; nil where all have
 	fixed []byte
 	texts [][]byte
+	// places are those of texts in a dictionary, in place of them: a page of a few bytes may be all rows of a log.
+	places []uint32
 }
 
 // reader reads the values of a column in order.
@@ -55,10 +57,11 @@ type reader struct {
 	pages    *bufio.Reader
 	words    values // the dictionary of the chunk
 	hasWords bool
-	page     values // what is left of the page
-	rows     int    // of it
-	packed   []byte // scratch
-	unpacked []byte // scratch, for values that are copied
+	page     values   // what is left of the page
+	rows     int      // of it
+	packed   []byte   // scratch
+	unpacked []byte   // scratch, for values that are copied
+	looked   [][]byte // scratch, for texts that are looked up
 }
 
 // next adds the values of up to n rows to all, and says of how many. 0 is the end. keep, where it isn't nil, says which of them to add.
@@ -93,13 +96,25 @@ func (r *reader) take(n int, keep []bool, all *values) {
 		r.page.fixed = r.page.fixed[len(bytes):]
 		all.fixed = appendKept(all.fixed, bytes, r.column.width, valid, keep)
 	} else {
-		texts := r.page.texts[:there]
-		r.page.texts = r.page.texts[there:]
-		all.texts = appendKept(all.texts, texts, 1, valid, keep)
+		all.texts = appendKept(all.texts, r.takeTexts(there), 1, valid, keep)
 	}
 	if r.column.optional {
 		all.valid = appendKept(all.valid, valid, 1, nil, keep)
 	}
+}
+
+// takeTexts are the first n texts of the page, until the next call.
+func (r *reader) takeTexts(n int) (texts [][]byte) {
+	if r.page.places == nil {
+		texts, r.page.texts = r.page.texts[:n], r.page.texts[n:]
+		return texts
+	}
+	r.looked = r.looked[:0]
+	for _, place := range r.page.places[:n] {
+		r.looked = append(r.looked, r.words.texts[place])
+	}
+	r.page.places = r.page.places[n:]
+	return r.looked
 }
 
 // appendKept appends the values, of width elements each, of the rows that are kept and valid.
@@ -416,7 +431,7 @@ func (r *reader) dictionaryValues(body []byte, n int) (v values, err error) {
 			if width > 0 {
 				v.fixed = append(v.fixed, r.words.fixed[int(place)*width:][:width]...)
 			} else {
-				v.texts = append(v.texts, r.words.texts[place])
+				v.places = append(v.places, place)
 			}
 		}
 		return nil
