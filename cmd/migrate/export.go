@@ -87,7 +87,7 @@ func (c config) export(ctx context.Context, out io.Writer, seen *monitor.Monitor
 }
 
 func exportOptions(c config) (exporter.Options, error) {
-	if err := require("collection", c.Collection); err != nil {
+	if err := c.requireOne(); err != nil {
 		return exporter.Options{}, err
 	}
 	job, err := c.job()
@@ -135,10 +135,7 @@ func (r exportResult) text(w io.Writer) {
 
 // printFindings says what was found and not passed over.
 func printFindings(w io.Writer, side string, f model.Findings) {
-	if f.Duplicates.Rows > 0 {
-		fmt.Fprintf(w, "the %s holds %s: one row of each was read\n", side, f.Duplicates)
-	}
-	for _, u := range f.Unreadable {
-		fmt.Fprintf(w, "the %s counts %d rows with keys in %s that no query returns\n", side, u.Rows, u.Range)
+	for _, text := range f.Told(side) {
+		fmt.Fprintln(w, text)
 	}
 }

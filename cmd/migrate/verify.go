@@ -106,7 +106,7 @@ func (c config) leftSide(ctx context.Context, target *milvus.Server) (left sourc
 }
 
 func (c config) sourceSide(ctx context.Context) (source.Source, int64, error) {
-	if err := require("collection", c.Collection); err != nil {
+	if err := c.requireOne(); err != nil {
 		return nil, 0, err
 	}
 	server, err := connectSource(ctx, c)
@@ -171,9 +171,9 @@ func (r verifyResult) text(w io.Writer) {
 	for _, d := range r.Described {
 		fmt.Fprintf(w, "the target, %s: %s\n", classWords[d.Class], d.Text)
 	}
-	r.printRows(w, "missing on the target", r.Rows.Missing, r.Rows.MissingKeys)
-	r.printRows(w, "on the target only", r.Rows.Extra, r.Rows.ExtraKeys)
-	r.printRows(w, "different", r.Rows.Differing, r.Rows.DifferingKeys)
+	for _, text := range r.Rows.InWords() {
+		fmt.Fprintln(w, text)
+	}
 	printFindings(w, "left side", r.LeftFound)
 	printFindings(w, "target", r.RightFound)
 	verdict := "equal"
@@ -184,15 +184,4 @@ func (r verifyResult) text(w io.Writer) {
 		verdict = "DIFFERENT"
 	}
 	fmt.Fprintf(w, "%s: %s, %s\n", verdict, rows(r.Right.Rows), r.usage)
-}
-
-func (verifyResult) printRows(w io.Writer, what string, n int64, keys []model.Key) {
-	if n == 0 {
-		return
-	}
-	names := make([]string, len(keys))
-	for i, k := range keys {
-		names[i] = k.String()
-	}
-	fmt.Fprintf(w, "%s %s: keys %s\n", rows(n), what, strings.Join(names, ", "))
 }

@@ -54,6 +54,17 @@ func (f *Findings) Add(other Findings) {
 	f.Unreadable = append(f.Unreadable, other.Unreadable...)
 }
 
+// Told says what was found on a side, in words.
+func (f Findings) Told(side string) (told []string) {
+	if f.Duplicates.Rows > 0 {
+		told = append(told, fmt.Sprintf("the %s holds %s: one row of each was read", side, f.Duplicates))
+	}
+	for _, u := range f.Unreadable {
+		told = append(told, fmt.Sprintf("the %s counts %d rows with keys in %s that no query returns", side, u.Rows, u.Range))
+	}
+	return told
+}
+
 // UnreadableRows are the rows of all unreadable ranges.
 func (f Findings) UnreadableRows() (n int64) {
 	for _, u := range f.Unreadable {

@@ -637,3 +637,59 @@ func TestMoveWays(t *testing.T) {
 		}
 	}
 }
+
+// TestVerifyManyTells how many rows were compared, though nothing of them is flushed, and in what the sides differ.
+func TestVerifyManyTells(t *testing.T) {
+	t.Parallel()
+	s := between(t, map[string]int{"docs": 0, "twice": 0, "users": 0})
+	source, target := s.source.Client(t), s.target.Client(t)
+	for _, name := range []string{"docs", "twice", "users"} {
+		s.target.Add(t, vectors(name))
+		labtest.Insert(t, source, name, "", numbered(20))
+	}
+	labtest.Insert(t, source, "twice", "", numbered(1))
+	labtest.Insert(t, target, "docs", "", numbered(20))
+	labtest.Insert(t, target, "twice", "", numbered(20))
+	labtest.Insert(t, target, "users", "", numbered(18))
+	m := s.move(t)
+	m.Name, m.Steps, m.FromSource = "", Steps{Verify: true}, true
+	report, err := m.Run(t.Context())
+	must(t, err)
+	wantStates(t, report, "docs done", "twice done", "users different")
+	for i, want := range []string{"", "the source holds 1 duplicate key (1 row beyond one of each", "2 rows missing on the target: keys 18, 19"} {
+		o := report.Collections[i]
+		if told := o.Told(); o.Rows != 20 || (told == "") != (want == "") || !strings.Contains(told, want) {
+			t.Errorf("%s: %d rows, %q; want %q", o.Named, o.Rows, told, want)
+		}
+	}
+}
+
+// TestMoveNamedDatabases makes databases that were named, though there is no collection in them, and not those beside which collections were.
+func TestMoveNamedDatabases(t *testing.T) {
+	t.Parallel()
+	for title, c := range map[string]struct {
+		of   Selection
+		made []string
+	}{
+		"all of them":           {Selection{All: true}, []string{"empty", "news"}},
+		"some by a pattern":     {Selection{Databases: []string{"*m*", "news"}}, []string{"empty", "news"}},
+		"one":                   {Selection{Databases: []string{"news"}}, []string{"news"}},
+		"some collections only": {Selection{Databases: []string{"*m*", "news"}, Collections: []string{"items"}}, []string{"news"}},
+	} {
+		t.Run(title, func(t *testing.T) {
+			t.Parallel()
+			s := odd(t)
+			m := s.move(t)
+			m.Selection, m.Export.Load = c.of, true
+			report, err := m.Run(t.Context())
+			must(t, errors.Join(err, report.Err()))
+			made, err := m.Target.Databases(t.Context())
+			must(t, err)
+			made = slices.DeleteFunc(made, func(name string) bool { return withoutDefault(name) == "" })
+			slices.Sort(made)
+			if !slices.Equal(made, c.made) {
+				t.Errorf("made %q, want %q", made, c.made)
+			}
+		})
+	}
+}

@@ -33,25 +33,31 @@ func (m *moving) move(ctx context.Context, p *Planned) (Outcome, error) {
 	if err == nil && m.Steps.Import {
 		err = m.importInto(ctx, p, manifest)
 	}
-	equal := true
+	var seen *verify.Report // nil where nothing is compared
 	if err == nil && m.Steps.Verify {
-		equal, err = m.verify(ctx, p, manifest)
+		seen, err = m.verify(ctx, p, manifest)
 	}
+	equal := seen == nil || seen.Equal
 	var notes []string
 	if err == nil && equal {
 		notes, err = m.complete(ctx, p)
 	}
 	o := p.outcome(Done, err)
-	o.Notes = append(o.Notes, notes...)
-	if manifest != nil {
-		o.Rows, o.Bytes = manifest.Total.Rows, manifest.Bytes
-	}
 	switch {
 	case err != nil:
 		o.State = Failed
 	case !equal:
 		o.State = Different
 	}
+	if manifest != nil {
+		o.Rows, o.Bytes = manifest.Total.Rows, manifest.Bytes
+		o.Notes = append(o.Notes, manifest.Findings.Told("source")...)
+	}
+	if seen != nil {
+		o.Rows = seen.Left.Rows
+		o.Notes = append(o.Notes, m.toldOf(seen)...)
+	}
+	o.Notes = append(o.Notes, notes...)
 	return o, err
 }
 
@@ -170,36 +176,48 @@ func (m *moving) byAnother(ctx context.Context, p *Planned, before checkpoint.St
 }
 
 // verify holds the target against what was exported, or against the source.
-func (m *moving) verify(ctx context.Context, p *Planned, manifest *export.Manifest) (equal bool, err error) {
+func (m *moving) verify(ctx context.Context, p *Planned, manifest *export.Manifest) (report *verify.Report, err error) {
 	giveBack, err := m.borrowToVerify(ctx, p)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	defer giveBack()
 	left, err := m.left(ctx, p, manifest)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, left.Close(ctx)) }()
 	target := m.Target.In(p.Target.Database)
 	if m.Steps.Import { // an earlier call may have released it, as it is on the source, and not have come to say so
 		if err := loadWhole(ctx, target, p.Target.Collection); err != nil {
-			return false, err
+			return nil, err
 		}
 	}
 	right, err := m.openLoaded(ctx, target, p.Target.Collection, p)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, right.Close(ctx)) }()
 	step := m.stepOf(p)
 	step.begin("verify", p.Rows)
 	newKeys := m.Import.NewKeys && model.AutoID(right.Collection().Schema) || !target.Capabilities().KeepsKeys(right.Collection())
-	report, err := verify.Compare(ctx, left, right, verify.Options{Workers: m.Export.Workers, Budget: m.reads, WithoutKeys: newKeys, Progress: step.moved})
-	if err != nil {
-		return false, err
+	return verify.Compare(ctx, left, right, verify.Options{Workers: m.Export.Workers, Budget: m.reads, WithoutKeys: newKeys, Progress: step.moved})
+}
+
+// toldOf is what there is to be known of a comparison beside its outcome: in what the sides differ, and what was found in reading them.
+func (m *moving) toldOf(r *verify.Report) (told []string) {
+	if !r.Equal {
+		for _, d := range r.Described {
+			if d.Class != model.Expected {
+				told = append(told, "the target: "+d.Text)
+			}
+		}
+		told = append(told, r.Rows.InWords()...)
 	}
-	return report.Equal, nil
+	if m.FromSource { // what was found in exporting is told of the export
+		told = append(told, r.LeftFound.Told("source")...)
+	}
+	return append(told, r.RightFound.Told("target")...)
 }
 
 func (m *moving) left(ctx context.Context, p *Planned, manifest *export.Manifest) (source.Source, error) {

@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/dustin/go-humanize"
 	"golang.org/x/sync/errgroup"
 
 	"migrate/internal/budget"
@@ -74,6 +75,25 @@ type Differences struct {
 	MissingKeys   []model.Key `json:"missing_keys,omitempty"`
 	ExtraKeys     []model.Key `json:"extra_keys,omitempty"`
 	DifferingKeys []model.Key `json:"differing_keys,omitempty"`
+}
+
+// InWords says how many rows there are of each kind, and names some of their keys.
+func (d Differences) InWords() (told []string) {
+	for _, kind := range []struct {
+		rows int64
+		keys []model.Key
+		what string
+	}{{d.Missing, d.MissingKeys, "missing on the target"}, {d.Extra, d.ExtraKeys, "on the target only"}, {d.Differing, d.DifferingKeys, "different"}} {
+		if kind.rows == 0 {
+			continue
+		}
+		text, before := fmt.Sprintf("%s rows %s", humanize.Comma(kind.rows), kind.what), ": keys "
+		for _, k := range kind.keys { // none where rows are compared without them
+			text, before = text+before+k.String(), ", "
+		}
+		told = append(told, text)
+	}
+	return told
 }
 
 // namedKeys is how many keys of each kind are named.
