@@ -20,7 +20,7 @@ has it, without secrets. It says what the rows of a folder of Parquet are: migra
 }
 
 func runDescribe(cmd *cobra.Command, c config) error {
-	if err := require("collection", c.Collection); err != nil {
+	if err := c.requireOne(); err != nil {
 		return err
 	}
 	server, err := connectSource(cmd.Context(), c)

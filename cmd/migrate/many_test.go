@@ -38,6 +38,8 @@ func TestManyCommands(t *testing.T) {
 	migrate(t, nil, args("verify", source, verified, all)...).want(t, exitOK, "2 done")
 	migrate(t, nil, args("verify", "--from", "export", verified, sink, folder, "--all")...).want(t, exitOK, "2 done")
 	migrate(t, nil, args("verify", source, verified, sink, folder, "--all")...).want(t, exitFailed, "users", "2 done, 1 failed", "1 of 3")
+	migrate(t, nil, args("status", sink, folder)...).want(t, exitOK, "migrate verify --from export --job docs, or", "migrate verify --from export --job shop.orders --target-database shop, or")
+	migrate(t, nil, args("verify", "--from", "export", "--job", "shop.orders", "--target-database", "shop", verified, sink, folder)...).want(t, exitOK, "equal: 100 rows")
 	migrate(t, nil, args("status", sink, folder, "--database", "shop", "--json")...).want(t, exitOK, `"job": "shop.orders"`)
 	if r := migrate(t, nil, args("status", sink, folder, "--database", "shop", "--json")...); json.Valid([]byte(r.stdout)) != true {
 		t.Errorf("status: %s", r.stdout)
@@ -66,7 +68,8 @@ func TestRunMany(t *testing.T) {
 	}
 	migrate(t, nil, args("resume", "--move", "ours", servers, "--listen", "")...).want(t, exitOK, "3 done; 300 rows")
 	migrate(t, nil, args("jobs", "rm", "--move", "ours", sink, folder)...).want(t, exitOK, "removed what was kept of move ours")
-	migrate(t, nil, args("resume", "--move", "ours", servers)...).want(t, exitFailed, "ours")
+	migrate(t, nil, args("resume", "--move", "ours", servers)...).want(t, exitFailed, `there is no move "ours" on file://`)
+	migrate(t, nil, args("jobs", "rm", "--move", "ours", sink, folder)...).want(t, exitFailed, `there is no move "ours" on file://`)
 }
 
 // TestMoves of the file say of single collections what flags say of one.
@@ -94,9 +97,10 @@ func TestMoves(t *testing.T) {
 		"a name of one collection":     {args("--all", "--as", "x"), "moves: in migrate.yaml"},
 		"a job of one collection":      {args("--all", "--job", "x"), "--move"},
 		"a pattern that is none":       {args("--collection", "[x"), "syntax error"},
+		"one of another database":      {args("--collection", "shop.orders"), "--database shop --collection orders"},
 	} {
 		migrate(t, nil, args("run", servers[2:], c.args)...).want(t, exitUsage, c.want)
 		t.Log(title)
 	}
-	migrate(t, nil, args("run", servers[2:], "--collection", "nobody*", "--listen", "")...).want(t, exitFailed, `"nobody*"`, "matches nothing")
+	migrate(t, nil, args("run", servers[2:], "--collection", "nobody*", "--listen", "")...).want(t, exitFailed, `"nobody*"`, "matches nothing", "--database look in others")
 }

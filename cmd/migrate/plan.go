@@ -57,7 +57,7 @@ func runPlan(cmd *cobra.Command, c config) error {
 	if err != nil {
 		return err
 	}
-	if err := cmp.Or(require("collection", c.Collection), c.checkWay()); err != nil {
+	if err := cmp.Or(c.requireOne(), c.checkWay()); err != nil {
 		return err
 	}
 	server, err := connectSource(ctx, c)

@@ -36,6 +36,16 @@ func (c config) plain() string {
 	return c.Collections[0]
 }
 
+// requireOne refuses a command about one collection that names none, or one that there can't be.
+func (c config) requireOne() error {
+	database, name, within := strings.Cut(c.Collection, ".")
+	if !within {
+		return require("collection", c.Collection)
+	}
+	return usageError{fmt.Errorf("collection %q: no name has a dot. Say --collection %s, and its database by --source-database %s (the target's by --target-database); "+
+		"or, where many may be meant, --database %s --collection %s", c.Collection, name, database, database, name)}
+}
+
 // selects reports whether collections are meant otherwise than by the name of one.
 func (c config) selects() bool {
 	return c.All || len(c.Databases)+len(c.Exclude) > 0 || c.Collection == "" && len(c.Collections)+len(c.Moves) > 0

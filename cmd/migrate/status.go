@@ -32,8 +32,12 @@ rate, time left, the last error, and what to do next; of a sync its lag, and whe
 // printMoves says how the moves of many collections stand.
 func printMoves(w io.Writer, moves []move.MoveStatus) {
 	for _, m := range moves {
-		fmt.Fprintf(w, "move %s of %s, called %s: %s; %s of about %s\n", m.Name, m.Source, humanize.Time(m.Called),
-			cmp.Or(m.InWords(), "none has ended"), humanize.Comma(m.Moved), rows(m.Rows))
+		about := ""
+		if m.Rows > m.Moved { // which counts what is flushed alone
+			about = " of about " + humanize.Comma(m.Rows)
+		}
+		fmt.Fprintf(w, "move %s of %s, called %s: %s; %s%s rows\n", m.Name, m.Source, humanize.Time(m.Called),
+			cmp.Or(m.InWords(), "none has ended"), humanize.Comma(m.Moved), about)
 		for _, o := range m.Failed {
 			fmt.Fprintf(w, "  %s %s: %s\n", o.Named, o.State, o.Error)
 		}
@@ -119,15 +123,27 @@ func next(s move.Status) string {
 	case s.State == checkpoint.Running:
 		return "wait"
 	case s.State == checkpoint.Done && s.Kind == checkpoint.Export:
-		return "migrate import --job " + s.Job
+		return "migrate import --job " + s.Job + into(s.Of)
 	case s.State == checkpoint.Done:
-		return "migrate verify --from export --job " + s.Job + ", or migrate sync"
+		as := ""
+		if s.Of.Collection != "" && s.Job != s.Of.Collection && s.Job != s.Of.String() {
+			as = " --as " + s.Of.Collection
+		}
+		return "migrate verify --from export --job " + s.Job + into(s.Of) + as + ", or migrate sync"
 	case s.Kind == checkpoint.Sync:
 		return "migrate sync"
 	case s.Kind == "":
 		return "migrate jobs rebuild --job " + s.Job
 	}
 	return "migrate resume --job " + s.Job
+}
+
+// into is how the database of a collection is said, where it is not the default one.
+func into(n move.Named) string {
+	if n.Database == "" {
+		return ""
+	}
+	return " --target-database " + n.Database
 }
 
 func printJobs(w io.Writer, jobs []move.Status) {

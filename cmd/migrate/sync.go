@@ -134,7 +134,7 @@ func (c config) whileServing(ctx context.Context, seen *monitor.Monitor, run fun
 }
 
 func (c config) syncOptions(ctx context.Context) (syncer.Options, error) {
-	if err := require("collection", c.Collection); err != nil {
+	if err := c.requireOne(); err != nil {
 		return syncer.Options{}, err
 	}
 	job, err := c.job()

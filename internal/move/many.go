@@ -23,8 +23,8 @@ import (
 	"migrate/sinks"
 )
 
-// ErrSome: not all collections of a move came to its end.
-var ErrSome = errors.New("not all collections were moved")
+// ErrSome: not all of what is to be done came to its end.
+var ErrSome = errors.New("not all came to its end")
 
 // ErrStopped: the move was told to end. What is done is kept.
 var ErrStopped = errors.New("the move was stopped")
@@ -170,7 +170,7 @@ func (r Report) Err() error {
 	well := r.Count(Done) + r.Count(Gone)
 	switch differ, all := r.Count(Different), len(r.Collections); {
 	case well+differ < all:
-		return fmt.Errorf("%w: %d of %d", ErrSome, all-well-differ, all)
+		return fmt.Errorf("%w: %d of %d collections did not", ErrSome, all-well-differ, all)
 	case differ > 0:
 		return fmt.Errorf("%d of %d collections: %w", differ, all, model.ErrDiffers)
 	}

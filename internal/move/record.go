@@ -326,7 +326,9 @@ func KeptOf(ctx context.Context, sink sinks.Sink, name string) (k Kept, err erro
 	if err != nil {
 		return k, err
 	}
-	_, err = r.read(ctx, r.object(), &k)
+	if _, err = r.read(ctx, r.object(), &k); errors.Is(err, sinks.ErrNotExist) {
+		return k, fmt.Errorf("there is no move %q on %s; `migrate status` shows those that there are: %w", name, sink.URL(""), sinks.ErrNotExist)
+	}
 	return k, err
 }
 
@@ -336,8 +338,8 @@ func RemoveMove(ctx context.Context, sink sinks.Sink, name string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := KeptOf(ctx, sink, name); errors.Is(err, sinks.ErrNotExist) {
-		return fmt.Errorf("there is no move %q on %s: %w", name, sink.URL(""), err)
+	if _, err := KeptOf(ctx, sink, name); errors.Is(err, sinks.ErrNotExist) { // one that is damaged can be removed
+		return err
 	}
 	for entry, err := range r.store.List(ctx, r.folder()) {
 		if err == nil {

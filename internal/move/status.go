@@ -10,6 +10,7 @@ import (
 
 	"migrate/checkpoint"
 	"migrate/exporter"
+	"migrate/importer"
 	"migrate/internal/model"
 	"migrate/internal/syncer"
 	"migrate/sinks"
@@ -30,6 +31,8 @@ type Status struct {
 	LastError string           `json:"last_error,omitempty"`
 	Next      string           `json:"next"`              // what to do, by whoever shows it: it is left empty here
 	Found     model.Findings   `json:"findings,omitzero"` // of an export: duplicate keys, and rows that were not read
+	// Of is the collection that an export reads, or that an import fills; none where that can't be read, as of an earlier migrate.
+	Of Named `json:"of,omitzero"`
 	// Partitions are those that an export is of alone; all where empty.
 	Partitions []string `json:"partitions,omitempty"`
 
@@ -105,8 +108,13 @@ func statusOf(j checkpoint.Job) (s Status, err error) {
 	}
 	switch j.Kind {
 	case checkpoint.Export:
-		if s.Found, err = exporter.FindingsOf(j); err == nil {
-			s.Partitions = partitionsOf(j)
+		if p, unread := exporter.ParamsOf(j); unread == nil {
+			s.Of, s.Partitions = NamedIn(p.Database, p.Collection), p.Partitions
+		}
+		s.Found, err = exporter.FindingsOf(j)
+	case checkpoint.Import:
+		if p, unread := importer.ParamsOf(j); unread == nil {
+			s.Of = NamedIn(p.Database, p.Collection)
 		}
 	case checkpoint.Sync:
 		s.RowsDone = s.Rows
@@ -116,15 +124,6 @@ func statusOf(j checkpoint.Job) (s Status, err error) {
 		s.Left = float64(s.Rows-s.RowsDone) / s.RowsPer
 	}
 	return s, err
-}
-
-// partitionsOf are those that an export is of alone. One that can't be read, as of an earlier migrate, is of all.
-func partitionsOf(j checkpoint.Job) []string {
-	p, err := exporter.ParamsOf(j)
-	if err != nil {
-		return nil
-	}
-	return p.Partitions
 }
 
 func syncStatusOf(j checkpoint.Job) (*SyncStatus, error) {
