@@ -93,7 +93,7 @@ compose-all: ## every combination of overlays, and kills under an import, on suc
 	$(ON_DOCKER) -timeout 120m -run TestAll
 	go run ./internal/labtest/faulttable/write docs/deploy.md $(FAULT_TABLE)
 
-bench: build ## hold the export's speed against pymilvus' and the Go SDK's iterators, and inserts against calls that are bytes already, on the running lab
+bench: build ## hold exports, by queries and from the storage, against pymilvus' and the Go SDK's iterators, and inserts against calls that are bytes already, on the running lab
 	go build -o bin/ ./deploy/bench
 	bin/bench
 	INSERT_ROWS=100000 INSERT_ROUNDS=3 go test -tags lab -count=1 -v -run 'TestInsertSpeed$$' ./internal/labtest/e2e

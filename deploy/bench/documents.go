@@ -12,16 +12,15 @@ import (
 	"github.com/milvus-io/milvus-sdk-go/v2/entity"
 )
 
-const (
-	dim   = 384
-	batch = 5_000
-)
+// batch is the rows of an insert.
+const batch = 5_000
 
 // documents are a collection to read.
 type documents struct {
 	collection string
 	rows       int // with different keys
 	again      int // of these, the first ones, that were inserted twice
+	dim        int
 	shards     int
 }
 
@@ -30,7 +29,7 @@ var fields = []string{"id", "text", "embedding", "source", "metadata", "pages"}
 
 func (d documents) String() string {
 	return fmt.Sprintf("%d rows x (%s and dynamic keys; embedding of %d dimensions) in %d shards",
-		d.rows, strings.Join(fields, ", "), dim, d.shards)
+		d.rows, strings.Join(fields, ", "), d.dim, d.shards)
 }
 
 // prepare makes sure that the collection is there, whole, indexed and loaded, and returns the server's version. The
@@ -107,7 +106,7 @@ func (d documents) remake(ctx context.Context, c client.Client) error {
 func (d documents) insert(ctx context.Context, c client.Client, rows int) error {
 	random := rand.New(rand.NewPCG(20_260_101, 1))
 	for from := 0; from < rows; from += batch {
-		if _, err := c.Insert(ctx, d.collection, "", columns(random, from, min(batch, rows-from))...); err != nil {
+		if _, err := c.Insert(ctx, d.collection, "", d.columns(random, from, min(batch, rows-from))...); err != nil {
 			return fmt.Errorf("inserting from row %d: %w", from, err)
 		}
 	}
@@ -127,7 +126,7 @@ func (d documents) recreate(ctx context.Context, c client.Client) error {
 	schema := entity.NewSchema().WithName(d.collection).WithDynamicFieldEnabled(true).
 		WithField(entity.NewField().WithName("id").WithDataType(entity.FieldTypeInt64).WithIsPrimaryKey(true)).
 		WithField(entity.NewField().WithName("text").WithDataType(entity.FieldTypeVarChar).WithMaxLength(4096)).
-		WithField(entity.NewField().WithName("embedding").WithDataType(entity.FieldTypeFloatVector).WithDim(dim)).
+		WithField(entity.NewField().WithName("embedding").WithDataType(entity.FieldTypeFloatVector).WithDim(int64(d.dim))).
 		WithField(entity.NewField().WithName("source").WithDataType(entity.FieldTypeVarChar).WithMaxLength(256)).
 		WithField(entity.NewField().WithName("metadata").WithDataType(entity.FieldTypeJSON)).
 		WithField(entity.NewField().WithName("pages").WithDataType(entity.FieldTypeArray).
@@ -136,7 +135,7 @@ func (d documents) recreate(ctx context.Context, c client.Client) error {
 }
 
 // columns are some documents; the last two columns are dynamic.
-func columns(random *rand.Rand, from, n int) []entity.Column {
+func (d documents) columns(random *rand.Rand, from, n int) []entity.Column {
 	ids, chunks := make([]int64, n), make([]int64, n)
 	texts, sources, langs := make([]string, n), make([]string, n), make([]string, n)
 	vectors, metadata, pages := make([][]float32, n), make([][]byte, n), make([][]int32, n)
@@ -145,12 +144,12 @@ func columns(random *rand.Rand, from, n int) []entity.Column {
 		ids[i], chunks[i] = int64(id), int64(id%8)
 		texts[i], sources[i] = text(random), fmt.Sprintf("wiki/page-%05d.md", id/8)
 		langs[i] = []string{"en", "de", "fr"}[id%3]
-		vectors[i], pages[i] = unit(random), someInts(random)
+		vectors[i], pages[i] = unit(random, d.dim), someInts(random)
 		metadata[i] = fmt.Appendf(nil, `{"chunk": %d, "score": %.4f, "tags": ["t%d", "rag"]}`, id%8, random.Float64(), id%64)
 	}
 	return []entity.Column{
 		entity.NewColumnInt64("id", ids), entity.NewColumnVarChar("text", texts),
-		entity.NewColumnFloatVector("embedding", dim, vectors), entity.NewColumnVarChar("source", sources),
+		entity.NewColumnFloatVector("embedding", d.dim, vectors), entity.NewColumnVarChar("source", sources),
 		entity.NewColumnJSONBytes("metadata", metadata), entity.NewColumnInt32Array("pages", pages),
 		entity.NewColumnInt64("chunk", chunks), entity.NewColumnVarChar("lang", langs),
 	}
@@ -176,7 +175,7 @@ func someInts(random *rand.Rand) []int32 {
 }
 
 // unit is a random vector of length 1.
-func unit(random *rand.Rand) []float32 {
+func unit(random *rand.Rand, dim int) []float32 {
 	v, norm := make([]float32, dim), 0.0
 	for i := range v {
 		v[i] = float32(random.NormFloat64())

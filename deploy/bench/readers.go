@@ -6,39 +6,54 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 	"time"
-
-	"github.com/milvus-io/milvus-sdk-go/v2/client"
 
 	"migrate/deploy/lab"
 )
 
-// reader is one way to read the whole collection.
+// reader is one way to read a collection, in a process of its own.
 type reader struct {
 	name   string
 	all    int64   // rows to read
+	part   bool    // and there are more: it ends with the page that brings it to so many
+	came   int64   // rows, in the last reading
 	goal   float64 // how many times as fast migrate is to be; 0 for migrate itself
-	read   func(context.Context) (rows int64, took time.Duration, err error)
+	read   func(context.Context) (reading, error)
 	rounds []time.Duration
-	memory int64 // the most that a migrate took, in bytes
+	work   []time.Duration // of the server's processors, what they do at rest included
+	memory int64           // the most that its process took, in bytes
+}
+
+// reading is what came of one.
+type reading struct {
+	rows   int64
+	took   time.Duration
+	memory int64
 }
 
 // measure reads once. A reader that does not read every row has not been measured.
 func (r *reader) measure(ctx context.Context) (time.Duration, error) {
-	rows, took, err := r.read(ctx)
+	done, err := r.read(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("reading with %s: %w", r.name, err)
 	}
-	if rows != r.all {
-		return 0, fmt.Errorf("reading with %s: it read %d of %d rows", r.name, rows, r.all)
+	if done.rows != r.all && !(r.part && done.rows > r.all) {
+		return 0, fmt.Errorf("reading with %s: it read %d of %d rows", r.name, done.rows, r.all)
 	}
-	return took, nil
+	r.came, r.memory = done.rows, max(r.memory, done.memory)
+	return done.took, nil
+}
+
+// round is a measure that counts.
+func (r *reader) round(ctx context.Context, l *lab.Lab) error {
+	var took time.Duration
+	work, err := processors(l, func() (err error) { took, err = r.measure(ctx); return err })
+	r.rounds, r.work = append(r.rounds, took), append(r.work, work)
+	return err
 }
 
 const (
@@ -53,13 +68,17 @@ func newReaders(ctx context.Context, l *lab.Lab, binary string, d documents) ([]
 	if err != nil {
 		return nil, err
 	}
-	sdk := newSDK(d)
+	sdk, err := newAlone("sdk", d, d.rows)
+	if err != nil {
+		return nil, err
+	}
+	sdk.goal = sdkGoal
 	for _, r := range []*reader{migrate, sdk} {
 		if _, err := r.measure(ctx); err != nil {
 			return nil, err
 		}
 	}
-	pymilvus, err := newPymilvus(ctx, l, d)
+	pymilvus, err := newPymilvus(ctx, l, d, d.rows)
 	return []*reader{migrate, sdk, pymilvus}, err
 }
 
@@ -69,11 +88,10 @@ func newMigrate(binary string, d documents, more ...string) (*reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{name: "migrate export", all: int64(d.rows)}
-	r.read = func(ctx context.Context) (rows int64, took time.Duration, err error) {
+	return &reader{name: "migrate export", all: int64(d.rows), read: func(ctx context.Context) (_ reading, err error) {
 		dir, err := os.MkdirTemp("", "migrate-bench-")
 		if err != nil {
-			return 0, 0, err
+			return reading{}, err
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 		cmd := exec.CommandContext(ctx, binary, "export", "--source-address", lab.Standalone, "--collection", d.collection,
@@ -84,11 +102,9 @@ func newMigrate(binary string, d documents, more ...string) (*reader, error) {
 			Content struct{ Rows int64 }
 			Peak    int64 `json:"peak_memory_bytes"`
 		}
-		took, err = runJSON(cmd, &done)
-		r.memory = max(r.memory, done.Peak)
-		return done.Content.Rows, took, err
-	}
-	return r, nil
+		took, err := runJSON(cmd, &done)
+		return reading{done.Content.Rows, took, done.Peak}, err
+	}}, nil
 }
 
 func withoutSettings(environ []string) []string {
@@ -99,6 +115,20 @@ func withoutSettings(environ []string) []string {
 		}
 	}
 	return kept
+}
+
+// told is what a reader says of itself, as JSON.
+type told struct {
+	Rows    int64   `json:"rows"`
+	Seconds float64 `json:"seconds"` // from connecting to the last row, so that a language's start does not count
+	Peak    int64   `json:"peak_memory_bytes"`
+}
+
+// runTold runs such a reader.
+func runTold(cmd *exec.Cmd) (reading, error) {
+	var done told
+	_, err := runJSON(cmd, &done)
+	return reading{done.Rows, time.Duration(done.Seconds * float64(time.Second)), done.Peak}, err
 }
 
 // runJSON runs a command and decodes what it prints.
@@ -114,51 +144,4 @@ func runJSON(cmd *exec.Cmd, result any) (time.Duration, error) {
 		return 0, fmt.Errorf("running %s: it printed no JSON: %w", filepath.Base(cmd.Path), err)
 	}
 	return took, nil
-}
-
-// sdkPage is the page size of the SDK's iterator: its default.
-const sdkPage = 1000
-
-// newSDK is the Go SDK's iterator over all fields, from connecting to the last page, only counting rows.
-func newSDK(d documents) *reader {
-	name := fmt.Sprintf("milvus-sdk-go %s QueryIterator, pages of %d", sdkVersion(), sdkPage)
-	return &reader{name: name, goal: sdkGoal, all: int64(d.rows), read: func(ctx context.Context) (int64, time.Duration, error) {
-		began := time.Now()
-		c, err := client.NewClient(ctx, client.Config{Address: lab.Standalone})
-		if err != nil {
-			return 0, 0, err
-		}
-		rows, err := iterate(ctx, c, d.collection)
-		took := time.Since(began)
-		return rows, took, errors.Join(err, c.Close())
-	}}
-}
-
-func iterate(ctx context.Context, c client.Client, collection string) (rows int64, err error) {
-	pages, err := c.QueryIterator(ctx, client.NewQueryIteratorOption(collection).WithOutputFields("*").WithBatchSize(sdkPage))
-	for err == nil {
-		var page client.ResultSet
-		if page, err = pages.Next(ctx); err != nil {
-			break
-		}
-		if len(page) != len(fields)+1 {
-			return rows, fmt.Errorf("a page has %d columns; want %d and the dynamic one", len(page), len(fields))
-		}
-		rows += int64(page.Len())
-	}
-	if errors.Is(err, io.EOF) {
-		return rows, nil
-	}
-	return rows, err
-}
-
-// sdkVersion is the version of the SDK that this program is built with.
-func sdkVersion() string {
-	info, _ := debug.ReadBuildInfo()
-	for _, dep := range info.Deps {
-		if dep.Path == "github.com/milvus-io/milvus-sdk-go/v2" {
-			return dep.Version
-		}
-	}
-	return "unknown"
 }

@@ -26,6 +26,11 @@ func (s *Source) Split(ctx context.Context, partition string, rng model.Range, r
 	return chunksOf(partition, pieces), err
 }
 
+// Pages are the ranges that a Read of a chunk asks for, where keys are integers.
+func (s *Source) Pages(ctx context.Context, chunk model.Chunk) ([]model.Chunk, error) {
+	return s.Split(ctx, chunk.Partition, chunk.Range, s.pageRows.Load())
+}
+
 // chunksOf are the pieces of one partition as chunks.
 func chunksOf(partition string, pieces []counted) []model.Chunk {
 	chunks := make([]model.Chunk, len(pieces))

@@ -13,6 +13,7 @@ import (
 
 	"migrate/internal/columns"
 	"migrate/internal/labtest"
+	"migrate/internal/labtest/memory"
 	"migrate/internal/model"
 	"migrate/internal/source"
 )
@@ -70,6 +71,42 @@ func TestLowerPages(t *testing.T) {
 		if r.lowerPages(c.most); r.pageRows.Load() != c.want {
 			t.Errorf("lowered to %d: %d, want %d", c.most, r.pageRows.Load(), c.want)
 		}
+	}
+}
+
+// TestPages tells the ranges that a read asks for: as many, of the same rows.
+func TestPages(t *testing.T) {
+	c := labtest.Collection(labtest.Schema(labtest.IntKey("id")))
+	s := memory.Start(t, "v2.3.5")
+	s.Add(t, c)
+	s.Sealed(t, c.Name, labtest.Rows{N: 1000, Columns: []*schemapb.FieldData{
+		labtest.Column(labtest.IntKey("id"), labtest.Each(1000, func(i int) int64 { return int64(i * i) })),
+	}})
+	server := s.Client(t)
+	r, err := Open(t.Context(), server, labtest.Describe(t, server, c.Name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.pageRows.Store(100)
+	chunk := model.Chunk{Partition: model.DefaultPartition}
+	pages, err := r.Pages(t.Context(), chunk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := r.Read(t.Context(), chunk)
+	for rec := range labtest.Batches(t, stream, err) {
+		if len(pages) == 0 || pages[0].Rows != rec.NumRows() {
+			t.Fatalf("%d rows were read, and the pages left are %v", rec.NumRows(), pages)
+		}
+		for _, k := range columns.KeysOf(rec, "id") {
+			if p := pages[0]; p.After != nil && k.Compare(*p.After) <= 0 || p.UpTo != nil && k.Compare(*p.UpTo) > 0 {
+				t.Errorf("key %v was read with page %v", k, pages[0])
+			}
+		}
+		pages = pages[1:]
+	}
+	if len(pages) > 0 {
+		t.Errorf("pages that were not read: %v", pages)
 	}
 }
 
