@@ -40,15 +40,17 @@ func owns(within []string) (names []string) {
 // locate has calls name collections and aliases as they are called here, or refuses a database that is not there.
 func (s *Server) locate(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
 	m := req.(proto.Message).ProtoReflect()
-	if named := m.Descriptor().Fields().ByName("db_name"); named != nil {
-		locate(m, m.Get(named).String())
+	for _, spelled := range []protoreflect.Name{"db_name", "dbName"} { // a request or two spell their fields otherwise
+		if named := m.Descriptor().Fields().ByName(spelled); named != nil {
+			locate(m, m.Get(named).String())
+		}
 	}
 	return handle(ctx, req)
 }
 
 // locate does so for one database.
 func locate(m protoreflect.Message, database string) {
-	for _, field := range []protoreflect.Name{"collection_name", "collection_names", "alias"} {
+	for _, field := range []protoreflect.Name{"collection_name", "collectionName", "collection_names", "alias"} {
 		f := m.Descriptor().Fields().ByName(field)
 		switch {
 		case f == nil:
