@@ -125,10 +125,14 @@ func (im *importing) loaded(ctx context.Context) (*model.Collection, error) {
 
 // load loads the collection if its vectors are indexed, without which Milvus does not load.
 func (im *importing) load(ctx context.Context) error {
-	if err := im.server.Load(ctx, im.target.Name); err != nil {
+	err := im.server.Load(ctx, im.target.Name)
+	switch {
+	case err == nil:
+		return nil
+	case len(im.target.Unindexed()) > 0:
 		return fmt.Errorf("%w (all rows are imported; a collection without a vector index can't be loaded)", err)
 	}
-	return nil
+	return fmt.Errorf("%w (all rows are imported)", err)
 }
 
 // miscounted says that the count is not as expected, unless others may write to the collection and all keys of the export are there.
