@@ -313,7 +313,8 @@ func (c config) runMany(cmd *cobra.Command) error {
 		if err := c.moveMany(ctx, cmd.OutOrStdout(), move.Steps{Export: true, Import: true, Verify: true}, seen); err != nil {
 			return err
 		}
-		fmt.Fprintln(os.Stderr, "`migrate sync --collection NAME` keeps one of them in step with its source until the switch")
+		fmt.Fprintln(os.Stderr, "`migrate sync --collection NAME` keeps one of them in step with its source until the switch; "+
+			"with --source-database D --target-database D --job D.NAME one of another database")
 		return nil
 	})
 }

@@ -113,7 +113,8 @@ func (w Watch) withDefaults() Watch {
 // State is what became of a collection.
 type State string
 
-// The states of a collection. One that is Left was not begun, since a server could not be reached any more.
+// The states of a collection. One that is Left was not begun, since a server could not be reached any more, or did not come to its end before
+// the move was stopped.
 const (
 	Done      State = "done"
 	Different State = "different"
@@ -224,6 +225,7 @@ func (m Move) Run(ctx context.Context) (*Report, error) {
 		return report, err
 	}
 	err = mv.workAll(ctx, todo)
+	mv.leave(todo)
 	report.Collections = mv.sorted()
 	if err != nil {
 		return report, err
@@ -356,6 +358,21 @@ func (m *moving) unreachable() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.away
+}
+
+// leave says of those that did not come to an end that they are left.
+func (m *moving) leave(todo []*Planned) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	ended := map[Named]bool{}
+	for _, o := range m.outcomes {
+		ended[o.Named] = true
+	}
+	for _, p := range todo {
+		if !ended[p.Named] {
+			m.outcomes = append(m.outcomes, p.outcome(Left, nil))
+		}
+	}
 }
 
 // sorted are the outcomes by the collections' names.

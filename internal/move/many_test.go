@@ -693,3 +693,27 @@ func TestMoveNamedDatabases(t *testing.T) {
 		})
 	}
 }
+
+// TestMoveStopped says of each collection what became of it, also of those that were not brought to their end; the same call goes on.
+func TestMoveStopped(t *testing.T) {
+	t.Parallel()
+	s := between(t, map[string]int{"docs": 10, "news": 300, "users": 20})
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	m := s.move(t)
+	m.AtOnce = 1
+	m.Watch.Ended = func(p *Planned, _ Outcome) {
+		if p.Collection == "news" { // the first, since it is the largest
+			stop()
+		}
+	}
+	report, err := m.Run(ctx)
+	if !errors.Is(err, ErrStopped) {
+		t.Errorf("stopped: %v", err)
+	}
+	wantStates(t, report, "docs left", "news done", "users left")
+	m.Watch.Ended = nil
+	report, err = m.Run(t.Context())
+	must(t, errors.Join(err, report.Err()))
+	wantStates(t, report, "docs done", "news done", "users done")
+}

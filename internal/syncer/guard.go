@@ -142,9 +142,12 @@ func (c *cycle) checkBase(ctx context.Context) (int64, error) {
 	if c.opts.BaseDone {
 		return 0, nil
 	}
-	const next = "run `migrate export` and `migrate import` to their end first, or `migrate run`, which does both; " +
+	next := "run `migrate export` and `migrate import` to their end first, or `migrate run`, which does both; " +
 		"if the target was filled otherwise, see with `migrate verify` that it is equal, and say --base-done; " +
 		"to have the collection made there and filled row by row, as where there is no bulk insert, say --create"
+	if in := c.source.Database(); in != "" && in != milvus.DefaultDatabase {
+		next = fmt.Sprintf("if a move of many has moved it, say --job %s.%s; otherwise %s", in, c.opts.Collection, next)
+	}
 	if c.opts.Base == nil {
 		return 0, fmt.Errorf("%w: the sink has no checkpoint of an import by inserts, and no staging store is given that would hold that of another; %s", ErrBase, next)
 	}
