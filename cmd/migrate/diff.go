@@ -73,9 +73,19 @@ func (c config) diff() (d move.Diff, err error) {
 	if c.As != "" && (c.selects() || c.Collection == "") {
 		return d, usageError{fmt.Errorf("as %q: it is the name of one collection, which --collection names", c.As)}
 	}
+	specials, err := c.specials()
 	switch {
+	case err != nil:
+		return d, err
 	case c.selects():
 		d.As, d.Partitions = c.moved, c.partitionsOf
+		d.IndexTypes = func(n move.Named) map[string]string {
+			i := slices.IndexFunc(specials, func(s move.Special) bool { return s.Named == n })
+			if i < 0 {
+				return nil
+			}
+			return specials[i].IndexTypes
+		}
 	case !d.Selection.All:
 		d.As = c.one
 	}

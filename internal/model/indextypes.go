@@ -88,6 +88,15 @@ func (c *Collection) WithIndexTypes(types map[string]string) ([]Index, error) {
 	return indexes, nil
 }
 
+// AskedFor is the collection with the types of indexes that were asked for, by field, where it has such indexes.
+func (c *Collection) AskedFor(types map[string]string) *Collection {
+	asked := *c
+	if indexes, err := c.WithIndexTypes(types); err == nil {
+		asked.Indexes = indexes
+	}
+	return &asked
+}
+
 // as is the index with another type, and with those of its parameters that this type knows.
 func (x Index) as(t string) Index {
 	params := x.given()

@@ -22,6 +22,8 @@ type Diff struct {
 	As             func(Named) Named // what a collection is called on the target; the same where nil
 	// Partitions are those that are compared alone of a collection, which is named as on the source; all where none is, and where nil.
 	Partitions func(Named) []string
+	// IndexTypes are those that its indexes are to have on the target, by field; those that they have where there are none, and where nil.
+	IndexTypes func(Named) map[string]string
 	Workers    int // collections described at once; 8 where zero
 }
 
@@ -65,11 +67,18 @@ func (d Diff) Compare(ctx context.Context) (*DiffReport, error) {
 	if d.As == nil {
 		d.As = func(n Named) Named { return n }
 	}
+	if d.IndexTypes == nil {
+		d.IndexTypes = func(Named) map[string]string { return nil }
+	}
 	if d.Partitions == nil {
 		d.Partitions = func(Named) []string { return nil }
 	}
 	c := &differ{
 		Diff: d, source: milvus.NewCatalog(d.Source), target: milvus.NewCatalog(d.Target), has: map[string]bool{}, report: &DiffReport{Differences: []Told{}},
+	}
+	var err error
+	if c.meant, err = c.Selection.Select(ctx, c.Source); err != nil {
+		return nil, err
 	}
 	if err := c.databases(ctx); err != nil {
 		return nil, err
@@ -95,6 +104,7 @@ func sortTold(told []Told) {
 type differ struct {
 	Diff
 	source, target *milvus.Catalog
+	meant          []Named         // collections of the source
 	has            map[string]bool // the databases of the target, and whether they are meant
 	mu             sync.Mutex
 	report         *DiffReport
@@ -145,6 +155,9 @@ func (c *differ) databases(ctx context.Context) error {
 		if err := c.database(ctx, name, as); err != nil {
 			return err
 		}
+	}
+	for _, n := range c.meant { // which may be meant to be in another database there
+		delete(only, c.As(n).Database)
 	}
 	for name, meant := range only {
 		if meant && name != "" {
@@ -204,11 +217,7 @@ func (c *differ) properties(want, have model.Database, where string) {
 
 // collections compares those that are meant, several at once.
 func (c *differ) collections(ctx context.Context) error {
-	source, err := c.Selection.Select(ctx, c.Source)
-	if err != nil {
-		return err
-	}
-	there, err := c.onTarget(ctx, source)
+	there, err := c.onTarget(ctx, c.meant)
 	if err != nil {
 		return err
 	}
@@ -217,7 +226,7 @@ func (c *differ) collections(ctx context.Context) error {
 	if c.Workers == 0 {
 		workers.SetLimit(diffWorkers)
 	}
-	for _, n := range source {
+	for _, n := range c.meant {
 		as := c.As(n)
 		if _, is := there[as]; !is {
 			c.differs(whereCollection(as), "it is missing on the target")
@@ -269,7 +278,7 @@ func (c *differ) collection(ctx context.Context, n, as Named) error {
 	if err == nil {
 		var have *model.Collection
 		if have, err = c.target.Describe(ctx, as.Database, as.Collection); err == nil {
-			for _, text := range model.CompareAll(want, have.Among(c.Partitions(n))).Texts(model.Refuses, model.Differs, model.Expected) {
+			for _, text := range model.CompareAll(want.AskedFor(c.IndexTypes(n)), have.Among(c.Partitions(n))).Texts(model.Refuses, model.Differs, model.Expected) {
 				c.differs(whereCollection(as), "%s", text)
 			}
 		}

@@ -717,3 +717,44 @@ func TestMoveStopped(t *testing.T) {
 	must(t, errors.Join(err, report.Err()))
 	wantStates(t, report, "docs done", "news done", "users done")
 }
+
+// TestMoveAsAsked takes what was asked of a collection for no difference: other types of indexes, another name, another database.
+func TestMoveAsAsked(t *testing.T) {
+	t.Parallel()
+	s := between(t, map[string]int{"docs": 10, "users": 10})
+	must(t, s.source.Client(t).PointAlias(t.Context(), "d", "docs"))
+	m := s.move(t)
+	m.Selection = Selection{Collections: []string{"docs", "users"}}
+	m.Special = []Special{
+		{Named: Named{Collection: "docs"}, As: "papers", Into: "library", IndexTypes: map[string]string{"v": "HNSW"}},
+		{Named: Named{Collection: "users"}, IndexTypes: map[string]string{"v": "IVF_FLAT"}},
+	}
+	report, err := m.Run(t.Context())
+	must(t, errors.Join(err, report.Err()))
+	wantStates(t, report, "docs done", "users done")
+	coll, err := m.Target.In("library").DescribeWhole(t.Context(), "papers")
+	must(t, err)
+	if coll.Indexes[0].Type() != "HNSW" || !slices.Equal(coll.Aliases, []string{"d"}) {
+		t.Errorf("it has the index %s and the aliases %q", coll.Indexes[0].Type(), coll.Aliases)
+	}
+	as := func(n Named) Named {
+		if n.Collection == "docs" {
+			return Named{"library", "papers"}
+		}
+		return n
+	}
+	types := func(n Named) map[string]string {
+		return m.Special[slices.Index([]string{"docs", "users"}, n.Collection)].IndexTypes
+	}
+	for title, c := range map[string]struct {
+		d       Diff
+		differs bool
+	}{"as asked": {Diff{As: as, IndexTypes: types}, false}, "by itself": {Diff{As: as}, true}} {
+		c.d.Source, c.d.Target, c.d.Selection = m.Source, m.Target, Selection{All: true, Collections: m.Selection.Collections}
+		found, err := c.d.Compare(t.Context())
+		must(t, err)
+		if len(found.Differences) > 0 != c.differs {
+			t.Errorf("%s: %v", title, found.Differences)
+		}
+	}
+}

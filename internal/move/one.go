@@ -201,7 +201,7 @@ func (m *moving) verify(ctx context.Context, p *Planned, manifest *export.Manife
 	step := m.stepOf(p)
 	step.begin("verify", p.Rows)
 	newKeys := m.Import.NewKeys && model.AutoID(right.Collection().Schema) || !target.Capabilities().KeepsKeys(right.Collection())
-	return verify.Compare(ctx, left, right, verify.Options{Workers: m.Export.Workers, Budget: m.reads, WithoutKeys: newKeys, Progress: step.moved})
+	return verify.Compare(ctx, left, right, verify.Options{Workers: m.Export.Workers, Budget: m.reads, WithoutKeys: newKeys, Progress: step.moved, IndexTypes: m.importOptions(p).IndexTypes})
 }
 
 // toldOf is what there is to be known of a comparison beside its outcome: in what the sides differ, and what was found in reading them.

@@ -197,8 +197,8 @@ func (r *Report) But() string {
 }
 
 // newReport compares the descriptions. Keys that the left side gave may be given by clients on the right, where they were kept.
-func newReport(left, right *model.Collection) *Report {
-	want := *left
+func newReport(left, right *model.Collection, types map[string]string) *Report {
+	want := *left.AskedFor(types)
 	r := &Report{KeptKeys: model.AutoID(left.Schema) && !model.AutoID(right.Schema)}
 	if r.KeptKeys {
 		want.Schema = model.WithGivenKeys(want.Schema)

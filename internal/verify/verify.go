@@ -28,6 +28,8 @@ type Options struct {
 	// WithoutKeys compares the rows without their primary keys, which the target has given anew. Then a difference can
 	// be seen, but not named.
 	WithoutKeys bool
+	// IndexTypes are those that the target's indexes were asked to have, by field, in place of those on the left.
+	IndexTypes map[string]string
 	// Held is how many rows of scattered chunks are kept in memory at once where some differ, about, at 100 bytes each and the text of their
 	// keys; 1,048,576 where zero. Beyond four thousand million rows in a partition it can be more.
 	Held     int64
@@ -115,7 +117,7 @@ func Compare(ctx context.Context, left source.Source, right source.Ranged, opts 
 	}
 	c := &comparison{left: sideOf(left), right: sideOf(right), opts: opts}
 	c.defaults = columns.DefaultsOf(c.right.coll.Schema)
-	c.report = newReport(c.left.coll, c.right.coll)
+	c.report = newReport(c.left.coll, c.right.coll, opts.IndexTypes)
 	c.documents = source.SpelledAnew(left, right)
 	c.report.ByValue = c.documents
 	if c.report.NewKeys = opts.WithoutKeys; opts.WithoutKeys {
