@@ -34,9 +34,20 @@ func (c config) refuseOne() error {
 	return nil
 }
 
+// checkMove refuses what no move can be called.
+func (c config) checkMove() error {
+	if c.Move == "" {
+		return nil
+	}
+	if err := move.CheckName(c.Move); err != nil {
+		return usageError{err}
+	}
+	return nil
+}
+
 // moveOf is what is to be done with the collections that are selected. The caller closes what it opens.
 func (c config) moveOf(ctx context.Context, steps move.Steps) (m move.Move, close func(), err error) {
-	if err := cmp.Or(c.refuseOne(), atLeastOne("at-once", c.AtOnce), atLeastOne("workers", c.Workers), atLeastOne("jobs", c.Jobs), c.checkWay()); err != nil {
+	if err := cmp.Or(c.refuseOne(), atLeastOne("at-once", c.AtOnce), atLeastOne("workers", c.Workers), atLeastOne("jobs", c.Jobs), c.checkWay(), c.checkMove()); err != nil {
 		return m, nil, err
 	}
 	m = move.Move{Loans: c.Move, Steps: steps, AtOnce: c.AtOnce, FromSource: !steps.Export && !steps.Import && c.From == "source"}

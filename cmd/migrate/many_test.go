@@ -47,7 +47,7 @@ func TestManyCommands(t *testing.T) {
 	if r := migrate(t, nil, args("status", sink, folder, "--database", "shop", "--json")...); json.Valid([]byte(r.stdout)) != true {
 		t.Errorf("status: %s", r.stdout)
 	}
-	migrate(t, nil, args("resume", source, verified, sink, folder, "--all")...).want(t, exitOK)
+	migrate(t, nil, args("resume", source, verified, sink, folder, "--all")...).want(t, exitOK, "nothing of what is meant is left")
 	migrate(t, nil, args("jobs", "rm", "--force", "--collection", "d*", sink, folder)...).want(t, exitOK, "removed job docs\n")
 	if _, err := os.Stat(filepath.Join(folder, "shop.orders", "manifest.json")); err != nil {
 		t.Errorf("what was not meant: %v", err)
@@ -100,6 +100,7 @@ func TestMoves(t *testing.T) {
 		"a name of one collection":     {args("--all", "--as", "x"), "moves: in migrate.yaml"},
 		"a job of one collection":      {args("--all", "--job", "x"), "--move"},
 		"a pattern that is none":       {args("--collection", "[x"), "syntax error"},
+		"a move of no such name":       {args("--all", "--move", "a/b"), "its name has no slash"},
 		"one of another database":      {args("--collection", "shop.orders"), "--database shop --collection orders"},
 	} {
 		migrate(t, nil, args("run", servers[2:], c.args)...).want(t, exitUsage, c.want)

@@ -42,6 +42,9 @@ func runResume(cmd *cobra.Command, c config) error {
 	if err != nil {
 		return err
 	}
+	if len(left) == 0 {
+		fmt.Fprintln(cmd.OutOrStdout(), "nothing of what is meant is left to be done")
+	}
 	var failed []error
 	for _, j := range left {
 		failed = append(failed, resume(cmd, c.alone(), j))

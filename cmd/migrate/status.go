@@ -126,7 +126,7 @@ func next(s move.Status) string {
 		return "migrate import --job " + s.Job + into(s.Of)
 	case s.State == checkpoint.Done:
 		as := ""
-		if s.Of.Collection != "" && s.Job != s.Of.Collection && s.Job != s.Of.String() {
+		if exported := s.Job[strings.LastIndexByte(s.Job, '.')+1:]; s.Of.Collection != "" && exported != s.Of.Collection { // by its name, a job is of that
 			as = " --as " + s.Of.Collection
 		}
 		return "migrate verify --from export --job " + s.Job + into(s.Of) + as + ", or migrate sync"

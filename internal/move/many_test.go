@@ -758,3 +758,22 @@ func TestMoveAsAsked(t *testing.T) {
 		}
 	}
 }
+
+// TestMoveRefusesFilled refuses a collection that another move has filled, from another sink, before its rows are exported.
+func TestMoveRefusesFilled(t *testing.T) {
+	t.Parallel()
+	s := between(t, map[string]int{"docs": 10})
+	m := s.move(t)
+	report, err := m.Run(t.Context())
+	must(t, errors.Join(err, report.Err()))
+	again := m
+	again.Sink = &store.Sink{}
+	report, err = again.Run(t.Context())
+	must(t, err)
+	wantStates(t, report, "docs refused")
+	if !errors.Is(report.Collections[0].Err, importer.ErrNotEmpty) {
+		t.Error(report.Collections[0].Err)
+	}
+	report, err = m.Run(t.Context()) // which knows what it has done
+	must(t, errors.Join(err, report.Err()))
+}

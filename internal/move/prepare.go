@@ -316,10 +316,17 @@ func (m *moving) fits(ctx context.Context, p *Planned, coll *model.Collection) e
 	if err == nil && asksToBulkInsert(database, opts) {
 		err = lacking(ctx, database, p.Target.Collection, []need{bulkInsert})
 	}
-	if errors.Is(err, milvus.ErrNotFound) || err != nil && m.importState(ctx, p) != checkpoint.Todo { // a database that is not there is made
+	if errors.Is(err, milvus.ErrNotFound) || err != nil && m.importBegun(ctx, p) { // a database that is not there is made
 		return nil
 	}
 	return err
+}
+
+// importBegun reports whether the import that a move does of a collection was begun. One that is done, of an export that is to be made still, was
+// of another one.
+func (m *moving) importBegun(ctx context.Context, p *Planned) bool {
+	state := m.importState(ctx, p)
+	return state != checkpoint.Todo && (state != checkpoint.Done || !m.Steps.Export || m.exportDone(ctx, p))
 }
 
 // importState is how the job stands that imports a collection; checkpoint.Todo where there is none that could be read.
