@@ -15,6 +15,7 @@ import (
 	"migrate/internal/export"
 	"migrate/internal/model"
 	"migrate/internal/monitor"
+	"migrate/internal/move"
 	"migrate/internal/syncer"
 	"migrate/sinks"
 )
@@ -22,7 +23,8 @@ import (
 func newRun() *cobra.Command {
 	return command("run", "Export, import, and then keep in step: the whole move in one command",
 		`Exports the collection, imports it, and then keeps the target in step until it is interrupted; or with --once until all is
-applied that was written before. What is done already is not done again, so the same command goes on wherever it ended.
+applied that was written before. What is done already is not done again, so the same command goes on wherever it ended. What the target
+can't take, and rights that its login lacks, are told before a row is exported.
 
 Meanwhile a status page, Prometheus metrics, /healthz and /readyz are at --listen, from the export on.`,
 		`  migrate run --source-address standalone:19530 --target-address cluster:19530 --collection rag_documents \
@@ -68,7 +70,9 @@ func (c config) move(ctx context.Context, out io.Writer, seen *monitor.Monitor) 
 	}
 	_, err = export.Read(ctx, sink, job)
 	if errors.Is(err, export.ErrNone) {
-		err = c.export(ctx, out, seen)
+		if err = c.checkTarget(ctx, job); err == nil {
+			err = c.export(ctx, out, seen)
+		}
 	}
 	if err != nil {
 		return err
@@ -117,18 +121,58 @@ func (c config) checkKeys(ctx context.Context, coll *model.Collection) error {
 		"or take a target that keeps them (2.5.19, 2.6.3 or later; one that is there by its property allow_insert_auto_id)", c.Collection)}
 }
 
+// checkTarget refuses what can't be imported, before it is exported, unless an import of it was begun.
+func (c config) checkTarget(ctx context.Context, job string) error {
+	if c.BaseDone {
+		return nil
+	}
+	begun, err := c.importOf(ctx, job)
+	if err != nil || begun != nil {
+		return err
+	}
+	types, err := c.indexTypes()
+	if err != nil {
+		return err
+	}
+	source, err := connectSource(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	coll, err := source.Describe(ctx, c.Collection)
+	if err != nil {
+		return err
+	}
+	target, err := connectTarget(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer target.Close()
+	opts := importer.Options{As: c.As, Via: c.namedWay(), IntoExisting: c.IntoExisting, KeepIDs: c.KeepIDs, NewKeys: c.NewKeys, IndexTypes: types, Widen: c.Widen, Force: c.Force}
+	if c.Via == viaAuto && c.stagingStore().Endpoint == "" {
+		opts.Via = importer.Insert
+	}
+	return move.CanImport(ctx, target, coll, opts)
+}
+
 // imported reports whether the import of this job is done.
 func (c config) imported(ctx context.Context, job string) (bool, error) {
 	if c.BaseDone {
 		return true, nil
 	}
+	done, err := c.importOf(ctx, job)
+	return done != nil && done.State == checkpoint.Done && done.Param("database") == c.Target.Database, err
+}
+
+// importOf is the import of a job; nil where there is none.
+func (c config) importOf(ctx context.Context, job string) (*checkpoint.Job, error) {
 	store, err := c.importStore(ctx, job)
 	if store == nil || err != nil {
-		return false, err
+		return nil, err
 	}
-	done, err := checkpoint.Read(ctx, store, checkpoint.Name(checkpoint.Import, job, cmp.Or(c.As, c.Collection)))
+	begun, err := checkpoint.Read(ctx, store, checkpoint.Name(checkpoint.Import, job, cmp.Or(c.As, c.Collection)))
 	if errors.Is(err, sinks.ErrNotExist) {
-		return false, nil
+		return nil, nil
 	}
-	return err == nil && done.State == checkpoint.Done && done.Param("database") == c.Target.Database, err
+	return begun, err
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -43,5 +44,46 @@ func TestRunRefusesFields(t *testing.T) {
 				t.Errorf("%s: %s, want %q", title, got, text)
 			}
 		}
+	}
+}
+
+// TestRunRefusesTarget that can't take the collection, or whose login lacks rights, before a row is exported.
+func TestRunRefusesTarget(t *testing.T) {
+	t.Parallel()
+	for title, c := range map[string]struct {
+		there  *schemapb.FieldSchema // the key of a collection that is there
+		rows   int                   // that it has
+		denied []string
+		want   []string
+	}{
+		"another collection": {labtest.TextKey("id"), 0, nil, []string{"not as the export describes it"}},
+		"one with rows":      {labtest.IntKey("id"), 10, nil, []string{"not empty (10 rows)", "--into-existing"}},
+		"no rights":          {nil, 0, []string{"CreateIndex", "Load"}, []string{"needs the rights CreateIndex, Load: ", "docs/privileges.md"}},
+	} {
+		t.Run(title, func(t *testing.T) {
+			t.Parallel()
+			s, to, folder := newInMemory(t, 1), memory.Start(t, "v2.3.5"), t.TempDir()
+			to.Login = "mover:secret"
+			to.Deny(c.denied...)
+			if c.there != nil {
+				coll := labtest.Collection(labtest.Schema(c.there, labtest.Vector("v", schemapb.DataType_FloatVector, wide)))
+				coll.Name = s.name
+				to.Add(t, coll)
+				to.Sealed(t, s.name, labtest.Rows{N: c.rows, Columns: inMemory{}.columns(0, c.rows, 1)})
+			}
+			login := []string{"MIGRATE_TARGET_USERNAME=mover", "MIGRATE_TARGET_PASSWORD=secret"}
+			run := args("run", "--once", "--via", "insert", "--listen", "", "--source-address", s.Address, "--target-address", to.Address, sink, folder, "--collection", s.name)
+			migrate(t, login, run...).want(t, exitFailed, c.want...)
+			if left, err := os.ReadDir(folder); err != nil || len(left) > 0 {
+				t.Errorf("on the sink: %v, %v", left, err)
+			}
+			to.Deny()
+			if c.there != nil {
+				if err := to.Client(t).Drop(t.Context(), s.name); err != nil {
+					t.Fatal(err)
+				}
+			}
+			migrate(t, login, run...).want(t, exitOK, "exported 1,000 rows", "imported 1,000 rows", "(1,000 rows)")
+		})
 	}
 }

@@ -71,13 +71,26 @@ func (m *moving) mayMake(ctx context.Context, p *Planned, coll *model.Collection
 // MayImport refuses the import of one export by a login that has not all rights that it needs, before anything is changed. Of a collection
 // that is there nothing is asked.
 func MayImport(ctx context.Context, server *milvus.Server, m *export.Manifest, opts importer.Options) error {
+	opts.NewKeys = opts.NewKeys || m.Keyless()
+	return mayImport(ctx, server, m.Collection.Milvus(), opts)
+}
+
+// CanImport refuses the import of one collection that is to be exported still, for what is known of it by its description, and by a login that has
+// not all rights that it needs.
+func CanImport(ctx context.Context, server *milvus.Server, coll *model.Collection, opts importer.Options) error {
+	if _, err := importer.Fits(ctx, server, coll, opts); err != nil {
+		return err
+	}
+	return mayImport(ctx, server, coll, opts)
+}
+
+func mayImport(ctx context.Context, server *milvus.Server, coll *model.Collection, opts importer.Options) error {
 	if !rightsCount(server) {
 		return nil
 	}
-	opts.NewKeys = opts.NewKeys || m.Keyless()
-	needs := needed(toImport(server.Capabilities(), m.Collection.Milvus(), opts))
+	needs := needed(toImport(server.Capabilities(), coll, opts))
 	needs.add(asksToBulkInsert(server, opts), bulkInsert)
-	return new(knownRights).toCreate(ctx, server, cmp.Or(opts.As, m.Collection.Name), needs)
+	return new(knownRights).toCreate(ctx, server, cmp.Or(opts.As, coll.Name), needs)
 }
 
 // toRead are the rights to read a collection of the source.
