@@ -102,6 +102,9 @@ type Hints interface {
 	// Sealed is the same source without the rows of growing segments, which are those that were written lately; nil where the server
 	// tells of no segments.
 	Sealed() Ranged
+	// CountNow counts all rows, and those that Sealed reads, as they stand when they are counted. That costs the server less than to count them by a
+	// range, as of a time that is asked for first.
+	CountNow(ctx context.Context) (all, sealed int64, err error)
 	// Since reads the key and the cursor's field of the rows that a cursor lets through. Its findings' unreadable ranges are those
 	// in which another number of rows is counted than came; what is written meanwhile makes the two differ.
 	Since(ctx context.Context, partition string, cursor model.Cursor) (Stream, error)

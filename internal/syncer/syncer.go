@@ -58,6 +58,7 @@ type Options struct {
 	Interval      time.Duration // between two cycles; 30 s where zero
 	FullScanEvery time.Duration // in which each range's rows are compared; 24 h where zero
 	FlushEvery    time.Duration // between two flushes of a source that is written to all the time; 5 min where zero
+	DescribeEvery time.Duration // in which both collections are described anew while nothing is written; 10 min where zero
 	RangeRows     int64         // rows of one range; by the size of the collection where zero
 	CycleRows     int64         // rows compared in one cycle, about; 1,000,000 where zero
 	MaxRate       int           // rows a second read from the source; no limit where zero
@@ -81,6 +82,7 @@ func (o Options) withDefaults() Options {
 	o.Interval = cmp.Or(o.Interval, 30*time.Second)
 	o.FullScanEvery = cmp.Or(o.FullScanEvery, 24*time.Hour)
 	o.FlushEvery = cmp.Or(o.FlushEvery, 5*time.Minute)
+	o.DescribeEvery = cmp.Or(o.DescribeEvery, 10*time.Minute)
 	o.CycleRows = cmp.Or(o.CycleRows, 1_000_000)
 	o.SecondLook = cmp.Or(o.SecondLook, 300*time.Millisecond)
 	o.MaxDelete = cmp.Or(o.MaxDelete, Limit{Share: 0.1})
@@ -120,6 +122,9 @@ type Report struct {
 
 	comparing time.Duration // of Took, the rows of ranges
 }
+
+// byStorage is what a cycle's keys were found by where the source told them.
+const byStorage = "storage"
 
 // Outcome counts what became of keys that seemed to differ.
 type Outcome struct {
@@ -204,6 +209,7 @@ type Sync struct {
 	lost           bool               // it was, at least once
 	described      []string           // how the target is described otherwise, as was said last
 	sizes          rowSizes           // as they were when both sides were in sync; no longer than nothing is written
+	opened         *opened            // what a daemon's last cycle looked at, where both sides were in sync by what the source told; nil elsewhere
 	doubts         doubts             // whether the source tells what was written to it
 	kept           []byte             // the position of what tells changes, and all that is kept for it
 	took           time.Duration      // by the last cycle that ended well, to find out what to compare
@@ -221,7 +227,7 @@ func begin(source, target *milvus.Server, sink sinks.Sink, opts Options) *Sync {
 
 // face has the sync go from the side that serves to the other.
 func (s *Sync) face(serving Side) {
-	s.source, s.target, s.opts, s.sizes = s.given.source, s.given.target, s.given.opts, rowSizes{}
+	s.source, s.target, s.opts, s.sizes, s.opened = s.given.source, s.given.target, s.given.opts, rowSizes{}, nil
 	if serving.Is(Target) {
 		s.source, s.target = s.target, s.source
 		s.opts.Collection, s.opts.As = s.opts.As, s.opts.Collection

@@ -136,18 +136,15 @@ func (f *follower) follow(ctx context.Context) error {
 }
 
 // still reports, without a flush, whether surely nothing was written since the source was asked last, and told nothing. Whatever is written is in
-// growing segments, or in segments that were not there then, and what is only deleted is counted no more.
+// growing segments, or in segments that were not there then, and what is only deleted is counted no more. The segments are listed once the rows
+// are counted: those that a flush has sealed before are listed by then, or what a compaction has made of them.
 func (f *follower) still(ctx context.Context) (bool, error) {
-	t := f.pos.Told
-	if t.Still == nil || *t.Still != f.rows.source || f.sides.hints() == nil {
+	t, hints := f.pos.Told, f.sides.hints()
+	if t.Still == nil || *t.Still != f.rows.source || hints == nil || hints.Sealed() == nil {
 		return false, nil
 	}
-	sealed := f.sides.hints().Sealed()
-	if sealed == nil {
-		return false, nil
-	}
-	n, err := sealed.Count(ctx, model.AllPartitions, model.Range{})
-	if err != nil || n != f.rows.source {
+	all, sealed, err := hints.CountNow(ctx)
+	if err != nil || all != *t.Still || sealed != *t.Still {
 		return false, err
 	}
 	return f.changes.Same(ctx, t.Since)
@@ -189,7 +186,7 @@ func (f *follower) dealTold(ctx context.Context, changed source.Changed) (n int6
 func (f *follower) finish(ctx context.Context) error {
 	pos := f.pos
 	pos.Rows, pos.Mark, pos.Base, pos.Written, pos.Settled = f.rows.source, nil, nil, nil, false
-	f.report.By = "storage"
+	f.report.By = byStorage
 	p := plan{now: f.started, every: f.opts.FullScanEvery}
 	due := false
 	for _, r := range pos.Ranges {

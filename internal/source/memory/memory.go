@@ -269,6 +269,15 @@ func (s *Source) Mark(ctx context.Context) (*model.Mark, error) {
 	return mark, ctx.Err()
 }
 
+// CountNow implements source.Hints.
+func (s *Source) CountNow(ctx context.Context) (all, sealed int64, err error) {
+	if all, err = s.Count(ctx, model.AllPartitions, model.Range{}); err != nil {
+		return 0, 0, err
+	}
+	sealed, err = s.Sealed().Count(ctx, model.AllPartitions, model.Range{})
+	return all, sealed, err
+}
+
 // Sealed leaves growing rows out.
 func (s *Source) Sealed() source.Ranged {
 	sealed := *s

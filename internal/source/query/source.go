@@ -16,6 +16,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
 	"google.golang.org/protobuf/proto"
 
@@ -116,6 +117,22 @@ func (s *Source) Sealed() source.Ranged {
 	sealed := s.copied()
 	sealed.sealed, sealed.cutPages = true, &pagesAhead{}
 	return sealed
+}
+
+// CountNow counts by no filter, which would have the server look at each key, and as of no timestamp: then the server takes the present one.
+func (s *Source) CountNow(ctx context.Context) (all, sealed int64, err error) {
+	g, ctx := errgroup.WithContext(ctx)
+	count := func(n *int64, sealed bool) {
+		now := s.copied()
+		now.asOf, now.snapshot, now.sealed = 0, false, sealed
+		g.Go(func() (err error) {
+			*n, err = now.countWhere(ctx, model.AllPartitions, "")
+			return err
+		})
+	}
+	count(&all, false)
+	count(&sealed, true)
+	return all, sealed, g.Wait()
 }
 
 // pace waits until so many rows might be read.

@@ -27,6 +27,7 @@ type fake struct {
 	version  string
 	flushing func(nth int)  // called before each flush
 	flushed  func(nth int)  // called after each
+	listed   func()         // called after each list of segments
 	holds    func(row) bool // rows that the first flush comes too early for
 	columns  bool           // deltas in two columns
 
@@ -425,6 +426,9 @@ func (f *fake) PersistentSegments(context.Context, string) (all []milvus.Segment
 	defer f.mu.Unlock()
 	for _, g := range f.segments {
 		all = append(all, g.Segment)
+	}
+	if f.listed != nil {
+		f.listed()
 	}
 	return all, nil
 }

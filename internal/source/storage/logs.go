@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
@@ -64,8 +65,21 @@ func (l *logs) List(ctx context.Context) (keys.Listing, error) {
 	return listing, err
 }
 
-// Now implements keys.Logs. A partition that was dropped lately is listed too: then there is more than was.
+// Now implements keys.Logs. A partition that was dropped lately is listed too: then there is more than was. Two lists have to agree: one in the
+// midst of a compaction may lack a new segment and what the compaction makes of it, so that nothing seems to be new.
 func (l *logs) Now(ctx context.Context) (map[int64]int64, error) {
+	rows, err := l.now(ctx)
+	if err != nil || rows == nil {
+		return nil, err
+	}
+	again, err := l.now(ctx)
+	if err != nil || !maps.Equal(rows, again) {
+		return nil, err
+	}
+	return rows, nil
+}
+
+func (l *logs) now(ctx context.Context) (map[int64]int64, error) {
 	all, err := l.s.server.PersistentSegments(ctx, l.s.coll.Name)
 	if err != nil {
 		return nil, err

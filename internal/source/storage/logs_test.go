@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"migrate/internal/source"
+	"migrate/internal/source/sourcetest"
 	"migrate/internal/source/storage"
 	"migrate/sinks/memory"
 )
@@ -133,4 +134,31 @@ func TestChangesUntold(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSame lists the segments twice: what a list in the midst of a compaction lacks, the next one has.
+func TestSame(t *testing.T) {
+	f := newFake(sourcetest.Collection())
+	f.insert(10, 1, 2)
+	changes, err := storage.ChangesOpener(f, &f.bucket, &memory.Sink{}, "j/changes/", quick)(t.Context(), f.coll)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun, err := changes.Changes(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same := func(want bool, when string) {
+		t.Helper()
+		if got, err := changes.Same(t.Context(), begun.Next); err != nil || got != want {
+			t.Errorf("%s: the same %t, %v", when, got, err)
+		}
+	}
+	same(true, "nothing was written")
+	f.insert(10, 3)
+	same(true, "what was written is not listed yet")
+	f.listed = func() { f.flush(nil) }
+	same(false, "the first list lacks a segment")
+	f.listed = nil
+	same(false, "there is another segment")
 }

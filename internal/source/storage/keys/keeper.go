@@ -20,7 +20,7 @@ import (
 type Logs interface {
 	// List tells of what the collection is made, with all that was written before its instant.
 	List(ctx context.Context) (Listing, error)
-	// Now are the rows of the segments that are listed without a flush, by number; nil where one is not stored yet.
+	// Now are the rows of the segments that are listed without a flush, by number; nil where one is not stored yet, or they are changing.
 	Now(ctx context.Context) (map[int64]int64, error)
 	// Rows calls add for each row of a segment, and Deletes for each delete of one of its delta logs.
 	Rows(ctx context.Context, g Listed, add func(key model.Key, ts uint64) error) error
