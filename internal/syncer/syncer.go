@@ -64,8 +64,11 @@ type Options struct {
 	MaxRate       int           // rows a second read from the source; no limit where zero
 	CursorField   string        // an INT64 or VARCHAR that grows with every insert and upsert, by which what was written is found
 	SecondLook    time.Duration // after which a difference is looked at again; 300 ms where zero
-	MaxDelete     Limit         // rows deleted on the target in one cycle; 10 % where zero
-	DiscardLate   bool          // after a switch: undo what was written to the side that was left
+	// HandOver bounds how long rows are counted again that the source counts otherwise though nothing was written; 30 s where zero. Milvus 2.3.5
+	// was seen to show rows twice, and deleted ones, for 10 s after a compaction.
+	HandOver    time.Duration
+	MaxDelete   Limit // rows deleted on the target in one cycle; 10 % where zero
+	DiscardLate bool  // after a switch: undo what was written to the side that was left
 
 	// Changes opens what tells the keys that were written to the source, so that nothing else is compared; nil where nothing does.
 	Changes source.ChangesOpener
@@ -85,6 +88,7 @@ func (o Options) withDefaults() Options {
 	o.DescribeEvery = cmp.Or(o.DescribeEvery, 10*time.Minute)
 	o.CycleRows = cmp.Or(o.CycleRows, 1_000_000)
 	o.SecondLook = cmp.Or(o.SecondLook, 300*time.Millisecond)
+	o.HandOver = cmp.Or(o.HandOver, 30*time.Second)
 	o.MaxDelete = cmp.Or(o.MaxDelete, Limit{Share: 0.1})
 	if o.MaxRate > 0 { // so that a cycle takes about an interval
 		o.CycleRows = min(o.CycleRows, int64(float64(o.MaxRate)*o.Interval.Seconds())+1)

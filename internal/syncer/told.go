@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"migrate/internal/clock"
 	"migrate/internal/model"
 	"migrate/internal/source"
 )
@@ -121,6 +122,11 @@ func (f *follower) follow(ctx context.Context) error {
 		return err
 	}
 	f.told, f.quiet = f.found.Unsure == 0, n == 0
+	if f.quiet {
+		if err := f.awaitCount(ctx); err != nil {
+			return err
+		}
+	}
 	now := &Told{Since: changed.Next, From: f.pos.Told.From, Sure: f.told, At: f.started}
 	if n > 0 {
 		now.Busy = f.pos.Told.Busy + 1
@@ -132,6 +138,29 @@ func (f *follower) follow(ctx context.Context) error {
 		now.From = f.pos.Cycle
 	}
 	f.pos.Told = now
+	return nil
+}
+
+// recount is how often rows are counted again.
+const recount = 500 * time.Millisecond
+
+// awaitCount counts the rows again while the source counts others than the target, or than when it last told nothing, though nothing was
+// written: it hands segments over that were compacted. Rows that are compared meanwhile are false differences.
+func (f *follower) awaitCount(ctx context.Context) error {
+	was := f.pos.Told.Still
+	for since := time.Now(); !f.even() && (was == nil || *was != f.rows.source) && time.Since(since) < f.opts.HandOver; {
+		if err := clock.Sleep(ctx, min(recount, f.opts.HandOver)); err != nil {
+			return err
+		}
+		now, err := f.sides.asOfNow(ctx)
+		if err != nil {
+			return err
+		}
+		if f.rows, err = now.counts(ctx, model.Range{}); err != nil {
+			return err
+		}
+		*f.sides = now
+	}
 	return nil
 }
 

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -92,7 +94,7 @@ func newTold(t *testing.T, partitions ...string) *told {
 // options have rows compared that the source does not tell of in the first cycles only.
 func (p *told) options() syncer.Options {
 	opts := p.Options()
-	opts.Changes = p.open
+	opts.Changes, opts.HandOver = p.open, time.Millisecond
 	return opts
 }
 
@@ -192,6 +194,41 @@ func TestToldOtherwise(t *testing.T) {
 		t.Errorf("%+v", reports)
 	}
 	p.WantEqual(t)
+}
+
+// TestToldHandOver compares nothing while the source shows rows that are deleted, or a row twice, though nothing was written, as after a
+// compaction: it is over in the end.
+func TestToldHandOver(t *testing.T) {
+	t.Parallel()
+	for title, shown := range map[string]int64{"a deleted row": 6000, "a row twice": 7} {
+		for _, wrote := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, after writes %t", title, wrote), func(t *testing.T) {
+				t.Parallel()
+				s := newServers(t, "v2.3.5", plain(id))
+				p := &told{pair: pair{s.Pair}}
+				labtest.Insert(t, p.Source, p.Name, "", at(1, upTo(0, 2000)...))
+				p.sync(t)
+				if p.sync(t); wrote {
+					p.upsert(t, 2, 8)
+					p.sync(t)
+				}
+				labtest.Insert(t, p.Source, p.Name, "", at(1, shown))
+				var counts atomic.Int64
+				s.From.Watch(func(_ context.Context, method string) {
+					if method == "Query" && counts.Add(1) == 6 {
+						s.From.Forget(p.Name)
+					}
+				})
+				opts := p.options()
+				opts.HandOver = labtest.Patience
+				reports, err := p.Sync(t, opts)
+				if r := reports[0]; err != nil || !r.InStep || r.Ranges > 0 || r.Applied() > 0 || counts.Load() < 6 {
+					t.Errorf("%+v, %v, after %d counts", r, err, counts.Load())
+				}
+				p.WantEqual(t)
+			})
+		}
+	}
 }
 
 // TestUntold compares all rows where it can't be told what was written, and goes on as the source tells it again.
