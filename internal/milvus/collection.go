@@ -137,15 +137,15 @@ func (s *Server) flush(ctx context.Context, name string) (told Flushed, err erro
 	if err != nil {
 		return told, err
 	}
-	sealed := resp.GetCollSegIDs()[name].GetData()
-	told.At, told.Segments = resp.GetCollFlushTs()[name], slices.Concat(sealed, resp.GetFlushCollSegIDs()[name].GetData())
-	req := &milvuspb.GetFlushStateRequest{DbName: s.database, CollectionName: name, SegmentIDs: sealed, FlushTs: told.At}
-	for {
+	told.At, told.Sealed = resp.GetCollFlushTs()[name], resp.GetCollSegIDs()[name].GetData()
+	told.Segments = slices.Concat(told.Sealed, resp.GetFlushCollSegIDs()[name].GetData())
+	req := &milvuspb.GetFlushStateRequest{DbName: s.database, CollectionName: name, SegmentIDs: told.Sealed, FlushTs: told.At}
+	for wait := pollEvery / 8; ; wait = min(2*wait, pollEvery) { // a small one is done at once
 		state, err := s.svc.GetFlushState(ctx, req)
 		if err != nil || state.GetFlushed() {
 			return told, err
 		}
-		if err := clock.Sleep(ctx, pollEvery); err != nil {
+		if err := clock.Sleep(ctx, wait); err != nil {
 			return told, err
 		}
 	}

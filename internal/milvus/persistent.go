@@ -55,6 +55,7 @@ func (s *Server) PartitionIDs(ctx context.Context, name string) (map[int64]strin
 type Flushed struct {
 	At       uint64  // a timestamp of the server: all that was written before it is stored
 	Segments []int64 // all of the collection at that time, also those that it sealed
+	Sealed   []int64 // by this flush
 }
 
 // FlushAt seals the rows that were written to a collection, and waits until they and all deletes are stored.

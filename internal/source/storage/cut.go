@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
+
 	"migrate/internal/clock"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
@@ -28,6 +30,9 @@ type cut struct {
 	replaced []milvus.Segment
 	// told are all segments that the server told of: one with rows of before the cut is among them.
 	told map[int64]bool
+	// unseen: one of them was in no list, and others have sealed it, or a compaction has made it or replaced it. Of what there was before that
+	// nothing is known.
+	unseen bool
 }
 
 // mostLooks bounds how often the segments are listed until all of them are flushed: five minutes.
@@ -43,17 +48,23 @@ func (s *Source) cutNow(ctx context.Context) (c cut, err error) {
 	}
 	c.loaded = s.coll.Loaded
 	c.exact = c.loaded && s.server.Capabilities().SnapshotReads
-	if c.loaded && !c.exact {
-		if c.counted, err = s.server.CountAsOf(ctx, s.coll.Name, c.began); err != nil {
-			return c, err
-		}
-	}
 	earlier, err := s.server.PersistentSegments(ctx, s.coll.Name)
 	if err != nil {
 		return c, err
 	}
-	first, err := s.server.FlushAt(ctx, s.coll.Name)
-	if err != nil {
+	var first milvus.Flushed
+	g, both := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		first, err = s.server.FlushAt(both, s.coll.Name)
+		return err
+	})
+	if c.loaded && !c.exact { // which waits until all of before is seen
+		g.Go(func() (err error) {
+			c.counted, err = s.server.CountAsOf(both, s.coll.Name, c.began)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
 		return c, err
 	}
 	if c.at = first.At; c.exact {
@@ -69,16 +80,22 @@ func (s *Source) cutNow(ctx context.Context) (c cut, err error) {
 	if err != nil {
 		return c, err
 	}
-	if c.segments, err = s.flushedSegments(ctx); err != nil {
+	listed, err := s.flushedSegments(ctx)
+	if err != nil {
+		return c, err
+	}
+	if c.segments, err = s.ofPartitions(ctx, slices.Clone(listed)); err != nil {
 		return c, err
 	}
 	before := withoutDoubles(between, earlier)
 	c.replaced, c.told = s.replaced(before, c.segments), map[int64]bool{}
-	for _, id := range slices.Concat(first.Segments, second.Segments) {
-		c.told[id] = true
-	}
 	for _, g := range before {
 		c.told[g.ID] = true
+	}
+	for _, id := range slices.Concat(first.Segments, second.Segments) {
+		there := slices.ContainsFunc(listed, func(g milvus.Segment) bool { return g.ID == id })
+		c.unseen = c.unseen || !c.told[id] && !(there && slices.Contains(second.Sealed, id))
+		c.told[id] = true
 	}
 	if c.logs, err = s.tellLogs(ctx, c.segments); err != nil {
 		return c, err
@@ -114,8 +131,8 @@ func (s *Source) notImporting(ctx context.Context) error {
 	return nil
 }
 
-// flushedSegments lists the segments of the partitions that are there, once all are flushed and two lists agree: one in the midst of a
-// compaction may lack what it takes from and what it makes.
+// flushedSegments lists the segments, also those of a partition that was dropped lately, once all are flushed and two lists agree: one in the
+// midst of a compaction may lack what it takes from and what it makes.
 func (s *Source) flushedSegments(ctx context.Context) ([]milvus.Segment, error) {
 	var last []milvus.Segment
 	for range mostLooks {
@@ -125,7 +142,7 @@ func (s *Source) flushedSegments(ctx context.Context) ([]milvus.Segment, error) 
 		}
 		slices.SortFunc(all, func(a, b milvus.Segment) int { return cmp.Compare(a.ID, b.ID) })
 		if !slices.ContainsFunc(all, func(g milvus.Segment) bool { return !g.Flushed }) && last != nil && slices.Equal(all, last) {
-			return s.ofPartitions(ctx, all)
+			return all, nil
 		}
 		last = append([]milvus.Segment{}, all...)
 		if err := clock.Sleep(ctx, s.opts.askEvery()); err != nil {

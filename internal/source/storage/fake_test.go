@@ -411,9 +411,15 @@ func (f *fake) FlushAt(context.Context, string) (told milvus.Flushed, err error)
 	if f.flushes%2 == 0 {
 		hold = nil
 	}
+	before := slices.Clone(f.segments)
 	f.flush(hold)
-	for _, g := range f.segments {
-		told.Segments = append(told.Segments, g.ID)
+	for _, g := range f.segments { // but for those of level 0
+		if g.Deletes {
+			continue
+		}
+		if told.Segments = append(told.Segments, g.ID); !slices.Contains(before, g) {
+			told.Sealed = append(told.Sealed, g.ID)
+		}
 	}
 	if f.flushed != nil {
 		f.flushed(f.flushes)

@@ -60,6 +60,9 @@ func (l *logs) List(ctx context.Context) (keys.Listing, error) {
 	if err != nil {
 		return keys.Listing{}, err
 	}
+	if all, err = s.ofPartitions(ctx, all); err != nil {
+		return keys.Listing{}, err
+	}
 	listing := keys.Listing{Collection: s.coll.ID, Text: s.textKey(), At: first.At}
 	listing.Segments, err = l.listed(ctx, all)
 	return listing, err

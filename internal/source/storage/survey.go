@@ -232,10 +232,16 @@ var errCompacted = errors.New("segments were compacted")
 // compacting is how long a compaction may have been at work when segments were listed first: a minute, in the terms of timestamps.
 const compacting = 60_000 << 18
 
+// torn reports whether a compaction may have taken rows of before the cut that were deleted after it, with nothing to tell them by.
+func (v *survey) torn() bool {
+	c := v.s.cut
+	return v.left > c.at || c.unseen && v.deleted > c.at
+}
+
 // check refuses what does not add up.
 func (v *survey) check() error {
 	s, c := v.s, v.s.cut
-	if v.left > c.at {
+	if v.torn() {
 		return fmt.Errorf("reading %q from the storage: %w: %w of which rows were deleted since", s.coll.Name, ErrBusy, errCompacted)
 	}
 	if len(c.replaced) > 0 && s.server.Capabilities().CompactionLosesDeletes && c.began-min(c.began, compacting) < v.deleted {

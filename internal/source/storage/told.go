@@ -133,7 +133,7 @@ func (v *survey) countable() bool {
 func (v *survey) countAgain(ctx context.Context) (err error) {
 	s := v.s
 	for range mostCounts {
-		if refused := v.left > s.cut.at || v.lostRows > 0; refused || !v.countable() || s.cut.counted == v.rows {
+		if refused := v.torn() || v.lostRows > 0; refused || !v.countable() || s.cut.counted == v.rows {
 			return nil
 		}
 		if err := clock.Sleep(ctx, s.opts.askEvery()); err != nil {
