@@ -216,7 +216,7 @@ func TestToldHandOver(t *testing.T) {
 				var counts atomic.Int64
 				s.From.Watch(func(_ context.Context, method string) {
 					if method == "Query" && counts.Add(1) == 6 {
-						s.From.Forget(p.Name)
+						s.From.TakeBack(p.Name)
 					}
 				})
 				opts := p.options()

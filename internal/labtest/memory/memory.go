@@ -210,8 +210,8 @@ func (s *Server) arrive() (watch func(ctx context.Context, method string), denie
 	return s.watched, s.denied, s.told
 }
 
-// Forget takes the row away that was inserted last, as though it had never been there.
-func (s *Server) Forget(collection string) {
+// TakeBack takes the row away that was inserted last, as though it had never been there.
+func (s *Server) TakeBack(collection string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c, _ := s.find(collection)
