@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+	"golang.org/x/sync/errgroup"
 
 	"migrate/internal/model"
 )
@@ -28,7 +29,10 @@ type entry struct {
 
 // newer orders the rows of a key: the one that was written last is first, and of those that were written at once one of the last segment.
 func newer(a, b entry) int {
-	return cmp.Or(a.key.compare(b.key), cmp.Compare(b.ts, a.ts), cmp.Compare(b.segment, a.segment), cmp.Compare(b.row, a.row))
+	if by := a.key.compare(b.key); by != 0 { // as nearly always
+		return by
+	}
+	return cmp.Or(cmp.Compare(b.ts, a.ts), cmp.Compare(b.segment, a.segment), cmp.Compare(b.row, a.row))
 }
 
 // several is a row of which there are others with the same key, which are not read.
@@ -46,9 +50,15 @@ type copies struct {
 	all    []several
 	others int64 // rows that are not read, since others have their keys
 
-	mu      sync.Mutex
-	entries []entry
+	mu     sync.Mutex
+	shares [shares][]entry // of the pass, by their keys
 }
+
+// shares is how many parts the rows of a pass are sorted in, several at once: few enough rows each for the cache of a processor.
+const (
+	shareBits = 6
+	shares    = 1 << shareBits
+)
 
 func newCopies(s *Source) *copies {
 	var rows int64
@@ -60,7 +70,10 @@ func newCopies(s *Source) *copies {
 }
 
 func (c *copies) begin(pass int) {
-	c.pass, c.entries = pass, c.entries[:0]
+	c.pass = pass
+	for i := range c.shares {
+		c.shares[i] = c.shares[i][:0]
+	}
 }
 
 // scan looks through a segment again, for the keys of another pass.
@@ -73,16 +86,15 @@ func (c *copies) scan(ctx context.Context, g *segment) error {
 
 // add takes the rows that are alive, and that are of this pass.
 func (c *copies) add(g *segment, at int64, ids []identity, times []int64, alive bitmap) {
-	some := make([]entry, 0, len(ids))
-	for i, key := range ids {
-		row := at + int64(i)
-		if c.passOf(key) == c.pass && alive.has(row) {
-			some = append(some, entry{c.within(g, key), uint64(times[i]), uint32(g.number), uint32(row)})
-		}
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.entries = append(c.entries, some...)
+	for i, key := range ids {
+		row, mixed := at+int64(i), key.mixed()
+		if mixed>>32%uint64(c.passes) == uint64(c.pass) && alive.has(row) {
+			share := &c.shares[mixed>>(64-shareBits)]
+			*share = append(*share, entry{c.within(g, key), uint64(times[i]), uint32(g.number), uint32(row)})
+		}
+	}
 }
 
 // within tells the keys of partitions apart that are read apart.
@@ -93,29 +105,46 @@ func (c *copies) within(g *segment, key identity) identity {
 	return key
 }
 
-// passOf spreads keys evenly, whatever they are.
-func (c *copies) passOf(key identity) int {
-	const golden = 0x9E3779B97F4A7C15
-	mixed := (key.high ^ key.high>>32 ^ key.low) * golden
-	return int((mixed >> 32) % uint64(c.passes))
-}
-
 // settle leaves out all rows of a key but one.
 func (c *copies) settle() {
-	slices.SortFunc(c.entries, newer)
-	for i := 0; i < len(c.entries); {
+	var g errgroup.Group
+	g.SetLimit(scanners)
+	for _, share := range c.shares {
+		g.Go(func() error {
+			slices.SortFunc(share, newer)
+			c.settleSorted(share)
+			return nil
+		})
+	}
+	_ = g.Wait() // none fails
+}
+
+func (c *copies) settleSorted(entries []entry) {
+	for i := 0; i < len(entries); {
 		j := i + 1
-		same := uint32(1)
-		for ; j < len(c.entries) && c.entries[j].key == c.entries[i].key; j++ {
-			if c.drop(c.entries[j]) {
-				same++
-			}
+		for j < len(entries) && entries[j].key == entries[i].key {
+			j++
 		}
-		if same > 1 {
-			c.all = append(c.all, several{c.entries[i].segment, c.entries[i].row, same})
-			c.others += int64(same) - 1
+		if j > i+1 {
+			c.keepFirst(entries[i:j])
 		}
 		i = j
+	}
+}
+
+// keepFirst leaves out all of a key's rows but the first.
+func (c *copies) keepFirst(all []entry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	same := uint32(1)
+	for _, e := range all[1:] {
+		if c.drop(e) {
+			same++
+		}
+	}
+	if same > 1 {
+		c.all = append(c.all, several{all[0].segment, all[0].row, same})
+		c.others += int64(same) - 1
 	}
 }
 

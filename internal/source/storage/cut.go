@@ -80,7 +80,7 @@ func (s *Source) cutNow(ctx context.Context) (c cut, err error) {
 	if err != nil {
 		return c, err
 	}
-	listed, err := s.flushedSegments(ctx)
+	listed, err := s.flushedSegments(ctx, between)
 	if err != nil {
 		return c, err
 	}
@@ -105,8 +105,13 @@ func (s *Source) cutNow(ctx context.Context) (c cut, err error) {
 
 // withoutDoubles are the segments of several lists, as the first says that has one.
 func withoutDoubles(lists ...[]milvus.Segment) []milvus.Segment {
-	all := slices.SortedStableFunc(slices.Values(slices.Concat(lists...)), func(a, b milvus.Segment) int { return cmp.Compare(a.ID, b.ID) })
+	all := byID(slices.Concat(lists...))
 	return slices.CompactFunc(all, func(a, b milvus.Segment) bool { return a.ID == b.ID })
+}
+
+// byID are segments in the order of their numbers.
+func byID(all []milvus.Segment) []milvus.Segment {
+	return slices.SortedStableFunc(slices.Values(all), func(a, b milvus.Segment) int { return cmp.Compare(a.ID, b.ID) })
 }
 
 // replaced are the segments of some partition that is there which are not listed any more.
@@ -132,19 +137,19 @@ func (s *Source) notImporting(ctx context.Context) error {
 }
 
 // flushedSegments lists the segments, also those of a partition that was dropped lately, once all are flushed and two lists agree: one in the
-// midst of a compaction may lack what it takes from and what it makes.
-func (s *Source) flushedSegments(ctx context.Context) ([]milvus.Segment, error) {
-	var last []milvus.Segment
+// midst of a compaction may lack what it takes from and what it makes. The last is one of before.
+func (s *Source) flushedSegments(ctx context.Context, last []milvus.Segment) ([]milvus.Segment, error) {
+	last = byID(last)
 	for range mostLooks {
 		all, err := s.server.PersistentSegments(ctx, s.coll.Name)
 		if err != nil {
 			return nil, err
 		}
-		slices.SortFunc(all, func(a, b milvus.Segment) int { return cmp.Compare(a.ID, b.ID) })
-		if !slices.ContainsFunc(all, func(g milvus.Segment) bool { return !g.Flushed }) && last != nil && slices.Equal(all, last) {
+		all = byID(all)
+		if !slices.ContainsFunc(all, func(g milvus.Segment) bool { return !g.Flushed }) && slices.Equal(all, last) {
 			return all, nil
 		}
-		last = append([]milvus.Segment{}, all...)
+		last = all
 		if err := clock.Sleep(ctx, s.opts.askEvery()); err != nil {
 			return nil, err
 		}

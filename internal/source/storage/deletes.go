@@ -17,7 +17,16 @@ import (
 type identity struct{ high, low uint64 }
 
 func (a identity) compare(b identity) int {
-	return cmp.Or(cmp.Compare(a.high, b.high), cmp.Compare(a.low, b.low))
+	if by := cmp.Compare(a.high, b.high); by != 0 {
+		return by
+	}
+	return cmp.Compare(a.low, b.low)
+}
+
+// mixed spreads keys evenly, whatever they are.
+func (a identity) mixed() uint64 {
+	const golden = 0x9E3779B97F4A7C15
+	return (a.high ^ a.high>>32 ^ a.low) * golden
 }
 
 func identityOf(k model.Key) identity {

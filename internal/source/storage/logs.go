@@ -53,10 +53,14 @@ func (l *logs) List(ctx context.Context) (keys.Listing, error) {
 	if err != nil {
 		return keys.Listing{}, err
 	}
+	between, err := s.server.PersistentSegments(ctx, s.coll.Name)
+	if err != nil {
+		return keys.Listing{}, err
+	}
 	if _, err := s.server.FlushAt(ctx, s.coll.Name); err != nil {
 		return keys.Listing{}, err
 	}
-	all, err := s.flushedSegments(ctx)
+	all, err := s.flushedSegments(ctx, between)
 	if err != nil {
 		return keys.Listing{}, err
 	}
