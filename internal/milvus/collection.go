@@ -140,7 +140,7 @@ func (s *Server) flush(ctx context.Context, name string) (told Flushed, err erro
 	told.At, told.Sealed = resp.GetCollFlushTs()[name], resp.GetCollSegIDs()[name].GetData()
 	told.Segments = slices.Concat(told.Sealed, resp.GetFlushCollSegIDs()[name].GetData())
 	req := &milvuspb.GetFlushStateRequest{DbName: s.database, CollectionName: name, SegmentIDs: told.Sealed, FlushTs: told.At}
-	for wait := pollEvery / 8; ; wait = min(2*wait, pollEvery) { // a small one is done at once
+	for wait := pollEvery / 16; ; wait = min(wait*5/4, pollEvery) { // a small one is done at the next tick of the server's clock, five a second
 		state, err := s.svc.GetFlushState(ctx, req)
 		if err != nil || state.GetFlushed() {
 			return told, err
