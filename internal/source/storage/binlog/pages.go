@@ -294,15 +294,19 @@ func (r *reader) readBody(h head) ([]byte, error) {
 	return body, nil
 }
 
-// readFull reads n bytes, and takes room for them as they come: a head may say anything.
+// readFull reads n bytes, and takes room for them as they come where there isn't enough: a head may say anything.
 func readFull(from io.Reader, into []byte, n int) ([]byte, error) {
 	const step = 1 << 20
 	into = into[:0]
 	for len(into) < n {
-		more := min(n-len(into), max(step, len(into)))
-		into = append(into, make([]byte, more)...)
-		if got, err := io.ReadFull(from, into[len(into)-more:]); err != nil {
-			return into[:len(into)-more+got], err
+		at := len(into)
+		if room := min(n, cap(into)); room > at {
+			into = into[:room]
+		} else {
+			into = append(into, make([]byte, min(n-at, max(step, at)))...)
+		}
+		if got, err := io.ReadFull(from, into[at:]); err != nil {
+			return into[:at+got], err
 		}
 	}
 	return into, nil
