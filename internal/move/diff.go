@@ -237,7 +237,11 @@ func (c *differ) collections(ctx context.Context) error {
 		workers.Go(func() error { return c.collection(ctx, n, as) })
 	}
 	for n, meant := range there {
-		if meant {
+		switch as := c.As(n); {
+		case !meant, as != n && c.Selection.names(n): // which names that of the source, and it is another there
+		case as != n && slices.Contains(c.meant, n):
+			c.differs(whereCollection(n), "it is on the target only: that of the source is %s there", as)
+		default:
 			c.differs(whereCollection(n), "it is on the target only")
 		}
 	}

@@ -164,6 +164,31 @@ func TestDiffSelected(t *testing.T) {
 
 const wantSelected = "collection archive.others: it is on the target only\ndatabase archive: property database.replica.number is none instead of 1"
 
+// TestDiffRenamed tells of a collection of the target that is called as one of the source that has another name there: one that is not meant,
+// where only that of the source was named.
+func TestDiffRenamed(t *testing.T) {
+	source, target := memory.Start(t, "v2.5.10"), memory.Start(t, "v2.5.10")
+	source.Add(t, vectors("docs"))
+	target.Add(t, vectors("docs"))
+	target.Add(t, vectors("papers"))
+	const only = "collection docs: it is on the target only: that of the source is papers there"
+	for title, c := range map[string]struct {
+		selection Selection
+		want      string
+	}{
+		"all":       {Selection{All: true}, only},
+		"a pattern": {Selection{Collections: []string{"d*"}}, only},
+		"its name":  {Selection{Collections: []string{"docs"}}, ""},
+		"by a move": {Selection{All: true, Collections: []string{"default.docs"}}, ""},
+	} {
+		as := func(n Named) Named { return Named{n.Database, strings.Replace(n.Collection, "docs", "papers", 1)} }
+		report, err := Diff{Source: source.Client(t), Target: target.Client(t), As: as, Selection: c.selection}.Compare(t.Context())
+		if err != nil || report.Collections != 1 || strings.Join(lines(report.Differences), "\n") != c.want {
+			t.Errorf("%s: %v, %v", title, lines(report.Differences), err)
+		}
+	}
+}
+
 // TestDiffDenied names what the user may not see, and is no proof then.
 func TestDiffDenied(t *testing.T) {
 	source, target := world(t), world(t)

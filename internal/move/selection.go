@@ -97,6 +97,11 @@ func (s Selection) meant(all []Named) []Named {
 	})
 }
 
+// names reports whether a collection is meant by its own name, and not by a pattern alone.
+func (s Selection) names(n Named) bool {
+	return slices.Contains(s.Collections, n.Collection) || slices.Contains(s.Collections, n.Whole())
+}
+
 // databasesOf is databases where nothing need match a pattern.
 func (s Selection) databasesOf(ctx context.Context, server *milvus.Server) ([]string, error) {
 	if len(s.Databases) == 0 {
