@@ -24,7 +24,7 @@ Without a selection it compares all. Passwords are told by no server, and not co
 		`  migrate diff --source-address standalone:19530 --target-address cluster:19530
   migrate diff --source-address standalone:19530 --target-address cluster:19530 --database 'news*' --exclude '*_old'
   migrate diff --source-address standalone:19530 --target-address cluster:19530 --collection rag_documents --as documents`,
-		slices.Concat(sourceSettings, targetSettings, selectionSettings, []setting{collection, asSetting}), runDiff)
+		slices.Concat(sourceSettings, targetSettings, selectionSettings, []setting{collection, asSetting, indexTypes}), runDiff)
 }
 
 // diffResult is what --json prints.
@@ -73,6 +73,11 @@ func (c config) diff() (d move.Diff, err error) {
 	if c.As != "" && (c.selects() || c.Collection == "") {
 		return d, usageError{fmt.Errorf("as %q: it is the name of one collection, which --collection names", c.As)}
 	}
+	types, err := c.indexTypes()
+	if err != nil {
+		return d, err
+	}
+	d.IndexTypes = func(move.Named) map[string]string { return types }
 	specials, err := c.specials()
 	switch {
 	case err != nil:
@@ -80,11 +85,12 @@ func (c config) diff() (d move.Diff, err error) {
 	case c.selects():
 		d.As, d.Partitions = c.moved, c.partitionsOf
 		d.IndexTypes = func(n move.Named) map[string]string {
-			i := slices.IndexFunc(specials, func(s move.Special) bool { return s.Named == n })
-			if i < 0 {
-				return nil
+			for _, s := range specials {
+				if s.Named == n && len(s.IndexTypes) > 0 {
+					return s.IndexTypes
+				}
 			}
-			return specials[i].IndexTypes
+			return types
 		}
 	case !d.Selection.All:
 		d.As = c.one

@@ -54,6 +54,21 @@ func TestManyCommands(t *testing.T) {
 	}
 }
 
+// TestIndexTypes that an import was told of are no difference to those that are told of them too.
+func TestIndexTypes(t *testing.T) {
+	t.Parallel()
+	from, to, folder := manyInMemory(t), memory.Start(t, "v2.3.5"), t.TempDir()
+	source, target := []string{"--source-address", from.Address}, []string{"--target-address", to.Address}
+	asked := []string{"--collection", "docs", "--index", "v=IVF_SQ8"}
+	migrate(t, nil, args("export", source, "--collection", "docs", sink, folder)...).want(t, exitOK, "100 rows")
+	migrate(t, nil, args("import", target, "--via", "insert", sink, folder, asked)...).want(t, exitOK, "100 rows")
+	for _, command := range [][]string{args("verify", source, target), args("verify", target, "--from", "export", sink, folder), args("diff", source, target)} {
+		migrate(t, nil, args(command, "--collection", "docs")...).want(t, exitDiffers, "IVF_SQ8")
+		migrate(t, nil, args(command, asked)...).want(t, exitOK)
+		migrate(t, nil, args(command, "--collection", "docs", "--index", "v")...).want(t, exitUsage, "FIELD=TYPE")
+	}
+}
+
 // TestRunMany moves all by one command; one that can't be moved is told, and what is left of a move is moved by its name.
 func TestRunMany(t *testing.T) {
 	t.Parallel()

@@ -26,11 +26,13 @@ func newVerify() *cobra.Command {
 sides. Exits with 3 where they differ, and names the first keys that are missing, extra or different.
 
 Of many, --load also has what is loaded in part loaded as a whole for the time being, on both sides, and given back as it was; what a call
-that was killed could not give back, the next one of the same --move does.`,
+that was killed could not give back, the next one of the same --move does.
+
+What an import was told by --index is told here too: indexes of these types are no difference then.`,
 		`  migrate verify --source-address standalone:19530 --target-address cluster:19530 --collection rag_documents
   migrate verify --from export --target-address cluster:19530 --collection rag_documents
   migrate verify --parquet ./bulk-writer --target-address cluster:19530 --collection rag_documents`,
-		slices.Concat(sourceSettings, targetSettings, sinkSettings, selectionSettings, []setting{from, collection, atOnce, parquetSetting, schemaSetting, jobSetting, asSetting, workers, loadSetting, loadMemory, moveName, newKeys, maxRate}),
+		slices.Concat(sourceSettings, targetSettings, sinkSettings, selectionSettings, []setting{from, collection, atOnce, parquetSetting, schemaSetting, jobSetting, asSetting, workers, loadSetting, loadMemory, moveName, newKeys, indexTypes, maxRate}),
 		runVerify)
 }
 
@@ -45,6 +47,10 @@ func runVerify(cmd *cobra.Command, c config) (err error) {
 		return c.moveMany(cmd.Context(), cmd.OutOrStdout(), move.Steps{Verify: true}, c.monitor())
 	}
 	ctx, started := cmd.Context(), time.Now()
+	types, err := c.indexTypes()
+	if err != nil {
+		return err
+	}
 	target, err := connectTarget(ctx, c)
 	if err != nil {
 		return err
@@ -63,7 +69,7 @@ func runVerify(cmd *cobra.Command, c config) (err error) {
 	var bar steps
 	bar.next("verify "+right.Collection().Name, rows)
 	report, err := verify.Compare(ctx, left, right, verify.Options{
-		Workers: c.Workers, WithoutKeys: c.newKeysOn(target, left, right.Collection()), Progress: bar.add,
+		Workers: c.Workers, WithoutKeys: c.newKeysOn(target, left, right.Collection()), Progress: bar.add, IndexTypes: types,
 	})
 	bar.stop()
 	if err != nil {
