@@ -69,7 +69,7 @@ func (c config) importExport(ctx context.Context, out io.Writer, seen *monitor.M
 	if err := cmp.Or(atLeastOne("jobs", c.Jobs), c.checkWay()); err != nil {
 		return err
 	}
-	types, err := c.indexTypes()
+	opts, err := c.importOptions()
 	if err != nil {
 		return err
 	}
@@ -83,18 +83,16 @@ func (c config) importExport(ctx context.Context, out io.Writer, seen *monitor.M
 	if err != nil {
 		return err
 	}
-	via, staging, err := c.way(ctx, server, from.jobs, from.manifest)
-	if err != nil {
+	var staging importer.Staging
+	if opts.Via, staging, err = c.way(ctx, server, from.jobs, from.manifest); err != nil {
 		return err
 	}
 	var bar steps
-	opts := importer.Options{
-		As: c.As, Checkpoint: from.jobs, Via: via, Jobs: c.Jobs, IntoExisting: c.IntoExisting, KeepIDs: c.KeepIDs, NewKeys: c.NewKeys, IndexTypes: types, Widen: c.Widen, Force: c.Force,
-		Step:     func(name string, rows int64) { bar.next(name, rows); seen.Step(name, rows) },
-		Progress: func(rows, bytes int64) { bar.add(rows, bytes); seen.Did(rows) },
-		Imported: seen.Imported,
-		Job:      func(id int64, state ingest.State, why string) { seen.Job(id, string(state), why) },
-	}
+	opts.Checkpoint = from.jobs
+	opts.Step = func(name string, rows int64) { bar.next(name, rows); seen.Step(name, rows) }
+	opts.Progress = func(rows, bytes int64) { bar.add(rows, bytes); seen.Did(rows) }
+	opts.Imported = seen.Imported
+	opts.Job = func(id int64, state ingest.State, why string) { seen.Job(id, string(state), why) }
 	if err := move.MayImport(ctx, server, from.manifest, opts); err != nil {
 		return err
 	}
@@ -105,6 +103,14 @@ func (c config) importExport(ctx context.Context, out io.Writer, seen *monitor.M
 	}
 	r := importResult{done, usageSince(started)}
 	return c.print(out, r, r.text)
+}
+
+// importOptions are what is said of an import.
+func (c config) importOptions() (importer.Options, error) {
+	types, err := c.indexTypes()
+	return importer.Options{
+		As: c.As, Via: c.namedWay(), Jobs: c.Jobs, IntoExisting: c.IntoExisting, KeepIDs: c.KeepIDs, NewKeys: c.NewKeys, IndexTypes: types, Widen: c.Widen, Force: c.Force,
+	}, err
 }
 
 // viaAuto is the best way that there is.

@@ -57,8 +57,7 @@ func (c config) moveOf(ctx context.Context, steps move.Steps) (m move.Move, clos
 	if m.Special, err = c.specials(); err != nil {
 		return m, nil, err
 	}
-	types, err := c.indexTypes()
-	if err != nil {
+	if m.Import, err = c.importOptions(); err != nil {
 		return m, nil, err
 	}
 	bytes, err := c.partBytes()
@@ -66,7 +65,6 @@ func (c config) moveOf(ctx context.Context, steps move.Steps) (m move.Move, clos
 		return m, nil, err
 	}
 	m.Export = exporter.Options{Workers: c.Workers, PartBytes: bytes, Load: c.Load, Overwrite: c.Overwrite, AllowUnreadable: c.AllowUnreadable, MaxRate: c.MaxRate}
-	m.Import = importer.Options{Via: c.namedWay(), Jobs: c.Jobs, IntoExisting: c.IntoExisting, KeepIDs: c.KeepIDs, NewKeys: c.NewKeys, IndexTypes: types, Widen: c.Widen, Force: c.Force}
 	if err := c.sayAround(&m); err != nil {
 		return m, nil, err
 	}

@@ -116,7 +116,7 @@ func (c config) exported(ctx context.Context) *export.Manifest {
 }
 
 func (c config) targetLacks(ctx context.Context, source *milvus.Server, plan *exporter.Plan, exported *export.Manifest) (move.Lacks, error) {
-	types, err := c.indexTypes()
+	opts, err := c.importOptions()
 	if err != nil {
 		return move.Lacks{}, err
 	}
@@ -125,7 +125,7 @@ func (c config) targetLacks(ctx context.Context, source *milvus.Server, plan *ex
 		return move.Lacks{}, err
 	}
 	defer server.Close()
-	return move.Target{Server: server, Source: source, As: c.As, Widen: c.Widen, Via: c.namedWay(), KeepIDs: c.KeepIDs, NewKeys: c.NewKeys, IndexTypes: types, Exported: exported}.Lacks(ctx, plan)
+	return move.Target{Server: server, Source: source, Options: opts, Exported: exported}.Lacks(ctx, plan)
 }
 
 func (r planResult) text(w io.Writer) {

@@ -95,10 +95,10 @@ func TestPlanAutoIDs(t *testing.T) {
 		want    []string
 	}{
 		"2.3":             {"v2.3.5", Target{}, []string{"its auto ids are not kept"}},
-		"2.3 by inserts":  {"v2.3.5", Target{Via: importer.Insert}, []string{"its auto ids are not kept", "import refuses to insert rows that get new keys, unless told --new-keys"}},
-		"2.3, explicit":   {"v2.3.5", Target{KeepIDs: true}, []string{"its auto ids are kept, as explicit keys"}},
+		"2.3 by inserts":  {"v2.3.5", Target{Options: importer.Options{Via: importer.Insert}}, []string{"its auto ids are not kept", "import refuses to insert rows that get new keys, unless told --new-keys"}},
+		"2.3, explicit":   {"v2.3.5", Target{Options: importer.Options{KeepIDs: true}}, []string{"its auto ids are kept, as explicit keys"}},
 		"2.6.4":           {"v2.6.4", Target{}, []string{"its auto ids are kept: import makes"}},
-		"2.6.4, new keys": {"v2.6.4", Target{NewKeys: true}, []string{"as --new-keys says"}},
+		"2.6.4, new keys": {"v2.6.4", Target{Options: importer.Options{NewKeys: true}}, []string{"as --new-keys says"}},
 	} {
 		test.target.Server = memory.Start(t, test.version).Client(t)
 		lacks, err := test.target.Lacks(t.Context(), &exporter.Plan{Collection: coll})

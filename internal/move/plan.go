@@ -20,14 +20,8 @@ import (
 type Target struct {
 	Server *milvus.Server
 	Source *milvus.Server // of the plan; nil where it can't be the same one
-	As     string         // the collection's name on it; that on the source where empty
-	Widen  bool           // fields may be made as wide as the rows need
-	Via    importer.Way   // how the rows come; by the best way that there is, if empty
-	// KeepIDs and NewKeys are said of auto ids, as in importer.Options.
-	KeepIDs, NewKeys bool
-	// IndexTypes are those that the indexes are to have on it, by field.
-	IndexTypes map[string]string
-	Exported   *export.Manifest // by which every value is held against what the server takes; nil where nothing is exported yet
+	importer.Options
+	Exported *export.Manifest // by which every value is held against what the server takes; nil where nothing is exported yet
 }
 
 // Lacks are what an import would have to make on a target, and what it would refuse.
@@ -39,14 +33,13 @@ type Lacks struct {
 // Lacks says what a target lacks for what is planned, and what stands in the way.
 func (t Target) Lacks(ctx context.Context, plan *exporter.Plan) (Lacks, error) {
 	can := t.Server.Capabilities()
-	opts := importer.Options{As: t.As, Via: t.Via, KeepIDs: t.KeepIDs, NewKeys: t.NewKeys, IndexTypes: t.IndexTypes}
-	coll, err := importer.Wanted(can, plan.Collection, opts)
+	coll, err := importer.Wanted(can, plan.Collection, t.Options)
 	if err != nil {
 		return Lacks{}, err
 	}
 	name := coll.Name
 	have, unknown := t.Server.Describe(ctx, name)
-	keys := importer.KeysOf(can, plan.Collection, have, opts)
+	keys := importer.KeysOf(can, plan.Collection, have, t.Options)
 	t.Via = keys.Via
 	told := slices.Concat(t.serverLacks(coll), t.wayLacks(coll, keys), liteLacks(can, coll), roomLacks(ctx, t.Server, plan), t.valuesRefused(coll, keys.New))
 	if name == plan.Collection.Name && t.isSource() {

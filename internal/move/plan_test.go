@@ -8,6 +8,7 @@ import (
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
 	"migrate/exporter"
+	"migrate/importer"
 	"migrate/internal/columns"
 	"migrate/internal/export"
 	"migrate/internal/labtest"
@@ -59,7 +60,7 @@ func TestPlanOffersIndexTypes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		lacks, err := Target{Server: memory.Start(t, version).Client(t), IndexTypes: types}.Lacks(t.Context(), &exporter.Plan{Collection: coll})
+		lacks, err := Target{Server: memory.Start(t, version).Client(t), Options: importer.Options{IndexTypes: types}}.Lacks(t.Context(), &exporter.Plan{Collection: coll})
 		if err != nil {
 			t.Fatal(err)
 		}
