@@ -13,6 +13,7 @@ import (
 	"migrate/checkpoint"
 	"migrate/importer"
 	"migrate/internal/export"
+	"migrate/internal/milvus"
 	"migrate/internal/model"
 	"migrate/internal/monitor"
 	"migrate/internal/move"
@@ -24,7 +25,7 @@ func newRun() *cobra.Command {
 	return command("run", "Export, import, and then keep in step: the whole move in one command",
 		`Exports the collection, imports it, and then keeps the target in step until it is interrupted; or with --once until all is
 applied that was written before. What is done already is not done again, so the same command goes on wherever it ended. What the target
-can't take, and rights that its login lacks, are told before a row is exported.
+can't take, and rights that a login lacks on either side, are told before a row is exported.
 
 Meanwhile a status page, Prometheus metrics, /healthz and /readyz are at --listen, from the export on.`,
 		`  migrate run --source-address standalone:19530 --target-address cluster:19530 --collection rag_documents \
@@ -61,18 +62,9 @@ func (c config) move(ctx context.Context, out io.Writer, seen *monitor.Monitor) 
 	if err != nil {
 		return err
 	}
-	sink, err := openSink(ctx, c)
-	if err != nil {
-		return err
-	}
-	if err := c.checkFields(ctx); err != nil {
-		return err
-	}
-	_, err = export.Read(ctx, sink, job)
-	if errors.Is(err, export.ErrNone) {
-		if err = c.checkTarget(ctx, job); err == nil {
-			err = c.export(ctx, out, seen)
-		}
+	exported, err := c.checkRun(ctx, job)
+	if err == nil && !exported {
+		err = c.export(ctx, out, seen)
 	}
 	if err != nil {
 		return err
@@ -84,34 +76,38 @@ func (c config) move(ctx context.Context, out io.Writer, seen *monitor.Monitor) 
 	return c.importExport(ctx, out, seen)
 }
 
-// checkFields refuses keys that would be given anew by the target, since nothing could be kept in step by them, and a cursor field
-// that is none.
-func (c config) checkFields(ctx context.Context) error {
-	server, err := connectSource(ctx, c)
+// checkRun refuses what can't be moved or kept in step, and logins that may not do so, before anything is changed. It reports whether the
+// collection is exported already.
+func (c config) checkRun(ctx context.Context, job string) (exported bool, err error) {
+	e, err := openEnds(ctx, c)
 	if err != nil {
-		return err
+		return false, err
 	}
-	defer server.Close()
-	coll, err := server.Describe(ctx, c.Collection)
+	defer e.close()
+	coll, err := e.source.Describe(ctx, c.Collection)
 	if err != nil {
-		return err
+		return false, err
 	}
-	if err := c.checkKeys(ctx, coll); err != nil {
-		return err
+	if err := c.checkKeys(ctx, e.target, coll); err != nil {
+		return false, err
 	}
-	return syncer.CheckCursor(server, coll, c.CursorField)
+	if err := syncer.CheckCursor(e.source, coll, c.CursorField); err != nil {
+		return false, err
+	}
+	if err := move.MayFollow(ctx, e.source, coll, c.Load); err != nil {
+		return false, err
+	}
+	if _, err = export.Read(ctx, e.sink, job); errors.Is(err, export.ErrNone) {
+		return false, c.checkTarget(ctx, e.target, coll, job)
+	}
+	return err == nil, err
 }
 
-// checkKeys refuses keys that the target would not keep.
-func (c config) checkKeys(ctx context.Context, coll *model.Collection) error {
+// checkKeys refuses keys that the target would not keep, since nothing could be kept in step by them.
+func (c config) checkKeys(ctx context.Context, target *milvus.Server, coll *model.Collection) error {
 	if !model.AutoID(coll.Schema) || c.KeepIDs {
 		return nil
 	}
-	target, err := connectTarget(ctx, c)
-	if err != nil {
-		return err
-	}
-	defer target.Close()
 	opts := importer.Options{As: c.As, Via: c.namedWay(), NewKeys: c.NewKeys}
 	kept, err := importer.KeepsKeys(ctx, target, coll, opts)
 	if err != nil || kept {
@@ -122,7 +118,7 @@ func (c config) checkKeys(ctx context.Context, coll *model.Collection) error {
 }
 
 // checkTarget refuses what can't be imported, before it is exported, unless an import of it was begun.
-func (c config) checkTarget(ctx context.Context, job string) error {
+func (c config) checkTarget(ctx context.Context, target *milvus.Server, coll *model.Collection, job string) error {
 	if c.BaseDone {
 		return nil
 	}
@@ -130,29 +126,14 @@ func (c config) checkTarget(ctx context.Context, job string) error {
 	if err != nil || begun != nil {
 		return err
 	}
-	types, err := c.indexTypes()
+	opts, err := c.importOptions()
 	if err != nil {
 		return err
 	}
-	source, err := connectSource(ctx, c)
-	if err != nil {
-		return err
-	}
-	defer source.Close()
-	coll, err := source.Describe(ctx, c.Collection)
-	if err != nil {
-		return err
-	}
-	target, err := connectTarget(ctx, c)
-	if err != nil {
-		return err
-	}
-	defer target.Close()
-	opts := importer.Options{As: c.As, Via: c.namedWay(), IntoExisting: c.IntoExisting, KeepIDs: c.KeepIDs, NewKeys: c.NewKeys, IndexTypes: types, Widen: c.Widen, Force: c.Force}
 	if c.Via == viaAuto && c.stagingStore().Endpoint == "" {
 		opts.Via = importer.Insert
 	}
-	return move.CanImport(ctx, target, coll, opts)
+	return move.CanFill(ctx, target, coll, opts)
 }
 
 // imported reports whether the import of this job is done.

@@ -47,23 +47,27 @@ func TestRunRefusesFields(t *testing.T) {
 	}
 }
 
-// TestRunRefusesTarget that can't take the collection, or whose login lacks rights, before a row is exported.
-func TestRunRefusesTarget(t *testing.T) {
+// TestRunRefuses a target that can't take the collection, and logins that lack rights, before a row is exported.
+func TestRunRefuses(t *testing.T) {
 	t.Parallel()
 	for title, c := range map[string]struct {
-		there  *schemapb.FieldSchema // the key of a collection that is there
-		rows   int                   // that it has
-		denied []string
-		want   []string
+		there            *schemapb.FieldSchema // the key of a collection that is there
+		rows             int                   // that it has
+		ofSource, denied []string
+		want             []string
 	}{
-		"another collection": {labtest.TextKey("id"), 0, nil, []string{"not as the export describes it"}},
-		"one with rows":      {labtest.IntKey("id"), 10, nil, []string{"not empty (10 rows)", "--into-existing"}},
-		"no rights":          {nil, 0, []string{"CreateIndex", "Load"}, []string{"needs the rights CreateIndex, Load: ", "docs/privileges.md"}},
+		"another collection":    {labtest.TextKey("id"), 0, nil, nil, []string{"not as the export describes it"}},
+		"one with rows":         {labtest.IntKey("id"), 10, nil, nil, []string{"not empty (10 rows)", "--into-existing"}},
+		"no rights":             {nil, 0, nil, []string{"CreateIndex", "Load"}, []string{"needs the rights CreateIndex, Load: ", "docs/privileges.md"}},
+		"none to delete":        {nil, 0, nil, []string{"Delete"}, []string{"needs the rights Delete: "}},
+		"none to read or flush": {nil, 0, []string{"Query", "Flush"}, nil, []string{"needs the rights Query, Flush: ", "docs/privileges.md"}},
+		"none on either side":   {nil, 0, []string{"GetFlushState"}, []string{"Delete"}, []string{"needs the rights GetFlushState: "}},
 	} {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
 			s, to, folder := newInMemory(t, 1), memory.Start(t, "v2.3.5"), t.TempDir()
-			to.Login = "mover:secret"
+			s.Login, to.Login = "mover:secret", "mover:secret"
+			s.Deny(c.ofSource...)
 			to.Deny(c.denied...)
 			if c.there != nil {
 				coll := labtest.Collection(labtest.Schema(c.there, labtest.Vector("v", schemapb.DataType_FloatVector, wide)))
@@ -71,12 +75,13 @@ func TestRunRefusesTarget(t *testing.T) {
 				to.Add(t, coll)
 				to.Sealed(t, s.name, labtest.Rows{N: c.rows, Columns: inMemory{}.columns(0, c.rows, 1)})
 			}
-			login := []string{"MIGRATE_TARGET_USERNAME=mover", "MIGRATE_TARGET_PASSWORD=secret"}
+			login := []string{"MIGRATE_SOURCE_USERNAME=mover", "MIGRATE_SOURCE_PASSWORD=secret", "MIGRATE_TARGET_USERNAME=mover", "MIGRATE_TARGET_PASSWORD=secret"}
 			run := args("run", "--once", "--via", "insert", "--listen", "", "--source-address", s.Address, "--target-address", to.Address, sink, folder, "--collection", s.name)
 			migrate(t, login, run...).want(t, exitFailed, c.want...)
 			if left, err := os.ReadDir(folder); err != nil || len(left) > 0 {
 				t.Errorf("on the sink: %v, %v", left, err)
 			}
+			s.Deny()
 			to.Deny()
 			if c.there != nil {
 				if err := to.Client(t).Drop(t.Context(), s.name); err != nil {

@@ -70,7 +70,7 @@ func (p Probe) Statistics(ctx context.Context) error {
 	return err
 }
 
-// noName is one that no partition, alias or database can have.
+// noName is one that no partition, alias or database can have, and no filter.
 const noName = "0 no.name"
 
 // CreateCollection asks for a collection without a schema, which a server refuses to whom it would let create.
@@ -121,6 +121,12 @@ func (p Probe) InsertNothing(ctx context.Context) error {
 // UpsertNothing asks to upsert no row.
 func (p Probe) UpsertNothing(ctx context.Context) error {
 	_, err := p.Server.svc.Upsert(ctx, &milvuspb.UpsertRequest{DbName: p.Server.database, CollectionName: p.Collection})
+	return err
+}
+
+// DeleteNothing asks to delete by what is no filter.
+func (p Probe) DeleteNothing(ctx context.Context) error {
+	_, err := p.Server.svc.Delete(ctx, &milvuspb.DeleteRequest{DbName: p.Server.database, CollectionName: p.Collection, Expr: noName})
 	return err
 }
 

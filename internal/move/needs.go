@@ -36,6 +36,7 @@ var (
 	count            = need{"Query", milvus.Probe.Count}
 	insert           = need{"Insert", milvus.Probe.InsertNothing}
 	upsert           = need{"Upsert", milvus.Probe.UpsertNothing}
+	remove           = need{"Delete", milvus.Probe.DeleteNothing}
 	flush            = need{"Flush", milvus.Probe.Flush}
 	flushState       = need{"GetFlushState", milvus.Probe.FlushState}
 	bulkInsert       = need{"Import", milvus.Probe.Import}
@@ -72,25 +73,36 @@ func (m *moving) mayMake(ctx context.Context, p *Planned, coll *model.Collection
 // that is there nothing is asked.
 func MayImport(ctx context.Context, server *milvus.Server, m *export.Manifest, opts importer.Options) error {
 	opts.NewKeys = opts.NewKeys || m.Keyless()
-	return mayImport(ctx, server, m.Collection.Milvus(), opts)
+	return mayImport(ctx, server, m.Collection.Milvus(), opts, false)
 }
 
-// CanImport refuses the import of one collection that is to be exported still, for what is known of it by its description, and by a login that has
-// not all rights that it needs.
-func CanImport(ctx context.Context, server *milvus.Server, coll *model.Collection, opts importer.Options) error {
-	if _, err := importer.Fits(ctx, server, coll, opts); err != nil {
+// CanFill refuses one collection that is to be exported still, imported, and then kept in step, for what is known of it by its description, and for
+// rights that the login of the target lacks.
+func CanFill(ctx context.Context, target *milvus.Server, coll *model.Collection, opts importer.Options) error {
+	if _, err := importer.Fits(ctx, target, coll, opts); err != nil {
 		return err
 	}
-	return mayImport(ctx, server, coll, opts)
+	return mayImport(ctx, target, coll, opts, true)
 }
 
-func mayImport(ctx context.Context, server *milvus.Server, coll *model.Collection, opts importer.Options) error {
+func mayImport(ctx context.Context, server *milvus.Server, coll *model.Collection, opts importer.Options, follows bool) error {
 	if !rightsCount(server) {
 		return nil
 	}
-	needs := needed(toImport(server.Capabilities(), coll, opts))
+	needs := needed(toImport(server.Capabilities(), coll, opts, follows))
 	needs.add(asksToBulkInsert(server, opts), bulkInsert)
 	return new(knownRights).toCreate(ctx, server, cmp.Or(opts.As, coll.Name), needs)
+}
+
+// MayFollow refuses one collection that a target is to be kept in step with, by a login of the source that may not read it, and flush it; nor load
+// it, where that is to be done.
+func MayFollow(ctx context.Context, source *milvus.Server, coll *model.Collection, loads bool) error {
+	if !rightsCount(source) {
+		return nil
+	}
+	needs := needed{count, flush, flushState}
+	needs.add(loads && !coll.Loaded, load, release)
+	return new(knownRights).missing(ctx, source, coll.Name, needs, func() bool { return true })
 }
 
 // toRead are the rights to read a collection of the source.
@@ -115,7 +127,7 @@ func (n *needed) add(when bool, more ...need) {
 
 // toMake are the rights to make a collection on the target, as it is to be. That to bulk insert is asked for elsewhere.
 func (m *moving) toMake(p *Planned, coll *model.Collection) []need {
-	needs := needed(toImport(m.Target.Capabilities(), coll, m.importOptions(p)))
+	needs := needed(toImport(m.Target.Capabilities(), coll, m.importOptions(p), false))
 	if m.Steps.Verify { // and then it is completed
 		needs.add(len(p.aliases) > 0, createAlias)
 		needs.add(!m.Import.IntoExisting && !p.load.Whole(coll.Partitions), release)
@@ -123,18 +135,20 @@ func (m *moving) toMake(p *Planned, coll *model.Collection) []need {
 	return needs
 }
 
-// toImport are the rights to import a collection into a server that has it not, but for that to bulk insert.
-func toImport(can model.Capabilities, coll *model.Collection, opts importer.Options) []need {
+// toImport are the rights to import a collection into a server that has it not, but for that to bulk insert; and to keep it in step where a sync
+// follows.
+func toImport(can model.Capabilities, coll *model.Collection, opts importer.Options, follows bool) []need {
 	if wanted, err := importer.Wanted(can, coll, opts); err == nil { // what it can't be, an import says
 		coll = wanted
 	}
 	needs := needed{createCollection, showPartitions}
 	needs.add(len(coll.OtherPartitions()) > 0 && !model.PartitionKey(coll.Schema), createPartition)
 	needs.add(len(coll.Indexes) > 0, createIndex)
-	unindexed, inserted := len(coll.Unindexed()) > 0, importer.KeysOf(can, coll, nil, opts).Via == importer.Insert
-	needs.add(inserted && model.AutoID(coll.Schema), insert)
-	needs.add(inserted && !model.AutoID(coll.Schema), upsert)
-	needs.add(inserted || unindexed, flush, flushState)
+	unindexed, written := len(coll.Unindexed()) > 0, follows || importer.KeysOf(can, coll, nil, opts).Via == importer.Insert
+	needs.add(written && model.AutoID(coll.Schema), insert)
+	needs.add(written && !model.AutoID(coll.Schema), upsert)
+	needs.add(follows, remove)
+	needs.add(written || unindexed, flush, flushState)
 	needs.add(!unindexed, load, count)
 	return needs
 }

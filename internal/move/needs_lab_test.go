@@ -90,7 +90,7 @@ func TestMoveKnowsRightsOfRealUsers(t *testing.T) {
 
 	before, err := root.DescribeWhole(t.Context(), mayNot.Name)
 	must(t, err)
-	for _, n := range []need{createCollection, createDatabase, createAlias, createPartition, createIndex, showPartitions, load, release, count, insert, upsert, flush, flushState, bulkInsert} {
+	for _, n := range []need{createCollection, createDatabase, createAlias, createPartition, createIndex, showPartitions, load, release, count, insert, upsert, remove, flush, flushState, bulkInsert} {
 		must(t, n.try(t.Context(), root, mayNot.Name))
 	}
 	after, err := root.DescribeWhole(t.Context(), mayNot.Name)
