@@ -185,7 +185,7 @@ func loadConfig(flags *pflag.FlagSet) (config, error) {
 	if err := c.expandHome(); err != nil {
 		return c, err
 	}
-	return c, cmp.Or(c.resolve(), c.Sink.check("sink"), c.Staging.check("staging"), c.Source.Storage.check("source.storage"))
+	return c, cmp.Or(c.resolve(), c.checkNames(), c.Sink.check("sink"), c.Staging.check("staging"), c.Source.Storage.check("source.storage"))
 }
 
 // readFile reads the file of --config or MIGRATE_CONFIG, which has to be there, or ./migrate.yaml, which may.

@@ -121,5 +121,12 @@ func TestMoves(t *testing.T) {
 		migrate(t, nil, args("run", servers[2:], c.args)...).want(t, exitUsage, c.want)
 		t.Log(title)
 	}
+	for _, name := range []string{"as: 1st", "as: a.b", "database: my-news"} {
+		if err := os.WriteFile(wrong, []byte("moves:\n  - {collection: users, "+name+"}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		migrate(t, nil, args("plan", "--config", wrong, servers[2:])...).want(t, exitUsage, "a Milvus does not take it")
+	}
+	migrate(t, nil, args("import", servers[4:], "--collection", "users", "--as", "my-users")...).want(t, exitUsage, `"my-users": a Milvus does not take it`)
 	migrate(t, nil, args("run", servers[2:], "--collection", "nobody*", "--listen", "")...).want(t, exitFailed, `"nobody*"`, "matches nothing", "--database look in others")
 }

@@ -97,6 +97,23 @@ func (c config) specials() (specials []move.Special, err error) {
 	return specials, nil
 }
 
+// checkNames refuses what no target takes, of the names that are given for it.
+func (c config) checkNames() error {
+	given := []string{c.As}
+	for _, m := range c.Moves {
+		given = append(given, m.As, m.Database)
+	}
+	for _, name := range given {
+		if name == "" {
+			continue
+		}
+		if err := model.CheckName(name); err != nil {
+			return usageError{err}
+		}
+	}
+	return nil
+}
+
 // partitions are those of a collection that are meant alone, by what the file says of it; all where it names none.
 func (c config) partitionsOf(n move.Named) []string {
 	for _, m := range c.Moves {
