@@ -3,7 +3,6 @@ package importer
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"slices"
@@ -17,8 +16,8 @@ import (
 )
 
 // odd are the rows of an export that bulk insert refuses and an insert takes: with NaN or an infinity in a FLOAT or DOUBLE. So are those with
-// an empty list that it would make NULL, where auto ids are kept. They are left
-// out of what is staged, and upserted once all jobs are done. What is left out is told by the export alone, so nothing of it is recorded.
+// an empty list that it would make NULL, where auto ids are kept. They are left out of what is staged, and upserted once all jobs are done. What
+// is left out is told by the export alone, so nothing of it is recorded.
 type odd struct {
 	fields []string         // that may have such numbers
 	lists  []string         // that may have such lists
@@ -61,6 +60,7 @@ func (im *bulk) countOdd(ctx context.Context) error {
 	if im.odd.rows != nil || im.odd.none() {
 		return nil
 	}
+	im.opts.Step("look for odd rows", im.manifest.Total.Rows)
 	counted := map[string]int64{}
 	for _, p := range im.manifest.Parts {
 		stream, err := im.manifest.ReadPart(ctx, im.export, p, slices.Concat(im.odd.fields, im.odd.lists)...)
@@ -73,6 +73,7 @@ func (im *bulk) countOdd(ctx context.Context) error {
 			}
 			numbers, _ := im.odd.of(rec)
 			counted[p.Object] += int64(len(numbers))
+			im.opts.Progress(rec.NumRows(), 0)
 		}
 	}
 	im.odd.rows = counted
@@ -86,24 +87,6 @@ func (im *bulk) rowsOf(parts []export.Part) int64 {
 		n -= im.odd.rows[p.Object]
 	}
 	return n
-}
-
-// stageWithoutOdd stages a part without its odd rows.
-func (im *bulk) stageWithoutOdd(ctx context.Context, name string, p export.Part) error {
-	layout, err := columns.NewLayout(im.manifest.Collection.Schema.CollectionSchema)
-	if err != nil {
-		return err
-	}
-	_, err = im.staging.Put(ctx, name, func(w io.Writer) error {
-		return im.rewrite(ctx, w, layout, p, func(rec arrow.Record) (arrow.Record, error) {
-			numbers, _ := im.odd.of(rec)
-			return layout.Rows(rec, others(numbers, int(rec.NumRows())))
-		})
-	})
-	if err != nil {
-		return fmt.Errorf("staging part %s without the rows that bulk insert does not take: %w", p.Object, err)
-	}
-	return nil
 }
 
 // others are the numbers below n that are not among some, which ascend.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync/atomic"
 	"testing"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
@@ -61,9 +62,20 @@ func TestOdd(t *testing.T) {
 			var brought int64
 			opts := to.patient()
 			opts.Imported = func(n int64) { brought += n }
+			var looking atomic.Bool
+			var looked atomic.Int64
+			opts.Step = func(name string, _ int64) { looking.Store(name == "look for odd rows") }
+			opts.Progress = func(n, _ int64) {
+				if looking.Load() {
+					looked.Add(n)
+				}
+			}
 			r, err := importer.Import(t.Context(), to.client, sink, m, bucket{to.staging}, opts)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if n := looked.Load(); n != rows {
+				t.Errorf("told of %d rows that were looked at, of %d", n, rows)
 			}
 			if r.NotFinite != oddRows || brought != rows-oddRows || r.Rows != rows || jobs > 0 && len(to.Jobs()) >= jobs {
 				t.Errorf("%+v, %d rows by %d jobs; want %d upserted", r, brought, len(to.Jobs()), oddRows)

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/apache/arrow/go/v15/arrow"
-
 	"migrate/internal/columns"
 	"migrate/internal/export"
 	"migrate/internal/source"
@@ -48,10 +46,7 @@ func (im *bulk) stageAll(ctx context.Context, g *group, names []string) error {
 // stage puts a part where bulk insert reads it: copied by the store itself where it is the same one, and written anew where bulk insert
 // may not take it as it is.
 func (im *bulk) stage(ctx context.Context, name string, p export.Part) error {
-	switch {
-	case im.odd.rows[p.Object] > 0:
-		return im.stageWithoutOdd(ctx, name, p)
-	case im.anew(p):
+	if im.odd.rows[p.Object] > 0 || im.anew(p) {
 		return im.stageAnew(ctx, name, p)
 	}
 	if copier, ok := im.staging.(sinks.Copier); ok {
@@ -95,6 +90,7 @@ func (im *bulk) anew(p export.Part) bool {
 	return im.newKeys()
 }
 
+// stageAnew stages what bulk insert takes of a part: without keys where the target gives new ones, and without odd rows.
 func (im *bulk) stageAnew(ctx context.Context, name string, p export.Part) error {
 	layout, err := columns.NewLayout(im.target.Schema)
 	if err != nil {
@@ -103,17 +99,15 @@ func (im *bulk) stageAnew(ctx context.Context, name string, p export.Part) error
 	if im.newKeys() {
 		layout = layout.Only(func(column string) bool { return column != im.keyName() })
 	}
-	_, err = im.staging.Put(ctx, name, func(w io.Writer) error {
-		return im.rewrite(ctx, w, layout, p, func(rec arrow.Record) (arrow.Record, error) { return layout.Pick(rec), nil })
-	})
+	_, err = im.staging.Put(ctx, name, func(w io.Writer) error { return im.rewrite(ctx, w, layout, p) })
 	if err != nil {
 		return fmt.Errorf("staging part %s, written anew: %w", p.Object, err)
 	}
 	return nil
 }
 
-// rewrite writes some columns of a part as a part, of what pick picks of its batches.
-func (im *bulk) rewrite(ctx context.Context, w io.Writer, some *columns.Layout, p export.Part, pick func(arrow.Record) (arrow.Record, error)) error {
+// rewrite writes some columns of a part as a part, without its odd rows.
+func (im *bulk) rewrite(ctx context.Context, w io.Writer, some *columns.Layout, p export.Part) error {
 	out, err := export.NewWriter(w, some.Arrow)
 	if err != nil {
 		return err
@@ -126,11 +120,16 @@ func (im *bulk) rewrite(ctx context.Context, w io.Writer, some *columns.Layout, 
 		if err != nil {
 			return err
 		}
-		picked, err := pick(rec)
-		if err == nil && picked.NumRows() > 0 {
-			err = out.Write(picked)
+		taken := some.Pick(rec)
+		if odd, _ := im.odd.of(taken); len(odd) > 0 {
+			if taken, err = some.Rows(taken, others(odd, int(taken.NumRows()))); err != nil {
+				return err
+			}
 		}
-		if err != nil {
+		if taken.NumRows() == 0 {
+			continue
+		}
+		if err := out.Write(taken); err != nil {
 			return err
 		}
 	}
