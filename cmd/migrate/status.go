@@ -38,7 +38,7 @@ func printMoves(w io.Writer, moves []move.MoveStatus) {
 		}
 		fmt.Fprintf(w, "move %s of %s, called %s: %s; %s%s rows\n", m.Name, m.Source, humanize.Time(m.Called),
 			cmp.Or(m.InWords(), "none has ended"), humanize.Comma(m.Moved), about)
-		for _, o := range m.Failed {
+		for _, o := range m.NotMoved {
 			fmt.Fprintf(w, "  %s %s: %s\n", o.Named, o.State, o.Error)
 		}
 	}

@@ -46,7 +46,7 @@ type Difference struct {
 	Class  Class  `json:"class"`
 	Aspect Aspect `json:"aspect"`
 	Text   string `json:"text"`
-	Server bool   `json:"-"` // a server adds it by itself, or it has no meaning
+	Added  bool   `json:"-"` // by a server by itself, or by a move that keeps auto ids; or it has no meaning
 }
 
 // Differences are those of two descriptions.
@@ -86,9 +86,9 @@ func Compare(want, have *Collection) Differences {
 }
 
 // CompareAll says how a collection differs from another one, also in what a move need not keep: shards, where both servers tell them, and
-// further aliases. It leaves out what servers add by themselves.
+// further aliases. It leaves out what servers add by themselves, and a move does.
 func CompareAll(want, have *Collection) Differences {
-	d := slices.DeleteFunc(Compare(want, have), func(x Difference) bool { return x.Server })
+	d := slices.DeleteFunc(Compare(want, have), func(x Difference) bool { return x.Added })
 	if want.Shards != have.Shards && want.Shards > 0 && have.Shards > 0 {
 		d.add(Expected, Reads, "it has %d shards instead of %d", have.Shards, want.Shards)
 	}
@@ -230,11 +230,12 @@ func propertiesDiffer(want, have *Collection) Differences {
 		case w[key] == h[key] && inWant == inHave, isCipher(key):
 		case key == givenKeysProperty && h[key] == "true" && AutoID(have.Schema): // without which a move keeps no auto ids
 			d.add(Expected, Properties, "property %s is true instead of %s", key, orNone(w[key]))
+			d[len(d)-1].Added = true
 		case key == ttlProperty:
 			ttlDiffers(&d, w[key], h[key])
 		case want.byServer(key, w[key]) && have.byServer(key, h[key]):
 			d.add(Expected, Properties, "property %s is %s instead of %s", key, orNone(h[key]), orNone(w[key]))
-			d[len(d)-1].Server = true
+			d[len(d)-1].Added = true
 		default:
 			d.add(either(key == "ttl_field" && inHave, Refuses, Differs), Properties, "property %s is %s instead of %s", key, orNone(h[key]), orNone(w[key]))
 		}
@@ -306,7 +307,7 @@ func indexDiffers(want, have Index) Differences {
 		}
 		if !strings.EqualFold(w[key], h[key]) {
 			d.add(class, IndexOf, "the index of field %s has %s %s instead of %s", want.place(), key, orNone(h[key]), orNone(w[key]))
-			d[len(d)-1].Server = class == Expected
+			d[len(d)-1].Added = class == Expected
 		}
 	}
 	if want.Name != have.Name && want.Name != "" {

@@ -176,3 +176,23 @@ func TestTimeToLive(t *testing.T) {
 		}
 	}
 }
+
+// TestGivenKeys: the property that a move gives a collection, so that auto ids are kept, is expected, and none of what two servers differ in; that a
+// collection lacks it is.
+func TestGivenKeys(t *testing.T) {
+	auto := func(properties ...string) *Collection {
+		c := &Collection{Schema: library(), Properties: pairs(properties...)}
+		c.Schema.Fields[0].AutoID = true
+		return c
+	}
+	without, with := auto(), auto("allow_insert_auto_id", "true")
+	if d := CompareAll(without, with); len(d) > 0 {
+		t.Errorf("that a move has set: %v", d)
+	}
+	if d := Compare(without, with); len(d) != 1 || d[0].Class != Expected {
+		t.Errorf("that a move has set, to those who compare rows: %v", d)
+	}
+	if d := CompareAll(with, without); len(d) != 1 || d[0].Class != Differs {
+		t.Errorf("that is lacking: %v", d)
+	}
+}

@@ -267,7 +267,8 @@ type MoveStatus struct {
 	Command json.RawMessage `json:"-"`
 	By      map[State]int   `json:"by_state"` // collections that came to an end
 	Moved   int64           `json:"rows_done"`
-	Failed  []Outcome       `json:"failed,omitempty"`
+	// NotMoved are those whose rows are not on the target: failed, refused, or gone from the source meanwhile.
+	NotMoved []Outcome `json:"failed,omitempty"`
 }
 
 // InWords is "3 done, 1 failed of 30 collections"; empty where none has ended.
@@ -313,10 +314,10 @@ func statusOfMove(ctx context.Context, sink sinks.Sink, name string) (s MoveStat
 		if o.State == Done || o.State == Different {
 			s.Moved += o.Rows
 		} else {
-			s.Failed = append(s.Failed, o)
+			s.NotMoved = append(s.NotMoved, o)
 		}
 	}
-	slices.SortFunc(s.Failed, func(a, b Outcome) int { return a.compare(b.Named) })
+	slices.SortFunc(s.NotMoved, func(a, b Outcome) int { return a.compare(b.Named) })
 	return s, err
 }
 
