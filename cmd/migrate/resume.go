@@ -43,7 +43,7 @@ func runResume(cmd *cobra.Command, c config) error {
 		return err
 	}
 	if len(left) == 0 {
-		fmt.Fprintln(cmd.OutOrStdout(), "nothing of what is meant is left to be done")
+		fmt.Fprintln(cmd.ErrOrStderr(), "nothing of what is meant is left to be done")
 	}
 	var failed []error
 	for _, j := range left {

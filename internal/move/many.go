@@ -23,8 +23,8 @@ import (
 	"migrate/sinks"
 )
 
-// ErrSome: not all of what is to be done came to its end.
-var ErrSome = errors.New("not all came to its end")
+// ErrSome: not all of what is to be done came to an end.
+var ErrSome = errors.New("not all came to an end")
 
 // ErrStopped: the move was told to end. What is done is kept.
 var ErrStopped = errors.New("the move was stopped")
