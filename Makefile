@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help build image demo check test test-unit test-lab test-all test-faults soak sync-cost compose-cluster compose-test compose-all bench lab-up lab-down lab-status
+.PHONY: help build image demo check test test-unit test-lab test-all test-faults soak sync-cost told-cost compose-cluster compose-test compose-all bench lab-up lab-down lab-status
 
 # The race detector needs a C compiler; a machine without one runs the same tests without it.
 RACE := $(if $(shell command -v gcc),-race,)
@@ -54,7 +54,7 @@ test-lab: ## these and the tests on the lab, which it starts and stops: kills at
 
 test: check test-lab ## check the code, and run the tests: those without servers, and those on the lab
 
-test-all: test test-faults soak ## everything: 30 instants of kills, a soak, and where a Docker engine can be had the files of deploy/compose; hours
+test-all: test test-faults told-cost soak ## everything: 30 instants of kills, what a sync costs, a soak, and where a Docker engine can be had the files of deploy/compose; hours
 	@CGO_ENABLED=0 go build -o bin/try ./deploy/engine/try
 	@if why=$$(bin/try .lab 2>&1) ; then $(MAKE) --no-print-directory compose-cluster compose-test compose-all ; \
 		else echo "the files of deploy/compose were not run: $$why" ; test '$(COMPOSE)' != must ; fi
@@ -74,6 +74,9 @@ soak: ## half an hour of writers on a standalone beside a sync, both killed and 
 sync-cost: export ROWS ?= 500000
 sync-cost: ## what a sync costs the source in CPU time, on a lab of its own: ROWS=100000 takes 10 minutes, and 1000000 half an hour
 	go run ./cmd/lab run -- go test -timeout 60m -count 1 -v -tags lab,faults -run 'TestSyncCost|TestToldCost' ./internal/syncer
+
+told-cost: ## the same of a sync that is told by the storage alone, with 1,000,000 rows, and fails where it costs too much
+	ROWS=1000000 go run ./cmd/lab run -- go test -timeout 60m -count 1 -v -tags lab,faults -run TestToldCost ./internal/syncer
 
 COMPOSED = @test "$$(id -u)" = 0 || { echo 'make $@ needs root: it starts a Docker engine' ; exit 1 ; }
 ON_DOCKER = go test -tags compose -count 1 -v -failfast ./deploy/compose
