@@ -23,7 +23,7 @@ func TestAccess(t *testing.T) {
 		}
 	}
 	reader := model.Grant{Role: "reader", Object: "Collection", Name: "docs", Database: "news", Privilege: "Query"}
-	all := model.Grant{Role: "reader", Object: "Collection", Name: "*", Database: "*", Privilege: "lookers"}
+	all := model.Grant{Role: "reader", Object: "Global", Name: "*", Database: "*", Privilege: "lookers"} // as 2.5 and later tell of groups
 	must(server.CreateDatabase(ctx, model.Database{Name: "news"}))
 	must(server.CreatePrivilegeGroup(ctx, "lookers"))
 	must(server.AddPrivileges(ctx, "lookers", []string{"Search", "Query"}))

@@ -44,7 +44,8 @@ func accessOf(ctx context.Context, server *milvus.Server) (*model.Access, error)
 	return server.Access(ctx, databases)
 }
 
-// renamed has grants name databases and collections as they are called on the target.
+// renamed has grants name databases and collections as they are called on the target. A grant of a group of privileges on a collection is
+// global by its object, as 2.5 and later tell it, and names the collection all the same.
 func renamed(a *model.Access, as func(Named) Named) *model.Access {
 	there := *a
 	there.Grants = slices.Clone(a.Grants)
@@ -53,7 +54,7 @@ func renamed(a *model.Access, as func(Named) Named) *model.Access {
 			continue
 		}
 		n := Named{Database: withoutDefault(g.Database)}
-		if g.Object == collectionObject && g.Name != everything {
+		if g.Object != userObject && g.Name != everything {
 			n.Collection = g.Name
 		}
 		n = as(n)
@@ -67,8 +68,8 @@ func renamed(a *model.Access, as func(Named) Named) *model.Access {
 }
 
 const (
-	everything       = "*" // in a grant
-	collectionObject = "Collection"
+	everything = "*"    // in a grant
+	userObject = "User" // whose name is that of a user
 )
 
 // accessDiffers says how users and rights are not as they should be, sorted.

@@ -132,14 +132,21 @@ func (s *Server) OperatePrivilege(_ context.Context, q *milvuspb.OperatePrivileg
 	})
 }
 
-// OperatePrivilegeV2 does so for groups, from 2.5 on.
+// OperatePrivilegeV2 does so for groups too, from 2.5 on, which call a right to a group global, though it be on one collection.
 func (s *Server) OperatePrivilegeV2(ctx context.Context, q *milvuspb.OperatePrivilegeV2Request) (*commonpb.Status, error) {
 	if !s.has("2.5") {
 		return s.UnimplementedMilvusServiceServer.OperatePrivilegeV2(ctx, q)
 	}
-	return s.operate(q.Type, model.Grant{
-		Role: q.Role.Name, Object: "Collection", Name: own(q.CollectionName), Database: q.DbName, Privilege: q.Grantor.Privilege.Name,
-	})
+	g := model.Grant{Role: q.Role.Name, Object: "Collection", Name: own(q.CollectionName), Database: q.DbName, Privilege: q.Grantor.Privilege.Name}
+	if held, group := s.group(g.Privilege); group {
+		g.Object = "Global"
+		if why := misplaced(held, g); why != "" {
+			return refused(why)
+		}
+	} else if !isPrivilege(g.Privilege) {
+		return refused("not found the privilege name[" + g.Privilege + "]")
+	}
+	return s.operate(q.Type, g)
 }
 
 func (s *Server) operate(how milvuspb.OperatePrivilegeType, g model.Grant) (*commonpb.Status, error) {
@@ -176,16 +183,16 @@ func (s *Server) CreatePrivilegeGroup(ctx context.Context, q *milvuspb.CreatePri
 	if !s.has("2.5") {
 		return s.UnimplementedMilvusServiceServer.CreatePrivilegeGroup(ctx, q)
 	}
+	if _, there := s.group(q.GroupName); there || isPrivilege(q.GroupName) {
+		return refused("privilege group name [" + q.GroupName + "] is defined")
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, there := s.access.groups[q.GroupName]; there {
-		return refused("privilege group already exists")
-	}
 	s.access.groups[q.GroupName] = nil
 	return &commonpb.Status{}, nil
 }
 
-// OperatePrivilegeGroup adds privileges to one.
+// OperatePrivilegeGroup adds privileges to one, of which all have to be of one level.
 func (s *Server) OperatePrivilegeGroup(_ context.Context, q *milvuspb.OperatePrivilegeGroupRequest) (*commonpb.Status, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -194,15 +201,21 @@ func (s *Server) OperatePrivilegeGroup(_ context.Context, q *milvuspb.OperatePri
 		return refused("there is no such privilege group")
 	}
 	for _, p := range q.Privileges {
+		if !isPrivilege(p.Name) {
+			return refused("there is no privilege name [" + p.Name + "] defined")
+		}
 		if !slices.Contains(held, p.Name) {
 			held = append(held, p.Name)
 		}
+	}
+	if slices.ContainsFunc(held, func(p string) bool { return levelOf(p) != levelOf(held[0]) }) {
+		return refused("privileges are not the same privilege level")
 	}
 	s.access.groups[q.GroupName] = held
 	return &commonpb.Status{}, nil
 }
 
-// ListPrivilegeGroups lists them, from 2.5 on.
+// ListPrivilegeGroups lists them, from 2.5 on, and those that are built in.
 func (s *Server) ListPrivilegeGroups(ctx context.Context, q *milvuspb.ListPrivilegeGroupsRequest) (*milvuspb.ListPrivilegeGroupsResponse, error) {
 	if !s.has("2.5") {
 		return s.UnimplementedMilvusServiceServer.ListPrivilegeGroups(ctx, q)
@@ -211,16 +224,16 @@ func (s *Server) ListPrivilegeGroups(ctx context.Context, q *milvuspb.ListPrivil
 	defer s.mu.Unlock()
 	resp := &milvuspb.ListPrivilegeGroupsResponse{Status: &commonpb.Status{}}
 	for _, name := range slices.Sorted(maps.Keys(s.access.groups)) {
-		group := &milvuspb.PrivilegeGroupInfo{GroupName: name}
-		for _, p := range s.access.groups[name] {
-			group.Privileges = append(group.Privileges, &milvuspb.PrivilegeEntity{Name: p})
-		}
-		resp.PrivilegeGroups = append(resp.PrivilegeGroups, group)
+		resp.PrivilegeGroups = append(resp.PrivilegeGroups, groupOf(name, s.access.groups[name]))
+	}
+	for _, name := range slices.Sorted(maps.Keys(builtIn)) {
+		resp.PrivilegeGroups = append(resp.PrivilegeGroups, groupOf(name, builtIn[name]))
 	}
 	return resp, nil
 }
 
-// BackupRBAC gives the hashes of passwords, as from a late 2.4 on; the rest is asked for otherwise.
+// BackupRBAC gives users with the hashes of their passwords and their roles, as from a late 2.4 on, but for root. Roles, grants and groups that
+// it gives too are asked for otherwise.
 func (s *Server) BackupRBAC(ctx context.Context, q *milvuspb.BackupRBACMetaRequest) (*milvuspb.BackupRBACMetaResponse, error) {
 	if !s.has("2.5") {
 		return s.UnimplementedMilvusServiceServer.BackupRBAC(ctx, q)
@@ -230,13 +243,17 @@ func (s *Server) BackupRBAC(ctx context.Context, q *milvuspb.BackupRBACMetaReque
 	meta := &milvuspb.RBACMeta{}
 	for name, u := range s.access.users {
 		if name != model.Root {
-			meta.Users = append(meta.Users, &milvuspb.UserInfo{User: name, Password: u.hash})
+			info := &milvuspb.UserInfo{User: name, Password: u.hash}
+			for _, role := range u.roles {
+				info.Roles = append(info.Roles, &milvuspb.RoleEntity{Name: role})
+			}
+			meta.Users = append(meta.Users, info)
 		}
 	}
 	return &milvuspb.BackupRBACMetaResponse{Status: &commonpb.Status{}, RBACMeta: meta}, nil
 }
 
-// RestoreRBAC makes users of known hashes, and fails as a whole where one is there.
+// RestoreRBAC makes users of known hashes with roles, and fails as a whole where one is there. What names nothing is no error.
 func (s *Server) RestoreRBAC(_ context.Context, q *milvuspb.RestoreRBACMetaRequest) (*commonpb.Status, error) {
 	if !s.has("2.5") {
 		return nil, status.Error(codes.Unimplemented, "RestoreRBAC is not implemented")
@@ -245,11 +262,15 @@ func (s *Server) RestoreRBAC(_ context.Context, q *milvuspb.RestoreRBACMetaReque
 	defer s.mu.Unlock()
 	for _, u := range q.RBACMeta.Users {
 		if s.access.users[u.User] != nil {
-			return refused("user already exists: " + u.User)
+			return refused("user [" + u.User + "] already exists")
 		}
 	}
 	for _, u := range q.RBACMeta.Users {
-		s.access.users[u.User] = &user{hash: u.Password}
+		made := &user{hash: u.Password}
+		for _, role := range u.Roles {
+			made.roles = append(made.roles, role.Name)
+		}
+		s.access.users[u.User] = made
 	}
 	return &commonpb.Status{}, nil
 }
