@@ -99,7 +99,7 @@ func (s *Server) loadedOneByOne(ctx context.Context, c *model.Collection) (names
 // LoadPartitions loads partitions beside those that are loaded, and waits until their rows are seen.
 func (s *Server) LoadPartitions(ctx context.Context, name string, partitions []string, like model.Load) error {
 	req := &milvuspb.LoadPartitionsRequest{
-		DbName: s.database, CollectionName: name, PartitionNames: partitions, ReplicaNumber: int32(like.Replicas), ResourceGroups: like.Groups,
+		DbName: s.database, CollectionName: name, PartitionNames: partitions, ReplicaNumber: int32(like.Replicas), ResourceGroups: like.PerReplica(),
 	}
 	if _, err := s.svc.LoadPartitions(ctx, req); err != nil {
 		return fmt.Errorf("loading partitions %v of %q on %s: %w", partitions, name, s.Address, err)
@@ -113,7 +113,7 @@ func (s *Server) LoadPartitions(ctx context.Context, name string, partitions []s
 // LoadLike loads a collection that is released as another one is: as many replicas, in resource groups of the same names, of which the
 // server has to have all.
 func (s *Server) LoadLike(ctx context.Context, name string, like model.Load) error {
-	req := &milvuspb.LoadCollectionRequest{DbName: s.database, CollectionName: name, ReplicaNumber: int32(like.Replicas), ResourceGroups: like.Groups}
+	req := &milvuspb.LoadCollectionRequest{DbName: s.database, CollectionName: name, ReplicaNumber: int32(like.Replicas), ResourceGroups: like.PerReplica()}
 	if _, err := s.svc.LoadCollection(ctx, req); err != nil {
 		return fmt.Errorf("loading %q with %d replicas on %s: %w", name, like.Replicas, s.Address, err)
 	}

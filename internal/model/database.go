@@ -2,6 +2,7 @@ package model
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/commonpb"
 )
@@ -17,6 +18,25 @@ func (d Database) GivenProperties() []*commonpb.KeyValuePair {
 	return slices.DeleteFunc(slices.Clone(d.Properties), func(p *commonpb.KeyValuePair) bool {
 		return isCipher(p.GetKey()) || p.GetKey() == timezoneProperty && p.GetValue() == "UTC"
 	})
+}
+
+// resourceGroupsProperty names the resource groups that collections of a database are loaded in, if nothing else is said.
+const resourceGroupsProperty = "database.resource_groups"
+
+// Groups are the resource groups that a database names for its collections.
+func (d Database) Groups() (names []string) {
+	for _, name := range strings.Split(ToMap(d.Properties)[resourceGroupsProperty], ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// WithoutGroups is the database without that property.
+func (d Database) WithoutGroups() Database {
+	d.Properties = slices.DeleteFunc(slices.Clone(d.Properties), func(p *commonpb.KeyValuePair) bool { return p.GetKey() == resourceGroupsProperty })
+	return d
 }
 
 // DatabasesDiffer says in words how the properties of a database differ from what they should be.

@@ -16,6 +16,15 @@ type Load struct {
 // DefaultGroup is the resource group of what names none.
 const DefaultGroup = "__default_resource_group"
 
+// PerReplica names the resource group of each replica, the default one too; nothing where all are in that one.
+func (l Load) PerReplica() []string {
+	if len(l.Groups) == 0 {
+		return nil
+	}
+	rest := max(l.Replicas-len(l.Groups), 0)
+	return slices.Concat(l.Groups, slices.Repeat([]string{DefaultGroup}, rest))
+}
+
 // Released reports whether nothing is loaded.
 func (l Load) Released() bool { return len(l.Partitions) == 0 }
 

@@ -161,15 +161,15 @@ func (m *moving) complete(ctx context.Context, p *Planned) (notes []string, err 
 // makeDatabase makes a database with the properties that its collections' has on the source, where the source is asked. Another process may
 // have made it meanwhile.
 func (m *moving) makeDatabase(ctx context.Context, from, into string) error {
-	wanted := model.Database{Name: into}
-	if m.Source != nil && from != "" {
-		is, err := m.Source.DescribeDatabase(ctx, from)
-		if err != nil {
-			return err
-		}
-		wanted.Properties = is.Properties
+	wanted, note, err := m.placing.database(ctx, m.Source, m.Target, from)
+	if err != nil {
+		return err
 	}
-	err := m.Target.CreateDatabase(ctx, wanted)
+	if note != "" {
+		m.tell("%s: %s", whereDatabase(into), note)
+	}
+	wanted.Name = into
+	err = m.Target.CreateDatabase(ctx, wanted)
 	if err == nil {
 		return nil
 	}

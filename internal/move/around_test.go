@@ -11,12 +11,14 @@ import (
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/milvuspb"
 	"migrate/checkpoint"
+	"migrate/importer"
 	"migrate/internal/labtest"
 	"migrate/internal/labtest/memory"
 	"migrate/internal/milvus"
 	"migrate/internal/model"
 	"migrate/sinks"
 	"migrate/sinks/faults"
+	store "migrate/sinks/memory"
 )
 
 // odd are two servers, of which the source has all that there is around rows: databases, one of them empty, aliases, collections that are
@@ -398,6 +400,8 @@ func TestLoadLike(t *testing.T) {
 		"two replicas": {nil, model.Load{Partitions: []string{"_default", "p1"}, Replicas: 2}, model.Load{Partitions: []string{"_default", "p1"}, Replicas: 2}, ""},
 		"in a resource group": {[]string{"rg"}, model.Load{Partitions: []string{"_default", "p1"}, Replicas: 1, Groups: []string{"rg"}},
 			model.Load{Partitions: []string{"_default", "p1"}, Replicas: 1, Groups: []string{"rg"}}, ""},
+		"one of two in a resource group": {[]string{"rg"}, model.Load{Partitions: []string{"_default", "p1"}, Replicas: 2, Groups: []string{"rg"}},
+			model.Load{Partitions: []string{"_default", "p1"}, Replicas: 2, Groups: []string{"rg"}}, ""},
 		"in one that is not there": {nil, model.Load{Partitions: []string{"p1"}, Replicas: 1, Groups: []string{"rg"}},
 			model.Load{Partitions: []string{"p1"}, Replicas: 1}, "its replicas are in the default resource group: the target has no rg"},
 		"released": {nil, model.Load{}, model.Load{}, ""},
@@ -416,6 +420,47 @@ func TestLoadLike(t *testing.T) {
 			Indexes: got.Indexes, ConsistencyLevel: got.ConsistencyLevel}, got); len(differ) > 0 {
 			t.Errorf("%s: %v", title, differ)
 		}
+	}
+}
+
+// TestMoveWithoutResourceGroups tells, before anything is changed, which resource groups the target has not: a database is made without them, a
+// collection is loaded in the default one, and all rows come.
+func TestMoveWithoutResourceGroups(t *testing.T) {
+	source, target, ctx := memory.Start(t, "v2.5.10"), memory.Start(t, "v2.5.10"), t.Context()
+	source.ResourceGroups, target.ResourceGroups = []string{"rg1", "rg2"}, []string{"rg2"}
+	from := source.Client(t)
+	must(t, from.CreateDatabase(ctx, model.Database{Name: "news", Properties: pairs("database.resource_groups", "rg1, rg2", "database.replica.number", "2")}))
+	source.Add(t, vectors("news.items"))
+	source.Sealed(t, "news.items", numbered(10))
+	must(t, from.In("news").Release(ctx, "items"))
+	must(t, from.In("news").Load(ctx, "items"))
+	m := Move{
+		Name: "all", Source: from, Target: target.Client(t), Sink: &store.Sink{}, Selection: Selection{All: true},
+		Steps: Steps{Export: true, Import: true, Verify: true}, Import: importer.Options{Via: importer.Insert},
+	}
+	want := []string{
+		"its replicas are in the default resource group: the target has no rg1",
+		"its database on the target: made without its resource groups rg1, rg2, since there is no rg1",
+	}
+	planned, err := m.Plan(ctx)
+	if err != nil || len(planned) != 1 || !slices.Equal(planned[0].Notes, want) {
+		t.Fatalf("planned: %+v, %v", planned[0], err)
+	}
+	m.Watch.Planned = func([]*Planned) {
+		if there := target.Collections(); len(there) > 0 {
+			t.Errorf("made before anything was told: %v", there)
+		}
+	}
+	report, err := m.Run(ctx)
+	if err != nil || report.Err() != nil || !slices.Equal(report.Collections[0].Notes, want) {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	differ, err := Diff{Source: from, Target: target.Client(t), Selection: Selection{All: true}}.Compare(ctx)
+	must(t, err)
+	if got := lines(differ.Differences); !slices.Equal(got, []string{
+		"collection news.items: its replicas are in resource groups none instead of rg1, rg2", "database news: property database.resource_groups is none instead of rg1, rg2",
+	}) {
+		t.Errorf("differ: %q", got)
 	}
 }
 

@@ -45,11 +45,20 @@ func placeable(ctx context.Context, target *milvus.Server, like model.Load) (mod
 		return like, nil, nil
 	}
 	there, err := target.ResourceGroups(ctx)
-	if lacks := without(like.Groups, there); err == nil && len(lacks) > 0 {
+	if note := groupsLacking(like, there); err == nil && note != "" {
 		like.Groups = nil
-		return like, []string{fmt.Sprintf("its replicas are in the default resource group: the target has no %s", strings.Join(lacks, ", "))}, nil
+		return like, []string{note}, nil
 	}
 	return like, nil, err
+}
+
+// groupsLacking says what becomes of replicas whose resource groups are not there; nothing where they are.
+func groupsLacking(like model.Load, there []string) string {
+	lacks := without(like.Groups, there)
+	if len(lacks) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("its replicas are in the default resource group: the target has no %s", strings.Join(slices.Compact(lacks), ", "))
 }
 
 // replicate loads a collection anew with other replicas, and as it was where the target refuses them.

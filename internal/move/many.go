@@ -193,6 +193,7 @@ type moving struct {
 
 	sourceMemory, targetMemory *semaphore.Weighted // of LoadMemory each
 	sourceRights, targetRights knownRights
+	placing                    placing
 
 	mu       sync.Mutex
 	outcomes []Outcome

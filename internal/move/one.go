@@ -57,7 +57,7 @@ func (m *moving) move(ctx context.Context, p *Planned) (Outcome, error) {
 		o.Rows = seen.Left.Rows
 		o.Notes = append(o.Notes, m.toldOf(seen)...)
 	}
-	o.Notes = append(o.Notes, notes...)
+	o.Notes = append(o.Notes, without(notes, o.Notes)...) // some were told before
 	return o, err
 }
 

@@ -219,6 +219,9 @@ func (m *moving) examine(ctx context.Context, p *Planned, before map[Named]Outco
 	if err := cmp.Or(m.readable(ctx, p, coll), m.fits(ctx, p, some)); err != nil {
 		return err
 	}
+	if err := m.placed(ctx, p); err != nil {
+		return err
+	}
 	return m.allowed(ctx, p, some)
 }
 

@@ -157,13 +157,17 @@ func (s *Server) load(name string, partitions []string, how replicated) (*common
 	if len(c.Unindexed()) > 0 {
 		return &commonpb.Status{Code: 700, Reason: "index not found"}, nil
 	}
-	for _, group := range how.GetResourceGroups() {
+	replicas, groups := s.placed(c, how)
+	for _, group := range groups {
 		if !slices.Contains(append(s.ResourceGroups, model.DefaultGroup), group) {
 			return &commonpb.Status{Code: 300, Reason: "resource group not found: " + group}, nil
 		}
 	}
+	if len(groups) > 1 && len(groups) != replicas {
+		return &commonpb.Status{Code: 65535, Reason: "resource group num can only be 0, 1 or same as replica number"}, nil
+	}
 	if len(c.inMemory()) == 0 {
-		c.replicas, c.groups = int(how.GetReplicaNumber()), how.GetResourceGroups()
+		c.replicas, c.groups = replicas, groups
 	}
 	if len(partitions) == 0 {
 		partitions = c.Partitions
@@ -172,6 +176,23 @@ func (s *Server) load(name string, partitions []string, how replicated) (*common
 		delete(c.released, p)
 	}
 	return st, nil
+}
+
+// placed is in how many replicas, and in which resource groups, a collection is loaded: as is asked for, or as its database says from 2.5 on;
+// s.mu is held.
+func (s *Server) placed(c *collection, how replicated) (replicas int, groups []string) {
+	replicas, groups = int(how.GetReplicaNumber()), how.GetResourceGroups()
+	if !s.since("2.5") {
+		return replicas, groups
+	}
+	database := model.Database{Properties: s.properties[c.Database]}
+	if replicas == 0 {
+		replicas, _ = strconv.Atoi(model.ToMap(database.Properties)["database.replica.number"])
+	}
+	if len(groups) == 0 {
+		groups = database.Groups()
+	}
+	return max(replicas, 1), groups
 }
 
 // ReleaseCollection has no query answered.
