@@ -33,13 +33,18 @@ var lites = []struct {
 	{
 		name: "2.5", server: labtest.Lite25, version: "milvus_lite",
 		takes: []string{"BINARY_VECTOR", "FLOAT16_VECTOR", "BFLOAT16_VECTOR", "SPARSE_FLOAT_VECTOR"},
-		lacks: []string{"CreatePartition", "GetPersistentSegmentInfo", "GetVersion", "Import", "ListAliases", "ListDatabases", "ShowPartitions"},
+		lacks: []string{
+			"BackupRBAC", "CreatePartition", "DescribeDatabase", "GetPersistentSegmentInfo", "GetReplicas", "GetVersion", "Import", "ListAliases",
+			"ListDatabases", "ListPrivilegeGroups", "ListResourceGroups", "SelectUser", "ShowPartitions",
+		},
 		again: 2,
 	},
 	{
 		name: "3", server: labtest.Lite3, version: "milvus_lite-3.2.2",
 		takes: []string{"SPARSE_FLOAT_VECTOR", "GEOMETRY", "TIMESTAMPTZ", "nullable"},
-		lacks: []string{"AllocTimestamp", "GetPersistentSegmentInfo", "Import"},
+		lacks: []string{
+			"AllocTimestamp", "BackupRBAC", "GetPersistentSegmentInfo", "GetReplicas", "Import", "ListPrivilegeGroups", "ListResourceGroups", "SelectUser",
+		},
 		again: 1,
 	},
 }
@@ -122,15 +127,21 @@ func liteLacks(t *testing.T, server *milvus.Server, collection string) []string 
 	t.Helper()
 	ctx, svc := t.Context(), labtest.Protocol(t, server)
 	unknown := map[string]bool{
-		"AllocTimestamp":  liteUnknown(ctx, svc.AllocTimestamp, &milvuspb.AllocTimestampRequest{}),
-		"CreatePartition": liteUnknown(ctx, svc.CreatePartition, &milvuspb.CreatePartitionRequest{CollectionName: collection, PartitionName: "more"}),
+		"AllocTimestamp":   liteUnknown(ctx, svc.AllocTimestamp, &milvuspb.AllocTimestampRequest{}),
+		"BackupRBAC":       liteUnknown(ctx, svc.BackupRBAC, &milvuspb.BackupRBACMetaRequest{}),
+		"CreatePartition":  liteUnknown(ctx, svc.CreatePartition, &milvuspb.CreatePartitionRequest{CollectionName: collection, PartitionName: "more"}),
+		"DescribeDatabase": liteUnknown(ctx, svc.DescribeDatabase, &milvuspb.DescribeDatabaseRequest{DbName: "default"}),
 		"GetPersistentSegmentInfo": liteUnknown(ctx, svc.GetPersistentSegmentInfo,
 			&milvuspb.GetPersistentSegmentInfoRequest{CollectionName: collection}),
-		"GetVersion":     liteUnknown(ctx, svc.GetVersion, &milvuspb.GetVersionRequest{}),
-		"Import":         liteUnknown(ctx, svc.Import, &milvuspb.ImportRequest{CollectionName: collection}),
-		"ListAliases":    liteUnknown(ctx, svc.ListAliases, &milvuspb.ListAliasesRequest{CollectionName: collection}),
-		"ListDatabases":  liteUnknown(ctx, svc.ListDatabases, &milvuspb.ListDatabasesRequest{}),
-		"ShowPartitions": liteUnknown(ctx, svc.ShowPartitions, &milvuspb.ShowPartitionsRequest{CollectionName: collection}),
+		"GetReplicas":         liteUnknown(ctx, svc.GetReplicas, &milvuspb.GetReplicasRequest{CollectionName: collection}),
+		"GetVersion":          liteUnknown(ctx, svc.GetVersion, &milvuspb.GetVersionRequest{}),
+		"Import":              liteUnknown(ctx, svc.Import, &milvuspb.ImportRequest{CollectionName: collection}),
+		"ListAliases":         liteUnknown(ctx, svc.ListAliases, &milvuspb.ListAliasesRequest{CollectionName: collection}),
+		"ListDatabases":       liteUnknown(ctx, svc.ListDatabases, &milvuspb.ListDatabasesRequest{}),
+		"ListPrivilegeGroups": liteUnknown(ctx, svc.ListPrivilegeGroups, &milvuspb.ListPrivilegeGroupsRequest{}),
+		"ListResourceGroups":  liteUnknown(ctx, svc.ListResourceGroups, &milvuspb.ListResourceGroupsRequest{}),
+		"SelectUser":          liteUnknown(ctx, svc.SelectUser, &milvuspb.SelectUserRequest{}),
+		"ShowPartitions":      liteUnknown(ctx, svc.ShowPartitions, &milvuspb.ShowPartitionsRequest{CollectionName: collection}),
 	}
 	maps.DeleteFunc(unknown, func(_ string, is bool) bool { return !is })
 	return slices.Sorted(maps.Keys(unknown))

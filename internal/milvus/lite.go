@@ -31,6 +31,7 @@ func askLite(ctx context.Context, svc milvuspb.MilvusServiceClient) *said {
 	}
 	lite.can.Partitions = knows(ctx, svc.ShowPartitions, &milvuspb.ShowPartitionsRequest{CollectionName: anyCollection})
 	lite.can.Databases = knows(ctx, svc.ListDatabases, &milvuspb.ListDatabasesRequest{})
+	lite.can.DatabaseProperties = knows(ctx, svc.DescribeDatabase, &milvuspb.DescribeDatabaseRequest{DbName: DefaultDatabase})
 	return lite
 }
 

@@ -22,8 +22,14 @@ func (s *Server) GetMetrics(context.Context, *milvuspb.GetMetricsRequest) (*milv
 
 // DescribeDatabase tells its properties, as from 2.4 on: those that it was made with, or of which the room is.
 func (s *Server) DescribeDatabase(_ context.Context, q *milvuspb.DescribeDatabaseRequest) (*milvuspb.DescribeDatabaseResponse, error) {
+	if err := s.lacks(Lite25, "DescribeDatabase"); err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if lacks := s.lacksDatabase(q.DbName); lacks != nil {
+		return &milvuspb.DescribeDatabaseResponse{Status: lacks}, nil
+	}
 	properties, made := s.properties[q.DbName]
 	if !made {
 		properties = s.Room.Properties
