@@ -65,6 +65,13 @@ func printAccessPlan(w io.Writer, p *move.AccessPlan) {
 		return
 	}
 	fmt.Fprintf(w, "users and rights: %d roles and %d grants to make\n", len(p.Roles), len(p.Grants))
+	var groups []string
+	for _, g := range p.Groups {
+		groups = append(groups, g.Name)
+	}
+	if len(groups) > 0 {
+		fmt.Fprintf(w, "privilege groups to make: %s\n", strings.Join(groups, ", "))
+	}
 	from := map[string]string{"given": "with the password that is given", "hash": "with the password that they have", "new": "with a new password", "there": "to be given roles still"}
 	for _, where := range []string{"given", "hash", "new", "there"} {
 		var names []string
