@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
+	"golang.org/x/sync/errgroup"
 
 	"migrate/deploy/lab"
 	"migrate/internal/labtest"
@@ -33,17 +34,20 @@ func database(t *testing.T) (name string, source, target *milvus.Server) {
 
 func dropDatabase(t *testing.T, server *milvus.Server, name string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 15*time.Minute)
 	defer cancel()
 	collections, err := server.In(name).Collections(ctx)
 	if err != nil {
 		t.Log(err) // it was never made
 		return
 	}
+	var dropping errgroup.Group
+	dropping.SetLimit(8)
 	for _, c := range collections {
-		if err := server.In(name).Drop(ctx, c); err != nil {
-			t.Error(err)
-		}
+		dropping.Go(func() error { return server.In(name).Drop(ctx, c) })
+	}
+	if err := dropping.Wait(); err != nil {
+		t.Error(err)
 	}
 	if err := server.DropDatabase(ctx, name); err != nil {
 		t.Error(err)
