@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -139,4 +140,37 @@ func ReadChunks(ctx context.Context, sink sinks.Sink, name string) ([]Chunk, err
 		return nil, nil
 	}
 	return readPlan(ctx, store, name, f.job.Plan)
+}
+
+// ImportOf is what the import of an export into a collection of a database is called on a store, be it there or still to begin. One that was begun under
+// the plain name keeps it; one that can't be read is taken for this one, so that somebody looks at it.
+func ImportOf(ctx context.Context, sink sinks.Sink, job, database, collection string) (string, error) {
+	plain, within := ImportNames(job, database, collection)
+	was, err := Read(ctx, sink, plain)
+	switch {
+	case err == nil:
+		if cmp.Or(was.Param("database"), defaultDatabase) == cmp.Or(database, defaultDatabase) {
+			return plain, nil
+		}
+		return within, nil
+	case errors.Is(err, ErrDamaged), errors.Is(err, ErrVersion):
+		return plain, nil
+	case !errors.Is(err, sinks.ErrNotExist):
+		return "", err
+	case cmp.Or(database, defaultDatabase) != defaultDatabase:
+		return within, nil
+	}
+	if _, err = Read(ctx, sink, within); errors.Is(err, sinks.ErrNotExist) { // and not begun while another import had the plain one
+		return plain, nil
+	}
+	return within, nil
+}
+
+// ReadImport reads the import of an export into a collection of a database: sinks.ErrNotExist where there is none.
+func ReadImport(ctx context.Context, sink sinks.Sink, job, database, collection string) (*Job, error) {
+	name, err := ImportOf(ctx, sink, job, database, collection)
+	if err != nil {
+		return nil, err
+	}
+	return Read(ctx, sink, name)
 }

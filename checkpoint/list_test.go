@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"path"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -165,5 +166,45 @@ func TestRemoveKilled(t *testing.T) {
 			t.Errorf("killed at %d: done %+v", nth, done)
 		}
 		release(t, h, Failed)
+	}
+}
+
+// TestImportOf calls the imports of an export into several databases apart, and one that was begun under the plain name as it was.
+func TestImportOf(t *testing.T) {
+	const plain, inDefault, inNews = "j/import-t", "j/import-default.t", "j/import-news.t"
+	for title, c := range map[string]struct {
+		there             map[string]string // the databases of imports, by their names
+		cut               string            // of which the document is damaged
+		ofDefault, ofNews string
+	}{
+		"none":                         {nil, "", plain, inNews},
+		"into the default one":         {map[string]string{plain: ""}, "", plain, inNews},
+		"into the default one by name": {map[string]string{plain: "default"}, "", plain, inNews},
+		"into another, of before":      {map[string]string{plain: "news"}, "", inDefault, plain},
+		"into a third, of before":      {map[string]string{plain: "shop"}, "", inDefault, inNews},
+		"the one of before is gone":    {map[string]string{inDefault: ""}, "", inDefault, inNews},
+		"damaged":                      {map[string]string{plain: "news"}, plain, plain, plain},
+	} {
+		sink := &memory.Sink{}
+		for name, database := range c.there {
+			_, h, err := Acquire(t.Context(), sink, name, Fresh{Kind: Import, Name: "j", Params: map[string]string{"database": database}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			plan(t, h, 1)
+			do(t, h, 1)
+			release(t, h, Done)
+		}
+		if c.cut != "" {
+			putObject(t, sink, Object(c.cut))
+		}
+		for database, want := range map[string]string{"": c.ofDefault, "default": c.ofDefault, "news": c.ofNews} {
+			if got, err := ImportOf(t.Context(), sink, "j", database, "t"); err != nil || got != want {
+				t.Errorf("%s: into %q it is called %q, want %q: %v", title, database, got, want, err)
+			}
+		}
+	}
+	if _, within := ImportNames("j", strings.Repeat("d", 255), strings.Repeat("c", longestCollection)); len(path.Base(Object(within))) > 235 {
+		t.Errorf("%d bytes: %s", len(within), within)
 	}
 }

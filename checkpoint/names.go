@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"fmt"
 	"path"
 	"strconv"
@@ -28,6 +29,22 @@ func Name(kind Kind, job, collection string) string {
 	}
 	return path.Join(job, string(kind)+"-"+collection)
 }
+
+// ImportNames are what an import into a collection of a database may be called: as all were before an export could be imported into several databases,
+// where that is not the import into another; and with the database in it.
+func ImportNames(job, database, collection string) (plain, within string) {
+	at := cmp.Or(database, defaultDatabase) + "."
+	if len(at)+len(collection) > longestCollection {
+		at = fmt.Sprintf("%.8x.", sha256.Sum256([]byte(at)))
+	}
+	return Name(Import, job, collection), Name(Import, job, at+collection)
+}
+
+// defaultDatabase is what servers call the one without a name.
+const defaultDatabase = "default"
+
+// Filled is what the name of an import says of the collection that it fills.
+func Filled(name string) string { return strings.TrimPrefix(path.Base(name), string(Import)+"-") }
 
 // longestCollection is how long a collection's name may be, in bytes: with what is added to it, the names of checkpoints and
 // certificates have to stay within the 255 that file systems and MinIO allow. Milvus allows as many for the name alone.

@@ -58,7 +58,7 @@ func (f *fence) raise(ctx context.Context, missing string) error {
 	if err := f.job.Confirm(ctx); err != nil { // one that was paused takes nobody's fence away
 		return err
 	}
-	own := milvus.FenceOf(f.name(), f.job.Job().Lease.ID)
+	own := milvus.FenceOf(f.name, f.job.Job().Lease.ID)
 	err := f.replace(ctx, own)
 	switch {
 	case errors.Is(err, milvus.ErrUnimplemented), errors.Is(err, milvus.ErrPrivilege):
@@ -73,7 +73,7 @@ func (f *fence) raise(ctx context.Context, missing string) error {
 
 // replace makes a fence the only one of the job.
 func (f *fence) replace(ctx context.Context, own string) error {
-	there, err := f.server.Fences(ctx, f.target.Name, f.name())
+	there, err := f.server.Fences(ctx, f.target.Name, f.name)
 	if err != nil {
 		return err
 	}

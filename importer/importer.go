@@ -155,6 +155,9 @@ func Import(ctx context.Context, server *milvus.Server, export sinks.Sink, m *ex
 	if err := im.onStaging(staging); err != nil {
 		return nil, err
 	}
+	if im.name, err = checkpoint.ImportOf(ctx, im.jobs, m.Job, server.Database(), opts.As); err != nil {
+		return nil, err
+	}
 	slog.InfoContext(ctx, "importing", "job", m.Job, "into", opts.As, "via", im.opts.Via)
 	if err := im.checkServer(ctx); err != nil {
 		return nil, err
@@ -165,7 +168,7 @@ func Import(ctx context.Context, server *milvus.Server, export sinks.Sink, m *ex
 	if err := im.checkFresh(ctx); err != nil {
 		return nil, err
 	}
-	jobCtx, job, err := checkpoint.Acquire(ctx, im.jobs, im.name(), im.fresh())
+	jobCtx, job, err := checkpoint.Acquire(ctx, im.jobs, im.name, im.fresh())
 	if err != nil {
 		return nil, err
 	}
@@ -180,6 +183,7 @@ type importing struct {
 	export     sinks.Sink
 	manifest   *export.Manifest
 	jobs       sinks.Sink // where its checkpoint lies
+	name       string     // of that
 	opts       Options
 	target     *model.Collection
 	takes      *schemapb.CollectionSchema // what the rows have to fit: the target's, where it is there
@@ -192,11 +196,6 @@ type importing struct {
 	way        way
 	fence      fence // of what is inserted or upserted
 	job        *checkpoint.Holder
-}
-
-// name is what its job is called.
-func (im *importing) name() string {
-	return checkpoint.Name(checkpoint.Import, im.manifest.Job, im.opts.As)
 }
 
 // newKeys reports whether the target gives the rows keys of its own.

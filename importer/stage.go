@@ -9,14 +9,17 @@ import (
 	"strings"
 	"time"
 
+	"migrate/checkpoint"
 	"migrate/internal/columns"
 	"migrate/internal/export"
 	"migrate/internal/source"
 	"migrate/sinks"
 )
 
-// stagedFolder is where the objects of an import are staged.
-func stagedFolder(job, collection string) string { return job + "/" + collection + "/" }
+// stagedFolder is where the objects of this import are staged.
+func (im *bulk) stagedFolder() string {
+	return im.manifest.Job + "/" + checkpoint.Filled(im.name) + "/"
+}
 
 // stagedName names a part in the cluster's bucket by its job, its content, this ownership of the job, and the try. By the
 // name it is found in what the server lists; and when a new owner or a new try removes the object, a call that comes late
@@ -27,7 +30,7 @@ func (im *bulk) stagedName(p export.Part, try int64) string {
 		object = fmt.Sprintf("part-%.16x", sha256.Sum256([]byte(p.Object)))
 	}
 	owner := strings.ToLower(im.job.Job().Lease.ID[:10])
-	return fmt.Sprintf("%s%s-%s-%s-%d.parquet", stagedFolder(im.manifest.Job, im.opts.As), object, p.SHA256[:16], owner, try)
+	return fmt.Sprintf("%s%s-%s-%s-%d.parquet", im.stagedFolder(), object, p.SHA256[:16], owner, try)
 }
 
 // stageAll stages those parts of a group that have a name for it.
@@ -153,7 +156,7 @@ func (im *bulk) unstage(ctx context.Context, names ...string) error {
 
 // unstageAll removes what is staged for this import and not in use.
 func (im *bulk) unstageAll(ctx context.Context, inUse map[string]bool) error {
-	for info, err := range im.staging.List(ctx, stagedFolder(im.job.Job().Name, im.opts.As)) {
+	for info, err := range im.staging.List(ctx, im.stagedFolder()) {
 		if err != nil {
 			return fmt.Errorf("looking for what was staged: %w", err)
 		}

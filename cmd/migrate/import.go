@@ -137,7 +137,7 @@ func (c config) way(ctx context.Context, server *milvus.Server, sink sinks.Sink,
 	case c.Via == string(importer.Insert), c.Via == viaAuto && !server.Capabilities().BulkInserts():
 		return importer.Insert, nil, nil
 	case c.Via == viaAuto:
-		_, err := checkpoint.Read(ctx, sink, checkpoint.Name(checkpoint.Import, m.Job, cmp.Or(c.As, m.Collection.Name)))
+		_, err := checkpoint.ReadImport(ctx, sink, m.Job, server.Database(), cmp.Or(c.As, m.Collection.Name))
 		switch {
 		case err == nil, errors.Is(err, checkpoint.ErrDamaged), errors.Is(err, checkpoint.ErrVersion): // so it was begun, and lies there
 			return importer.Insert, nil, nil
@@ -168,7 +168,7 @@ func (c config) importStore(ctx context.Context, job string) (sinks.Sink, error)
 	if err != nil {
 		return nil, err
 	}
-	_, err = checkpoint.Read(ctx, sink, checkpoint.Name(checkpoint.Import, job, cmp.Or(c.As, c.Collection)))
+	_, err = checkpoint.ReadImport(ctx, sink, job, c.Target.Database, cmp.Or(c.As, c.Collection))
 	switch {
 	case !errors.Is(err, sinks.ErrNotExist):
 		return sink, err

@@ -142,7 +142,7 @@ func (c config) imported(ctx context.Context, job string) (bool, error) {
 		return true, nil
 	}
 	done, err := c.importOf(ctx, job)
-	return done != nil && done.State == checkpoint.Done && done.Param("database") == c.Target.Database, err
+	return done != nil && done.State == checkpoint.Done, err
 }
 
 // importOf is the import of a job; nil where there is none.
@@ -151,7 +151,7 @@ func (c config) importOf(ctx context.Context, job string) (*checkpoint.Job, erro
 	if store == nil || err != nil {
 		return nil, err
 	}
-	begun, err := checkpoint.Read(ctx, store, checkpoint.Name(checkpoint.Import, job, cmp.Or(c.As, c.Collection)))
+	begun, err := checkpoint.ReadImport(ctx, store, job, c.Target.Database, cmp.Or(c.As, c.Collection))
 	if errors.Is(err, sinks.ErrNotExist) {
 		return nil, nil
 	}

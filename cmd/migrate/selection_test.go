@@ -14,6 +14,7 @@ import (
 
 	"migrate/checkpoint"
 	"migrate/internal/labtest/memory"
+	"migrate/sinks"
 )
 
 // TestSelectionEverywhere: each command takes the selection of many collections, or is named here, and why it is about one, or about none.
@@ -84,9 +85,20 @@ func TestOneSelection(t *testing.T) {
 			})
 			onto := args("--target-address", broken.Address, sink, all)
 			migrate(t, nil, args("import", onto, insert, "--all")...).want(t, exitFailed, "3 failed")
+			local, err := sinks.NewLocal(all)
+			if err != nil {
+				t.Fatal(err)
+			}
 			for _, name := range everyName {
-				into := name[strings.IndexByte(name, '.')+1:]
-				alter(t, filepath.Join(all, checkpoint.Object(checkpoint.Name(checkpoint.Import, name, into))), 100)
+				database, collection, within := strings.Cut(name, ".")
+				if !within {
+					database, collection = "", name
+				}
+				job, err := checkpoint.ImportOf(t.Context(), local, name, database, collection)
+				if err != nil {
+					t.Fatal(err)
+				}
+				alter(t, filepath.Join(all, checkpoint.Object(job)), 100)
 			}
 			r := migrate(t, nil, args("jobs", "rebuild", sink, all, c.selection)...)
 			r.want(t, exitOK, "have no checkpoint that is damaged or lost")

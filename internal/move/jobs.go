@@ -131,14 +131,20 @@ func (r Removal) dropFences(ctx context.Context, p importer.Params) error {
 		return err
 	}
 	defer server.Close()
-	fences, err := server.Fences(ctx, p.Collection, checkpoint.Name(checkpoint.Import, r.Job, p.Collection))
-	if errors.Is(err, milvus.ErrNotFound) {
-		return nil
+	plain, within := checkpoint.ImportNames(r.Job, p.Database, p.Collection)
+	for _, name := range []string{plain, within} {
+		fences, err := server.Fences(ctx, p.Collection, name)
+		if errors.Is(err, milvus.ErrNotFound) {
+			return nil
+		}
+		if err == nil {
+			err = server.DropFences(ctx, fences)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	if err != nil {
-		return err
-	}
-	return server.DropFences(ctx, fences)
+	return nil
 }
 
 func refuseComplete(found []Status) error {

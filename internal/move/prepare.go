@@ -338,20 +338,21 @@ func (m *moving) importState(ctx context.Context, p *Planned) checkpoint.State {
 		if store == nil {
 			continue
 		}
-		if job, err := checkpoint.Read(ctx, store, p.importJob()); err == nil {
+		if job, err := p.readImport(ctx, store); err == nil {
 			return job.Standing()
 		}
 	}
 	return checkpoint.Todo
 }
 
-func (p *Planned) importJob() string {
-	return checkpoint.Name(checkpoint.Import, p.Job, p.Target.Collection)
+// readImport reads the job that imports a collection, where that is on a store.
+func (p *Planned) readImport(ctx context.Context, store sinks.Sink) (*checkpoint.Job, error) {
+	return checkpoint.ReadImport(ctx, store, p.Job, p.Target.Database, p.Target.Collection)
 }
 
 // inserted reports whether the rows of a collection were begun to be inserted, where the way was not said: its job lies on the sink then.
 func (m *moving) inserted(ctx context.Context, p *Planned) (bool, error) {
-	_, err := checkpoint.Read(ctx, m.Sink, p.importJob())
+	_, err := p.readImport(ctx, m.Sink)
 	switch {
 	case m.Import.Via != "", errors.Is(err, sinks.ErrNotExist):
 		return false, nil

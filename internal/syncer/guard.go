@@ -151,7 +151,7 @@ func (c *cycle) checkBase(ctx context.Context) (int64, error) {
 	if c.opts.Base == nil {
 		return 0, fmt.Errorf("%w: the sink has no checkpoint of an import by inserts, and no staging store is given that would hold that of another; %s", ErrBase, next)
 	}
-	job, err := checkpoint.Read(ctx, c.opts.Base, checkpoint.Name(checkpoint.Import, c.opts.Job, c.opts.As))
+	job, err := checkpoint.ReadImport(ctx, c.opts.Base, c.opts.Job, c.target.Database(), c.opts.As)
 	switch {
 	case errors.Is(err, sinks.ErrNotExist):
 		return 0, fmt.Errorf("%w: %s has no import of %q into %q; %s", ErrBase, c.opts.Base.URL(""), c.opts.Job, c.opts.As, next)
