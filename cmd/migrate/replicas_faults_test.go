@@ -96,6 +96,9 @@ func (r replicated) wantElsewhere(t *testing.T, planned, told string) {
 	if in := replicasIn(t, standalone, r.into); !slices.Equal(in, []string{model.DefaultGroup}) {
 		t.Errorf("its replicas are in %v", in)
 	}
+	if names, err := standalone.Databases(t.Context()); err != nil || slices.Contains(names, r.database) {
+		t.Errorf("it has the database that the collection was in: %v, %v", names, err)
+	}
 }
 
 // replicasIn are the resource groups of the replicas of a collection, by the server's own call.

@@ -41,7 +41,7 @@ func (m *moving) before(ctx context.Context, all []*Planned) error {
 // otherDatabases makes those that no collection is moved into, where all of the source or of some databases is meant, and tells of those that
 // are there with other properties.
 func (m *moving) otherDatabases(ctx context.Context, there []string, tried map[string]error) error {
-	if whole := m.Selection.All || len(m.Selection.Databases) > 0 && len(m.Selection.Collections) == 0; !whole || m.Source == nil {
+	if whole := (m.Selection.All || len(m.Selection.Databases) > 0) && len(m.Selection.Collections) == 0; !whole || m.Source == nil {
 		return context.Cause(ctx)
 	}
 	names, err := m.Selection.databasesOf(ctx, m.Source)

@@ -134,7 +134,7 @@ func (c *differ) passes(where string, err error) error {
 	return nil
 }
 
-// databases compares which there are where all are meant, and the properties of those that both have.
+// databases compares which there are where all of them are meant, and no collections by name, and the properties of those that both have.
 func (c *differ) databases(ctx context.Context) error {
 	source, err := c.Selection.databasesOf(ctx, c.Source)
 	if err != nil {
@@ -143,11 +143,13 @@ func (c *differ) databases(ctx context.Context) error {
 	if err := c.listTarget(ctx); err != nil {
 		return err
 	}
-	only := maps.Clone(c.has)
+	only, named := maps.Clone(c.has), len(c.Selection.Collections) > 0
 	for _, name := range source {
 		as := c.As(Named{Database: name}).Database
 		if _, is := c.has[as]; !is {
-			c.differs(whereDatabase(as), "it is missing on the target")
+			if !named {
+				c.differs(whereDatabase(as), "it is missing on the target")
+			}
 			continue
 		}
 		delete(only, as)
@@ -160,7 +162,7 @@ func (c *differ) databases(ctx context.Context) error {
 		delete(only, c.As(n).Database)
 	}
 	for name, meant := range only {
-		if meant && name != "" {
+		if meant && name != "" && !named {
 			c.differs(whereDatabase(name), "it is on the target only")
 		}
 	}

@@ -675,6 +675,7 @@ func TestMoveNamedDatabases(t *testing.T) {
 		"some by a pattern":     {Selection{Databases: []string{"*m*", "news"}}, []string{"empty", "news"}},
 		"one":                   {Selection{Databases: []string{"news"}}, []string{"news"}},
 		"some collections only": {Selection{Databases: []string{"*m*", "news"}, Collections: []string{"items"}}, []string{"news"}},
+		"what a file lists":     {Selection{All: true, Collections: []string{"default.docs"}}, nil},
 	} {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
@@ -689,6 +690,11 @@ func TestMoveNamedDatabases(t *testing.T) {
 			slices.Sort(made)
 			if !slices.Equal(made, c.made) {
 				t.Errorf("made %q, want %q", made, c.made)
+			}
+			differ, err := Diff{Source: m.Source, Target: m.Target, Selection: c.of}.Compare(t.Context())
+			must(t, err)
+			if told := lines(differ.Differences); slices.ContainsFunc(told, func(text string) bool { return strings.HasPrefix(text, "database ") }) {
+				t.Errorf("not the same: %q", told)
 			}
 		})
 	}
