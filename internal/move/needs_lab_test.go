@@ -63,7 +63,7 @@ func TestMoveKnowsRightsOfRealUsers(t *testing.T) {
 		m.Special = append(m.Special, Special{Named: Named{Collection: c.Name}, As: c.Name + "_new"})
 	}
 	var planned []*Planned
-	for range 30 { // the server takes notice of one grant after the other
+	for range 75 { // the server takes notice of one grant after the other, within two minutes as it was seen
 		planned, err = m.Plan(t.Context())
 		must(t, err)
 		if find(planned, may.Name).Err == nil {
