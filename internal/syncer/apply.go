@@ -40,7 +40,10 @@ func (c *cycle) deal(ctx context.Context, suspects Suspects) (Outcome, error) {
 		return Outcome{}, err
 	}
 	a := &applying{cycle: c, now: now, suspects: suspects, wrote: map[string]map[model.Key]uint64{}}
-	left, err := a.deleteGone(ctx)
+	left := suspects.Keys
+	if !suspects.Written { // the counts tell of what is gone of these, and that is looked at twice
+		left, err = a.deleteGone(ctx)
+	}
 	if err == nil {
 		err = a.upsert(ctx, left)
 	}
@@ -69,8 +72,7 @@ type applying struct {
 	wrote    map[string]map[model.Key]uint64 // by partition, the hashes of rows that nothing else would look at again
 }
 
-// deleteGone deletes the keys that only the target has, unless they are said to have been written, and returns those that
-// the source has.
+// deleteGone deletes the keys that only the target has, and returns those that the source has.
 func (a *applying) deleteGone(ctx context.Context) (there map[string][]model.Key, err error) {
 	there, gone := map[string][]model.Key{}, map[string][]model.Key{}
 	var n int64
@@ -81,12 +83,6 @@ func (a *applying) deleteGone(ctx context.Context) (there map[string][]model.Key
 				return nil, err
 			}
 			there[p] = append(there[p], except(keys, absent)...)
-			if a.suspects.Written { // the counts tell of what is gone, and that is looked at twice
-				if err := a.noteDuplicates(ctx, p, keys, len(keys)-len(absent)); err != nil {
-					return nil, err
-				}
-				continue
-			}
 			on, err := a.absent(ctx, a.now.target, p, absent)
 			if err != nil {
 				return nil, err
@@ -105,11 +101,14 @@ func (a *applying) deleteGone(ctx context.Context) (there map[string][]model.Key
 	return there, a.delete(ctx, gone)
 }
 
-// noteDuplicates counts the rows of keys beyond one each: where one of them was written again, a row that was written is not a key
-// that was.
-func (a *applying) noteDuplicates(ctx context.Context, partition string, keys []model.Key, there int) error {
+// noteDuplicates counts the rows of keys beyond those that came, one each, where the keys are said to have been written: a row that was written is
+// not a key that was, then.
+func (a *applying) noteDuplicates(ctx context.Context, partition string, keys []model.Key, came int64) error {
+	if !a.suspects.Written {
+		return nil
+	}
 	n, err := a.now.source.CountKeys(ctx, partition, keys)
-	a.done.Unsure += max(n-int64(there), 0)
+	a.done.Unsure += max(n-came, 0)
 	return err
 }
 
@@ -188,6 +187,10 @@ func (a *applying) delete(ctx context.Context, gone map[string][]model.Key) erro
 // upsert brings rows to the target that it has not or has otherwise, in batches.
 func (a *applying) upsert(ctx context.Context, there map[string][]model.Key) error {
 	for _, p := range slices.Sorted(maps.Keys(there)) {
+		if !slices.Contains(a.now.source.Collection().PartitionsToRead(), p) { // it was made since the cycle began
+			a.done.Unsure += int64(len(there[p]))
+			continue
+		}
 		for keys := range slices.Chunk(there[p], a.atOnce()) {
 			if err := a.upsertBatch(ctx, p, keys); err != nil {
 				return err
@@ -213,6 +216,9 @@ func (a *applying) upsertBatch(ctx context.Context, partition string, keys []mod
 		return err
 	})
 	if err != nil {
+		return err
+	}
+	if err := a.noteDuplicates(ctx, partition, keys, from.Record.NumRows()); err != nil {
 		return err
 	}
 	if err := a.now.paced(ctx, from.Record.NumRows()); err != nil {
@@ -259,8 +265,8 @@ func (a *applying) writer() *ingest.Writer {
 
 // sameSource refuses rows that may be those of a collection which was made anew.
 func (a *applying) sameSource(ctx context.Context) error {
-	_, err := a.describe(ctx, a.source, a.opts.Collection, ErrSource, a.pos.Source)
-	return err
+	coll, err := a.source.Definition(ctx, a.opts.Collection)
+	return theOne(coll, err, a.source, a.opts.Collection, ErrSource, a.pos.Source)
 }
 
 // differing are the numbers of the source's rows, one a key, that are missing on the target, or that it has otherwise. Keys whose rows the

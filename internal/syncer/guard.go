@@ -84,18 +84,26 @@ func CheckCursor(server *milvus.Server, coll *model.Collection, field string) er
 // describe describes a collection that has to be the one with that id, where one is known.
 func (c *cycle) describe(ctx context.Context, server *milvus.Server, name string, unfit error, id int64) (*model.Collection, error) {
 	coll, err := server.Describe(ctx, name)
+	if err := theOne(coll, err, server, name, unfit, id); err != nil {
+		return nil, err
+	}
+	return coll, nil
+}
+
+// theOne refuses a collection that a server was asked for by its name, and that is not the one with that id, or none.
+func theOne(coll *model.Collection, err error, server *milvus.Server, name string, unfit error, id int64) error {
 	if errors.Is(err, milvus.ErrNotFound) {
-		return nil, fmt.Errorf("%w: collection %q is not on %s; nothing was changed for that. "+
+		return fmt.Errorf("%w: collection %q is not on %s; nothing was changed for that. "+
 			"If it was dropped, export and import it again, and sync under another --job", unfit, name, server.Address)
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if id != 0 && coll.ID != id {
-		return nil, fmt.Errorf("%w: collection %q on %s is not the one that it was: it was dropped and made anew; nothing was changed for that. "+
+		return fmt.Errorf("%w: collection %q on %s is not the one that it was: it was dropped and made anew; nothing was changed for that. "+
 			"Export and import it again, and sync under another --job", unfit, name, server.Address)
 	}
-	return coll, nil
+	return nil
 }
 
 func (c *cycle) checkSchemas(from, to *model.Collection) error {

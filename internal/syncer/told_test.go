@@ -185,6 +185,45 @@ func TestToldMoved(t *testing.T) {
 	p.WantEqual(t)
 }
 
+// TestToldGoneSince leaves alone what is gone when it is looked up: that is told the next time.
+func TestToldGoneSince(t *testing.T) {
+	t.Parallel()
+	p := newTold(t)
+	p.upsert(t, 2, 7, 8)
+	labtest.Delete(t, p.Source, p.Name, "id == 7")
+	if done := total(p.sync(t)[:1]); done != (syncer.Outcome{Changed: 1}) {
+		t.Errorf("%+v", done)
+	}
+	p.note(model.DefaultPartition, true, 7)
+	p.sync(t)
+	p.WantEqual(t)
+}
+
+// TestToldOfNewPartition has all rows compared where keys are told of a partition that was made since the collections were described.
+func TestToldOfNewPartition(t *testing.T) {
+	t.Parallel()
+	p := newTold(t)
+	opts := p.options()
+	opts.Changes = func(ctx context.Context, coll *model.Collection) (source.Changes, error) {
+		if !slices.Contains(coll.Partitions, "a") {
+			if err := p.Source.CreatePartitions(ctx, &model.Collection{Name: p.Name, Schema: coll.Schema, Partitions: []string{model.DefaultPartition, "a"}}); err != nil {
+				return nil, err
+			}
+			labtest.Delete(t, p.Source, p.Name, "id == 7")
+			labtest.Insert(t, p.Source, p.Name, "a", at(2, 7))
+			p.note(model.DefaultPartition, true, 7)
+			p.note("a", false, 7)
+		}
+		return p.open(ctx, coll)
+	}
+	reports, err := p.Sync(t, opts)
+	if err != nil || reports[0].Ranges == 0 {
+		t.Errorf("%+v, %v", reports, err)
+	}
+	p.sync(t)
+	p.WantEqual(t)
+}
+
 // TestToldOtherwise compares what is not told: a target that others wrote to, as its count tells.
 func TestToldOtherwise(t *testing.T) {
 	t.Parallel()

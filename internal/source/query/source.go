@@ -119,14 +119,14 @@ func (s *Source) Sealed() source.Ranged {
 	return sealed
 }
 
-// CountNow counts by no filter, which would have the server look at each key, and as of no timestamp: then the server takes the present one.
+// CountNow counts as of no timestamp: then the server takes the present one.
 func (s *Source) CountNow(ctx context.Context) (all, sealed int64, err error) {
 	g, ctx := errgroup.WithContext(ctx)
 	count := func(n *int64, sealed bool) {
 		now := s.copied()
 		now.asOf, now.snapshot, now.sealed = 0, false, sealed
 		g.Go(func() (err error) {
-			*n, err = now.countWhere(ctx, model.AllPartitions, "")
+			*n, err = now.Count(ctx, model.AllPartitions, model.Range{})
 			return err
 		})
 	}
@@ -211,8 +211,12 @@ func (s *Source) first(ctx context.Context, partition string, rng model.Range, f
 	}
 }
 
-// Count counts the live rows of a range, each row of a duplicate key included.
+// Count counts the live rows of a range, each row of a duplicate key included. All rows are counted by no filter, which would have the server
+// look at each key.
 func (s *Source) Count(ctx context.Context, partition string, rng model.Range) (int64, error) {
+	if isWhole(rng) && s.server.Capabilities().SegmentRows {
+		return s.countWhere(ctx, partition, "")
+	}
 	return s.countWhere(ctx, partition, s.within(rng))
 }
 

@@ -13,11 +13,13 @@ import (
 
 // within is a filter for a range of keys. All keys have none where the server takes none.
 func (s *Source) within(rng model.Range) string {
-	if s.unfiltered && rng.After == nil && rng.UpTo == nil {
+	if s.unfiltered && isWhole(rng) {
 		return ""
 	}
 	return s.key.Within(rng)
 }
+
+func isWhole(rng model.Range) bool { return rng.After == nil && rng.UpTo == nil }
 
 // checkWhole refuses a collection that takes no filter, and has more rows than one answer.
 func (s *Source) checkWhole(ctx context.Context) error {
