@@ -70,7 +70,7 @@ func Compact(t testing.TB, protocol milvuspb.MilvusServiceClient, collection int
 	if err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(Patience); ; time.Sleep(100 * time.Millisecond) {
 		state, err := protocol.GetCompactionState(t.Context(), &milvuspb.GetCompactionStateRequest{CompactionID: started.GetCompactionID()})
 		if err != nil {
 			t.Fatal(err)

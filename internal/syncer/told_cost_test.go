@@ -161,7 +161,7 @@ func median(of []time.Duration) time.Duration {
 // takes when left alone for about as long, before and after.
 func (p measured) cycleCost(t *testing.T, opts syncer.Options) time.Duration {
 	t.Helper()
-	const rounds, cycles = 10, 10
+	const rounds, cycles = 7, 10
 	alone := func() float64 {
 		began, since := p.taken(t), time.Now()
 		time.Sleep(3 * time.Second)
