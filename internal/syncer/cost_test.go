@@ -60,6 +60,16 @@ func (p measured) fill(t *testing.T, make func(version int64, keys ...int64) lab
 	return rows
 }
 
+// exported is the CPU time that the source takes for an export by queries.
+func (p measured) exported(t *testing.T) time.Duration {
+	t.Helper()
+	return p.cost(t, "a full export by queries", nil, func() {
+		if _, err := exporter.Export(t.Context(), p.Source, p.Name, labtest.Local(t), exporter.Options{Job: "j", Overwrite: true}); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 // taken is the CPU time that the source has taken since it was started, in hundredths of a second.
 func (p measured) taken(t *testing.T) time.Duration {
 	t.Helper()
@@ -86,12 +96,7 @@ func TestSyncCost(t *testing.T) {
 	pass()
 	p.wantQuietFor(t, pass)
 
-	exported := p.cost(t, "a full export", nil, func() {
-		_, err := exporter.Export(t.Context(), p.Source, p.Name, labtest.Local(t), exporter.Options{Job: "j", Overwrite: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-	})
+	exported := p.exported(t)
 	const quietPasses = 10
 	quiet := p.cost(t, "10 cycles, nothing written", nil, func() {
 		for range quietPasses {

@@ -13,7 +13,6 @@ import (
 
 	"github.com/milvus-io/milvus-proto/go-api/v2/schemapb"
 
-	"migrate/exporter"
 	"migrate/internal/labtest"
 	"migrate/internal/source/storage"
 	"migrate/internal/syncer"
@@ -70,12 +69,7 @@ func TestToldCost(t *testing.T) {
 		p.waitAtRest(t)
 	}
 	quiet()
-	exported := p.cost(t, "a full export by queries", nil, func() {
-		_, err := exporter.Export(t.Context(), p.Source, p.Name, labtest.Local(t), exporter.Options{Job: "j", Overwrite: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-	})
+	exported := p.exported(t)
 	idle := func() time.Duration {
 		still, anew := opts, opts
 		still.DescribeEvery, anew.DescribeEvery = time.Hour, time.Nanosecond
